@@ -1,0 +1,94 @@
+"""Everything MaskWeave raises on purpose.
+
+::
+
+    MaskWeaveError
+    ├── InvalidValue (ValueError)      a value of the wrong shape, type or range was passed
+    ├── SourceError                    an input cannot be read
+    │   ├── SourceNotFound             no such file, folder, glob match or address
+    │   ├── UnreadableImage            not an image, damaged, or cut short
+    │   ├── ImageTooLarge              more pixels than the budget allows
+    │   └── UnreadableVideo            not a video, damaged, or without a video stream
+    ├── ModelError                     a model cannot be used
+    │   ├── UnknownModel               no catalogue entry and no file of that name
+    │   ├── ModelNotHere               known, but not on this machine (and not to be fetched now)
+    │   ├── HashMismatch               the file is not the one that was published
+    │   ├── NotAModel                  the engine cannot load the file
+    │   └── UnknownLayout              a model, but its tensors fit no family
+    ├── EngineError                    an inference engine failed
+    │   └── DeviceUnavailable          the asked device does not serve this model
+    ├── OutputError                    a result cannot be written
+    └── MissingDependency (ImportError)   an optional library is not installed
+
+Messages are one line: what was needed, what came, what to do.
+"""
+
+from __future__ import annotations
+
+
+class MaskWeaveError(Exception):
+    """Base of every error that MaskWeave raises on purpose."""
+
+
+class InvalidValue(MaskWeaveError, ValueError):
+    """A value of the wrong shape, type or range was passed to a function."""
+
+
+class SourceError(MaskWeaveError):
+    """An input cannot be read."""
+
+
+class SourceNotFound(SourceError, FileNotFoundError):
+    """No such file, folder, glob match or address."""
+
+
+class UnreadableImage(SourceError):
+    """A file is not an image, is damaged, or ends too early."""
+
+
+class ImageTooLarge(SourceError):
+    """An image or a video frame has more pixels than the budget allows."""
+
+
+class UnreadableVideo(SourceError):
+    """A file is not a video, is damaged, or has no video stream."""
+
+
+class ModelError(MaskWeaveError):
+    """A model cannot be used."""
+
+
+class UnknownModel(ModelError):
+    """Neither a catalogue entry nor a file has that name."""
+
+
+class ModelNotHere(ModelError):
+    """The model is in the catalogue, but its file is not on this machine."""
+
+
+class HashMismatch(ModelError):
+    """A model file is not, byte for byte, the one that was published."""
+
+
+class NotAModel(ModelError):
+    """The inference engine cannot load the file."""
+
+
+class UnknownLayout(ModelError):
+    """The file is a model, but its tensors fit no known family."""
+
+
+class EngineError(MaskWeaveError):
+    """An inference engine failed while it ran."""
+
+
+class DeviceUnavailable(EngineError):
+    """The asked device does not serve this model here."""
+
+
+class OutputError(MaskWeaveError):
+    """A result cannot be written."""
+
+
+class MissingDependency(MaskWeaveError, ImportError):
+    """An optional library is not installed; the message names the extra to install."""

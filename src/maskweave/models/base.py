@@ -1,0 +1,75 @@
+"""The seam to model families: an image in, instances or a semantic map out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from maskweave.errors import InvalidValue
+from maskweave.ops.placement import Placement
+from maskweave.runtimes.base import Runtime, Tensors
+from maskweave.types.arrays import Image, check_image
+from maskweave.types.instances import Instances
+from maskweave.types.semantic import SemanticMap
+
+Prediction: TypeAlias = Instances | SemanticMap
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the network is fed, and where the picture lies in it."""
+
+    inputs: Tensors
+    placement: Placement
+
+
+class Model(ABC):
+    """A network with its preprocessing and its decoder.
+
+    `prepare` and `decode` are pure; `infer` is the engine. They are apart so that a pipeline can overlap
+    and time them; `predict` is all three.
+    """
+
+    task: Literal["instances", "semantic", "foreground"] = "instances"
+
+    def __init__(
+        self, runtime: Runtime, *, name: str, class_names: tuple[str, ...], default_score: float = 0.5
+    ) -> None:
+        self.runtime = runtime
+        self.name = name
+        self.class_names = class_names
+        self.default_score = default_score
+
+    @abstractmethod
+    def prepare(self, image: Image) -> Prepared:
+        """Turn an (H, W, 3) uint8 RGB image into the network's inputs."""
+
+    def infer(self, inputs: Tensors) -> Tensors:
+        """Run the network; raises `EngineError`."""
+        return self.runtime.run(inputs)
+
+    @abstractmethod
+    def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Prediction:
+        """Turn the network's outputs into a result in source-image pixels, dropping scores under ``score``."""
+
+    def predict(self, image: Image, *, score: float | None = None) -> Prediction:
+        """Segment one (H, W, 3) uint8 RGB image.
+
+        ``score`` in [0, 1] drops objects the model is less sure of; None takes the model's own default.
+        Raises `InvalidValue` for a malformed image or score.
+        """
+        threshold = self.check_score(score)
+        prepared = self.prepare(check_image(image))
+        return self.decode(self.infer(prepared.inputs), prepared.placement, score=threshold)
+
+    def check_score(self, score: float | None) -> float:
+        """Return the score threshold to use; raise `InvalidValue` when it is not in [0, 1]."""
+        threshold = self.default_score if score is None else float(score)
+        if not 0 <= threshold <= 1:
+            raise InvalidValue(f"score: need a number in [0, 1], got {score}")
+        return threshold
+
+    def close(self) -> None:
+        """Free the engine."""
+        self.runtime.close()

@@ -1,0 +1,102 @@
+"""How a picture is laid into a network's input, and how results come back: one reversible object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from maskweave.types.arrays import FloatArray, Image, Size, check_size
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A source image of ``source_size`` scaled to ``scaled_size`` at ``offset`` of an ``input_size`` canvas.
+
+    Sizes are (height, width), ``offset`` is (y, x), all in pixels. Continuous coordinates: pixel ``i`` spans
+    ``i`` to ``i + 1``, so the map between source and input is a plain scale and shift without half-pixel terms.
+
+    >>> Placement.letterbox((480, 640), 320, multiple=32).scaled_size
+    (240, 320)
+    """
+
+    source_size: Size
+    scaled_size: Size
+    input_size: Size
+    offset: tuple[int, int] = (0, 0)
+
+    @classmethod
+    def squash(cls, source_size: Size, input_size: Size) -> Placement:
+        """Fill the whole input, aspect not kept."""
+        return cls(check_size(source_size), check_size(input_size), input_size)
+
+    @classmethod
+    def letterbox(
+        cls, source_size: Size, long_side: int, *, multiple: int = 1, square: bool = False, centre: bool = False
+    ) -> Placement:
+        """Keep the aspect, long side scaled to ``long_side``; the canvas is padded to a ``multiple``.
+
+        ``square`` makes the canvas ``long_side`` x ``long_side``. The image lies at the top left, or in the
+        middle with ``centre``.
+        """
+        height, width = check_size(source_size)
+        return cls._scaled((height, width), long_side / max(height, width), long_side, multiple, square, centre)
+
+    @classmethod
+    def short_side(
+        cls, source_size: Size, short: int, *, longest: int | None = None, multiple: int = 1
+    ) -> Placement:
+        """Keep the aspect, short side scaled to ``short`` unless the long one would pass ``longest``."""
+        height, width = check_size(source_size)
+        scale = short / min(height, width)
+        if longest is not None:
+            scale = min(scale, longest / max(height, width))
+        return cls._scaled((height, width), scale, 0, multiple, square=False, centre=False)
+
+    @classmethod
+    def _scaled(
+        cls, source: Size, scale: float, side: int, multiple: int, square: bool, centre: bool
+    ) -> Placement:
+        height, width = (max(1, round(edge * scale)) for edge in source)
+        canvas = (side, side) if square else (height, width)
+        padded = (-(-canvas[0] // multiple) * multiple, -(-canvas[1] // multiple) * multiple)
+        offset = ((padded[0] - height) // 2, (padded[1] - width) // 2) if centre else (0, 0)
+        return cls(source, (height, width), padded, offset)
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """(y, x) input pixels per source pixel."""
+        return (
+            self.scaled_size[0] / self.source_size[0],
+            self.scaled_size[1] / self.source_size[1],
+        )
+
+    def apply(self, image: Image, *, pad_value: int = 0) -> Image:
+        """Lay (H, W, 3) ``image`` into a (h, w, 3) canvas of ``input_size``; smaller by area, larger bilinear."""
+        if image.shape[:2] == self.scaled_size:
+            scaled = image
+        else:
+            shrinks = min(self.scale) < 1
+            method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+            scaled = cv2.resize(image, self.scaled_size[::-1], interpolation=method)
+        if self.scaled_size == self.input_size:
+            return scaled
+        canvas = np.full((*self.input_size, 3), pad_value, dtype=np.uint8)
+        top, left = self.offset
+        canvas[top : top + self.scaled_size[0], left : left + self.scaled_size[1]] = scaled
+        return canvas
+
+    def to_source(self, boxes: FloatArray) -> FloatArray:
+        """Map (N, 4) xyxy boxes from input pixels to source pixels, not clipped."""
+        return (np.asarray(boxes, np.float64) - self._shift()) / self._factors()
+
+    def to_input(self, boxes: FloatArray) -> FloatArray:
+        """Map (N, 4) xyxy boxes from source pixels to input pixels."""
+        return np.asarray(boxes, np.float64) * self._factors() + self._shift()
+
+    def _factors(self) -> FloatArray:
+        return np.array([self.scale[1], self.scale[0]] * 2)
+
+    def _shift(self) -> FloatArray:
+        return np.array([self.offset[1], self.offset[0]] * 2, dtype=np.float64)

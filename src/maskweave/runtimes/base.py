@@ -1,0 +1,51 @@
+"""The seam to inference engines: arrays in, arrays out, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from maskweave.types.arrays import Array
+
+Tensors: TypeAlias = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Name, shape (None where it varies) and dtype name ("float32", "uint8", …) of one tensor."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class RuntimeInfo:
+    """Which engine and which device really serve a model, and what the model says of itself."""
+
+    engine: str
+    engine_version: str
+    device: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    metadata: Mapping[str, str]
+
+
+class Runtime(Protocol):
+    """A loaded network. One object serves one thread at a time."""
+
+    def run(self, inputs: Tensors) -> Tensors:
+        """Run the network on named arrays and return named arrays.
+
+        Raises `EngineError` when the engine fails.
+        """
+        ...
+
+    def describe(self) -> RuntimeInfo:
+        """Tell the engine, the device that really serves it, and the model's own tensors and metadata."""
+        ...
+
+    def close(self) -> None:
+        """Free the network; the object is not used afterwards."""
+        ...

@@ -1,0 +1,62 @@
+"""One picture on its way through the program, and what is known about where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from maskweave.types.arrays import Image, Size, check_image
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """What a source promises before its first frame.
+
+    - ``name``: stem for outputs, "/"-separated when it came from inside a folder ("trip/beach").
+    - ``kind``: a still ``image``, a recorded ``video``, or a ``live`` stream (camera, RTSP).
+    - ``path``: the file it reads, or None (bytes, camera, address).
+    - ``rate``: average frames per second of a video, for encoders that want one; never used to make times.
+    - ``time_base``: the stream's own tick in seconds.
+    - ``frame_count``, ``duration``: as the header says (frames, seconds), or None when it does not.
+    - ``has_audio``: whether ``path`` carries sound that can be copied.
+    - ``full_range``: whether the video's colours use 0..255 rather than 16..235 ("pc" rather than "tv").
+    """
+
+    name: str
+    kind: Literal["image", "video", "live"]
+    path: Path | None = None
+    rate: Fraction | None = None
+    time_base: Fraction | None = None
+    frame_count: int | None = None
+    duration: float | None = None
+    has_audio: bool = False
+    full_range: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of a source.
+
+    - ``image``: (H, W, 3) uint8 RGB, upright.
+    - ``index``: 0, 1, 2, … within the source.
+    - ``time``: the stream's own timestamp in seconds, exact; 0 for a still image. Never index / fps.
+    - ``duration``: how long the frame is shown in seconds, or None when the stream does not say.
+    - ``source``: the source's name.
+    """
+
+    image: Image
+    index: int = 0
+    time: Fraction = Fraction(0)
+    duration: Fraction | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        """Check the image."""
+        check_image(self.image)
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of the image."""
+        return self.image.shape[0], self.image.shape[1]

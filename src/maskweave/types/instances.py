@@ -1,0 +1,115 @@
+"""The result of instance segmentation: one row per object, aligned columns."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskweave.errors import InvalidValue
+from maskweave.types.arrays import FloatArray, Size, column
+from maskweave.types.masks import Masks, Selection, selected_rows
+
+
+@dataclass(frozen=True, eq=False)
+class Instances:
+    """N objects of one image. N may be 0.
+
+    - ``masks``: `Masks` of N objects, in source-image pixels.
+    - ``boxes``: (N, 4) float, x1 y1 x2 y2 in pixels, end excluded.
+    - ``scores``: (N,) float confidence in [0, 1].
+    - ``class_ids``: (N,) int, indices into ``class_names``.
+    - ``class_names``: the model's classes.
+    - ``track_ids``: (N,) int or None; the same number is the same object for a whole stream.
+
+    Columns are copied and read-only. Raises `InvalidValue` naming the column, what was needed and what came.
+    Selecting with a bool array, index, list of indices or slice gives a new object:
+
+    >>> pair = Instances(
+    ...     masks=Masks.from_dense(np.ones((2, 4, 5), dtype=bool)), boxes=[[0, 0, 5, 4]] * 2,
+    ...     scores=[0.9, 0.4], class_ids=[0, 1], class_names=("cat", "dog"),
+    ... )
+    >>> pair[pair.scores > 0.5].names
+    ('cat',)
+    """
+
+    masks: Masks
+    boxes: FloatArray
+    scores: FloatArray
+    class_ids: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    track_ids: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        """Check and freeze the columns."""
+        if not isinstance(self.masks, Masks):
+            raise InvalidValue(f"masks: need Masks (see Masks.from_dense), got {type(self.masks).__name__}")
+        rows = len(self.masks)
+        put = object.__setattr__
+        put(self, "class_names", tuple(self.class_names))
+        put(self, "boxes", column("boxes", self.boxes, rows=rows, dtype=np.float64, width=4))
+        put(self, "scores", column("scores", self.scores, rows=rows, dtype=np.float64))
+        put(self, "class_ids", column("class_ids", self.class_ids, rows=rows, dtype=np.int64))
+        if self.track_ids is not None:
+            put(self, "track_ids", column("track_ids", self.track_ids, rows=rows, dtype=np.int64))
+        self._check_ranges()
+
+    def _check_ranges(self) -> None:
+        if not len(self):
+            return
+        if self.scores.min() < 0 or self.scores.max() > 1:
+            raise InvalidValue(
+                f"scores: need values in [0, 1], got {self.scores.min():g}..{self.scores.max():g}"
+            )
+        if self.class_ids.min() < 0 or self.class_ids.max() >= len(self.class_names):
+            raise InvalidValue(
+                f"class_ids: need 0..{len(self.class_names) - 1} (indices into class_names), "
+                f"got {self.class_ids.min()}..{self.class_ids.max()}"
+            )
+        if (self.boxes[:, 2:] < self.boxes[:, :2]).any():
+            raise InvalidValue("boxes: need x1 <= x2 and y1 <= y2 (xyxy), got a row with its ends swapped")
+
+    @classmethod
+    def empty(cls, size: tuple[int, int], class_names: tuple[str, ...]) -> Instances:
+        """No objects in an image of ``size`` (height, width)."""
+        return cls(Masks.empty(size), np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64), class_names)
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of the image."""
+        return self.masks.size
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The class name of each object."""
+        return tuple(self.class_names[class_id] for class_id in self.class_ids)
+
+    def replace(self, **columns: object) -> Instances:
+        """Return a copy with some columns exchanged, checked again."""
+        return dataclasses.replace(self, **columns)  # type: ignore[arg-type]
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    def __getitem__(self, selection: Selection) -> Instances:
+        rows = selected_rows(selection, len(self))
+        return Instances(
+            masks=self.masks[rows],
+            boxes=self.boxes[rows],
+            scores=self.scores[rows],
+            class_ids=self.class_ids[rows],
+            class_names=self.class_names,
+            track_ids=None if self.track_ids is None else self.track_ids[rows],
+        )
+
+    def __iter__(self) -> Iterator[Instances]:
+        """Yield each object as an `Instances` of one row."""
+        return (self[row] for row in range(len(self)))
+
+    def __repr__(self) -> str:
+        counts = {name: self.names.count(name) for name in dict.fromkeys(self.names)}
+        listed = ", ".join(f"{count} {name}" for name, count in counts.items()) or "no objects"
+        return f"Instances({listed} in {self.size[0]}x{self.size[1]})"

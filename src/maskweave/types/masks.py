@@ -1,0 +1,188 @@
+"""Compact masks: a set of objects of one image, each stored as a bitmap cropped to its box."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskweave.errors import InvalidValue
+from maskweave.types.arrays import Array, FloatArray, IntArray, Mask, Size, check_size
+
+Selection: TypeAlias = int | slice | Sequence[int] | Sequence[bool] | Array
+
+
+class Masks:
+    """N object masks of one image, immutable.
+
+    Object ``i`` is ``crops[i]``, a (h, w) bool bitmap trimmed to the object's extent, whose top-left
+    pixel lies at ``corners[i]`` = (x, y) of the image. ``size`` is the image's (height, width). An object
+    without pixels has a (0, 0) crop. Masks may overlap. N may be 0.
+
+    Raises `InvalidValue` when a crop is no 2-D bool array or does not lie inside the image.
+
+    >>> masks = Masks.from_dense(np.array([[[0, 1, 1], [0, 1, 0]]], dtype=bool))
+    >>> masks.areas.tolist(), masks.boxes.tolist()
+    ([3], [[1.0, 0.0, 3.0, 2.0]])
+    """
+
+    __slots__ = ("_corners", "_crops", "_size")
+
+    def __init__(self, crops: Sequence[Mask], corners: object, size: tuple[int, int]) -> None:
+        self._size = check_size(size)
+        positions = np.asarray(corners)
+        if positions.size == 0:
+            positions = positions.reshape(0, 2).astype(np.int64)
+        if positions.shape != (len(crops), 2) or positions.dtype.kind not in "iu":
+            raise InvalidValue(
+                f"corners: need ({len(crops)}, 2) integers, got {positions.shape} {positions.dtype}"
+            )
+        trimmed = [
+            _trim(index, crop, int(x), int(y), self._size)
+            for index, (crop, (x, y)) in enumerate(zip(crops, positions, strict=True))
+        ]
+        self._crops: tuple[Mask, ...] = tuple(crop for crop, _, _ in trimmed)
+        self._corners: NDArray[np.int64] = np.array(
+            [(x, y) for _, x, y in trimmed], dtype=np.int64
+        ).reshape(-1, 2)
+        self._corners.flags.writeable = False
+
+    @classmethod
+    def empty(cls, size: tuple[int, int]) -> Masks:
+        """No objects in an image of ``size`` (height, width)."""
+        return cls((), (), size)
+
+    @classmethod
+    def from_dense(cls, dense: Array) -> Masks:
+        """Masks from an (N, H, W) bool array; N may be 0."""
+        dense = np.asarray(dense)
+        if dense.ndim != 3 or dense.dtype != np.bool_:
+            raise InvalidValue(f"masks: need (N, H, W) bool, got {dense.shape} {dense.dtype}")
+        return cls(list(dense), np.zeros((len(dense), 2), np.int64), dense.shape[1:])
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of the image."""
+        return self._size
+
+    @property
+    def crops(self) -> tuple[Mask, ...]:
+        """The N bitmaps, each (h, w) bool and read-only."""
+        return self._crops
+
+    @property
+    def corners(self) -> NDArray[np.int64]:
+        """(N, 2) x, y of each crop's top-left pixel."""
+        return self._corners
+
+    @property
+    def areas(self) -> NDArray[np.int64]:
+        """(N,) number of pixels of each object."""
+        return np.array([np.count_nonzero(crop) for crop in self._crops], dtype=np.int64)
+
+    @property
+    def boxes(self) -> FloatArray:
+        """(N, 4) x1, y1, x2, y2 around each object's pixels, end excluded; zeros for an empty one."""
+        shapes = np.array([crop.shape[::-1] for crop in self._crops], dtype=np.int64).reshape(-1, 2)
+        return np.concatenate([self._corners, self._corners + shapes], axis=1).astype(np.float64)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the bitmaps in bytes."""
+        return sum(crop.nbytes for crop in self._crops)
+
+    def dense(self) -> Mask:
+        """All masks as one (N, H, W) bool array: N x H x W bytes, large for large images."""
+        out = np.zeros((len(self), *self._size), dtype=bool)
+        for plane, (crop, x, y) in zip(out, self.placed(), strict=True):
+            plane[y : y + crop.shape[0], x : x + crop.shape[1]] = crop
+        return out
+
+    def union(self) -> Mask:
+        """(H, W) bool, true where any object is."""
+        out = np.zeros(self._size, dtype=bool)
+        for crop, x, y in self.placed():
+            out[y : y + crop.shape[0], x : x + crop.shape[1]] |= crop
+        return out
+
+    def placed(self) -> Iterator[tuple[Mask, int, int]]:
+        """Yield (crop, x, y) for each object, in order."""
+        for crop, (x, y) in zip(self._crops, self._corners.tolist(), strict=True):
+            yield crop, x, y
+
+    def __len__(self) -> int:
+        return len(self._crops)
+
+    def __getitem__(self, selection: Selection) -> Masks:
+        """Select objects by bool array, index, indices or slice; always a `Masks`."""
+        rows = selected_rows(selection, len(self))
+        return Masks([self._crops[row] for row in rows], self._corners[rows], self._size)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Masks):
+            return NotImplemented
+        return (
+            self._size == other._size
+            and np.array_equal(self._corners, other._corners)
+            and all(np.array_equal(a, b) for a, b in zip(self._crops, other._crops, strict=True))
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Masks({len(self)} objects in {self._size[0]}x{self._size[1]}, {self.nbytes:,} bytes)"
+
+
+def concatenate(parts: Sequence[Masks]) -> Masks:
+    """Join the objects of several `Masks` of images of one size, in order."""
+    if not parts:
+        raise InvalidValue("masks: need at least one Masks to join, got none")
+    if len({part.size for part in parts}) > 1:
+        raise InvalidValue(f"masks: need one image size, got {sorted({part.size for part in parts})}")
+    return Masks(
+        [crop for part in parts for crop in part.crops],
+        np.concatenate([part.corners for part in parts]),
+        parts[0].size,
+    )
+
+
+def selected_rows(selection: Selection, rows: int) -> IntArray:
+    """Turn a bool array, index, list of indices or slice into (K,) row numbers of a table of ``rows``."""
+    picked = np.asarray(np.arange(rows)[selection] if isinstance(selection, slice) else selection)
+    if picked.dtype == np.bool_:
+        if picked.shape != (rows,):
+            raise InvalidValue(f"selection: need ({rows},) booleans, got {picked.shape}")
+        return np.flatnonzero(picked)
+    if picked.size == 0:
+        return np.zeros(0, np.int64)
+    if picked.dtype.kind not in "iu" or picked.ndim > 1:
+        raise InvalidValue(
+            f"selection: need booleans, indices or a slice, got {picked.shape} {picked.dtype}"
+        )
+    if picked.max() >= rows or picked.min() < -rows:
+        raise IndexError(f"row {int(np.abs(picked).max())} of a table of {rows} rows")
+    return np.atleast_1d(np.arange(rows)[picked])
+
+
+def _trim(index: int, crop: Mask, x: int, y: int, size: Size) -> tuple[Mask, int, int]:
+    """Cut empty margins off one crop and check that it lies inside the image."""
+    if not isinstance(crop, np.ndarray) or crop.ndim != 2 or crop.dtype != np.bool_:
+        got = f"{crop.shape} {crop.dtype}" if isinstance(crop, np.ndarray) else type(crop).__name__
+        raise InvalidValue(f"crop {index}: need a 2-D bool array, got {got}")
+    rows = np.flatnonzero(crop.any(axis=1))
+    if not len(rows):
+        return np.zeros((0, 0), dtype=bool), 0, 0
+    columns = np.flatnonzero(crop.any(axis=0))
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    if y + top < 0 or x + left < 0 or y + bottom > size[0] or x + right > size[1]:
+        raise InvalidValue(
+            f"crop {index}: need pixels inside the {size[0]}x{size[1]} image, got x {x + left}..{x + right}, "
+            f"y {y + top}..{y + bottom}"
+        )
+    whole = (bottom - top, right - left) == crop.shape
+    if not whole or crop.flags.writeable:  # read-only tight crops are shared, not copied
+        crop = crop[top:bottom, left:right].copy()
+        crop.flags.writeable = False
+    return crop, int(x + left), int(y + top)

@@ -1,0 +1,82 @@
+"""The result of semantic segmentation: one class per pixel, instances not told apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from maskweave.errors import InvalidValue
+from maskweave.types.arrays import FloatArray, IntArray, Mask, Size
+
+IGNORE = 255
+"""The class id of pixels that belong to no class and count nowhere (the PASCAL VOC convention)."""
+
+
+@dataclass(frozen=True, eq=False)
+class SemanticMap:
+    """A class for every pixel.
+
+    - ``class_map``: (H, W) integers, indices into ``class_names``, or `IGNORE`.
+    - ``class_names``: at most 255 names; a map of foreground has ("background", "foreground").
+    - ``mask_probs``: (H, W) float in [0, 1] or None: how sure the model is of the class at each pixel.
+
+    Raises `InvalidValue` when shapes or values do not fit.
+    """
+
+    class_map: IntArray
+    class_names: tuple[str, ...]
+    mask_probs: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        """Check and freeze."""
+        class_map = np.asarray(self.class_map)
+        if class_map.ndim != 2 or class_map.dtype.kind not in "iu" or 0 in class_map.shape:
+            raise InvalidValue(
+                f"class_map: need non-empty (H, W) integers, got {class_map.shape} {class_map.dtype}"
+            )
+        if not 0 < len(self.class_names) <= IGNORE:
+            raise InvalidValue(f"class_names: need 1 to {IGNORE} names, got {len(self.class_names)}")
+        outside = (class_map != IGNORE) & ((class_map < 0) | (class_map >= len(self.class_names)))
+        if outside.any():
+            raise InvalidValue(
+                f"class_map: need 0..{len(self.class_names) - 1} or {IGNORE} (ignore), "
+                f"got {int(class_map[outside].flat[0])}"
+            )
+        class_map = class_map.astype(np.uint8)
+        class_map.flags.writeable = False
+        object.__setattr__(self, "class_map", class_map)
+        object.__setattr__(self, "class_names", tuple(self.class_names))
+        self._check_probs()
+
+    def _check_probs(self) -> None:
+        if self.mask_probs is None:
+            return
+        probs = np.array(self.mask_probs, dtype=np.float32)
+        if probs.shape != self.class_map.shape:
+            raise InvalidValue(f"mask_probs: need {self.class_map.shape}, got {probs.shape}")
+        if not ((probs >= 0) & (probs <= 1)).all():
+            raise InvalidValue("mask_probs: need values in [0, 1], got values outside")
+        probs.flags.writeable = False
+        object.__setattr__(self, "mask_probs", probs)
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of the image."""
+        height, width = self.class_map.shape
+        return height, width
+
+    def mask(self, class_name: str) -> Mask:
+        """(H, W) bool, true where the pixel is of ``class_name``."""
+        if class_name not in self.class_names:
+            raise InvalidValue(f"class_name: need one of {', '.join(self.class_names)}, got {class_name!r}")
+        found: Mask = self.class_map == self.class_names.index(class_name)
+        return found
+
+    def present(self) -> tuple[str, ...]:
+        """Names of the classes that have at least one pixel, in class order."""
+        counts = np.bincount(self.class_map.ravel(), minlength=IGNORE + 1)
+        return tuple(name for index, name in enumerate(self.class_names) if counts[index])
+
+    def __repr__(self) -> str:
+        return f"SemanticMap({', '.join(self.present()) or 'nothing'} in {self.size[0]}x{self.size[1]})"

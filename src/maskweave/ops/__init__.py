@@ -1,0 +1,1 @@
+"""Pure functions on arrays and masks: no files, no engines, no state."""

@@ -1,0 +1,51 @@
+"""Functions on boxes: (N, 4) float, x1 y1 x2 y2, end excluded."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskweave.types.arrays import FloatArray, IntArray, Size
+
+
+def box_areas(boxes: FloatArray) -> FloatArray:
+    """(N,) areas in square pixels."""
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+
+
+def box_intersections(first: FloatArray, second: FloatArray) -> FloatArray:
+    """(N, M) areas shared by each of N boxes with each of M."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    sides = np.clip(high - low, 0, None)
+    return sides[..., 0] * sides[..., 1]
+
+
+def box_iou(first: FloatArray, second: FloatArray) -> FloatArray:
+    """(N, M) intersection over union; 0 where both boxes are empty."""
+    shared = box_intersections(first, second)
+    union = box_areas(first)[:, None] + box_areas(second)[None] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def clip_boxes(boxes: FloatArray, size: Size) -> FloatArray:
+    """Cut boxes at the edges of an image of ``size`` (height, width)."""
+    limits = np.array([size[1], size[0]] * 2, dtype=boxes.dtype)
+    return np.clip(boxes, 0, limits)
+
+
+def non_maximum_suppression(
+    boxes: FloatArray, scores: FloatArray, class_ids: IntArray, *, iou: float
+) -> NDArray[np.int64]:
+    """Rows to keep, best score first: greedy, each class apart.
+
+    A box is dropped when it overlaps a better box of its class by more than ``iou``. Ties keep input order.
+    """
+    order = np.argsort(-scores, kind="stable")
+    overlap = box_iou(boxes[order], boxes[order]) > iou
+    overlap &= class_ids[order][:, None] == class_ids[order][None]
+    alive = np.ones(len(order), dtype=bool)
+    for row in range(len(order)):
+        if alive[row]:
+            alive[row + 1 :] &= ~overlap[row, row + 1 :]
+    return order[alive]

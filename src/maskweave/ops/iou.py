@@ -1,0 +1,42 @@
+"""Overlap of compact masks, computed on the crops alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskweave.errors import InvalidValue
+from maskweave.ops.boxes import box_intersections
+from maskweave.types.arrays import FloatArray
+from maskweave.types.masks import Masks
+
+
+def mask_intersections(first: Masks, second: Masks) -> NDArray[np.int64]:
+    """(N, M) number of pixels shared by each of N masks with each of M, of images of one size."""
+    if first.size != second.size:
+        raise InvalidValue(f"masks: need one image size, got {first.size} and {second.size}")
+    shared = np.zeros((len(first), len(second)), dtype=np.int64)
+    meeting = box_intersections(first.boxes, second.boxes) > 0
+    for row, column in np.argwhere(meeting):
+        shared[row, column] = _shared_pixels(first, int(row), second, int(column))
+    return shared
+
+
+def mask_iou(first: Masks, second: Masks) -> FloatArray:
+    """(N, M) intersection over union of masks; 0 where both are empty."""
+    shared = mask_intersections(first, second)
+    union = first.areas[:, None] + second.areas[None] - shared
+    return np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
+
+
+def _shared_pixels(first: Masks, row: int, second: Masks, column: int) -> int:
+    a, (ax, ay) = first.crops[row], first.corners[row].tolist()
+    b, (bx, by) = second.crops[column], second.corners[column].tolist()
+    left, right = max(ax, bx), min(ax + a.shape[1], bx + b.shape[1])
+    top, bottom = max(ay, by), min(ay + a.shape[0], by + b.shape[0])
+    return int(
+        np.count_nonzero(
+            a[top - ay : bottom - ay, left - ax : right - ax]
+            & b[top - by : bottom - by, left - bx : right - bx]
+        )
+    )

@@ -1,0 +1,133 @@
+"""COCO's run-length encoding of masks, to and from compact masks.
+
+A mask is read column by column; runs of background and object alternate, background first, and their lengths
+are written as text in 6-bit pieces. Source: the COCO API, ``common/maskApi.c`` (``rleToString``,
+``rleFrString``), https://github.com/cocodataset/cocoapi.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskweave.errors import InvalidValue
+from maskweave.types.arrays import Mask, Size
+from maskweave.types.masks import Masks
+
+_MORE = 0x20  # further pieces of this number follow
+_SIGN = 0x10  # the number is negative (in its last piece)
+_LONGEST = 13  # pieces of 5 bits that a 64-bit number can need
+
+
+class Rle(TypedDict):
+    """``size``: [height, width]; ``counts``: compressed text (as in result files) or a list of run lengths."""
+
+    size: list[int]
+    counts: str | list[int]
+
+
+def encode_masks(masks: Masks) -> list[Rle]:
+    """Encode each mask as compressed COCO RLE."""
+    size = list(masks.size)
+    return [
+        Rle(size=size.copy(), counts=compress_counts(_run_lengths(crop, x, y, masks.size)))
+        for crop, x, y in masks.placed()
+    ]
+
+
+def decode_masks(rles: Sequence[Rle], size: Size) -> Masks:
+    """Decode RLEs (compressed or not) of one image of ``size``; raises `InvalidValue` for damaged ones."""
+    decoded = [_decode(index, rle, size) for index, rle in enumerate(rles)]
+    return Masks([crop for crop, _ in decoded], [(x, 0) for _, x in decoded], size)
+
+
+def compress_counts(counts: NDArray[np.int64]) -> str:
+    """Write run lengths as COCO's text."""
+    numbers = counts.astype(np.int64)
+    numbers[3:] -= counts[1:-2]  # from the fourth on, the difference to the one before the last
+    pieces = np.zeros((len(numbers), _LONGEST), dtype=np.uint8)
+    used = np.zeros((len(numbers), _LONGEST), dtype=bool)
+    active = np.ones(len(numbers), dtype=bool)
+    for position in range(_LONGEST):
+        piece = (numbers & 0x1F).astype(np.uint8)
+        numbers = numbers >> 5
+        finished = np.where(piece & _SIGN, numbers == -1, numbers == 0)
+        pieces[:, position] = np.where(finished, piece, piece | _MORE) + 48
+        used[:, position] = active
+        active &= ~finished
+        if not active.any():
+            break
+    return pieces[used].tobytes().decode("ascii")
+
+
+def expand_counts(text: str | bytes) -> NDArray[np.int64]:
+    """Read COCO's text back into run lengths; raises `InvalidValue` for text that is not such."""
+    try:
+        raw = text.encode("ascii") if isinstance(text, str) else text
+    except UnicodeEncodeError as error:
+        raise InvalidValue("rle: need ASCII counts, got other characters") from error
+    pieces = np.frombuffer(raw, dtype=np.uint8).astype(np.int64) - 48
+    if not len(pieces):
+        return np.zeros(0, np.int64)
+    if pieces.min() < 0 or pieces.max() > 63 or pieces[-1] & _MORE:
+        raise InvalidValue("rle: need counts as COCO writes them, got damaged or cut text")
+    last = (pieces & _MORE) == 0
+    starts = np.flatnonzero(np.concatenate([[True], last[:-1]]))
+    lengths = np.diff(np.append(starts, len(pieces)))
+    if lengths.max() > _LONGEST - 1:
+        raise InvalidValue("rle: need counts as COCO writes them, got a number too long")
+    place = np.arange(len(pieces)) - np.repeat(starts, lengths)
+    numbers = np.add.reduceat((pieces & 0x1F) << (5 * place), starts)
+    negative = (pieces[last] & _SIGN) != 0
+    numbers -= np.where(negative, 1 << (5 * lengths), 0)
+    numbers[1::2] = np.cumsum(numbers[1::2])
+    numbers[2::2] = np.cumsum(numbers[2::2])
+    return numbers
+
+
+def _run_lengths(crop: Mask, x: int, y: int, size: Size) -> NDArray[np.int64]:
+    """Run lengths of the whole image, background first, from the crop alone."""
+    height, total = size[0], size[0] * size[1]
+    if not crop.size:
+        return np.array([total], dtype=np.int64)
+    columns = np.zeros((crop.shape[1], crop.shape[0] + 2), dtype=np.int8)
+    columns[:, 1:-1] = crop.T
+    steps = np.diff(columns, axis=1)
+    offset = np.arange(x, x + crop.shape[1])[:, None] * height + np.arange(y, y + crop.shape[0] + 1)
+    starts, ends = offset[steps == 1], offset[steps == -1]
+    apart = np.append(True, starts[1:] != ends[:-1])  # a run may go on in the next column
+    starts, ends = starts[apart], ends[np.append(apart[1:], True)]
+    borders = np.stack([starts, ends], axis=1).ravel()
+    borders = borders[:-1] if borders[-1] == total else borders
+    return np.diff(borders, prepend=0, append=total)
+
+
+def _decode(index: int, rle: Rle, size: Size) -> tuple[Mask, int]:
+    height, width = size
+    if tuple(rle["size"]) != (height, width):
+        raise InvalidValue(f"rle {index}: need size [{height}, {width}], got {list(rle['size'])}")
+    counts = rle["counts"]
+    lengths = (
+        np.asarray(counts, dtype=np.int64) if isinstance(counts, list) else expand_counts(counts)
+    )
+    if (lengths < 0).any() or lengths.sum() != height * width:
+        raise InvalidValue(
+            f"rle {index}: need run lengths that sum to {height * width}, got {int(lengths.sum())}"
+        )
+    ends = np.cumsum(lengths)
+    objects = np.flatnonzero((np.arange(len(lengths)) % 2 == 1) & (lengths > 0))
+    if not len(objects):
+        return np.zeros((0, 0), dtype=bool), 0
+    left = int((ends[objects[0]] - lengths[objects[0]]) // height)
+    right = int((ends[objects[-1]] - 1) // height) + 1
+    inside = np.repeat(np.arange(len(lengths)) % 2 == 1, _clip_runs(lengths, left * height, right * height))
+    return inside.reshape(right - left, height).T, left
+
+
+def _clip_runs(lengths: NDArray[np.int64], start: int, end: int) -> NDArray[np.int64]:
+    """Cut the run lengths to positions start..end."""
+    ends = np.clip(np.cumsum(lengths), start, end)
+    return np.diff(ends, prepend=start)

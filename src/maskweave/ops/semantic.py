@@ -1,0 +1,33 @@
+"""Semantic maps made from instances."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from maskweave.types.instances import Instances
+from maskweave.types.semantic import IGNORE, SemanticMap
+
+
+def semantic_from_instances(instances: Instances) -> SemanticMap:
+    """Paint instances into one class map, better scores on top; class 0 is "background".
+
+    Class ``i`` of the instances becomes class ``i + 1`` of the map.
+    """
+    class_map = np.zeros(instances.size, dtype=np.uint8)
+    for row in np.argsort(instances.scores, kind="stable"):
+        crop = instances.masks.crops[row]
+        x, y = instances.masks.corners[row]
+        region = class_map[y : y + crop.shape[0], x : x + crop.shape[1]]
+        region[crop] = instances.class_ids[row] + 1
+    return SemanticMap(class_map, ("background", *instances.class_names))
+
+
+def foreground_from_instances(instances: Instances) -> SemanticMap:
+    """Mark every pixel of any instance as foreground."""
+    return SemanticMap(instances.masks.union().astype(np.uint8), ("background", "foreground"))
+
+
+def foreground_from_semantic(semantic: SemanticMap) -> SemanticMap:
+    """Mark every pixel whose class is not the first ("background") as foreground; `IGNORE` is not."""
+    inside = (semantic.class_map != 0) & (semantic.class_map != IGNORE)
+    return SemanticMap(inside.astype(np.uint8), ("background", "foreground"))

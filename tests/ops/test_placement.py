@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskweave.ops.placement import Placement
+
+edges = st.integers(1, 700)
+
+
+@given(edges, edges, st.integers(1, 640), st.sampled_from([1, 32]), st.booleans(), st.booleans())
+def test_boxes_survive_the_way_there_and_back(height, width, side, multiple, square, centre):
+    placement = Placement.letterbox(
+        (height, width), side, multiple=multiple, square=square, centre=centre
+    )
+    box = np.array([[0.0, 0, width, height], [width * 0.25, height * 0.5, width * 0.75, height]])
+    np.testing.assert_allclose(placement.to_source(placement.to_input(box)), box, atol=1e-6)
+    inside = placement.to_input(box)
+    assert inside.min() >= 0
+    assert (inside[:, 2] <= placement.input_size[1] + 1e-6).all()
+    assert placement.input_size[0] % multiple == 0
+    assert max(placement.scaled_size) <= max(side, 1)
+
+
+@given(st.integers(8, 64), st.integers(8, 64), st.integers(32, 96))
+def test_a_rectangle_lands_where_its_box_says(height, width, side):
+    image = np.zeros((height, width, 3), np.uint8)
+    top, left, bottom, right = height // 4, width // 4, height // 4 + height // 2, width // 4 + width // 2
+    image[top:bottom, left:right] = 255
+    placement = Placement.letterbox((height, width), side, multiple=32, centre=True)
+    laid = placement.apply(image, pad_value=114)
+    assert laid.shape[:2] == placement.input_size
+    x1, y1, x2, y2 = placement.to_input(np.array([[left, top, right, bottom]], float))[0]
+    bright = laid[..., 0] > 127
+    y, x = placement.offset
+    bright[: max(0, y)] = False
+    rows, columns = np.flatnonzero(bright.any(axis=1)), np.flatnonzero(bright.any(axis=0))
+    assert abs(rows[0] - y1) <= 1
+    assert abs(rows[-1] + 1 - y2) <= 1
+    assert abs(columns[0] - x1) <= 1
+    assert abs(columns[-1] + 1 - x2) <= 1
+
+
+@pytest.mark.parametrize(
+    ("source", "scaled", "canvas"),
+    [((480, 640), (800, 1067), (800, 1088)), ((1000, 100), (1333, 133), (1344, 160))],
+)
+def test_short_side_with_a_limit(source, scaled, canvas):
+    placement = Placement.short_side(source, 800, longest=1333, multiple=32)
+    assert (placement.scaled_size, placement.input_size) == (scaled, canvas)

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskweave.errors import InvalidValue
+from maskweave.ops.polygons import mask_to_polygons, polygons_to_mask, ring_area, rings_to_mask, simplify
+from tests.strategies import bitmaps
+
+
+@given(bitmaps)
+def test_round_trip_is_exact(mask):
+    np.testing.assert_array_equal(polygons_to_mask(mask_to_polygons(mask), mask.shape), mask)
+
+
+@given(bitmaps)
+def test_areas_of_rings_add_up(mask):
+    polygons = mask_to_polygons(mask)
+    assert all(ring_area(polygon.exterior) > 0 for polygon in polygons)
+    assert all(ring_area(hole) < 0 for polygon in polygons for hole in polygon.holes)
+    assert sum(ring_area(ring) for polygon in polygons for ring in polygon.rings) == mask.sum()
+
+
+def test_a_ring_with_an_island_in_its_hole():
+    mask = np.zeros((9, 9), bool)
+    mask[1:8, 1:8] = True
+    mask[2:7, 2:7] = False
+    mask[4, 4] = True
+    polygons = mask_to_polygons(mask, offset=(10, 20))
+    assert sorted(len(polygon.holes) for polygon in polygons) == [0, 1]
+    outer = next(polygon for polygon in polygons if polygon.holes)
+    assert sorted(map(tuple, outer.exterior.tolist())) == [(11, 21), (11, 28), (18, 21), (18, 28)]
+
+
+def test_pixels_that_touch_at_a_corner_are_two_parts():
+    assert len(mask_to_polygons(np.eye(2, dtype=bool))) == 2
+    assert len(mask_to_polygons(np.eye(2, dtype=bool)[::-1])) == 2
+
+
+@given(st.integers(0, 999))
+def test_filling_counts_pixel_centres(seed):
+    rng = np.random.default_rng(seed)
+    ring = rng.uniform(-5, 15, (5, 2))
+    filled = rings_to_mask([ring], (10, 11))
+    for y in range(10):
+        for x in range(11):
+            crossings = 0
+            for (ax, ay), (bx, by) in zip(ring, np.roll(ring, -1, axis=0), strict=True):
+                if (ay <= y + 0.5) != (by <= y + 0.5):
+                    crossings += ax + (y + 0.5 - ay) / (by - ay) * (bx - ax) <= x + 0.5
+            assert filled[y, x] == crossings % 2
+
+
+def test_simplify_keeps_a_square():
+    mask = np.zeros((20, 20), bool)
+    mask[2:18, 3:17] = True
+    (polygon,) = mask_to_polygons(mask)
+    np.testing.assert_array_equal(polygons_to_mask([simplify(polygon, 0.5)], mask.shape), mask)
+
+
+@pytest.mark.parametrize("ring", [np.zeros((2, 2)), np.full((3, 2), np.nan), np.zeros(4)])
+def test_malformed_rings_are_refused(ring):
+    with pytest.raises(InvalidValue, match="ring: need"):
+        rings_to_mask([ring], (4, 4))

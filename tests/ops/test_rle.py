@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pycocotools import mask as coco
+
+from maskweave.errors import InvalidValue
+from maskweave.ops.rle import compress_counts, decode_masks, encode_masks, expand_counts
+from maskweave.types import Masks
+from tests.strategies import dense_masks
+
+
+@given(dense_masks())
+def test_encodes_as_pycocotools_does(dense):
+    expected = [coco.encode(np.asfortranarray(plane.astype(np.uint8))) for plane in dense]
+    got = encode_masks(Masks.from_dense(dense))
+    assert [rle["counts"] for rle in got] == [rle["counts"].decode() for rle in expected]
+    assert all(rle["size"] == list(dense.shape[1:]) for rle in got)
+
+
+@given(dense_masks())
+def test_round_trip_compressed_and_not(dense):
+    masks = Masks.from_dense(dense)
+    rles = encode_masks(masks)
+    assert decode_masks(rles, masks.size) == masks
+    plain = [{"size": rle["size"], "counts": expand_counts(rle["counts"]).tolist()} for rle in rles]
+    assert decode_masks(plain, masks.size) == masks
+
+
+@given(st.lists(st.integers(0, 2**40), min_size=1, max_size=30))
+def test_counts_round_trip(counts):
+    np.testing.assert_array_equal(expand_counts(compress_counts(np.array(counts))), counts)
+
+
+@given(st.text(max_size=30))
+def test_any_text_decodes_or_raises_our_error(text):
+    try:
+        decode_masks([{"size": [5, 6], "counts": text}], (5, 6))
+    except InvalidValue as error:
+        assert "rle" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("rle", "message"),
+    [
+        ({"size": [5, 5], "counts": [25]}, r"need size \[5, 6\], got \[5, 5\]"),
+        ({"size": [5, 6], "counts": [29]}, "sum to 30, got 29"),
+        ({"size": [5, 6], "counts": [40, -10]}, "sum to 30"),
+    ],
+)
+def test_damaged_rles_are_named(rle, message):
+    with pytest.raises(InvalidValue, match=message):
+        decode_masks([rle], (5, 6))

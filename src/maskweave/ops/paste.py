@@ -34,6 +34,49 @@ def paste_masks(
     return Masks([crop for crop, _ in pasted], [corner for _, corner in pasted], size)
 
 
+def paste_canvas_masks(
+    mask_logits: FloatArray,
+    boxes: FloatArray,
+    *,
+    extent: tuple[float, float, float, float],
+    size: Size,
+    threshold: float = 0.0,
+) -> Masks:
+    """Cut N masks, each given on a grid over a whole canvas, to their boxes.
+
+    ``mask_logits``: (N, h, w) float. ``extent``: x1, y1, x2, y2 of the whole grid in source pixels (it may reach
+    beyond the image where the input was padded). ``boxes``: (N, 4) xyxy in source pixels. ``size``: (height,
+    width). A pixel belongs to the object where it lies in the box and the bilinear value at its centre is
+    greater than ``threshold``.
+
+    Raises `InvalidValue` for shapes that do not fit.
+    """
+    if mask_logits.ndim != 3 or boxes.shape != (len(mask_logits), 4):
+        raise InvalidValue(
+            f"paste: need mask_logits (N, h, w) and boxes (N, 4), got {mask_logits.shape} and {boxes.shape}"
+        )
+    crops, corners = [], []
+    for grid, (x1, y1, x2, y2) in zip(mask_logits, boxes.tolist(), strict=True):
+        left, right = visible_pixels(x1, x2, size[1])
+        top, bottom = visible_pixels(y1, y2, size[0])
+        rows, row_cells = _window_weights(top, bottom, extent[1], extent[3], grid.shape[0])
+        columns, column_cells = _window_weights(left, right, extent[0], extent[2], grid.shape[1])
+        window = grid[row_cells, column_cells].astype(np.float32)
+        crops.append(rows @ window @ columns.T > threshold)
+        corners.append((left, top))
+    return Masks(crops, corners, size)
+
+
+def _window_weights(
+    first: int, last: int, start: float, end: float, cells: int
+) -> tuple[FloatArray, slice]:
+    """Interpolation weights for pixels first..last, and the slice of cells that they touch."""
+    weights = interpolation_weights(np.arange(first, last), start, end, cells)
+    used = np.flatnonzero(weights.any(axis=0))
+    window = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 0)
+    return np.ascontiguousarray(weights[:, window]), window
+
+
 def _paste(
     grid: FloatArray, box: tuple[float, float, float, float], size: Size, threshold: float
 ) -> tuple[Mask, tuple[int, int]]:

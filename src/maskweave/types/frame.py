@@ -44,6 +44,7 @@ class Frame:
     - ``time``: the stream's own timestamp in seconds, exact; 0 for a still image. Never index / fps.
     - ``duration``: how long the frame is shown in seconds, or None when the stream does not say.
     - ``source``: the source's name.
+    - ``name``: the file stem of this very frame when it has one (a folder of frames), else "".
     """
 
     image: Image
@@ -51,6 +52,7 @@ class Frame:
     time: Fraction = Fraction(0)
     duration: Fraction | None = None
     source: str = ""
+    name: str = ""
 
     def __post_init__(self) -> None:
         """Check the image."""

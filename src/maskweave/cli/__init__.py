@@ -1,0 +1,14 @@
+"""The command line: thin, no logic of its own."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the ``maskweave`` command and exit with its code: 0 all done, 1 some inputs failed, 2 wrong call."""
+    from maskweave.cli.app import app
+    from maskweave.cli.console import report_errors
+
+    with report_errors(debug="--debug" in sys.argv[1:]):
+        app(prog_name="maskweave")

@@ -1,0 +1,161 @@
+"""The commands and their options. Everything heavy is imported when a command runs, not before."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from maskweave.version import __version__
+
+app = typer.Typer(
+    name="maskweave",
+    help="Pixel-exact masks of every object in photos and videos. Works offline with the model in the package.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models_app = typer.Typer(help="The models: which there are, under which licence, and where.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+
+
+class TaskName(StrEnum):
+    """What to find."""
+
+    instances = "instances"
+    semantic = "semantic"
+    foreground = "foreground"
+
+
+class ColourBy(StrEnum):
+    """What decides a colour."""
+
+    instance = "instance"
+    class_ = "class"
+
+
+ModelOption = Annotated[
+    str, typer.Option("-m", "--model", help="built-in, a name out of `maskweave models list`, or an .onnx / .pb file.")
+]
+DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, …; fails when the device does not serve the model.")]
+EngineOption = Annotated[Optional[str], typer.Option(help="onnxruntime or opencv; by default what the model needs.")]  # noqa: UP045
+ThreadsOption = Annotated[Optional[int], typer.Option(min=1, help="Threads of the engine.")]  # noqa: UP045
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"maskweave {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Pixel-exact masks of every object in photos and videos. Works offline with the model in the package."""
+
+
+@app.command()
+def segment(  # noqa: PLR0913 - each is an option of the command line
+    inputs: Annotated[
+        list[str],
+        typer.Argument(help="Images, videos, folders, 'globs/*.png', - (stdin), camera:0, rtsp://… or https://…"),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path("maskweave-out"),
+    model: ModelOption = "built-in",
+    task: Annotated[TaskName, typer.Option(help="What to find.")] = TaskName.instances,
+    save: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Comma-separated: overlay, masks, coco, foreground. By default what suits task and input."),
+    ] = None,
+    score: Annotated[Optional[float], typer.Option(help="Least score, 0 to 1; by default the model's own.")] = None,  # noqa: UP045
+    classes: Annotated[Optional[str], typer.Option(help="Comma-separated class names to keep.")] = None,  # noqa: UP045
+    size: Annotated[Optional[int], typer.Option(help="Long side of the network's input in pixels.")] = None,  # noqa: UP045
+    recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Look into sub-folders too.")] = False,
+    as_video: Annotated[bool, typer.Option("--as-video", help="A folder of frames is one video.")] = False,
+    track: Annotated[bool, typer.Option(help="In videos, give each object a number that lasts.")] = True,
+    frames: Annotated[Optional[int], typer.Option(min=1, help="Stop after this many frames.")] = None,  # noqa: UP045
+    max_pixels: Annotated[float, typer.Option(help="Refuse larger images, in millions of pixels.")] = 50.0,
+    opacity: Annotated[float, typer.Option(help="Of the masks in overlays, 0 to 1.")] = 0.45,
+    colour_by: Annotated[ColourBy, typer.Option(help="One colour per object or per class.")] = ColourBy.instance,
+    device: DeviceOption = "cpu",
+    engine: EngineOption = None,
+    threads: ThreadsOption = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Never fetch a model.")] = False,
+    json_lines: Annotated[bool, typer.Option("--json", help="One JSON line per input on stdout.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Find the objects in images and videos and write their masks."""
+    from maskweave.cli.segment import Job, segment_inputs
+
+    job = Job(
+        inputs=inputs,
+        output=output,
+        task=task.value,
+        save=_names(save),
+        score=score,
+        classes=_names(classes) or (),
+        recursive=recursive,
+        as_video=as_video,
+        track=track,
+        frames=frames,
+        max_pixels=round(max_pixels * 1e6),
+        opacity=opacity,
+        colour_by=colour_by.value,
+        json_lines=json_lines,
+        debug=debug,
+    )
+    options = {"device": device, "engine": engine, "threads": threads, "size": size, "offline": offline or None}
+    raise typer.Exit(segment_inputs(job, model, options))
+
+
+@models_app.command("list")
+def list_models(
+    json_lines: Annotated[bool, typer.Option("--json", help="One JSON line per model on stdout.")] = False,
+) -> None:
+    """List the models with task, size, licence and whether they are on this machine."""
+    from maskweave.cli import models
+
+    models.list_all(json_lines=json_lines)
+
+
+@models_app.command("info")
+def model_info(name: str) -> None:
+    """Tell everything the catalogue knows of a model."""
+    from maskweave.cli import models
+
+    models.info(name)
+
+
+@models_app.command("pull")
+def pull_model(name: str, debug: DebugOption = False) -> None:
+    """Fetch a model, check its hash, and keep it in the cache."""
+    from maskweave.cli import models
+
+    models.pull_one(name)
+
+
+@models_app.command("verify")
+def verify_models() -> None:
+    """Check the hash of every model on this machine."""
+    from maskweave.cli import models
+
+    raise typer.Exit(models.verify_all())
+
+
+@app.command()
+def doctor(debug: DebugOption = False) -> None:
+    """Show versions, engines, devices and models, and segment one test picture."""
+    from maskweave.cli.doctor import examine
+
+    raise typer.Exit(examine())
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    """Split comma-separated names; None stays None."""
+    return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())

@@ -1,0 +1,172 @@
+"""Mask R-CNN of TensorFlow's Object Detection API, through OpenCV and a text graph: the classic.
+
+Input ``image_tensor`` (1, 3, H, W) float32 RGB 0..255; the graph scales. Outputs ``detection_out_final``
+(1, 1, N, 7), rows (image, class, score, x1, y1, x2, y2) with coordinates in 0..1 of the input and rows of
+zeros after the last detection, and ``detection_masks`` (N, classes, 15, 15) probabilities, a mask for every
+class.
+
+The mask threshold is 0.5, as where the API's own ``reframe_box_masks_to_image_masks`` is called; some copies
+of OpenCV's sample use 0.3. Sources: https://github.com/tensorflow/models/tree/master/research/object_detection,
+https://github.com/opencv/opencv/blob/4.x/samples/dnn/mask_rcnn.py, https://arxiv.org/abs/1703.06870.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from maskweave.errors import EngineError, InvalidValue, UnknownLayout
+from maskweave.models._mask_rcnn import Detections, to_instances
+from maskweave.models.base import Model, Prepared
+from maskweave.ops.coco_names import COCO_IDS
+from maskweave.ops.placement import Placement
+from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
+from maskweave.types.arrays import FloatArray, Image
+from maskweave.types.instances import Instances
+
+DETECTIONS, MASKS = "detection_out_final", "detection_masks"
+EXTRA_OUTPUTS = (DETECTIONS,)
+"""Layers to ask `OpenCVRuntime` for beside the graph's own outputs: the mask head reads the detections."""
+
+_UNUSED = "unused "
+_INPUT = "image_tensor"
+
+
+def _label_map() -> tuple[str, ...]:
+    named = {coco_id: name for name, coco_id in COCO_IDS.items()}
+    return tuple(named.get(label, f"{_UNUSED}{label}") for label in range(1, 91))
+
+
+CLASS_NAMES = _label_map()
+"""Names of the network's classes 0..89: COCO's category id less one.
+
+COCO has no categories 12, 26, 29, 30, 45, 66, 68, 69, 71 and 83, but the network has outputs for them, never
+trained. They are called "unused 12" and so on here, to keep the other numbers right, and are never reported.
+"""
+
+
+@dataclass(frozen=True)
+class Resize:
+    """How an image becomes the network's input.
+
+    - ``keep_aspect``: as the network was trained: the short side becomes ``short``, the long one at most
+      ``longest``. False squashes to ``short`` x ``short``, as OpenCV's sample does: less to compute on wide
+      pictures, in shapes that the network has not seen in training.
+    """
+
+    keep_aspect: bool = True
+    short: int = 800
+    longest: int = 1365
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if not 1 <= self.short <= self.longest:
+            raise InvalidValue(f"resize: need 1 <= short <= longest, got {self.short} and {self.longest}")
+
+
+def recognise(info: RuntimeInfo) -> str | None:
+    """Say why the network is of this family, or None when it is not."""
+    if {DETECTIONS, MASKS} <= {tensor.name for tensor in info.outputs}:
+        return (
+            f"its outputs are {DETECTIONS} and {MASKS}, as in OpenCV's text graphs of TensorFlow's Mask R-CNN"
+        )
+    return None
+
+
+def build(
+    runtime: Runtime,
+    *,
+    name: str,
+    class_names: Sequence[str] = CLASS_NAMES,
+    resize: Resize | None = None,
+    mask_threshold: float = 0.5,
+) -> MaskRCNNTensorFlow:
+    """Make a model from a loaded network.
+
+    ``class_names``: one for each class of the network, 90 for one trained on COCO. Raises `UnknownLayout`
+    when the outputs are others, `InvalidValue` for a threshold outside [0, 1].
+    """
+    if recognise(runtime.describe()) is None:
+        seen = ", ".join(tensor.name for tensor in runtime.describe().outputs) or "none"
+        raise UnknownLayout(
+            f"{name}: need outputs {DETECTIONS} and {MASKS}, got {seen}; is the text graph right?"
+        )
+    if not 0 <= mask_threshold <= 1:
+        raise InvalidValue(f"mask_threshold: need a number in [0, 1], got {mask_threshold}")
+    return MaskRCNNTensorFlow(
+        runtime,
+        name=name,
+        class_names=tuple(class_names),
+        resize=resize or Resize(),
+        mask_threshold=mask_threshold,
+    )
+
+
+class MaskRCNNTensorFlow(Model):
+    """A loaded Mask R-CNN of the Object Detection API; see the module for its contract."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        name: str,
+        class_names: tuple[str, ...],
+        resize: Resize,
+        mask_threshold: float,
+    ) -> None:
+        super().__init__(runtime, name=name, class_names=class_names)
+        self.resize = resize
+        self.mask_threshold = mask_threshold
+        self._reported = np.array([not each.startswith(_UNUSED) for each in class_names])
+
+    def prepare(self, image: Image) -> Prepared:
+        """Scale (H, W, 3) uint8 RGB to the input size, values kept."""
+        placement = self._placement(image)
+        planes = placement.apply(image).transpose(2, 0, 1)[None]
+        return Prepared({_INPUT: np.ascontiguousarray(planes, dtype=np.float32)}, placement)
+
+    def _placement(self, image: Image) -> Placement:
+        size = (image.shape[0], image.shape[1])
+        if self.resize.keep_aspect:
+            return Placement.short_side(size, self.resize.short, longest=self.resize.longest)
+        return Placement.squash(size, (self.resize.short, self.resize.short))
+
+    def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Instances:
+        """Keep detections of at least ``score``, paste each one's mask of its own class into its box."""
+        rows, masks = self._tensors(outputs)
+        rows = np.nan_to_num(rows, nan=-1, posinf=-1, neginf=-1)
+        class_ids = rows[:, 1].astype(np.int64)
+        kept = (rows[:, 2] >= score) & (rows[:, 2] > 0)  # the rows after the last detection are zeros
+        kept &= (class_ids >= 0) & self._reported[np.clip(class_ids, 0, len(self._reported) - 1)]
+        rows, class_ids = rows[kept], class_ids[kept]
+        height, width = placement.input_size
+        found = Detections(
+            boxes=placement.to_source(rows[:, 3:] * np.array([width, height] * 2)),
+            scores=rows[:, 2],
+            class_ids=class_ids,
+            mask_probs=masks[np.flatnonzero(kept), class_ids],
+        )
+        return to_instances(
+            found, placement.source_size, self.class_names, mask_threshold=self.mask_threshold
+        )
+
+    def _tensors(self, outputs: Tensors) -> tuple[FloatArray, FloatArray]:
+        """(N, 7) rows and (N, classes, M, M) masks, checked."""
+        missing = [name for name in (DETECTIONS, MASKS) if name not in outputs]
+        if missing:
+            raise EngineError(f"{self.name}: need outputs {DETECTIONS} and {MASKS}, {missing[0]} is missing")
+        rows, masks = outputs[DETECTIONS], outputs[MASKS]
+        if rows.shape[-1:] != (7,) or masks.ndim != 4 or rows.size != 7 * len(masks):
+            raise EngineError(
+                f"{self.name}: need {DETECTIONS} (1, 1, N, 7) and {MASKS} (N, classes, M, M), "
+                f"got {rows.shape} and {masks.shape}"
+            )
+        classes = masks.shape[1]
+        if classes != len(self.class_names):
+            raise UnknownLayout(
+                f"{self.name}: need a name for each of its {classes} classes, got {len(self.class_names)}; "
+                "give class_names"
+            )
+        return rows.reshape(-1, 7).astype(np.float64), masks

@@ -1,0 +1,89 @@
+"""The seam to file formats: a writer is opened for one source and given its frames in order."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self, TypeAlias
+
+from maskweave.errors import OutputError
+from maskweave.outputs.overlay import OverlayStyle
+from maskweave.types.frame import Frame, SourceInfo
+from maskweave.types.instances import Instances
+from maskweave.types.semantic import SemanticMap
+
+Task: TypeAlias = Literal["instances", "semantic", "foreground"]
+Prediction: TypeAlias = Instances | SemanticMap
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a source's results go, and what a writer must know about the run.
+
+    ``folder``: the output folder. ``info``: the source. ``task``: what was asked for. ``class_names``: the
+    model's. ``model``: name of the model, for the record. ``style``: how overlays look.
+    """
+
+    folder: Path
+    info: SourceInfo
+    task: Task
+    class_names: tuple[str, ...]
+    model: str = ""
+    style: OverlayStyle = field(default_factory=OverlayStyle)
+
+    def path(self, suffix: str) -> Path:
+        """The file ``<folder>/<source name><suffix>``; its folder is made when missing."""
+        path = self.folder / f"{self.info.name}{suffix}"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{path.parent}: cannot make the output folder ({error.strerror})") from error
+        return path
+
+    def frame_name(self, frame: Frame) -> str:
+        """The stem of a frame's own file: its name where it has one, else its number."""
+        return frame.name or f"{frame.index:06d}"
+
+
+class Writer(ABC):
+    """Writes one output of one source. Use as a context manager.
+
+    The final name appears only when the file is whole: leaving the ``with`` block by an exception removes what
+    was begun. Subclasses enter their files into ``self.files``, which commits or removes them.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.files = ExitStack()
+
+    @property
+    @abstractmethod
+    def path(self) -> Path:
+        """The file or folder that is there after success."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know about the output, one line each."""
+        return []
+
+    @abstractmethod
+    def write(self, frame: Frame, prediction: Prediction) -> None:
+        """Add one frame's result; raises `OutputError` when it cannot be written."""
+
+    def finish(self) -> None:
+        """Write what belongs at the end of the file. Called once, after the last frame."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.files.__exit__(kind, error, trace)
+            return
+        with self.files:
+            self.finish()

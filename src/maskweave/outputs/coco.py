@@ -1,0 +1,119 @@
+"""Results as COCO JSON, written as they come.
+
+The layout is that of COCO's annotation files (``images``, ``annotations``, ``categories``) with a ``score`` in each
+annotation; a video's frames are images with ``frame_index`` and ``time_seconds``, and ``track_id`` tells the object.
+Source: https://cocodataset.org/#format-data.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import IO, Any
+
+from maskweave.errors import InvalidValue
+from maskweave.ops.coco_names import category_ids
+from maskweave.ops.rle import encode_masks
+from maskweave.outputs.base import Prediction, Target, Writer
+from maskweave.outputs.files import atomic_file
+from maskweave.types.frame import Frame
+from maskweave.types.instances import Instances
+from maskweave.version import __version__
+
+
+def coco_results(instances: Instances, *, image_id: int = 1) -> list[dict[str, Any]]:
+    """One COCO result per object: image_id, category_id, bbox (x, y, width, height), score, segmentation, area.
+
+    ``category_id`` is COCO's own where the class is one of COCO's.
+    """
+    ids = category_ids(instances.class_names)
+    boxes, areas = instances.boxes, instances.masks.areas
+    results: list[dict[str, Any]] = []
+    for row, rle in enumerate(encode_masks(instances.masks)):
+        x1, y1, x2, y2 = boxes[row].tolist()
+        result: dict[str, Any] = {
+            "image_id": image_id,
+            "category_id": ids[int(instances.class_ids[row])],
+            "bbox": [round(each, 2) for each in (x1, y1, x2 - x1, y2 - y1)],
+            "area": int(areas[row]),
+            "segmentation": rle,
+            "iscrowd": 0,
+            "score": round(float(instances.scores[row]), 5),
+        }
+        if instances.track_ids is not None:
+            result["track_id"] = int(instances.track_ids[row])
+        results.append(result)
+    return results
+
+
+class CocoStream:
+    """Writes one COCO file to an open text file, frame by frame, in constant memory but for the frame list."""
+
+    def __init__(self, file: IO[str], *, class_names: tuple[str, ...], info: dict[str, str]) -> None:
+        self._file = file
+        self._class_names = class_names
+        self._images: list[str] = []
+        self._annotations = 0
+        categories = [
+            {"id": category_id, "name": name}
+            for category_id, name in zip(category_ids(class_names), class_names, strict=True)
+        ]
+        file.write(
+            f'{{\n"info": {json.dumps(info)},\n"categories": {json.dumps(categories)},\n"annotations": ['
+        )
+
+    def write(self, frame: Frame, instances: Instances, *, file_name: str, video: bool) -> None:
+        """Add one image or video frame and its objects."""
+        if instances.class_names != self._class_names:
+            raise InvalidValue("coco: need the same class names for every frame of a file, got others")
+        image_id = len(self._images) + 1
+        entry: dict[str, Any] = {
+            "id": image_id,
+            "file_name": file_name,
+            "height": frame.size[0],
+            "width": frame.size[1],
+        }
+        if video:
+            entry |= {"frame_index": frame.index, "time_seconds": round(float(frame.time), 6)}
+        self._images.append(json.dumps(entry))
+        for result in coco_results(instances, image_id=image_id):
+            self._annotations += 1
+            separator = ",\n" if self._annotations > 1 else "\n"
+            self._file.write(separator + json.dumps({"id": self._annotations, **result}))
+
+    def finish(self) -> None:
+        """Write what belongs at the end; the file is a whole JSON document afterwards."""
+        self._file.write('\n],\n"images": [\n' + ",\n".join(self._images) + "\n]\n}\n")
+
+
+class CocoFile(Writer):
+    """``<name>.json``: the objects of one image, or of every frame of a video, in COCO form."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._path = target.path(".json")
+        temporary = self.files.enter_context(atomic_file(self._path))
+        self._file = self.files.enter_context(temporary.open("w", encoding="utf-8"))
+        info = {"description": "Objects found by MaskWeave", "version": __version__, "model": target.model}
+        self._stream = CocoStream(self._file, class_names=target.class_names, info=info)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    def write(self, frame: Frame, prediction: Prediction) -> None:
+        """Add one frame."""
+        if not isinstance(prediction, Instances):
+            raise InvalidValue("coco: need instances, got a semantic map; use --task instances")
+        info = self.target.info
+        self._stream.write(
+            frame,
+            prediction,
+            file_name=f"{frame.name}.png" if frame.name else (info.path.name if info.path else info.name),
+            video=info.kind != "image",
+        )
+
+    def finish(self) -> None:
+        """Close the JSON document."""
+        self._stream.finish()

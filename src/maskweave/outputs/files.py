@@ -1,0 +1,176 @@
+"""Files and folders that appear under their final name only when they are whole.
+
+Everything is written under a hidden, unique sibling name in the same folder (so on the same disk), brought
+to the disk, and renamed. A failed or interrupted run removes what it began; what stood there before stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from maskweave.errors import MaskWeaveError, OutputError
+
+_ADVICE = {
+    errno.ENOSPC: "free some space or choose another folder with -o",
+    errno.EDQUOT: "free some space or choose another folder with -o",
+    errno.EROFS: "choose another folder with -o",
+    errno.EACCES: "choose a folder you may write to with -o",
+    errno.EPERM: "choose a folder you may write to with -o",
+    errno.ENOTDIR: "choose a folder, not a file, with -o",
+    errno.EEXIST: "choose a folder, not a file, with -o",
+    errno.EISDIR: "a folder of that name is in the way; move it or choose another folder with -o",
+    errno.ENAMETOOLONG: "rename the input to something shorter",
+}
+
+
+class AtomicFile:
+    """One file on its way: write to ``part``, then `commit` or `discard`.
+
+    ``part`` ends like ``path``, so that writers which look at the suffix pick the right format. Missing
+    parent folders are made. Raises `OutputError` when the folder cannot be written to, at once.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        with output_errors(self.path):
+            if self.path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.part = self.path.with_name(_part_name(self.path))
+            self.part.touch(mode=0o666, exist_ok=False)
+
+    def commit(self) -> None:
+        """Bring the file to the disk and give it its final name, in place of an older one."""
+        try:
+            with output_errors(self.path):
+                _sync(self.part)
+                self.part.replace(self.path)
+                _sync_folder(self.path.parent)
+        except BaseException:
+            self.discard()
+            raise
+
+    def discard(self) -> None:
+        """Remove what was written; the final name is not touched. Never raises for a missing file."""
+        with contextlib.suppress(OSError):
+            self.part.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_file(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path to write; it becomes ``path`` when the block ends without an exception.
+
+    Raises `OutputError` for any `OSError` on the way (disk full, no permission, a file where a folder must
+    be). Whatever the block raises, Ctrl-C included, removes the temporary file and leaves an older ``path``.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with atomic_file(folder / "note.txt") as part:
+    ...     _ = part.write_text("whole")
+    >>> [file.name for file in folder.iterdir()]
+    ['note.txt']
+    """
+    file = AtomicFile(Path(path))
+    try:
+        with output_errors(file.path):
+            yield file.part
+        file.commit()
+    except BaseException:
+        file.discard()
+        raise
+
+
+@contextmanager
+def atomic_folder(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary folder to fill; it becomes ``path`` when the block ends without an exception.
+
+    An existing ``path`` is replaced as a whole, so that frames of an older, longer run do not stay among the
+    new ones; but only if each file in it has a suffix that the new folder has too: a folder with anything
+    else in it was not made by this program and raises `OutputError`. The old folder is moved aside first
+    and removed last, so at every moment one whole version is on the disk; if the second of the two renames
+    fails, the old folder is moved back. The files themselves are left to the system to bring to the disk:
+    hundreds of small ones would wait for it one by one.
+
+    Raises `OutputError` as `atomic_file` does.
+    """
+    final = Path(path)
+    part = final.with_name(_part_name(final))
+    try:
+        with output_errors(final):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            part.mkdir()
+            yield part
+            _replace_folder(part, final)
+            _sync_folder(final.parent)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn an `OSError` of the block into an `OutputError` that names ``path``, the reason and a remedy."""
+    try:
+        yield
+    except MaskWeaveError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        advice = _ADVICE.get(error.errno or 0, "check the folder or choose another one with -o")
+        raise OutputError(f"{path}: cannot be written ({reason}); {advice}") from error
+
+
+def _part_name(path: Path) -> str:
+    """A hidden, unique sibling name with the same suffix, short enough where ``path`` itself is."""
+    return f".{path.stem[:60]}.{secrets.token_hex(4)}.part{path.suffix}"
+
+
+def _replace_folder(part: Path, final: Path) -> None:
+    if not final.exists():
+        part.rename(final)
+        return
+    _check_ours(final, {file.suffix for file in _files(part)})
+    aside = final.with_name(f".{final.name[:60]}.{secrets.token_hex(4)}.old")
+    final.rename(aside)
+    try:
+        part.rename(final)
+    except BaseException:
+        aside.rename(final)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _check_ours(final: Path, suffixes: set[str]) -> None:
+    if not final.is_dir() or final.is_symlink():
+        raise OutputError(f"{final}: need a folder to replace, got a file or a link; move it away")
+    for file in _files(final):
+        if file.suffix not in suffixes:
+            raise OutputError(
+                f"{final}: holds {file.name}, which is not of the kind to be written, so the folder is not "
+                "replaced; move it away or choose another folder with -o"
+            )
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (file for file in folder.rglob("*") if not file.is_dir() or file.is_symlink())
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring a rename to the disk, where the system can (Windows cannot open folders)."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,148 @@
+"""Pictures with the result drawn over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from maskweave.errors import InvalidValue
+from maskweave.outputs.labels import draw_label, draw_text, text_coverage
+from maskweave.outputs.palette import Colour, class_colour, object_colour
+from maskweave.types.arrays import Image, Mask, check_image
+from maskweave.types.instances import Instances
+from maskweave.types.semantic import IGNORE, SemanticMap
+
+_SMALLEST_LABELLED = 48  # pixels of the image's short side under which text would hide the picture
+
+
+@dataclass(frozen=True)
+class OverlayStyle:
+    """How results are drawn.
+
+    ``opacity``: of the mask's colour, 0 to 1. ``colour_by``: one colour per object ("instance") or per class.
+    ``contours``, ``labels``, ``boxes``, ``legend``: what is drawn besides. Line and text sizes follow the image.
+    """
+
+    opacity: float = 0.45
+    colour_by: Literal["instance", "class"] = "instance"
+    contours: bool = True
+    labels: bool = True
+    boxes: bool = False
+    legend: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the opacity."""
+        if not 0 <= self.opacity <= 1:
+            raise InvalidValue(f"opacity: need a number in [0, 1], got {self.opacity}")
+
+
+def draw_overlay(
+    image: Image, prediction: Instances | SemanticMap, style: OverlayStyle | None = None
+) -> Image:
+    """Draw a result over (H, W, 3) uint8 RGB ``image`` and return the new picture of the same size.
+
+    Raises `InvalidValue` when image and result are of different sizes.
+    """
+    check_image(image)
+    style = style or OverlayStyle()
+    if image.shape[:2] != prediction.size:
+        raise InvalidValue(f"overlay: need an image of the result's size {prediction.size}, got {image.shape[:2]}")
+    picture = np.ascontiguousarray(image).copy()
+    if isinstance(prediction, SemanticMap):
+        _draw_semantic(picture, prediction, style)
+    else:
+        _draw_instances(picture, prediction, style)
+    return picture
+
+
+def _draw_instances(picture: Image, instances: Instances, style: OverlayStyle) -> None:
+    colours = instance_colours(instances, style)
+    largest_first = np.argsort(-instances.masks.areas, kind="stable").tolist()
+    for row in largest_first:
+        crop = instances.masks.crops[row]
+        x, y = instances.masks.corners[row].tolist()
+        _tint(picture[y : y + crop.shape[0], x : x + crop.shape[1]], crop, colours[row], style.opacity)
+    for row in largest_first:
+        if style.contours:
+            corner = instances.masks.corners[row].tolist()
+            _outline(picture, instances.masks.crops[row], (corner[0], corner[1]), colours[row])
+        if style.boxes:
+            x1, y1, x2, y2 = instances.boxes[row].round().astype(int).tolist()
+            cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), colours[row], _line_width(picture))
+    if style.labels and min(picture.shape[:2]) >= _SMALLEST_LABELLED:
+        for row in largest_first:
+            x1, y1 = instances.boxes[row, :2].round().astype(int).tolist()
+            draw_label(picture, _caption(instances, row), (x1, y1), pixels=_text_size(picture), colour=colours[row])
+
+
+def instance_colours(instances: Instances, style: OverlayStyle) -> list[Colour]:
+    """One colour a row: by track id where there is one, else by row, or by class if the style says so."""
+    if style.colour_by == "class":
+        keys = instances.class_ids
+    elif instances.track_ids is not None:
+        keys = instances.track_ids
+    else:
+        keys = np.arange(len(instances))
+    return [object_colour(int(key)) for key in keys]
+
+
+def _caption(instances: Instances, row: int) -> str:
+    caption = f"{instances.names[row]} {instances.scores[row]:.2f}"
+    return caption if instances.track_ids is None else f"{instances.track_ids[row]} {caption}"
+
+
+def _draw_semantic(picture: Image, semantic: SemanticMap, style: OverlayStyle) -> None:
+    found = [
+        class_id
+        for class_id in np.unique(semantic.class_map).tolist()
+        if class_id != IGNORE and semantic.class_names[class_id] != "background"
+    ]
+    for class_id in found:
+        mask = semantic.class_map == class_id
+        _tint(picture, mask, class_colour(class_id), style.opacity)
+        if style.contours:
+            _outline(picture, mask, (0, 0), class_colour(class_id))
+    if style.legend and found and min(picture.shape[:2]) >= _SMALLEST_LABELLED:
+        _draw_legend(picture, [(semantic.class_names[each], class_colour(each)) for each in found])
+
+
+def _draw_legend(picture: Image, entries: list[tuple[str, Colour]]) -> None:
+    """A panel at the top left with a swatch and a name per class."""
+    pixels = _text_size(picture)
+    row_height = text_coverage("Ag", pixels).shape[0] + pixels // 3
+    pad = pixels // 2
+    width = max(text_coverage(name, pixels).shape[1] for name, _ in entries) + pixels + 3 * pad
+    panel = picture[: row_height * len(entries) + pad, :width]
+    panel[:] = (panel * 0.25 + 12).astype(np.uint8)
+    for row, (name, colour) in enumerate(entries):
+        y = row * row_height + pad // 2
+        picture[y + pixels // 5 : y + pixels // 5 + pixels, pad : pad + pixels] = colour
+        draw_text(picture, name, (2 * pad + pixels, y), pixels=pixels, colour=(255, 255, 255))
+
+
+def _tint(region: Image, mask: Mask, colour: Colour, opacity: float) -> None:
+    """Mix ``colour`` into the pixels of ``region`` where ``mask`` is set, in place."""
+    if not mask.size:
+        return
+    plane = np.empty_like(region)
+    plane[:] = colour
+    mixed = cv2.addWeighted(region, 1 - opacity, plane, opacity, 0)
+    region[:] = cv2.copyTo(mixed, mask.view(np.uint8), region)
+
+
+def _outline(picture: Image, crop: Mask, corner: tuple[int, int], colour: Colour) -> None:
+    if not crop.size:
+        return
+    contours, _ = cv2.findContours(crop.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(picture, contours, -1, colour, _line_width(picture), cv2.LINE_AA, offset=corner)
+
+
+def _line_width(picture: Image) -> int:
+    return max(1, round(max(picture.shape[:2]) / 640))
+
+
+def _text_size(picture: Image) -> int:
+    return int(np.clip(round(max(picture.shape[:2]) / 62), 10, 48))

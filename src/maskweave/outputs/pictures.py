@@ -1,0 +1,112 @@
+"""Writers of pictures: overlays and masks of still images, and folders of masks of videos."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image as Pictures
+
+from maskweave.errors import InvalidValue, OutputError
+from maskweave.outputs.base import Prediction, Target, Writer
+from maskweave.outputs.files import atomic_file, atomic_folder
+from maskweave.outputs.masks_png import encode_binary, encode_class_map, encode_id_map, instance_id_map
+from maskweave.outputs.overlay import draw_overlay
+from maskweave.types.arrays import Image
+from maskweave.types.frame import Frame
+from maskweave.types.instances import Instances
+
+MASK_SUFFIX = {"instances": ".masks", "semantic": ".semantic", "foreground": ".foreground"}
+"""What a task's mask pictures are called."""
+
+_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
+_JPEG_LONGEST = 65500
+
+
+def encode_picture(image: Image, suffix: str) -> bytes:
+    """Encode an (H, W, 3) uint8 RGB picture in the format of a file suffix (".jpg", ".png", ".webp", …).
+
+    Raises `InvalidValue` for a suffix that is no picture format and `OutputError` when the format cannot hold it.
+    """
+    form = _FORMATS.get(suffix.lower())
+    if form is None:
+        raise InvalidValue(f"picture: need a suffix out of {', '.join(_FORMATS)}, got {suffix!r}")
+    buffer = BytesIO()
+    options = {"quality": 92, "subsampling": 0} if form == "JPEG" else {}
+    try:
+        Pictures.fromarray(image).save(buffer, format=form, **options)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"picture: {form} cannot hold {image.shape[1]}x{image.shape[0]} ({error})") from error
+    return buffer.getvalue()
+
+
+def encode_masks_picture(prediction: Prediction, task: str) -> bytes:
+    """PNG of a result: instance ids, class ids with a palette, or 1-bit foreground."""
+    if isinstance(prediction, Instances):
+        return encode_id_map(instance_id_map(prediction))
+    if task == "foreground":
+        return encode_binary(prediction.mask("foreground"))
+    return encode_class_map(prediction)
+
+
+class _OneFile(Writer):
+    """A writer of one file for one still image."""
+
+    def __init__(self, target: Target, suffix: str) -> None:
+        super().__init__(target)
+        self._path = target.path(suffix)
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    def put(self, data: bytes) -> None:
+        """Write the whole file."""
+        with atomic_file(self._path) as temporary:
+            temporary.write_bytes(data)
+
+
+class OverlayPicture(_OneFile):
+    """``<name>.overlay.jpg``: the image with the result drawn over it (PNG when it is too large for JPEG)."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target, ".overlay.jpg")
+
+    def write(self, frame: Frame, prediction: Prediction) -> None:
+        """Draw and write."""
+        if max(frame.size) > _JPEG_LONGEST:
+            self._path = self._path.with_suffix(".png")
+        self.put(encode_picture(draw_overlay(frame.image, prediction, self.target.style), self._path.suffix))
+
+
+class MaskPicture(_OneFile):
+    """``<name>.masks.png``, ``.semantic.png`` or ``.foreground.png``: the result as a label picture."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target, f"{MASK_SUFFIX[target.task]}.png")
+
+    def write(self, frame: Frame, prediction: Prediction) -> None:
+        """Encode and write."""
+        self.put(encode_masks_picture(prediction, self.target.task))
+
+
+class MaskFolder(Writer):
+    """``<name>.masks/`` (or ``.semantic/``, ``.foreground/``): one label picture for each frame of a video."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._path = target.path(MASK_SUFFIX[target.task])
+        self._folder = self.files.enter_context(atomic_folder(self._path))
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self._path
+
+    def write(self, frame: Frame, prediction: Prediction) -> None:
+        """Add ``<frame>.png``."""
+        file = self._folder / f"{self.target.frame_name(frame)}.png"
+        try:
+            file.write_bytes(encode_masks_picture(prediction, self.target.task))
+        except OSError as error:
+            raise OutputError(f"{self._path}: cannot write frame {frame.index} ({error.strerror})") from error

@@ -1,0 +1,156 @@
+"""Sound for a written video: the source's packets copied, or turned into AAC where MP4 cannot hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+COPIED = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"})
+"""Codecs that MP4 holds and players know; anything else (PCM, Vorbis …) becomes AAC."""
+
+
+class Sound:
+    """All sound tracks of the file at ``path``, fed to ``output`` no further than asked.
+
+    Add it before the first packet is muxed. ``start`` seconds are subtracted from every time. Memory is
+    bounded by what lies between sound and picture in the source file. What could not be kept is told in
+    ``warnings``.
+    """
+
+    def __init__(self, path: Path, output: Any, *, warnings: list[str]) -> None:
+        self._warnings = warnings
+        self._input = av.open(
+            f"file:{path.absolute()}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
+        )
+        self._output = output
+        self.start = Fraction(0)
+        self._tracks = {
+            stream.index: track
+            for stream in self._input.streams.audio
+            if (track := _track(stream, output, warnings)) is not None
+        }
+        self._packets = self._read()
+        self._next: Any = None
+
+    @property
+    def first_time(self) -> Fraction | None:
+        """When the earliest track begins in the source, in seconds, or None when no file says."""
+        begins = [
+            stream.start_time * stream.time_base
+            for stream in self._input.streams.audio
+            if stream.index in self._tracks and stream.start_time is not None
+        ]
+        return min(begins, default=None)
+
+    def advance(self, until: Fraction | None) -> None:
+        """Write the sound that begins before ``until`` (seconds of the output; None: all the rest)."""
+        while self._tracks:
+            if self._next is None:
+                self._next = next(self._packets, None)
+            packet = self._next
+            if packet is None:
+                return
+            if until is not None and _time(packet) - self.start >= until:
+                return
+            self._next = None
+            self._tracks[packet.stream.index].write(packet, self.start)
+
+    def finish(self) -> None:
+        """Write what the encoders still hold."""
+        for track in self._tracks.values():
+            track.finish()
+
+    def close(self) -> None:
+        """Close the source file."""
+        self._input.close()
+
+    def _read(self) -> Iterator[Any]:
+        streams = [stream for stream in self._input.streams.audio if stream.index in self._tracks]
+        if not streams:
+            return
+        try:
+            for packet in self._input.demux(streams):
+                if packet.size and (packet.pts is not None or packet.dts is not None):
+                    yield packet
+        except av.FFmpegError as error:
+            self._warnings.append(f"the sound ends early: it cannot be read any further ({error.strerror})")
+
+
+class _CopiedTrack:
+    """Packets passed on byte for byte, with their times shifted."""
+
+    def __init__(self, stream: Any, output: Any) -> None:
+        self._stream = output.add_stream_from_template(stream)
+        self._output = output
+        self._last_dts: int | None = None
+
+    def write(self, packet: Any, start: Fraction) -> None:
+        shift = round(start / packet.time_base)
+        dts = (packet.dts if packet.dts is not None else packet.pts) - shift
+        if self._last_dts is not None and dts <= self._last_dts:
+            dts = self._last_dts + 1
+        self._last_dts = dts
+        packet.pts = max(dts, packet.pts - shift) if packet.pts is not None else dts
+        packet.dts = dts
+        packet.stream = self._stream
+        self._output.mux(packet)
+
+    def finish(self) -> None:
+        """Nothing is held back."""
+
+
+class _EncodedTrack:
+    """Packets decoded and encoded as AAC."""
+
+    def __init__(self, stream: Any, output: Any) -> None:
+        rate = stream.codec_context.sample_rate
+        self._stream = output.add_stream("aac", rate=min(rate, 48000))
+        layout = stream.codec_context.layout
+        self._stream.layout = layout if layout.nb_channels <= 6 else "stereo"
+        self._stream.bit_rate = 96_000 * max(1, min(layout.nb_channels, 6))
+        self._output = output
+        context = self._stream.codec_context
+        self._resampler = av.AudioResampler(
+            format="fltp", layout=context.layout, rate=context.sample_rate, frame_size=1024
+        )
+
+    def write(self, packet: Any, start: Fraction) -> None:
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            return  # a damaged packet: the next one's timestamp keeps sound and picture together
+        for frame in frames:
+            if frame.pts is not None:
+                frame.pts -= round(start / frame.time_base)
+            self._encode(frame)
+
+    def finish(self) -> None:
+        self._encode(None)
+        self._output.mux(self._stream.encode(None))
+
+    def _encode(self, frame: Any) -> None:
+        for resampled in self._resampler.resample(frame):
+            self._output.mux(self._stream.encode(resampled))
+
+
+def _track(stream: Any, output: Any, warnings: list[str]) -> _CopiedTrack | _EncodedTrack | None:
+    codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
+    family = next((name for name in COPIED if codec.startswith(name)), None)
+    try:
+        if family is not None:
+            return _CopiedTrack(stream, output)
+        track = _EncodedTrack(stream, output)
+    except (av.FFmpegError, ValueError, AttributeError) as error:
+        warnings.append(f"the sound ({codec}) was left out: this FFmpeg cannot read it ({error})")
+        return None
+    warnings.append(f"the sound was {codec}, which MP4 does not hold; turned into AAC")
+    return track
+
+
+def _time(packet: Any) -> Fraction:
+    ticks = packet.dts if packet.dts is not None else packet.pts
+    return ticks * Fraction(packet.time_base)

@@ -1,0 +1,297 @@
+"""H.264 in MP4 that plays in browsers: the source's own timestamps and sound, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
+
+from maskweave.errors import InvalidValue, MaskWeaveError, OutputError
+from maskweave.outputs.files import AtomicFile, output_errors
+from maskweave.outputs.sound import Sound
+from maskweave.types.arrays import Image, Size, check_image, check_size
+from maskweave.types.frame import SourceInfo
+
+_ENCODERS = {"h264": "libx264"}
+_LIVE_TIME_BASE = Fraction(1, 90_000)
+_LARGEST_TICKS = 1_000_000
+_GUESSED_RATE = Fraction(25)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How the pictures are compressed.
+
+    - ``codec``: "h264", the one that every browser plays.
+    - ``crf``: quality, 0 (lossless) .. 51; 23 is x264's own middle.
+    - ``preset``: x264's speed, "ultrafast" .. "veryslow".
+    - ``threads``: encoder threads; 0 leaves it to x264.
+
+    Raises `InvalidValue` for a codec or number outside.
+    """
+
+    codec: Literal["h264"] = "h264"
+    crf: float = 23
+    preset: str = "veryfast"
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        """Check."""
+        if self.codec not in _ENCODERS:
+            raise InvalidValue(f"codec: need one of {', '.join(_ENCODERS)}, got {self.codec!r}")
+        if not 0 <= self.crf <= 51:
+            raise InvalidValue(f"crf: need 0..51, got {self.crf:g}")
+
+
+class VideoWriter:
+    """Writes one MP4 file; a context manager.
+
+    Times are the source's, tick for tick, except that the earliest of its pictures and sounds becomes 0
+    (``start`` tells how many seconds were taken off); the gap between sound and picture is kept. Sound of
+    ``info.path`` is copied packet by packet while the pictures come, or turned into AAC with a line in
+    ``warnings``. Odd sizes grow by one repeated row or column, as H.264's 4:2:0 needs even ones. Colours are
+    written in limited range, BT.709 from 720 lines or 1280 columns on and BT.601 below, and tagged so.
+
+    The file has no B-frames: coding order is display order, so every duration in it is exact, variable rate
+    included, and no edit list is needed to start at 0.
+
+    - ``size``: (height, width) of the pictures; None takes the first one's.
+    - ``fps``: rate told to the encoder where ``info.rate`` is unknown; times are never made from it.
+    - ``sound``: False leaves the sound out.
+
+    Raises `OutputError` when the file cannot be written or no picture came, `InvalidValue` for a picture of
+    another kind or size. After any exception there is no file, and an older one of that name is untouched.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        info: SourceInfo,
+        *,
+        size: tuple[int, int] | None = None,
+        fps: Fraction | float | None = None,
+        encoding: Encoding | None = None,
+        sound: bool = True,
+    ) -> None:
+        self.warnings: list[str] = []
+        self.start = Fraction(0)
+        self._info = info
+        self._size: Size | None = None if size is None else check_size(size)
+        self._rate = _sane_rate(info.rate or (Fraction(fps).limit_denominator(1001) if fps else None))
+        self._encoding = encoding or Encoding()
+        self._wants_sound = sound and info.has_audio and info.path is not None
+        self._time_base = _time_base(info)
+        self._file = AtomicFile(Path(path))
+        self._container: Any = None
+        self._stream: Any = None
+        self._sound: Sound | None = None
+        self._durations: dict[int, int] = {}
+        self._last_ticks: int | None = None
+        self._last_step: int | None = None
+        self._done = False
+
+    def write(self, image: Image, *, time: Fraction, duration: Fraction | None = None) -> None:
+        """Add one (H, W, 3) uint8 RGB picture shown from ``time`` for ``duration`` seconds of the source.
+
+        ``duration`` matters for the last picture; None repeats the step before it. A time that does not rise
+        is moved one tick behind the one before, with a warning.
+        """
+        image = check_image(image)
+        if self._done:
+            raise OutputError(f"{self._file.path}: the video is finished; open a new writer")
+        self._check_size(image)
+        with self._failing_cleanly():
+            if self._container is None:
+                self._begin(Fraction(time))
+            ticks = self._ticks(Fraction(time))
+            self._durations[ticks] = max(1, round(duration / self._time_base)) if duration else self._step()
+            frame = _yuv(image, _matrix(self._size or image.shape[:2]))
+            frame.pts = ticks
+            frame.time_base = self._time_base
+            self._mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        """Finish the file and give it its name. Called by ``with``; a second call does nothing."""
+        if self._done:
+            return
+        with self._failing_cleanly():
+            if self._container is None:
+                raise OutputError(f"{self._file.path}: need at least one picture for a video, got none")
+            end = self._end()
+            self._mux(self._stream.encode(None))
+            if self._sound is not None:
+                self._sound.advance(self._sound_end(end))
+                self._sound.finish()
+            self._close_containers()
+            self._file.commit()
+            self._done = True
+
+    def abort(self) -> None:
+        """Stop and remove what was written."""
+        self._done = True
+        with suppress(Exception):  # the half file goes away; why it could not be ended does not matter
+            self._close_containers()
+        self._file.discard()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    @contextmanager
+    def _failing_cleanly(self) -> Iterator[None]:
+        """Remove the half file on any exception, and say what the disk or the encoder could not do."""
+        try:
+            with output_errors(self._file.path):
+                yield
+        except MaskWeaveError:
+            self.abort()
+            raise
+        except (av.FFmpegError, ValueError, MemoryError) as error:
+            self.abort()
+            raise OutputError(f"{self._file.path}: the encoder failed ({error}); try another size") from error
+        except BaseException:
+            self.abort()
+            raise
+
+    def _check_size(self, image: Image) -> None:
+        size = image.shape[:2]
+        if self._size is None:
+            self._size = (size[0], size[1])
+        if size != self._size:
+            need = f"{self._size[1]} x {self._size[0]}"
+            raise InvalidValue(
+                f"image: need {need} pixels (width x height) like the first of the video, "
+                f"got {size[1]} x {size[0]}; scale it to that size"
+            )
+
+    def _begin(self, first: Fraction) -> None:
+        """Open the container, add the streams, and choose the time that becomes 0."""
+        self._container = av.open(str(self._file.part), "w", format="mp4", options={"movflags": "+faststart"})
+        self._stream = self._add_pictures()
+        begins = [first]
+        if self._wants_sound and self._info.path is not None:
+            self._sound = self._open_sound(self._info.path)
+        if self._sound is not None and (heard := self._sound.first_time) is not None and heard >= 0:
+            begins.append(heard)
+        self.start = (min(begins) // self._time_base) * self._time_base
+        if self._sound is not None:
+            self._sound.start = self.start
+
+    def _add_pictures(self) -> Any:
+        size = self._size or (0, 0)
+        settings = self._encoding
+        options = {"crf": f"{settings.crf:g}", "preset": settings.preset, "bf": "0"}
+        stream = self._container.add_stream(_ENCODERS[settings.codec], rate=self._rate, options=options)
+        stream.height, stream.width = (side + side % 2 for side in size)
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = self._time_base
+        context = stream.codec_context
+        context.time_base = self._time_base
+        context.thread_count = settings.threads
+        context.color_range = int(ColorRange.MPEG)
+        # H.273: 1 is BT.709 for matrix, primaries and transfer; 6 is SMPTE 170M, which is BT.601
+        tag = 1 if _matrix(size) == Colorspace.ITU709 else 6
+        context.colorspace = context.color_primaries = context.color_trc = tag
+        return stream
+
+    def _open_sound(self, path: Path) -> Sound | None:
+        try:
+            return Sound(path, self._container, warnings=self.warnings)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            self.warnings.append(f"no sound: {path} cannot be read again ({error})")
+            return None
+
+    def _ticks(self, time: Fraction) -> int:
+        ticks = round((time - self.start) / self._time_base)
+        if self._last_ticks is not None and ticks <= self._last_ticks:
+            self._warn_once("a time that does not rise was moved one tick behind the one before")
+            ticks = self._last_ticks + 1
+        if self._last_ticks is not None:
+            self._last_step = ticks - self._last_ticks
+        self._last_ticks = ticks
+        return ticks
+
+    def _step(self) -> int:
+        return self._last_step or max(1, round(1 / self._rate / self._time_base))
+
+    def _mux(self, packets: list[Any]) -> None:
+        """Write pictures, each with its duration, and the sound up to where they are."""
+        for packet in packets:
+            packet.duration = self._durations.pop(packet.pts, 0)
+            dts = packet.dts * self._time_base
+            self._container.mux(packet)
+            if self._sound is not None:
+                self._sound.advance(dts)
+
+    def _end(self) -> Fraction:
+        last = self._last_ticks or 0
+        return (last + self._durations.get(last, self._step())) * self._time_base
+
+    def _sound_end(self, end: Fraction) -> Fraction | None:
+        """None (all of it) when the pictures reach the source's end, else the time of the last one's end."""
+        promised = self._info.duration
+        near = promised is None or float(end) >= promised - max(0.5, 2 / float(self._rate))
+        return None if near else end
+
+    def _close_containers(self) -> None:
+        container, self._container = self._container, None
+        sound, self._sound = self._sound, None
+        try:
+            if sound is not None:
+                sound.close()
+        finally:
+            if container is not None:
+                container.close()
+
+    def _warn_once(self, sentence: str) -> None:
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+
+
+def _yuv(image: Image, matrix: Any) -> Any:
+    """An even-sized yuv420p `av.VideoFrame` in limited range."""
+    height, width = image.shape[:2]
+    if height % 2 or width % 2:
+        image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    return frame.reformat(
+        format="yuv420p",
+        dst_colorspace=matrix,
+        src_color_range=ColorRange.JPEG,
+        dst_color_range=ColorRange.MPEG,
+    )
+
+
+def _matrix(size: tuple[int, ...]) -> Any:
+    """The matrix that players assume for a picture of ``size`` (height, width)."""
+    return Colorspace.ITU709 if size[0] > 576 or size[1] >= 1280 else Colorspace.ITU601
+
+
+def _time_base(info: SourceInfo) -> Fraction:
+    base = info.time_base
+    if base is None or base <= 0 or base.denominator > _LARGEST_TICKS:
+        return _LIVE_TIME_BASE
+    return base
+
+
+def _sane_rate(rate: Fraction | None) -> Fraction:
+    """A rate for the encoder's level and rate control; headers hold nonsense like 90000."""
+    return rate if rate is not None and 1 <= rate <= 240 else _GUESSED_RATE

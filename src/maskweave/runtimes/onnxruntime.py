@@ -1,0 +1,175 @@
+"""ONNX Runtime as an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from maskweave.errors import DeviceUnavailable, EngineError, InvalidValue, NotAModel
+from maskweave.runtimes.base import RuntimeInfo, Tensors, TensorSpec
+from maskweave.runtimes.onnx_files import check_external_data
+from maskweave.types.arrays import Array
+
+PROVIDERS: dict[str, str] = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "rocm": "ROCMExecutionProvider",
+    "migraphx": "MIGraphXExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "qnn": "QNNExecutionProvider",
+}
+"""Device name: ONNX Runtime's name for the provider that serves it."""
+
+_NUMBERED = ("cuda", "tensorrt", "rocm", "migraphx", "directml")
+_DTYPES = {"float": "float32", "double": "float64", "string": "object"}  # the others are called as in numpy
+_SILENT = 4  # fatal errors only: all others arrive as exceptions
+
+
+def available_devices() -> tuple[str, ...]:
+    """Devices that the installed ONNX Runtime was built for; loading a model tells whether they work."""
+    built = onnxruntime.get_available_providers()
+    return tuple(device for device, provider in PROVIDERS.items() if provider in built)
+
+
+class OnnxRuntime:
+    """A network that ONNX Runtime runs.
+
+    - ``model``: path of an .onnx file, or its bytes.
+    - ``device``: "cpu", "cuda", "cuda:1", … see `PROVIDERS`. Operators that a device lacks run on the
+      processor.
+    - ``threads``: processor threads inside an operator; None lets ONNX Runtime choose.
+
+    Raises `NotAModel` for a file that cannot be loaded, `DeviceUnavailable` when the device does not really
+    serve the model (ONNX Runtime itself would fall back to the processor without an error).
+    """
+
+    def __init__(self, model: str | Path | bytes, *, device: str = "cpu", threads: int | None = None) -> None:
+        name = "model" if isinstance(model, bytes) else Path(model).name
+        if not isinstance(model, bytes):
+            if not Path(model).is_file():
+                raise NotAModel(f"{model}: need an .onnx file, found {_what_is(Path(model))}")
+            check_external_data(Path(model))
+        provider, options = _provider(device)
+        self._device = device
+        self._session = _session(model, name, _options(threads), provider, options)
+        served = self._session.get_providers()
+        if provider not in served:
+            raise DeviceUnavailable(
+                f"device {device}: {provider} was asked for, but ONNX Runtime serves {name} with "
+                f"{', '.join(served)}; is the device's driver library installed? Otherwise choose cpu"
+            )
+        self._inputs = tuple(_spec(tensor) for tensor in self._session.get_inputs())
+        self._outputs = tuple(_spec(tensor) for tensor in self._session.get_outputs())
+        self._metadata = dict(self._session.get_modelmeta().custom_metadata_map)
+
+    def run(self, inputs: Tensors) -> Tensors:
+        """Run the network; see `Runtime`. Raises `InvalidValue` for inputs that do not fit its own list."""
+        if self._session is None:
+            raise EngineError("ONNX Runtime: the network was closed; load it again")
+        _check(inputs, self._inputs)
+        names = [spec.name for spec in self._outputs]
+        try:
+            found = self._session.run(names, inputs)
+        except Exception as error:  # ONNX Runtime's exceptions have no common base but this
+            raise EngineError(f"ONNX Runtime: the network failed: {_one_line(error)}") from error
+        return dict(zip(names, (np.asarray(array) for array in found), strict=True))
+
+    def describe(self) -> RuntimeInfo:
+        """See `Runtime`; metadata is the file's own custom map."""
+        return RuntimeInfo(
+            engine="onnxruntime",
+            engine_version=onnxruntime.__version__,
+            device=self._device,
+            inputs=self._inputs,
+            outputs=self._outputs,
+            metadata=self._metadata,
+        )
+
+    def close(self) -> None:
+        """Free the network."""
+        self._session = None
+
+
+def _what_is(path: Path) -> str:
+    return "a folder" if path.is_dir() else "nothing"
+
+
+def _provider(device: str) -> tuple[str, dict[str, str]]:
+    """ONNX Runtime's provider for a device, and its options; raises `DeviceUnavailable` when not built in."""
+    kind, _, number = device.partition(":")
+    if kind not in PROVIDERS or (number and (not number.isdecimal() or kind not in _NUMBERED)):
+        raise InvalidValue(
+            f"device: need one of {', '.join(PROVIDERS)} (cuda:1 for the second), got {device!r}"
+        )
+    if PROVIDERS[kind] not in onnxruntime.get_available_providers():
+        raise DeviceUnavailable(
+            f"device {device}: the installed ONNX Runtime serves {', '.join(available_devices())}; "
+            f"install the build of onnxruntime for {kind}, or choose one of these"
+        )
+    return PROVIDERS[kind], {"device_id": number} if number else {}
+
+
+def _options(threads: int | None) -> onnxruntime.SessionOptions:
+    if threads is not None and threads < 1:
+        raise InvalidValue(f"threads: need 1 or more, got {threads}")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _SILENT
+    options.inter_op_num_threads = 1
+    options.intra_op_num_threads = threads or 0
+    return options
+
+
+def _session(
+    model: str | Path | bytes,
+    name: str,
+    options: onnxruntime.SessionOptions,
+    provider: str,
+    provider_options: dict[str, str],
+) -> Any:
+    cpu = PROVIDERS["cpu"]
+    providers = [(provider, provider_options), *([(cpu, {})] if provider != cpu else [])]
+    source = model if isinstance(model, bytes) else str(model)
+    try:
+        # Its own fallback prints to stdout and goes on with the processor.
+        return onnxruntime.InferenceSession(source, options, providers=providers, enable_fallback=0)
+    except Exception as error:  # ONNX Runtime's exceptions have no common base but this
+        if provider != cpu and provider.removesuffix("ExecutionProvider").lower() in str(error).lower():
+            raise DeviceUnavailable(f"{provider} does not serve {name}: {_one_line(error)}") from error
+        raise NotAModel(f"{name}: ONNX Runtime cannot load it as a model: {_one_line(error)}") from error
+
+
+def _spec(tensor: Any) -> TensorSpec:
+    shape = tuple(edge if isinstance(edge, int) else None for edge in tensor.shape)
+    kind = tensor.type.removeprefix("tensor(").removesuffix(")")
+    return TensorSpec(tensor.name, shape, _DTYPES.get(kind, kind))
+
+
+def _check(inputs: Tensors, specs: Sequence[TensorSpec]) -> None:
+    if set(inputs) != {spec.name for spec in specs}:
+        raise InvalidValue(
+            f"inputs: need {', '.join(spec.name for spec in specs)}, got {', '.join(inputs) or 'none'}"
+        )
+    for spec in specs:
+        array = inputs[spec.name]
+        if array.dtype != np.dtype(spec.dtype) or not _fits(array, spec.shape):
+            shape = ", ".join("any" if edge is None else str(edge) for edge in spec.shape)
+            raise InvalidValue(
+                f"input {spec.name}: need ({shape}) {spec.dtype}, got {array.shape} {array.dtype}"
+            )
+
+
+def _fits(array: Array, shape: tuple[int | None, ...]) -> bool:
+    return array.ndim == len(shape) and all(
+        need is None or need == got for need, got in zip(shape, array.shape, strict=True)
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]

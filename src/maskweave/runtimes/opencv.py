@@ -1,0 +1,166 @@
+"""OpenCV's dnn module as an engine: TensorFlow frozen graphs with a text graph, and ONNX files."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from maskweave.errors import DeviceUnavailable, EngineError, InvalidValue, NotAModel
+from maskweave.runtimes import _read_opencv
+from maskweave.runtimes.base import RuntimeInfo, Tensors, TensorSpec
+
+_CHECK_SECONDS = 120
+_PLACEHOLDER = re.compile(r'name:\s*"([^"]+)"\s+op:\s*"Placeholder"')
+
+
+class OpenCVRuntime:
+    """A network that OpenCV's dnn module runs on the processor, with OpenCV 4.x and 5.x alike.
+
+    - ``model``: a TensorFlow frozen graph (.pb) or an ONNX file (.onnx).
+    - ``text_graph``: the .pbtxt that belongs to a frozen graph of the Object Detection API.
+    - ``extra_outputs``: inner layers to return too, where the network has them. The network's own outputs
+      (layers that nothing else reads) are always returned.
+    - ``device``: "cpu"; OpenCV's wheels have nothing else.
+    - ``threads``: processor threads; OpenCV keeps one number for the whole process. None leaves it alone.
+    - ``verified``: the caller knows the file by its hash. Any other file is loaded in a child process first,
+      because a malformed graph crashes OpenCV's importer (costs about half a second).
+
+    Images go in as (N, 3, H, W) float32. Raises `NotAModel`, `DeviceUnavailable`, `InvalidValue`.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        text_graph: str | Path | None = None,
+        extra_outputs: Sequence[str] = (),
+        device: str = "cpu",
+        threads: int | None = None,
+        verified: bool = False,
+    ) -> None:
+        if device != "cpu":
+            raise DeviceUnavailable(
+                f"device {device}: OpenCV serves this model on cpu only; choose cpu, or an ONNX model"
+            )
+        path = _existing(model, "model")
+        text_path = None if text_graph is None else _existing(text_graph, "text graph")
+        if path.suffix.lower() not in (".pb", ".onnx"):
+            raise NotAModel(
+                f"{path.name}: OpenCV needs a .pb or .onnx file, got {path.suffix or 'no suffix'}"
+            )
+        if threads is not None:
+            _set_threads(threads)
+        if not verified:
+            _check_in_child(path, text_path)
+        self._net = _load(path, text_path)
+        self._outputs = _output_names(self._net, extra_outputs)
+        self._inputs = _input_names(text_path)
+
+    def run(self, inputs: Tensors) -> Tensors:
+        """Run the network; see `Runtime`. Raises `InvalidValue` for wrong names too."""
+        if self._net is None:
+            raise EngineError("OpenCV: the network was closed; load it again")
+        _check_names(inputs, self._inputs)
+        try:
+            for name, blob in inputs.items():
+                # With a single input the name is left out: OpenCV does not know the names of an ONNX file's.
+                self._net.setInput(blob, *([name] if len(inputs) > 1 else []))
+            found = self._net.forward(list(self._outputs))
+        except (cv2.error, TypeError) as error:
+            raise EngineError(f"OpenCV: the network failed: {_read_opencv.one_line(error)}") from error
+        # Copied, because OpenCV's arrays may be the net's own memory, which the next run overwrites.
+        return {name: np.array(array) for name, array in zip(self._outputs, found, strict=True)}
+
+    def describe(self) -> RuntimeInfo:
+        """See `Runtime`. OpenCV tells neither shapes, which are (), nor the inputs of an ONNX file."""
+        return RuntimeInfo(
+            engine="opencv",
+            engine_version=cv2.__version__,
+            device="cpu",
+            inputs=tuple(TensorSpec(name, (), "float32") for name in self._inputs),
+            outputs=tuple(TensorSpec(name, (), "float32") for name in self._outputs),
+            metadata={},
+        )
+
+    def close(self) -> None:
+        """Free the network."""
+        self._net = None
+
+
+def _existing(path: str | Path, what: str) -> Path:
+    found = Path(path)
+    if not found.is_file():
+        raise NotAModel(f"{found}: need a {what} file, found {'a folder' if found.is_dir() else 'nothing'}")
+    return found.resolve()
+
+
+def _set_threads(threads: int) -> None:
+    if threads < 1:
+        raise InvalidValue(f"threads: need 1 or more, got {threads}")
+    cv2.setNumThreads(threads)
+
+
+def _check_in_child(model: Path, text_graph: Path | None) -> None:
+    """Load the file in a child process; raise `NotAModel` when that refuses, crashes or hangs."""
+    # -P keeps this folder, whose modules are named after engines, off the child's import path.
+    command = [sys.executable, "-P", _read_opencv.__file__, str(model)]
+    command += [] if text_graph is None else [str(text_graph)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_CHECK_SECONDS, env=environment, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise NotAModel(f"{model.name}: OpenCV did not load it within {_CHECK_SECONDS} s") from error
+    if done.returncode == _read_opencv.REFUSED:
+        raise NotAModel(_refusal(model, text_graph, done.stdout.strip()))
+    if done.returncode == 1:  # an exception of Python, so nothing that the file has done
+        raise EngineError(f"OpenCV: could not check {model.name}: {(done.stderr.splitlines() or ['?'])[-1]}")
+    if done.returncode:
+        raise NotAModel(_refusal(model, text_graph, f"it crashes OpenCV (exit status {done.returncode})"))
+
+
+def _load(model: Path, text_graph: Path | None) -> Any:
+    try:
+        net = _read_opencv.read_net(model, text_graph)
+    except cv2.error as error:
+        raise NotAModel(_refusal(model, text_graph, _read_opencv.one_line(error))) from error
+    if net.empty():
+        raise NotAModel(_refusal(model, text_graph, "it holds no network"))
+    net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
+    net.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
+    return net
+
+
+def _refusal(model: Path, text_graph: Path | None, why: str) -> str:
+    lacks = model.suffix.lower() == ".pb" and text_graph is None
+    hint = "; does it need its text graph (.pbtxt)?" if lacks else ""
+    return f"{model.name}: OpenCV cannot load it as a model: {why}{hint}"
+
+
+def _output_names(net: Any, extra: Sequence[str]) -> tuple[str, ...]:
+    layers = set(net.getLayerNames())
+    return tuple(
+        dict.fromkeys([*(name for name in extra if name in layers), *net.getUnconnectedOutLayersNames()])
+    )
+
+
+def _input_names(text_graph: Path | None) -> tuple[str, ...]:
+    if text_graph is None:
+        return ()
+    return tuple(_PLACEHOLDER.findall(text_graph.read_text(encoding="utf-8", errors="replace")))
+
+
+def _check_names(inputs: Tensors, known: Sequence[str]) -> None:
+    if not inputs or (known and set(inputs) != set(known)):
+        raise InvalidValue(
+            f"inputs: need {', '.join(known) or 'at least one'}, got {', '.join(inputs) or 'none'}"
+        )

@@ -1,0 +1,1 @@
+"""Where frames come from: pictures, folders, videos, cameras. Everything yields `Frame`, one at a time."""

@@ -1,0 +1,79 @@
+"""The seam to inputs: whatever yields frames, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
+
+from maskweave.errors import ImageTooLarge
+from maskweave.types.frame import Frame, SourceInfo
+
+MAX_PIXELS = 50_000_000
+"""Default pixel budget of one picture: 50 Mpx, 150 MB as RGB; above it a file is refused unread."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """An opened input.
+
+    - ``info``: what it promises before its first frame.
+    - ``warnings``: filled while reading; what was skipped, repaired or missing, one sentence each.
+
+    Iterating yields `Frame` in order of time and holds one at a time. Iterating again starts again, except
+    for live sources. A source is a context manager; `close` may be called more than once.
+
+    Iterating raises `SourceError` when nothing can be read, or nothing more where more must follow.
+    """
+
+    @property
+    def info(self) -> SourceInfo:
+        """What the source promises before its first frame."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was skipped, repaired or missing; filled while reading."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames in order."""
+
+    def close(self) -> None:
+        """Let go of files and devices."""
+
+    def __enter__(self) -> Self:
+        """Return the source itself."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the source."""
+
+
+class Closing:
+    """The context-manager half of a source: ``with`` closes it."""
+
+    def close(self) -> None:
+        """Let go of files and devices; nothing to do here."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def check_budget(width: int, height: int, *, max_pixels: int, label: str) -> None:
+    """Raise `ImageTooLarge` when a picture of ``width`` x ``height`` pixels is over the budget."""
+    if width * height > max_pixels:
+        raise ImageTooLarge(
+            f"{label}: {width} x {height} pixels are {width * height / 1e6:.1f} Mpx, over the budget of "
+            f"{max_pixels / 1e6:g} Mpx; scale it down or raise the budget with --max-pixels"
+        )

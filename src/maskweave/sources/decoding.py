@@ -1,0 +1,177 @@
+"""Decode one video stream through PyAV: timestamps, damage, rotation and colour, for files and for RTSP."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
+
+from maskweave.types.arrays import Image
+
+_TOO_MANY_FAILURES = 50
+"""Read failures in a row after which the rest of a file is given up."""
+_ATTACHED_PICTURE = 1024
+"""AV_DISPOSITION_ATTACHED_PIC: a music file's cover, which FFmpeg shows as a video stream."""
+_FULL_RANGE = 2
+"""AVCOL_RANGE_JPEG."""
+_MATRICES = {1: "ITU709", 4: "FCC", 5: "ITU601", 6: "ITU601", 7: "SMPTE240M", 9: "BT2020", 10: "BT2020"}
+"""AVColorSpace numbers (ITU-T H.273) as PyAV calls them."""
+
+
+@dataclass
+class Damage:
+    """What went wrong while decoding, counted."""
+
+    packets: int = 0
+    frames: int = 0
+    without_time: int = 0
+    backwards: int = 0
+    hidden: int = 0
+
+    def sentences(self) -> list[str]:
+        """One sentence for each kind of damage that occurred."""
+        counted = (
+            (self.packets, "damaged packet", "skipped"),
+            (self.frames, "frame", "shown although partly damaged"),
+            (self.without_time, "frame", "without a timestamp, placed after the one before"),
+            (self.backwards, "frame", "with a timestamp that runs backwards, placed after the one before"),
+        )
+        return [f"{count} {what}{'s' * (count != 1)} {how}" for count, what, how in counted if count]
+
+
+def video_stream(container: Any) -> Any | None:
+    """The first video stream that is no cover picture, or None."""
+    for stream in container.streams.video:
+        if not int(stream.disposition) & _ATTACHED_PICTURE:
+            return stream
+    return None
+
+
+def set_threads(stream: Any, threads: int | None, *, live: bool = False) -> None:
+    """Decode with ``threads`` threads (None: one per CPU core, at most 4); live streams without delay."""
+    stream.thread_type = "SLICE" if live else "AUTO"
+    stream.codec_context.thread_count = threads or min(4, os.cpu_count() or 1)
+
+
+def decoded(container: Any, stream: Any, damage: Damage) -> Iterator[Any]:
+    """Yield the stream's `av.VideoFrame`s; count damaged packets and go on after them.
+
+    Raises `av.FFmpegError` only when reading a live stream fails (``container`` with a time-out).
+    """
+    for packet in _packets(container, stream, damage):
+        try:
+            frames = packet.decode()
+        except (av.FFmpegError, ValueError):
+            damage.packets += 1
+            continue
+        damage.hidden += bool(packet.is_discard)
+        for frame in frames:
+            damage.frames += bool(frame.is_corrupt)
+            yield frame
+
+
+def _packets(container: Any, stream: Any, damage: Damage) -> Iterator[Any]:
+    """Packets of ``stream`` and the flushing one at the end; reading goes on after an unreadable place."""
+    failures = 0
+    while True:
+        try:
+            for packet in container.demux(stream):
+                failures = 0
+                yield packet
+            return
+        except av.FFmpegError as error:
+            if isinstance(error, (av.error.ExitError, TimeoutError, ConnectionError)):
+                raise
+            failures += 1
+            damage.packets += 1
+            if failures > _TOO_MANY_FAILURES or isinstance(error, (av.EOFError, PermissionError)):
+                return
+
+
+class Clock:
+    """Exact times in seconds, strictly rising, for frames as they come."""
+
+    def __init__(self, stream: Any, rate: Fraction, damage: Damage) -> None:
+        self._time_base: Fraction = stream.time_base
+        self._step = 1 / rate
+        self._last: Fraction | None = None
+        self._damage = damage
+
+    def time(self, frame: Any) -> Fraction:
+        """The frame's own timestamp; where it has none, or an earlier one, the last plus one step."""
+        ticks = frame.pts if frame.pts is not None else frame.dts
+        if ticks is None:
+            self._damage.without_time += 1
+            time = Fraction(0) if self._last is None else self._last + self._step
+        else:
+            time = ticks * Fraction(frame.time_base or self._time_base)
+        if self._last is not None and time <= self._last:
+            self._damage.backwards += 1
+            time = self._last + self._step
+        elif self._last is not None and frame.pts is not None:
+            self._step = time - self._last
+        self._last = time
+        return time
+
+
+def frame_duration(frame: Any, stream: Any) -> Fraction | None:
+    """How long the stream says the frame lasts, in seconds, or None."""
+    ticks = getattr(frame, "duration", None)
+    return ticks * Fraction(frame.time_base or stream.time_base) if ticks else None
+
+
+def to_image(frame: Any, size: tuple[int, int]) -> Image:
+    """(H, W, 3) uint8 RGB, upright, of a decoded frame brought to coded ``size`` (height, width).
+
+    The YUV matrix and range are the stream's; where it names none, BT.709 from 720 lines or 1280 columns on
+    and BT.601 below, limited range: what players do. HDR transfer curves are not mapped.
+    """
+    full = int(frame.color_range) == _FULL_RANGE or frame.format.name.startswith("yuvj")
+    rgb = frame.reformat(
+        width=size[1],
+        height=size[0],
+        format="rgb24",
+        src_colorspace=_matrix(frame),
+        src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+    )
+    return turned(rgb.to_ndarray(), orientation_matrix(frame))
+
+
+def _matrix(frame: Any) -> Any:
+    name = _MATRICES.get(int(frame.colorspace))
+    if name is None:
+        name = "ITU709" if frame.height > 576 or frame.width >= 1280 else "ITU601"
+    return getattr(Colorspace, name, Colorspace.ITU709)
+
+
+def orientation_matrix(frame: Any) -> tuple[int, int, int, int]:
+    """Signs (a, b, c, d) of the display matrix, x' = a x + c y, y' = b x + d y; (1, 0, 0, 1) if none."""
+    data = None
+    with contextlib.suppress(KeyError, ValueError):
+        data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return 1, 0, 0, 1
+    numbers = np.frombuffer(bytes(data), np.int32, count=9)
+    a, b, c, d = (int(np.sign(round(int(numbers[at]) / 65536))) for at in (0, 1, 3, 4))
+    return a, b, c, d
+
+
+def turned(image: Image, signs: tuple[int, int, int, int]) -> Image:
+    """Apply a display matrix's signs to (H, W, 3) pixels; anything but quarter turns and flips is left."""
+    a, b, c, d = signs
+    if b and c and not a and not d:
+        image = image.transpose(1, 0, 2)
+        flip_x, flip_y = c < 0, b < 0
+    elif a and d and not b and not c:
+        flip_x, flip_y = a < 0, d < 0
+    else:
+        return image
+    return np.ascontiguousarray(image[:: -1 if flip_y else 1, :: -1 if flip_x else 1])

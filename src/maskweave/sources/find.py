@@ -1,0 +1,302 @@
+"""From what a user types to inputs that can be opened: files, folders, patterns, cameras, addresses."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from maskweave.errors import InvalidValue, MaskWeaveError, SourceNotFound, UnreadableImage, UnreadableVideo
+from maskweave.sources.base import MAX_PIXELS, Source
+from maskweave.sources.kinds import IMAGE_SUFFIXES, VIDEO_SUFFIXES, kind_by_suffix, kind_of
+from maskweave.sources.names import distinct_names, natural_key, safe_stem, stem_within
+
+_FRAME_RATE = Fraction(25)
+_MOST_STDIN_BYTES = 500_000_000
+
+
+@dataclass(frozen=True)
+class Input:
+    """Something to be opened.
+
+    - ``name``: the stem for its outputs, distinct among the inputs found together.
+    - ``label``: what to call it in messages.
+    - ``open``: opens it; raises `SourceError`. An input that was not found raises here, so that the others
+      can be done first.
+    - ``kind``: what it is as far as name and first bytes tell, or None when it was not found.
+    """
+
+    name: str
+    label: str
+    open: Callable[[], Source] = field(repr=False)
+    kind: Literal["image", "video", "live"] | None = None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """An input before names are made distinct."""
+
+    stem: str
+    label: str
+    open_as: Callable[[str], Source]
+    kind: Literal["image", "video", "live"] | None
+    suffix: str = ""
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class _Settings:
+    recursive: bool
+    max_pixels: int
+    as_video: bool
+    rate: Fraction
+
+
+def find_sources(
+    inputs: Sequence[str | Path],
+    *,
+    recursive: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    as_video: bool = False,
+    rate: Fraction | float = _FRAME_RATE,
+) -> list[Input]:
+    """List what the user named, in that order, without opening it.
+
+    Each of ``inputs`` is a file (picture or video by its content, whatever its suffix), a folder (its
+    pictures and videos in natural order; ``recursive`` also those further down; hidden ones are skipped), a
+    pattern like ``more/*.png``, ``-`` for a picture on standard input, ``camera:0``, ``rtsp://…``, or the
+    ``http(s)://…`` address of a picture. A file that is named twice is done once.
+
+    ``as_video`` reads a folder of pictures as one video of ``rate`` frames per second.
+
+    Output names are file stems; inside a folder input, its sub-folders come first ("sub/beach"). Equal ones
+    are told apart as `distinct_names` says. Raises `InvalidValue` when ``inputs`` is empty; whatever else is
+    wrong is raised by the `Input.open` of the input concerned.
+    """
+    if not inputs:
+        raise InvalidValue("inputs: need at least one file, folder, pattern, camera or address, got none")
+    settings = _Settings(recursive, max_pixels, as_video, Fraction(rate).limit_denominator(1001))
+    found = _without_repeats(one for text in inputs for one in _find(str(text), settings))
+    names = distinct_names([one.stem for one in found], [one.suffix for one in found])
+    return [
+        Input(name, one.label, _opening(one, name), one.kind) for one, name in zip(found, names, strict=True)
+    ]
+
+
+def open_file(path: Path, name: str | None = None, *, max_pixels: int = MAX_PIXELS) -> Source:
+    """Open a picture or a video, told apart by content, then by suffix, then by trying both.
+
+    Raises `SourceNotFound`, `UnreadableImage`, `UnreadableVideo` or `ImageTooLarge`; pictures are decoded
+    when they are iterated.
+    """
+    from maskweave.sources.images import ImageSource
+    from maskweave.sources.video import VideoSource
+
+    kind = _kind(path)
+    if kind == "image":
+        return ImageSource(path, name, max_pixels=max_pixels)
+    try:
+        return VideoSource(path, name, max_pixels=max_pixels)
+    except UnreadableVideo as error:
+        if kind == "video":
+            raise
+        raise UnreadableImage(
+            f"{path}: need a picture or a video, got something that is neither; check the file"
+        ) from error
+
+
+def _find(text: str, settings: _Settings) -> Iterator[_Found]:
+    """What one word of the command line stands for; what is wrong with it is found as an input that fails."""
+    try:
+        yield from _find_or_raise(text, settings)
+    except (MaskWeaveError, OSError, ValueError) as error:
+        failure = error if isinstance(error, MaskWeaveError) else _unreadable(text, error)
+        yield _Found(safe_stem(Path(text).stem), text, _raising(failure), None)
+
+
+def _find_or_raise(text: str, settings: _Settings) -> Iterator[_Found]:
+    scheme = text.split("://", 1)[0].lower() if "://" in text else ""
+    if scheme:
+        yield _address(text, scheme, settings)
+        return
+    if text == "-":
+        yield _Found("stdin", "standard input", lambda name: _standard_input(name, settings), "image")
+        return
+    if (match := re.fullmatch(r"camera[: ](\d+)", text)) and not Path(text).exists():
+        yield _camera(int(match[1]), settings)
+        return
+    path = Path(text)
+    if path.is_dir():
+        yield from _folder(path, settings)
+    elif path.exists():
+        yield _file(path, None, settings)
+    elif glob.has_magic(text):
+        yield from _pattern(text, settings)
+    else:
+        raise SourceNotFound(f"{text}: no such file or folder; {_nearest(path)}")
+
+
+def _file(path: Path, folder: Path | None, settings: _Settings) -> _Found:
+    def open_as(name: str) -> Source:
+        return open_file(path, name, max_pixels=settings.max_pixels)
+
+    return _Found(stem_within(path, folder), str(path), open_as, _kind(path), path.suffix.lower(), path)
+
+
+def _folder(folder: Path, settings: _Settings) -> Iterator[_Found]:
+    files = _files_in(folder, recursive=settings.recursive and not settings.as_video)
+    if settings.as_video:
+        frames = [path for path in files if kind_by_suffix(path) == "image"]
+        if frames:
+            yield _frames(folder, frames, settings)
+            return
+        raise SourceNotFound(f"{folder}: need a folder of pictures, found none ({' '.join(IMAGE_SUFFIXES)})")
+    if not files:
+        deeper = "" if settings.recursive else "; --recursive also looks into folders below"
+        raise SourceNotFound(
+            f"{folder}: no pictures or videos in this folder; looked for "
+            f"{' '.join(IMAGE_SUFFIXES + VIDEO_SUFFIXES)}{deeper}"
+        )
+    yield from (_file(path, folder, settings) for path in files)
+
+
+def _frames(folder: Path, frames: list[Path], settings: _Settings) -> _Found:
+    def open_as(name: str) -> Source:
+        from maskweave.sources.folders import FrameFolderSource
+
+        return FrameFolderSource(frames, name, rate=settings.rate, max_pixels=settings.max_pixels)
+
+    return _Found(folder.resolve().name or "frames", str(folder), open_as, "video", path=folder)
+
+
+def _pattern(pattern: str, settings: _Settings) -> Iterator[_Found]:
+    """Files (of a known kind) and folders that match; ``**`` goes through folders; hidden ones do not match."""
+    matches = [Path(match) for match in glob.glob(pattern, recursive=True)]
+    files = [path for path in matches if path.is_file() and _kind(path) is not None]
+    if not files:
+        got = f"{len(matches)} other files" if matches else "nothing"
+        raise SourceNotFound(f"{pattern}: need pictures or videos, the pattern matches {got}; check it")
+    for path in sorted(files, key=lambda path: natural_key(path.as_posix())):
+        yield _file(path, None, settings)
+
+
+def _camera(index: int, settings: _Settings) -> _Found:
+    def open_as(name: str) -> Source:
+        from maskweave.sources.camera import CameraSource
+
+        return CameraSource(index, name, max_pixels=settings.max_pixels)
+
+    return _Found(f"camera-{index}", f"camera {index}", open_as, "live")
+
+
+def _address(address: str, scheme: str, settings: _Settings) -> _Found:
+    from maskweave.sources.web import without_secrets
+
+    shown = without_secrets(address)
+    if scheme in ("rtsp", "rtsps"):
+        return _Found(safe_stem(shown.split("://", 1)[1]), shown, _rtsp(address, settings), "live")
+    if scheme in ("http", "https"):
+        stem = safe_stem(Path(shown.split("://", 1)[1]).stem)
+        return _Found(stem, shown, _web(address, settings), "image", Path(shown).suffix.lower())
+    raise SourceNotFound(
+        f"{shown}: need http, https or rtsp, got {scheme}; load it yourself and pass the file"
+    )
+
+
+def _rtsp(address: str, settings: _Settings) -> Callable[[str], Source]:
+    def open_as(name: str) -> Source:
+        from maskweave.sources.camera import RtspSource
+
+        return RtspSource(address, name, max_pixels=settings.max_pixels)
+
+    return open_as
+
+
+def _web(address: str, settings: _Settings) -> Callable[[str], Source]:
+    def open_as(name: str) -> Source:
+        from maskweave.sources.images import ImageSource
+        from maskweave.sources.web import fetch
+
+        return ImageSource(fetch(address), name, max_pixels=settings.max_pixels)
+
+    return open_as
+
+
+def _standard_input(name: str, settings: _Settings) -> Source:
+    from maskweave.sources.images import ImageSource
+
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UnreadableImage(
+            "standard input: need a picture, got a terminal; use: maskweave segment - < a.jpg"
+        )
+    data = sys.stdin.buffer.read(_MOST_STDIN_BYTES + 1)
+    if len(data) > _MOST_STDIN_BYTES:
+        raise UnreadableImage(f"standard input: need at most {_MOST_STDIN_BYTES / 1e6:g} MB, got more")
+    return ImageSource(data, name, max_pixels=settings.max_pixels)
+
+
+def _files_in(folder: Path, *, recursive: bool) -> list[Path]:
+    """Pictures and videos of a folder by suffix, in natural order, hidden files and folders left out."""
+    found: list[Path] = []
+    for path in folder.iterdir():
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            if recursive and not path.is_symlink():  # a link may lead back up
+                found.extend(_files_in(path, recursive=True))
+        elif kind_by_suffix(path) is not None:
+            found.append(path)
+    return sorted(found, key=lambda path: natural_key(path.as_posix()))
+
+
+def _without_repeats(found: Iterator[_Found]) -> list[_Found]:
+    seen: set[Path] = set()
+    kept = []
+    for one in found:
+        if one.path is not None:
+            place = one.path.resolve()
+            if place in seen:
+                continue
+            seen.add(place)
+        kept.append(one)
+    return kept
+
+
+def _opening(found: _Found, name: str) -> Callable[[], Source]:
+    return lambda: found.open_as(name)
+
+
+def _raising(error: MaskWeaveError) -> Callable[[str], Source]:
+    def open_as(name: str) -> Source:
+        raise error
+
+    return open_as
+
+
+def _unreadable(text: str, error: Exception) -> MaskWeaveError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return UnreadableImage(f"{text}: cannot be read ({reason}); check the path and its permissions")
+
+
+def _kind(path: Path) -> Literal["image", "video"] | None:
+    """Kind by content or suffix; unreadable files go by suffix and fail when they are opened."""
+    try:
+        return kind_of(path)
+    except OSError:
+        return kind_by_suffix(path)
+
+
+def _nearest(path: Path) -> str:
+    """Existing names like the one that is missing, or where to look."""
+    folder = path.parent
+    if not folder.is_dir():
+        return f"there is no folder {folder} either"
+    names = sorted(entry.name for entry in folder.iterdir())[:10_000]
+    near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(near)}?" if near else "check the path"

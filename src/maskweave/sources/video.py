@@ -1,0 +1,232 @@
+"""Recorded videos: any file FFmpeg reads, streamed one frame at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from maskweave.errors import SourceNotFound, UnreadableVideo
+from maskweave.sources.base import MAX_PIXELS, Closing, check_budget
+from maskweave.sources.decoding import (
+    Clock,
+    Damage,
+    decoded,
+    frame_duration,
+    set_threads,
+    to_image,
+    video_stream,
+)
+from maskweave.sources.kinds import kind_by_content
+from maskweave.types.frame import Frame, SourceInfo
+
+_ELSEWHERE = ("hls", "concat", "dash", "sdp", "imf", "image2", "tty")
+"""FFmpeg's formats that are no video themselves: they name other files, or draw text."""
+_GUESSED_RATE = Fraction(25)
+
+
+class VideoSource(Closing):
+    """A video file as a stream of `Frame`, one in memory at a time.
+
+    Times are the stream's own, exact, start offset and variable rate kept; rotation is applied; damaged
+    packets are skipped and counted in ``warnings``, and so is a stream that ends before its header says.
+    A file named so that FFmpeg would look elsewhere (playlists, addresses) is never followed.
+
+    ``threads`` bounds the decoder's threads (None: one per core, at most 4).
+
+    Raises `SourceNotFound`, `UnreadableVideo` (no video, no video stream, cut before its index), and
+    `ImageTooLarge`; iterating raises `UnreadableVideo` when not one frame can be decoded.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        name: str | None = None,
+        *,
+        max_pixels: int = MAX_PIXELS,
+        threads: int | None = None,
+    ) -> None:
+        self._path = Path(path)
+        self._max_pixels = max_pixels
+        self._threads = threads
+        self._container: Any = None
+        self.warnings: list[str] = []
+        self._open()
+        self.info = _info(self._container, self._stream, name or self._path.stem, self._path)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        self.warnings.clear()
+        self.close()
+        self._open()
+        damage = Damage()
+        count, end = 0, None
+        try:
+            for frame in self._frames(damage):
+                count, end = count + 1, frame.time + (frame.duration or 0)
+                yield frame
+        except av.FFmpegError as error:
+            raise UnreadableVideo(f"{self._path}: cannot be read any further ({_reason(error)})") from error
+        finally:
+            self.warnings.extend(damage.sentences())
+        if not count:
+            raise UnreadableVideo(
+                f"{self._path}: need frames, but not one can be decoded; the file is damaged"
+            )
+        self.warnings.extend(self._shortfall(count + damage.hidden, end))
+
+    def _open(self) -> None:
+        self._container = _opened(self._path)
+        try:
+            stream = video_stream(self._container)
+            if stream is None:
+                raise UnreadableVideo(
+                    f"{self._path}: need a video stream, got {_listed(self._container)}; check the file"
+                )
+            context = stream.codec_context
+            check_budget(context.width, context.height, max_pixels=self._max_pixels, label=str(self._path))
+            set_threads(stream, self._threads)
+            self._stream = stream
+        except BaseException:
+            self.close()
+            raise
+
+    def _frames(self, damage: Damage) -> Iterator[Frame]:
+        """Convert frames one behind the decoder, so that each one's duration is the next one's start."""
+        clock = Clock(self._stream, self.info.rate or _GUESSED_RATE, damage)
+        scaler = _Scaler(self._max_pixels, str(self._path), self.warnings)
+        held: tuple[int, Fraction, Any] | None = None
+        last_step: Fraction | None = None
+        for index, raw in enumerate(decoded(self._container, self._stream, damage)):
+            time = clock.time(raw)
+            if held is not None:
+                last_step = time - held[1]
+                yield self._frame(held, last_step, scaler)
+            held = (index, time, raw)
+        if held is not None:
+            yield self._frame(held, self._last_duration(held, last_step), scaler)
+
+    def _frame(self, held: tuple[int, Fraction, Any], duration: Fraction | None, scaler: _Scaler) -> Frame:
+        index, time, raw = held
+        return Frame(scaler.image(raw), index, time, duration, self.info.name)
+
+    def _last_duration(self, held: tuple[int, Fraction, Any], step: Fraction | None) -> Fraction | None:
+        """Up to the end in the header if that is near, else what the frame says, else the step before it."""
+        index, time, raw = held
+        said = frame_duration(raw, self._stream) or step
+        header_end = _header_end(self._stream)
+        if header_end is not None and self.info.frame_count == index + 1 and header_end > time:
+            return header_end - time
+        return said
+
+    def _shortfall(self, count: int, end: Fraction | None) -> list[str]:
+        """A sentence when fewer frames came than the header promised, or the time ends early."""
+        promised = self.info.frame_count
+        if promised is not None:
+            missing = f"{count} of {promised} frames decoded: the file is cut short or damaged"
+            return [missing] if count < promised else []
+        start = self._stream.start_time or 0
+        length = float(end or 0) - float(start * self._stream.time_base)
+        if self.info.duration is not None and length < 0.95 * self.info.duration - 0.5:
+            return [
+                f"{length:.2f} of {self.info.duration:.2f} seconds decoded: the file is cut short or damaged"
+            ]
+        return []
+
+
+class _Scaler:
+    """Pictures of the first frame's size: streams that change size on the way are scaled back, and told."""
+
+    def __init__(self, max_pixels: int, label: str, warnings: list[str]) -> None:
+        self._max_pixels = max_pixels
+        self._label = label
+        self._warnings = warnings
+        self._size: tuple[int, int] | None = None
+        self._told = False
+
+    def image(self, raw: Any) -> Any:
+        check_budget(raw.width, raw.height, max_pixels=self._max_pixels, label=self._label)
+        size = (raw.height, raw.width)
+        self._size = self._size or size
+        if size != self._size and not self._told:
+            self._told = True
+            self._warnings.append(
+                f"picture size changes to {size[1]} x {size[0]} on the way; "
+                f"scaled to the first frame's {self._size[1]} x {self._size[0]}"
+            )
+        return to_image(raw, self._size)
+
+
+def _opened(path: Path) -> Any:
+    """Open ``path`` as a file and nothing else: no address, no list of other files."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(200)
+    except FileNotFoundError:
+        raise SourceNotFound(f"{path}: no such file; check the path") from None
+    except OSError as error:
+        raise UnreadableVideo(f"{path}: need a readable file, got {error.strerror}") from error
+    if not head:
+        raise UnreadableVideo(f"{path}: need a video, got an empty file (0 bytes); copy or load it again")
+    if kind_by_content(head) == "image" and not head.startswith((b"GIF8", b"RIFF")):
+        raise UnreadableVideo(f"{path}: need a video, got a picture")
+    try:
+        container = av.open(
+            f"file:{path.absolute()}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
+        )
+    except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
+        raise UnreadableVideo(
+            f"{path}: need a video, got a file without a readable header: no video, or cut short or damaged "
+            f"({_reason(error)})"
+        ) from error
+    if container.format.name in _ELSEWHERE:
+        container.close()
+        raise UnreadableVideo(
+            f"{path}: need a video, got a list of other files or text; pass the video itself"
+        )
+    return container
+
+
+def _info(container: Any, stream: Any, name: str, path: Path) -> SourceInfo:
+    ticks = stream.duration
+    duration = float(ticks * stream.time_base) if ticks else None
+    if duration is None and container.duration:
+        duration = container.duration / 1_000_000
+    context = stream.codec_context
+    return SourceInfo(
+        name=name,
+        kind="video",
+        path=path,
+        rate=stream.average_rate or stream.guessed_rate or None,
+        time_base=Fraction(stream.time_base),
+        frame_count=stream.frames or None,
+        duration=duration,
+        has_audio=bool(container.streams.audio),
+        full_range=int(context.color_range) == 2 or str(context.pix_fmt).startswith("yuvj"),
+    )
+
+
+def _header_end(stream: Any) -> Fraction | None:
+    if not stream.duration:
+        return None
+    return Fraction((stream.start_time or 0) + stream.duration) * Fraction(stream.time_base)
+
+
+def _listed(container: Any) -> str:
+    kinds = sorted({stream.type for stream in container.streams if stream.type != "video"})
+    if any(stream.type == "video" for stream in container.streams):
+        kinds.append("cover picture")
+    return f"only {' and '.join(kinds)}" if kinds else "no streams at all"
+
+
+def _reason(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or str(error)
+    return text or type(error).__name__

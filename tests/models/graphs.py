@@ -1,0 +1,316 @@
+"""Networks that the tests build themselves, with the layouts of published ones and weights chosen here.
+
+TensorFlow graphs are written with the proto classes that tensorboard carries, so that TensorFlow itself is
+not needed; ONNX graphs with onnx.helper.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnx
+from google.protobuf import text_format
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from tensorboard.compat.proto.attr_value_pb2 import AttrValue
+from tensorboard.compat.proto.graph_pb2 import GraphDef
+from tensorboard.compat.proto.node_def_pb2 import NodeDef
+from tensorboard.compat.proto.tensor_pb2 import TensorProto as TfTensor
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+
+Array = NDArray[np.generic]
+
+DT_FLOAT, DT_INT32, DT_UINT8 = 1, 3, 4
+CLASSES = 90
+
+# Inception v2 (arXiv:1512.00567, with the widths of TF-Slim's inception_v2.py): output channels by branch.
+_STEM = {"Conv2d_1a_7x7": 64, "Conv2d_2b_1x1": 64, "Conv2d_2c_3x3": 192}
+_MIXED = {
+    "3b": {"0": (64,), "1": (64, 64), "2": (64, 96, 96), "3": (32,)},
+    "3c": {"0": (64,), "1": (64, 96), "2": (64, 96, 96), "3": (64,)},
+    "4a": {"0": (128, 160), "1": (64, 96, 96)},
+    "4b": {"0": (224,), "1": (64, 96), "2": (96, 128, 128), "3": (128,)},
+    "4c": {"0": (192,), "1": (96, 128), "2": (96, 128, 128), "3": (128,)},
+    "4d": {"0": (160,), "1": (128, 160), "2": (128, 160, 160), "3": (96,)},
+    "4e": {"0": (96,), "1": (128, 192), "2": (160, 192, 192), "3": (96,)},
+    "5a": {"0": (128, 192), "1": (192, 256, 256)},
+    "5b": {"0": (352,), "1": (192, 320), "2": (160, 224, 224), "3": (128,)},
+    "5c": {"0": (352,), "1": (192, 320), "2": (192, 224, 224), "3": (128,)},
+}
+# 12 anchors a position; 90 classes and a background. The mask head's depth follows from
+# exp((3 ln 90 + 2 ln 1024) / 5), the rule of the Object Detection API for mask_prediction_conv_depth = 0.
+_HEADS = {
+    "Conv/weights": (3, 512),
+    "FirstStageBoxPredictor/BoxEncodingPredictor/weights": (1, 48),
+    "FirstStageBoxPredictor/ClassPredictor/weights": (1, 24),
+    "SecondStageBoxPredictor/BoxEncodingPredictor/weights": (0, 4 * CLASSES),
+    "SecondStageBoxPredictor/ClassPredictor/weights": (0, CLASSES + 1),
+    "SecondStageBoxPredictor/Conv/weights": (3, 238),
+    "SecondStageBoxPredictor/Conv_1/weights": (1, CLASSES),
+}
+_CONSTANTS: dict[str, Array] = {
+    "Preprocessor/mul/x": np.float32(2 / 255),
+    "Preprocessor/sub/y": np.float32(1),
+    "CropAndResize/crop_size": np.array([14, 14], np.int32),
+    "CropAndResize_1/crop_size": np.array([14, 14], np.int32),
+    "SecondStageBoxPredictor/AvgPool/reduction_indices": np.array([1, 2], np.int32),
+    "SecondStageBoxPredictor/Reshape_1/shape": np.array([-1, 1, CLASSES + 1], np.int32),
+    "SecondStageBoxPredictor_1/ResizeBilinear/size": np.array([15, 15], np.int32),
+    "SecondStageBoxPredictor_1/transpose/perm": np.array([0, 3, 1, 2], np.int32),
+}
+# How far random weights may spread: enough that some class passes the graph's own threshold of 0.3 and that
+# masks have an inside and an outside, little enough that boxes stay near their anchors.
+_GAINS = {
+    "BoxEncodingPredictor": 0.3,
+    "SecondStageBoxPredictor/ClassPredictor": 14.0,
+    "ClassPredictor": 2.0,
+    "SecondStageBoxPredictor/Conv_1": 3.0,
+}
+
+
+def read_text_graph(path: Path) -> GraphDef:
+    """The GraphDef of a .pbtxt file."""
+    graph = GraphDef()
+    text_format.Parse(path.read_text(encoding="utf-8"), graph)
+    return graph
+
+
+def constant(name: str, value: Array) -> NodeDef:
+    """A Const node."""
+    value = np.asarray(value)
+    kind = DT_INT32 if value.dtype.kind == "i" else DT_FLOAT
+    value = value.astype(np.int32 if kind == DT_INT32 else np.float32)
+    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=edge) for edge in value.shape])
+    node = NodeDef(name=name, op="Const")
+    node.attr["dtype"].type = kind
+    tensor = TfTensor(dtype=kind, tensor_shape=shape)
+    if value.ndim:
+        tensor.tensor_content = value.tobytes()
+    else:  # as TensorFlow writes scalars; OpenCV reads int_val unchecked, and crashes without it
+        (tensor.int_val if kind == DT_INT32 else tensor.float_val).append(value.item())
+    node.attr["value"].CopyFrom(AttrValue(tensor=tensor))
+    return node
+
+
+@dataclass
+class _Weights:
+    """Walks a text graph in order, follows the channel counts and makes every constant that it refers to."""
+
+    graph: GraphDef
+    random: np.random.Generator
+    channels: dict[str, int] = field(default_factory=lambda: {"image_tensor": 3})
+    made: dict[str, Array] = field(default_factory=dict)
+
+    def make(self) -> dict[str, Array]:
+        inside = {node.name for node in self.graph.node}
+        for node in self.graph.node:
+            known = [name for name in node.input if name in inside]
+            count = sum(self.channels.get(name, 0) for name in known) if node.op == "ConcatV2" else None
+            self.channels[node.name] = (
+                self.channels.get(known[0], 0) if count is None and known else count or 0
+            )
+            if node.op == "Placeholder":
+                self.channels[node.name] = 3
+            if node.op in ("Mean", "Flatten"):
+                self.channels[node.name] = self.channels[known[0]]
+            for name in node.input:
+                if name not in inside and not name.startswith("^"):
+                    self._constant(node, name)
+        return self.made
+
+    def _constant(self, node: NodeDef, name: str) -> None:
+        width = self.channels[node.name]
+        if name in _CONSTANTS:
+            value = _CONSTANTS[name]
+        elif name.endswith("/concat/axis"):
+            value = np.int32(3)
+        elif name.endswith(("gamma", "moving_variance")):
+            value = np.ones(width, np.float32)
+        elif name.endswith(("beta", "moving_mean", "biases")):
+            value = np.zeros(width, np.float32)
+        else:
+            value = self._kernel(node, name, width)
+        self.made.setdefault(name, value)
+
+    def _kernel(self, node: NodeDef, name: str, width: int) -> Array:
+        if node.op == "DepthwiseConv2dNative":
+            self.channels[node.name] = 24
+            return self._normal((7, 7, 3, 8), 49)
+        edge, out = _HEADS[name] if name in _HEADS else _inception_width(name)
+        self.channels[node.name] = out
+        shape = (width, out) if node.op == "MatMul" else (edge, edge, width, out)
+        gain = next((gain for part, gain in _GAINS.items() if part in name), 2**0.5)
+        return gain * self._normal(shape, width * max(edge, 1) ** 2)
+
+    def _normal(self, shape: tuple[int, ...], fan_in: int) -> Array:
+        return (self.random.standard_normal(shape) / fan_in**0.5).astype(np.float32)
+
+
+def _inception_width(name: str) -> tuple[int, int]:
+    """(kernel edge, output channels) of an Inception convolution's weights."""
+    layer = name.split("/")[-2]
+    edge = int(layer[-1])
+    if name.endswith("pointwise_weights"):
+        return 1, _STEM[layer]
+    found = re.search(r"Mixed_(\w\w)/Branch_(\d)/", name)
+    if found is None:
+        return edge, _STEM[layer]
+    widths = _MIXED[found[1]][found[2]]
+    position = {"0a": 0, "0b": 1, "0c": 2, "1a": len(widths) - 1}[layer.split("_")[1]]
+    return edge, widths[min(position, len(widths) - 1)]
+
+
+def frozen_mask_rcnn(text_graph: Path, out: Path, *, seed: int = 0) -> Path:
+    """Write the frozen graph that ``text_graph`` (Mask R-CNN Inception v2) needs, with random weights."""
+    weights = _Weights(read_text_graph(text_graph), np.random.default_rng(seed)).make()
+    graph = GraphDef(node=[constant(name, value) for name, value in weights.items()])
+    out.write_bytes(graph.SerializeToString())
+    return out
+
+
+def node(name: str, op: str, *inputs: str, **attributes: int | bool) -> NodeDef:
+    """A node of a TensorFlow graph with whole-number and yes-or-no attributes."""
+    made = NodeDef(name=name, op=op, input=inputs)
+    for key, value in attributes.items():
+        if isinstance(value, bool):
+            made.attr[key].b = value
+        else:
+            made.attr[key].type = value
+    return made
+
+
+def write_tf(nodes: list[NodeDef], constants: dict[str, Array], folder: Path) -> tuple[Path, Path]:
+    """Write (frozen graph, text graph) of a network; the text graph has no constants, as OpenCV's have none."""
+    frozen = GraphDef(node=[constant(name, value) for name, value in constants.items()])
+    model, text = folder / "frozen.pb", folder / "graph.pbtxt"
+    model.write_bytes(frozen.SerializeToString())
+    text.write_text(text_format.MessageToString(GraphDef(node=nodes)), encoding="utf-8")
+    return model, text
+
+
+def tiny_mask_rcnn(folder: Path, *, rows: Array, masks: Array) -> tuple[Path, Path]:
+    """A TensorFlow graph with Mask R-CNN's two outputs that always finds ``rows``, the redder the surer.
+
+    ``rows``: (N, 7) as in detection_out_final; their scores count for a pure red picture and fall with the mean
+    of red. ``masks``: (N, 90, M, M) logits.
+    """
+    found = len(rows)
+    weights = np.zeros((3, rows.size), np.float32)
+    weights[0, 2::7] = rows[:, 2] / 255
+    biases = rows.astype(np.float32)
+    biases[:, 2] = 0
+    constants = {
+        "axes": np.array([1, 2], np.int32),
+        "rows/weights": weights,
+        "rows/biases": biases.ravel(),
+        "rows/shape": np.array([1, 1, found, 7], np.int32),
+        "masks/weights": np.zeros((3, masks.size), np.float32),
+        "masks/biases": masks.ravel(),
+        "masks/shape": np.array(masks.shape, np.int32),
+    }
+    nodes = [
+        node("image_tensor", "Placeholder", dtype=DT_UINT8),
+        node("mean", "Mean", "image_tensor", "axes", keep_dims=True),
+        node("flat", "Flatten", "mean"),
+        node("rows/product", "MatMul", "flat", "rows/weights", transpose_a=False, transpose_b=False),
+        node("rows/sum", "BiasAdd", "rows/product", "rows/biases"),
+        node("detection_out_final", "Reshape", "rows/sum", "rows/shape"),
+        node("masks/product", "MatMul", "flat", "masks/weights", transpose_a=False, transpose_b=False),
+        node("masks/sum", "BiasAdd", "masks/product", "masks/biases"),
+        node("masks/logits", "Reshape", "masks/sum", "masks/shape"),
+        node("detection_masks", "Sigmoid", "masks/logits"),
+    ]
+    return write_tf(nodes, constants, folder)
+
+
+def crashing_graph(folder: Path) -> tuple[Path, Path]:
+    """A graph that kills OpenCV's importer: it reads the axis of a concatenation where none was written."""
+    axis = constant("axis", np.int32(3))
+    del axis.attr["value"].tensor.int_val[:]
+    nodes = [
+        node("image_tensor", "Placeholder", dtype=DT_UINT8),
+        node("both", "ConcatV2", "image_tensor", "image_tensor", "axis"),
+    ]
+    model, text = write_tf(nodes, {}, folder)
+    model.write_bytes(GraphDef(node=[axis]).SerializeToString())
+    return model, text
+
+
+ZOO_NAMES = ("6568", "6570", "6572", "6887")
+
+
+def zoo_mask_rcnn(
+    *,
+    names: tuple[str, str, str, str] = ZOO_NAMES,
+    scores: tuple[float, float] = (0.9, 0.6),
+    labels: tuple[int, int] = (2, 18),
+    grids: Array | None = None,
+) -> bytes:
+    """An ONNX file of the zoo's Mask R-CNN layout that finds the blue and the red rectangle of a black picture.
+
+    ``names``: of boxes, labels, scores, masks. Values: first the blue rectangle, then the red one. ``grids``:
+    (2, 1, 28, 28) mask probabilities, all 0.9 unless told otherwise.
+    """
+    boxes, label, score, masks = names
+    if grids is None:
+        grids = np.full((2, 1, 28, 28), 0.9, np.float32)
+    nodes = [*_rectangle("blue", 0), *_rectangle("red", 2)]
+    nodes += [
+        helper.make_node("Concat", ["blue_box", "red_box"], [boxes], axis=0),
+        *(_constant_output(name, value) for name, value in (
+            (label, np.array(labels, np.int64)),
+            (score, np.array(scores, np.float32)),
+            (masks, grids.astype(np.float32)),
+        )),
+    ]  # fmt: skip
+    outputs = [
+        helper.make_tensor_value_info(boxes, TensorProto.FLOAT, ["n", 4]),
+        helper.make_tensor_value_info(label, TensorProto.INT64, ["n"]),
+        helper.make_tensor_value_info(score, TensorProto.FLOAT, ["n"]),
+        helper.make_tensor_value_info(masks, TensorProto.FLOAT, ["n", 1, 28, 28]),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [3, "height", "width"])
+    steps = [numpy_helper.from_array(np.array(index, np.int64), f"channel_{index}") for index in (0, 2)]
+    bright = numpy_helper.from_array(np.float32(50), "bright")
+    return onnx_bytes(nodes, [image], outputs, [*steps, bright])
+
+
+def _rectangle(colour: str, channel: int) -> list[onnx.NodeProto]:
+    """Nodes for the box, end included, around the pixels that are bright in one channel."""
+    make = helper.make_node
+    return [
+        make("Gather", ["image", f"channel_{channel}"], [f"{colour}_plane"], axis=0),
+        make("Greater", [f"{colour}_plane", "bright"], [f"{colour}_bright"]),
+        make("Cast", [f"{colour}_bright"], [f"{colour}_mask"], to=TensorProto.FLOAT),
+        make("ReduceMax", [f"{colour}_mask"], [f"{colour}_columns"], axes=[0], keepdims=0),
+        make("ReduceMax", [f"{colour}_mask"], [f"{colour}_rows"], axes=[1], keepdims=0),
+        make("ArgMax", [f"{colour}_columns"], [f"{colour}_x1"], axis=0),
+        make("ArgMax", [f"{colour}_rows"], [f"{colour}_y1"], axis=0),
+        make("ArgMax", [f"{colour}_columns"], [f"{colour}_x2"], axis=0, select_last_index=1),
+        make("ArgMax", [f"{colour}_rows"], [f"{colour}_y2"], axis=0, select_last_index=1),
+        make("Concat", [f"{colour}_{edge}" for edge in ("x1", "y1", "x2", "y2")], [f"{colour}_ends"], axis=0),
+        make("Cast", [f"{colour}_ends"], [f"{colour}_flat"], to=TensorProto.FLOAT),
+        make("Unsqueeze", [f"{colour}_flat", "channel_0"], [f"{colour}_box"]),
+    ]
+
+
+def _constant_output(name: str, value: Array) -> onnx.NodeProto:
+    return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(value))
+
+
+def onnx_bytes(
+    nodes: list[onnx.NodeProto],
+    inputs: list[onnx.ValueInfoProto],
+    outputs: list[onnx.ValueInfoProto],
+    initializers: list[onnx.TensorProto] | tuple[()] = (),
+    metadata: dict[str, str] | None = None,
+) -> bytes:
+    """A checked ONNX file of opset 13, which every supported ONNX Runtime reads."""
+    graph = helper.make_graph(nodes, "test", inputs, outputs, list(initializers))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    for key, value in (metadata or {}).items():
+        model.metadata_props.add(key=key, value=value)
+    return model.SerializeToString()

@@ -1,0 +1,106 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskweave.errors import EngineError, InvalidValue, UnknownLayout
+from maskweave.models import compact
+from maskweave.ops.iou import mask_iou
+from maskweave.runtimes.fake import FakeRuntime
+from maskweave.types import Masks
+
+NAMES = ["cat", "dog"]
+METADATA = {
+    "maskweave.family": "compact",
+    "maskweave.class_names": json.dumps(NAMES),
+    "maskweave.size": "64",
+    "maskweave.nms_iou": "0.6",
+    "maskweave.score_threshold": "0.3",
+}
+
+
+def answer(boxes, scores, *, size=(64, 64), masks=None):
+    """Network outputs with one prototype per point: the point's own box, unless ``masks`` (P, h, w) are given."""
+    points = len(boxes)
+    grid = (size[0] // 4, size[1] // 4)
+    if masks is None:
+        masks = np.full((points, *grid), 5.0)
+    return {
+        "boxes": np.asarray(boxes, np.float32).reshape(1, points, 4),
+        "scores": np.asarray(scores, np.float32).reshape(1, points, len(NAMES)),
+        "coefficients": np.eye(points, dtype=np.float32)[None],
+        "prototypes": np.asarray(masks, np.float32)[None],
+    }
+
+
+def model(outputs, **metadata):
+    return compact.build(FakeRuntime(outputs, metadata=METADATA | metadata), name="tester")
+
+
+def test_prepare_puts_the_picture_top_left_on_grey():
+    image = np.full((30, 60, 3), 7, np.uint8)
+    prepared = model(answer([[0, 0, 1, 1]], [[0, 0]])).prepare(image)
+    tensor = prepared.inputs["image"]
+    assert (tensor.shape, tensor.dtype) == ((1, 32, 64, 3), np.uint8)
+    assert (tensor[0, :32] == 7).all() == (prepared.placement.scaled_size == (32, 64))
+
+
+def test_doubles_are_suppressed_class_by_class():
+    boxes = [[0, 0, 32, 32], [1, 1, 32, 32], [0, 0, 32, 32], [40, 40, 60, 60]]
+    scores = [[0.9, 0], [0.8, 0], [0, 0.7], [0.2, 0.1]]
+    found = model(answer(boxes, scores)).predict(np.zeros((64, 64, 3), np.uint8))
+    assert found.names == ("cat", "dog")
+    np.testing.assert_allclose(found.scores, [0.9, 0.7], atol=1e-6)
+    assert len(model(answer(boxes, scores)).predict(np.zeros((64, 64, 3), np.uint8), score=0.15)) == 3
+
+
+@given(st.integers(20, 400), st.integers(20, 400), st.integers(0, 999))
+def test_a_known_rectangle_lands_on_the_source_pixels(height, width, seed):
+    rng = np.random.default_rng(seed)
+    tester = model(answer([[0, 0, 1, 1]], [[0, 0]]))
+    image = np.zeros((height, width, 3), np.uint8)
+    placement = tester.prepare(image).placement
+    x1, y1 = rng.integers(0, width // 2), rng.integers(0, height // 2)
+    box = np.array([[x1, y1, x1 + width // 2, y1 + height // 2]], float)
+    outputs = answer(placement.to_input(box), [[0.9, 0]], size=placement.input_size)
+    (found,) = tester.decode(outputs, placement, score=0.5)
+    truth = np.zeros((1, height, width), bool)
+    truth[0, y1 : y1 + height // 2, x1 : x1 + width // 2] = True
+    np.testing.assert_allclose(found.boxes, box, atol=0.01)
+    assert mask_iou(found.masks, Masks.from_dense(truth))[0, 0] > 0.98
+
+
+def test_half_of_a_box_can_be_the_object():
+    masks = np.full((1, 16, 16), -5.0)
+    masks[0, :, :8] = 5
+    outputs = answer([[0, 0, 64, 64]], [[0.9, 0]], masks=masks)
+    (found,) = model(outputs).predict(np.zeros((128, 128, 3), np.uint8))
+    assert found.masks.boxes.tolist() == [[0, 0, 64, 128]]
+
+
+def test_nothing_found_is_an_empty_result():
+    found = model(answer([[0, 0, 9, 9]], [[0.1, 0.1]])).predict(np.zeros((1, 90, 3), np.uint8))
+    assert len(found) == 0
+    assert found.size == (1, 90)
+
+
+def test_broken_files_and_calls_are_named():
+    with pytest.raises(UnknownLayout, match="prototypes missing"):
+        compact.build(FakeRuntime({"boxes": np.zeros(1), "scores": np.zeros(1), "coefficients": np.zeros(1)}), name="x")
+    with pytest.raises(UnknownLayout, match="class_names and size"):
+        compact.build(FakeRuntime(answer([[0, 0, 1, 1]], [[0, 0]])), name="x")
+    with pytest.raises(InvalidValue, match="need 32 to 4096"):
+        compact.build(FakeRuntime(answer([[0, 0, 1, 1]], [[0, 0]]), metadata=METADATA), name="x", size=8)
+    with pytest.raises(InvalidValue, match="score"):
+        model(answer([[0, 0, 1, 1]], [[0, 0]])).predict(np.zeros((9, 9, 3), np.uint8), score=2)
+    with pytest.raises(EngineError, match=r"need scores \(1, 3\)"):
+        model(
+            answer([[0, 0, 1, 1]], [[0, 0]]), **{"maskweave.class_names": '["a", "b", "c"]'}
+        ).predict(np.zeros((9, 9, 3), np.uint8))
+
+
+def test_recognition_is_by_metadata():
+    assert compact.recognise(FakeRuntime({}, metadata=METADATA).describe())
+    assert compact.recognise(FakeRuntime({}).describe()) is None

@@ -22,7 +22,7 @@ import maskweave as mw
 from maskweave.outputs.overlay import draw_overlay
 from maskweave.outputs.video import VideoWriter
 from maskweave.pipeline import StageClock, Wish, segment_frames
-from maskweave.sources import VideoSource
+from maskweave.sources.video import VideoSource
 from maskweave.tracking import OverlapTracker
 
 
@@ -76,9 +76,7 @@ def one_run(segmenter: mw.Segmenter, video: Path, frames: int, folder: Path) -> 
     return count, stages | seconds
 
 
-def print_table(
-    runs: list[tuple[int, dict[str, float]]], segmenter: mw.Segmenter, video: Path
-) -> None:
+def print_table(runs: list[tuple[int, dict[str, float]]], segmenter: mw.Segmenter, video: Path) -> None:
     """One row a stage, milliseconds per frame."""
     info = segmenter.model.runtime.describe()
     print(f"{segmenter.name} on {info.engine} {info.engine_version} ({info.device}), {video.name}")

@@ -14,7 +14,7 @@ import numpy as np
 from maskweave.catalogue.entries import BUILT_IN
 from maskweave.errors import InvalidValue, SourceNotFound
 from maskweave.models.base import Model, Prediction
-from maskweave.models.loading import load_model
+from maskweave.models.loading import EngineOptions, load_model
 from maskweave.outputs.base import Target, Task
 from maskweave.outputs.coco import coco_results
 from maskweave.outputs.files import atomic_file
@@ -22,7 +22,10 @@ from maskweave.outputs.overlay import OverlayStyle, draw_overlay
 from maskweave.outputs.pictures import encode_masks_picture, encode_picture
 from maskweave.outputs.videos import ForegroundVideo, OverlayVideo
 from maskweave.pipeline import Report, Wish, run, segment_frames
-from maskweave.sources import ImageSource, Source, VideoSource, find_sources
+from maskweave.sources.base import Source
+from maskweave.sources.find import find_sources
+from maskweave.sources.images import ImageSource
+from maskweave.sources.video import VideoSource
 from maskweave.tracking import OverlapTracker
 from maskweave.types.arrays import Image
 from maskweave.types.frame import Frame
@@ -44,18 +47,19 @@ def load(
     size: int | None = None,
     engine: str | None = None,
     offline: bool | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
 ) -> Segmenter:
     """Load a model: the one in the package, a catalogue name, or the path of an .onnx or .pb file.
 
     ``device``: "cpu", "cuda", …; one that does not serve the model raises `DeviceUnavailable`. ``threads`` of the
     engine (None: the engine chooses). ``size``: the input's long side in pixels, for models that let you choose.
     ``engine``: "onnxruntime" or "opencv" (None: what the model needs). ``offline``: never fetch a file.
+    ``progress`` is called with the bytes fetched so far and in all.
 
     Raises `UnknownModel`, `ModelNotHere`, `HashMismatch`, `NotAModel`, `UnknownLayout` or `DeviceUnavailable`.
     """
-    return Segmenter(
-        load_model(name, device=device, threads=threads, size=size, engine=engine, offline=offline)
-    )
+    options = EngineOptions(device=device, threads=threads, engine=engine)
+    return Segmenter(load_model(name, options=options, size=size, offline=offline, progress=progress))
 
 
 class Segmenter:
@@ -95,7 +99,7 @@ class Segmenter:
         with ImageSource(image) as source:
             for frame, prediction in segment_frames(source, self.model, wish):
                 return Result(frame, prediction, self.name)
-        raise SourceNotFound(f"{image}: no picture in it")
+        raise SourceNotFound("image: no picture in it")
 
     def stream(
         self,

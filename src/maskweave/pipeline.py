@@ -59,7 +59,9 @@ class Wish:
                 f"classes: need names out of {', '.join(model.class_names)}; got {', '.join(unknown)}"
             )
         if self.task == "instances" and model.task != "instances":
-            raise InvalidValue(f"task: {model.name} gives {model.task} maps, not instances; ask for --task {model.task}")
+            raise InvalidValue(
+                f"task: {model.name} gives {model.task} maps, not instances; ask for --task {model.task}"
+            )
 
 
 @dataclass

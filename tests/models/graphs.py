@@ -171,14 +171,21 @@ def frozen_mask_rcnn(text_graph: Path, out: Path, *, seed: int = 0) -> Path:
     return out
 
 
-def node(name: str, op: str, *inputs: str, **attributes: int | bool) -> NodeDef:
-    """A node of a TensorFlow graph with whole-number and yes-or-no attributes."""
+def node(name: str, op: str, *inputs: str, **attributes: bool | int | float | str) -> NodeDef:
+    """A node of a TensorFlow graph."""
     made = NodeDef(name=name, op=op, input=inputs)
     for key, value in attributes.items():
-        if isinstance(value, bool):
-            made.attr[key].b = value
+        attribute = made.attr[key]
+        if key == "dtype":
+            attribute.type = int(value)
+        elif isinstance(value, bool):
+            attribute.b = value
+        elif isinstance(value, str):
+            attribute.s = value.encode()
+        elif isinstance(value, int):
+            attribute.i = value
         else:
-            made.attr[key].type = value
+            attribute.f = value
     return made
 
 
@@ -194,36 +201,46 @@ def write_tf(nodes: list[NodeDef], constants: dict[str, Array], folder: Path) ->
 def tiny_mask_rcnn(folder: Path, *, rows: Array, masks: Array) -> tuple[Path, Path]:
     """A TensorFlow graph with Mask R-CNN's two outputs that always finds ``rows``, the redder the surer.
 
-    ``rows``: (N, 7) as in detection_out_final; their scores count for a pure red picture and fall with the mean
-    of red. ``masks``: (N, 90, M, M) logits.
+    ``rows``: (N, 7) as in detection_out_final, best score first; scores count for a pure red picture and fall
+    with the mean of red. ``masks``: (N, 90, M, M) logits.
     """
     found = len(rows)
-    weights = np.zeros((3, rows.size), np.float32)
-    weights[0, 2::7] = rows[:, 2] / 255
-    biases = rows.astype(np.float32)
-    biases[:, 2] = 0
-    constants = {
+    scores = np.zeros((3, found, CLASSES), np.float32)
+    scores[0, np.arange(found), rows[:, 1].astype(int)] = rows[:, 2] / 255
+    constants: dict[str, Array] = {
         "axes": np.array([1, 2], np.int32),
-        "rows/weights": weights,
-        "rows/biases": biases.ravel(),
-        "rows/shape": np.array([1, 1, found, 7], np.int32),
-        "masks/weights": np.zeros((3, masks.size), np.float32),
-        "masks/biases": masks.ravel(),
+        "anchors/shape": np.array([1, 1, 4 * found], np.int32),
         "masks/shape": np.array(masks.shape, np.int32),
     }
     nodes = [
         node("image_tensor", "Placeholder", dtype=DT_UINT8),
         node("mean", "Mean", "image_tensor", "axes", keep_dims=True),
         node("flat", "Flatten", "mean"),
-        node("rows/product", "MatMul", "flat", "rows/weights", transpose_a=False, transpose_b=False),
-        node("rows/sum", "BiasAdd", "rows/product", "rows/biases"),
-        node("detection_out_final", "Reshape", "rows/sum", "rows/shape"),
-        node("masks/product", "MatMul", "flat", "masks/weights", transpose_a=False, transpose_b=False),
-        node("masks/sum", "BiasAdd", "masks/product", "masks/biases"),
-        node("masks/logits", "Reshape", "masks/sum", "masks/shape"),
-        node("detection_masks", "Sigmoid", "masks/logits"),
-    ]
+        *_linear(constants, "offsets", np.zeros((3, 4 * found)), np.zeros(4 * found)),
+        *_linear(constants, "classes", scores.reshape(3, -1), np.zeros(found * CLASSES)),
+        *_linear(constants, "boxes", np.zeros((3, 4 * found)), rows[:, 3:].ravel()),
+        *_linear(constants, "grids", np.zeros((3, masks.size)), masks.ravel()),
+        node("anchors", "Reshape", "boxes", "anchors/shape"),
+        node(
+            "detection_out_final", "DetectionOutput", "offsets", "classes", "anchors",
+            num_classes=CLASSES, background_label_id=CLASSES + 1, code_type="CENTER_SIZE", keep_top_k=found,
+            nms_threshold=0.9, confidence_threshold=0.01, share_location=True, variance_encoded_in_target=True,
+            clip=False,
+        ),
+        node("logits", "Reshape", "grids", "masks/shape"),
+        node("detection_masks", "Sigmoid", "logits"),
+    ]  # fmt: skip
     return write_tf(nodes, constants, folder)
+
+
+def _linear(constants: dict[str, Array], name: str, weights: Array, biases: Array) -> list[NodeDef]:
+    """Nodes for flat @ weights + biases, and their constants."""
+    constants[f"{name}/weights"] = weights.astype(np.float32)
+    constants[f"{name}/biases"] = biases.astype(np.float32)
+    return [
+        node(f"{name}/product", "MatMul", "flat", f"{name}/weights", transpose_a=False, transpose_b=False),
+        node(name, "BiasAdd", f"{name}/product", f"{name}/biases"),
+    ]
 
 
 def crashing_graph(folder: Path) -> tuple[Path, Path]:

@@ -88,7 +88,9 @@ def test_nothing_found_is_an_empty_result():
 
 def test_broken_files_and_calls_are_named():
     with pytest.raises(UnknownLayout, match="prototypes missing"):
-        compact.build(FakeRuntime({"boxes": np.zeros(1), "scores": np.zeros(1), "coefficients": np.zeros(1)}), name="x")
+        compact.build(
+            FakeRuntime({"boxes": np.zeros(1), "scores": np.zeros(1), "coefficients": np.zeros(1)}), name="x"
+        )
     with pytest.raises(UnknownLayout, match="class_names and size"):
         compact.build(FakeRuntime(answer([[0, 0, 1, 1]], [[0, 0]])), name="x")
     with pytest.raises(InvalidValue, match="need 32 to 4096"):
@@ -96,9 +98,9 @@ def test_broken_files_and_calls_are_named():
     with pytest.raises(InvalidValue, match="score"):
         model(answer([[0, 0, 1, 1]], [[0, 0]])).predict(np.zeros((9, 9, 3), np.uint8), score=2)
     with pytest.raises(EngineError, match=r"need scores \(1, 3\)"):
-        model(
-            answer([[0, 0, 1, 1]], [[0, 0]]), **{"maskweave.class_names": '["a", "b", "c"]'}
-        ).predict(np.zeros((9, 9, 3), np.uint8))
+        model(answer([[0, 0, 1, 1]], [[0, 0]]), **{"maskweave.class_names": '["a", "b", "c"]'}).predict(
+            np.zeros((9, 9, 3), np.uint8)
+        )
 
 
 def test_recognition_is_by_metadata():

@@ -76,8 +76,8 @@ def test_mirrored_picture_gives_the_mirrored_answer():
 def test_one_pixel_high_and_one_pixel_wide_pictures():
     wide = model_of().predict(picture(1, 60, (5, 0, 20, 1), (30, 0, 50, 1)))
     tall = model_of().predict(picture(60, 1, (0, 5, 1, 20), (0, 30, 1, 50)))
-    np.testing.assert_allclose(wide.boxes, [[5, 0, 20, 1], [30, 0, 50, 1]], atol=0.1)
-    np.testing.assert_allclose(tall.boxes, [[0, 5, 1, 20], [0, 30, 1, 50]], atol=0.1)
+    np.testing.assert_allclose(wide.boxes, [[5, 0, 20, 1], [30, 0, 50, 1]], atol=0.3)
+    np.testing.assert_allclose(tall.boxes, [[0, 5, 1, 20], [0, 30, 1, 50]], atol=0.3)
     np.testing.assert_array_equal(wide.masks.areas, [15, 20])
     np.testing.assert_array_equal(tall.masks.areas, [15, 20])
 
@@ -86,7 +86,12 @@ def test_one_pixel_high_and_one_pixel_wide_pictures():
 def test_a_score_equal_to_the_threshold_is_kept():
     scores = (0.75, 0.5)
     model = model_of(zoo_mask_rcnn(scores=scores))
-    assert [len(model.predict(picture(80, 100), score=each)) for each in (0.5, 0.51, 0.75, 0.76)] == [2, 1, 1, 0]
+    assert [len(model.predict(picture(80, 100), score=each)) for each in (0.5, 0.51, 0.75, 0.76)] == [
+        2,
+        1,
+        1,
+        0,
+    ]
 
 
 @pytest.mark.engine

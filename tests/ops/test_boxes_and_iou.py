@@ -36,7 +36,9 @@ def slow_nms(boxes, scores, class_ids, iou):
     kept = []
     for row in sorted(range(len(boxes)), key=lambda r: (-scores[r], r)):
         overlaps = [
-            box_iou(boxes[[row]], boxes[[other]])[0, 0] for other in kept if class_ids[other] == class_ids[row]
+            box_iou(boxes[[row]], boxes[[other]])[0, 0]
+            for other in kept
+            if class_ids[other] == class_ids[row]
         ]
         if all(overlap <= iou for overlap in overlaps):
             kept.append(row)

@@ -10,9 +10,7 @@ edges = st.integers(1, 700)
 
 @given(edges, edges, st.integers(1, 640), st.sampled_from([1, 32]), st.booleans(), st.booleans())
 def test_boxes_survive_the_way_there_and_back(height, width, side, multiple, square, centre):
-    placement = Placement.letterbox(
-        (height, width), side, multiple=multiple, square=square, centre=centre
-    )
+    placement = Placement.letterbox((height, width), side, multiple=multiple, square=square, centre=centre)
     box = np.array([[0.0, 0, width, height], [width * 0.25, height * 0.5, width * 0.75, height]])
     np.testing.assert_allclose(placement.to_source(placement.to_input(box)), box, atol=1e-6)
     inside = placement.to_input(box)

@@ -34,7 +34,9 @@ def test_a_rectangle_scales_exactly():
 def test_better_scores_are_painted_on_top():
     dense = np.zeros((2, 2, 3), bool)
     dense[0, :, :2] = dense[1, :, 1:] = True
-    instances = Instances(Masks.from_dense(dense), [[0, 0, 2, 2], [1, 0, 3, 2]], [0.9, 0.5], [0, 1], ("a", "b"))
+    instances = Instances(
+        Masks.from_dense(dense), [[0, 0, 2, 2], [1, 0, 3, 2]], [0.9, 0.5], [0, 1], ("a", "b")
+    )
     semantic = semantic_from_instances(instances)
     assert semantic.class_map.tolist() == [[1, 1, 2]] * 2
     assert semantic.class_names == ("background", "a", "b")

@@ -74,7 +74,9 @@ def test_semantic_colours_and_legend():
 
 
 def test_another_size_is_refused():
-    with pytest.raises(InvalidValue, match=r"need an image of the result's size \(120, 160\), got \(10, 10\)"):
+    with pytest.raises(
+        InvalidValue, match=r"need an image of the result's size \(120, 160\), got \(10, 10\)"
+    ):
         draw_overlay(plain((10, 10)), two_squares())
     with pytest.raises(InvalidValue, match="opacity"):
         OverlayStyle(opacity=2)

@@ -19,7 +19,9 @@ def test_dense_round_trip(dense):
 
 @given(dense_masks())
 def test_boxes_are_tight_and_crops_fill_them(dense):
-    for box, crop, plane in zip(Masks.from_dense(dense).boxes, Masks.from_dense(dense).crops, dense, strict=True):
+    for box, crop, plane in zip(
+        Masks.from_dense(dense).boxes, Masks.from_dense(dense).crops, dense, strict=True
+    ):
         rows, columns = np.nonzero(plane)
         if not len(rows):
             assert crop.shape == (0, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -17,7 +17,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models_app = typer.Typer(help="The models: which there are, under which licence, and where.", no_args_is_help=True)
+models_app = typer.Typer(
+    help="The models: which there are, under which licence, and where.", no_args_is_help=True
+)
 app.add_typer(models_app, name="models")
 
 
@@ -37,11 +39,18 @@ class ColourBy(StrEnum):
 
 
 ModelOption = Annotated[
-    str, typer.Option("-m", "--model", help="built-in, a name out of `maskweave models list`, or an .onnx / .pb file.")
+    str,
+    typer.Option(
+        "-m", "--model", help="built-in, a name out of `maskweave models list`, or an .onnx / .pb file."
+    ),
 ]
-DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, …; fails when the device does not serve the model.")]
-EngineOption = Annotated[Optional[str], typer.Option(help="onnxruntime or opencv; by default what the model needs.")]  # noqa: UP045
-ThreadsOption = Annotated[Optional[int], typer.Option(min=1, help="Threads of the engine.")]  # noqa: UP045
+DeviceOption = Annotated[
+    str, typer.Option(help="cpu, cuda, …; fails when the device does not serve the model.")
+]
+EngineOption = Annotated[
+    str | None, typer.Option(help="onnxruntime or opencv; by default what the model needs.")
+]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads of the engine.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
@@ -61,28 +70,38 @@ def _options(
 
 
 @app.command()
-def segment(  # noqa: PLR0913 - each is an option of the command line
+def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     inputs: Annotated[
         list[str],
-        typer.Argument(help="Images, videos, folders, 'globs/*.png', - (stdin), camera:0, rtsp://… or https://…"),
+        typer.Argument(
+            help="Images, videos, folders, 'globs/*.png', - (stdin), camera:0, rtsp://… or https://…"
+        ),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path("maskweave-out"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path(
+        "maskweave-out"
+    ),
     model: ModelOption = "built-in",
     task: Annotated[TaskName, typer.Option(help="What to find.")] = TaskName.instances,
     save: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="Comma-separated: overlay, masks, coco, foreground. By default what suits task and input."),
+        str | None,
+        typer.Option(
+            help="Comma-separated: overlay, masks, coco, foreground. By default what suits task and input."
+        ),
     ] = None,
-    score: Annotated[Optional[float], typer.Option(help="Least score, 0 to 1; by default the model's own.")] = None,  # noqa: UP045
-    classes: Annotated[Optional[str], typer.Option(help="Comma-separated class names to keep.")] = None,  # noqa: UP045
-    size: Annotated[Optional[int], typer.Option(help="Long side of the network's input in pixels.")] = None,  # noqa: UP045
+    score: Annotated[
+        float | None, typer.Option(help="Least score, 0 to 1; by default the model's own.")
+    ] = None,
+    classes: Annotated[str | None, typer.Option(help="Comma-separated class names to keep.")] = None,
+    size: Annotated[int | None, typer.Option(help="Long side of the network's input in pixels.")] = None,
     recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Look into sub-folders too.")] = False,
     as_video: Annotated[bool, typer.Option("--as-video", help="A folder of frames is one video.")] = False,
     track: Annotated[bool, typer.Option(help="In videos, give each object a number that lasts.")] = True,
-    frames: Annotated[Optional[int], typer.Option(min=1, help="Stop after this many frames.")] = None,  # noqa: UP045
+    frames: Annotated[int | None, typer.Option(min=1, help="Stop after this many frames.")] = None,
     max_pixels: Annotated[float, typer.Option(help="Refuse larger images, in millions of pixels.")] = 50.0,
     opacity: Annotated[float, typer.Option(help="Of the masks in overlays, 0 to 1.")] = 0.45,
-    colour_by: Annotated[ColourBy, typer.Option(help="One colour per object or per class.")] = ColourBy.instance,
+    colour_by: Annotated[
+        ColourBy, typer.Option(help="One colour per object or per class.")
+    ] = ColourBy.instance,
     device: DeviceOption = "cpu",
     engine: EngineOption = None,
     threads: ThreadsOption = None,
@@ -91,6 +110,7 @@ def segment(  # noqa: PLR0913 - each is an option of the command line
     debug: DebugOption = False,
 ) -> None:
     """Find the objects in images and videos and write their masks."""
+    from maskweave.cli.console import interruptible
     from maskweave.cli.segment import Job, segment_inputs
 
     job = Job(
@@ -110,8 +130,16 @@ def segment(  # noqa: PLR0913 - each is an option of the command line
         json_lines=json_lines,
         debug=debug,
     )
-    options = {"device": device, "engine": engine, "threads": threads, "size": size, "offline": offline or None}
-    raise typer.Exit(segment_inputs(job, model, options))
+    options = {
+        "device": device,
+        "engine": engine,
+        "threads": threads,
+        "size": size,
+        "offline": offline or None,
+    }
+    with interruptible():
+        code = segment_inputs(job, model, options)
+    raise typer.Exit(code)
 
 
 @models_app.command("list")
@@ -136,8 +164,10 @@ def model_info(name: str) -> None:
 def pull_model(name: str, debug: DebugOption = False) -> None:
     """Fetch a model, check its hash, and keep it in the cache."""
     from maskweave.cli import models
+    from maskweave.cli.console import interruptible
 
-    models.pull_one(name)
+    with interruptible():
+        models.pull_one(name)
 
 
 @models_app.command("verify")

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import typer
+
 from maskweave.errors import InvalidValue, MaskWeaveError
 
 FAILED = 1
@@ -27,14 +29,16 @@ def emit(record: dict[str, Any]) -> None:
     print(json.dumps(record), flush=True)  # noqa: T201
 
 
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: "1 frame", "2 frames"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 @contextmanager
 def report_errors(*, debug: bool) -> Iterator[None]:
     """Turn errors into one line on stderr and an exit code; with ``debug`` let the traceback through."""
     try:
         yield
-    except KeyboardInterrupt:
-        say("maskweave: interrupted; finished outputs stay")
-        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # the reader of our stdout went away; give the interpreter something to flush into
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -44,6 +48,16 @@ def report_errors(*, debug: bool) -> Iterator[None]:
             raise
         say(f"maskweave: {error}")
         sys.exit(WRONG_CALL if isinstance(error, InvalidValue) else FAILED)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn Ctrl-C into one line and exit code 130; around the body of a command, inside typer's own handling."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("maskweave: interrupted; finished outputs stay")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 @contextmanager

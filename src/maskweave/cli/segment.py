@@ -9,16 +9,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from maskweave.api import load
-from maskweave.cli.console import FAILED, emit, progress_bar, say
-from maskweave.errors import InvalidValue, MaskWeaveError, SourceError
+from maskweave.cli.console import FAILED, counted, emit, progress_bar, say
+from maskweave.cli.models import loaded
+from maskweave.errors import InvalidValue, MaskWeaveError
 from maskweave.models.base import Model
 from maskweave.outputs import choose_formats, open_writers
 from maskweave.outputs.base import Target, Task
 from maskweave.outputs.overlay import OverlayStyle, draw_overlay
 from maskweave.outputs.pictures import encode_picture
 from maskweave.pipeline import Report, Wish, run, segment_frames
-from maskweave.sources import Source, find_sources
+from maskweave.sources.find import LazySource, find_sources
 from maskweave.tracking import OverlapTracker
 from maskweave.types.frame import Frame
 
@@ -58,27 +58,20 @@ def segment_inputs(job: Job, model_name: str, model_options: dict[str, Any]) -> 
     """Do the whole job and return the exit code."""
     choose_formats(job.save, kind="image", task=job.task)  # a wrong call is told before anything is loaded
     style = job.style
-    with load(model_name, **model_options) as segmenter:
+    with loaded(model_name, **model_options) as segmenter:
         job.wish.check(segmenter.model)
         if job.inputs == ["-"] and not sys.stdout.isatty() and not job.json_lines:
             return _from_stdin_to_stdout(job, segmenter.model, style)
         failed = 0
-        for source in _found(job):
+        sources = find_sources(
+            _joined_camera(job.inputs),
+            recursive=job.recursive,
+            max_pixels=job.max_pixels,
+            as_video=job.as_video,
+        )
+        for source in sources:
             failed += not _segment_one(job, source, segmenter.model, style)
     return FAILED if failed else 0
-
-
-def _found(job: Job) -> list[Source | SourceError]:
-    """The sources of each input, and the error of each input that has none."""
-    found: list[Source | SourceError] = []
-    for text in _joined_camera(job.inputs):
-        try:
-            found += find_sources(
-                [text], recursive=job.recursive, max_pixels=job.max_pixels, as_video=job.as_video
-            )
-        except SourceError as error:
-            found.append(error)
-    return found
 
 
 def _joined_camera(inputs: list[str]) -> list[str]:
@@ -92,10 +85,8 @@ def _joined_camera(inputs: list[str]) -> list[str]:
     return joined
 
 
-def _segment_one(job: Job, source: Source | SourceError, model: Model, style: OverlayStyle) -> bool:
+def _segment_one(job: Job, source: LazySource, model: Model, style: OverlayStyle) -> bool:
     """Segment one source and tell what came of it; False when it failed."""
-    if isinstance(source, SourceError):
-        return _tell_failure(job, "", source)
     started = time.perf_counter()
     try:
         with source:
@@ -105,12 +96,13 @@ def _segment_one(job: Job, source: Source | SourceError, model: Model, style: Ov
     except MaskWeaveError as error:
         if job.debug:
             raise
-        return _tell_failure(job, source.info.name, error)
+        _tell_failure(job, source, error)
+        return False
     _tell_success(job, source, report, time.perf_counter() - started)
     return True
 
 
-def _write_results(job: Job, source: Source, model: Model, style: OverlayStyle) -> Report:
+def _write_results(job: Job, source: LazySource, model: Model, style: OverlayStyle) -> Report:
     info = source.info
     names = choose_formats(job.save, kind=info.kind, task=job.task)
     target = Target(job.output, info, job.task, model.class_names, model=model.name, style=style)
@@ -143,14 +135,14 @@ def _from_stdin_to_stdout(job: Job, model: Model, style: OverlayStyle) -> int:
     return 0
 
 
-def _tell_success(job: Job, source: Source, report: Report, seconds: float) -> None:
+def _tell_success(job: Job, source: LazySource, report: Report, seconds: float) -> None:
     for warning in report.warnings:
         say(f"{source.info.name}: warning: {warning}")
     paths = [str(path) for path in report.paths]
     if job.json_lines:
         emit(
             {
-                "input": str(source.info.path or source.info.name),
+                "input": source.label,
                 "ok": True,
                 "frames": report.frames,
                 "objects": report.objects,
@@ -160,13 +152,13 @@ def _tell_success(job: Job, source: Source, report: Report, seconds: float) -> N
             }
         )
         return
-    counted = "1 frame" if report.frames == 1 else f"{report.frames} frames"
-    found = f"{report.objects} objects in {counted}" if job.task == "instances" else counted
+    found = counted(report.frames, "frame")
+    if job.task == "instances":
+        found = f"{counted(report.objects, 'object')} in {found}"
     say(f"{source.info.name}: {found}, {seconds:.2f} s → {', '.join(paths)}")
 
 
-def _tell_failure(job: Job, name: str, error: MaskWeaveError) -> bool:
+def _tell_failure(job: Job, source: LazySource, error: MaskWeaveError) -> None:
     if job.json_lines:
-        emit({"input": name, "ok": False, "error": str(error), "kind": type(error).__name__})
+        emit({"input": source.label, "ok": False, "error": str(error), "kind": type(error).__name__})
     say(f"failed: {error}")
-    return False

@@ -86,9 +86,7 @@ class CompactModel(Model):
 
     def prepare(self, image: Image) -> Prepared:
         """Letterbox (H, W, 3) uint8 RGB to the input size, image at the top left, grey beyond."""
-        placement = Placement.letterbox(
-            (image.shape[0], image.shape[1]), self.long_side, multiple=_MULTIPLE
-        )
+        placement = Placement.letterbox((image.shape[0], image.shape[1]), self.long_side, multiple=_MULTIPLE)
         return Prepared({"image": placement.apply(image, pad_value=_PAD_VALUE)[None]}, placement)
 
     def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Instances:

@@ -27,8 +27,8 @@ from maskweave.types.arrays import FloatArray, Image
 from maskweave.types.instances import Instances
 
 DETECTIONS, MASKS = "detection_out_final", "detection_masks"
-EXTRA_OUTPUTS = (DETECTIONS,)
-"""Layers to ask `OpenCVRuntime` for beside the graph's own outputs: the mask head reads the detections."""
+OUTPUTS = (DETECTIONS, MASKS)
+"""Layers to ask `OpenCVRuntime` for: the first is an inner one, because the mask head reads it."""
 
 _UNUSED = "unused "
 _INPUT = "image_tensor"
@@ -136,8 +136,8 @@ class MaskRCNNTensorFlow(Model):
     def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Instances:
         """Keep detections of at least ``score``, paste each one's mask of its own class into its box."""
         rows, masks = self._tensors(outputs)
-        rows = np.nan_to_num(rows, nan=-1, posinf=-1, neginf=-1)
-        class_ids = rows[:, 1].astype(np.int64)
+        finite = np.isfinite(rows).all(axis=1)
+        class_ids = np.where(finite, rows[:, 1], -1).astype(np.int64)
         kept = (rows[:, 2] >= score) & (rows[:, 2] > 0)  # the rows after the last detection are zeros
         kept &= (class_ids >= 0) & self._reported[np.clip(class_ids, 0, len(self._reported) - 1)]
         rows, class_ids = rows[kept], class_ids[kept]

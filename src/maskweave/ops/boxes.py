@@ -10,7 +10,8 @@ from maskweave.types.arrays import FloatArray, IntArray, Size
 
 def box_areas(boxes: FloatArray) -> FloatArray:
     """(N,) areas in square pixels."""
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    areas: FloatArray = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return areas
 
 
 def box_intersections(first: FloatArray, second: FloatArray) -> FloatArray:
@@ -18,14 +19,16 @@ def box_intersections(first: FloatArray, second: FloatArray) -> FloatArray:
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     sides = np.clip(high - low, 0, None)
-    return sides[..., 0] * sides[..., 1]
+    areas: FloatArray = sides[..., 0] * sides[..., 1]
+    return areas
 
 
 def box_iou(first: FloatArray, second: FloatArray) -> FloatArray:
     """(N, M) intersection over union; 0 where both boxes are empty."""
     shared = box_intersections(first, second)
     union = box_areas(first)[:, None] + box_areas(second)[None] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    iou: FloatArray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return iou
 
 
 def clip_boxes(boxes: FloatArray, size: Size) -> FloatArray:

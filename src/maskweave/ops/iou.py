@@ -26,7 +26,8 @@ def mask_iou(first: Masks, second: Masks) -> FloatArray:
     """(N, M) intersection over union of masks; 0 where both are empty."""
     shared = mask_intersections(first, second)
     union = first.areas[:, None] + second.areas[None] - shared
-    return np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
+    iou: FloatArray = np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
+    return iou
 
 
 def _shared_pixels(first: Masks, row: int, second: Masks, column: int) -> int:

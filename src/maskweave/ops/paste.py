@@ -7,13 +7,11 @@ import math
 import numpy as np
 
 from maskweave.errors import InvalidValue
-from maskweave.types.arrays import FloatArray, Mask, Size
+from maskweave.types.arrays import FloatArray, IntArray, Mask, Size
 from maskweave.types.masks import Masks
 
 
-def paste_masks(
-    mask_probs: FloatArray, boxes: FloatArray, size: Size, *, threshold: float = 0.5
-) -> Masks:
+def paste_masks(mask_probs: FloatArray, boxes: FloatArray, size: Size, *, threshold: float = 0.5) -> Masks:
     """Paste N probability grids into their boxes.
 
     ``mask_probs``: (N, M, K) float, each grid stretched over its whole box, bilinear between cell centres and
@@ -67,9 +65,7 @@ def paste_canvas_masks(
     return Masks(crops, corners, size)
 
 
-def _window_weights(
-    first: int, last: int, start: float, end: float, cells: int
-) -> tuple[FloatArray, slice]:
+def _window_weights(first: int, last: int, start: float, end: float, cells: int) -> tuple[FloatArray, slice]:
     """Interpolation weights for pixels first..last, and the slice of cells that they touch."""
     weights = interpolation_weights(np.arange(first, last), start, end, cells)
     used = np.flatnonzero(weights.any(axis=0))
@@ -98,7 +94,7 @@ def visible_pixels(start: float, end: float, length: int) -> tuple[int, int]:
     return first, max(first, last)
 
 
-def interpolation_weights(pixels: FloatArray, start: float, end: float, cells: int) -> FloatArray:
+def interpolation_weights(pixels: FloatArray | IntArray, start: float, end: float, cells: int) -> FloatArray:
     """(P, cells) weights that sample a row of ``cells``, stretched from ``start`` to ``end``, at pixel centres.
 
     Bilinear: two neighbouring cells share each row's weight of 1; beyond the outermost centres it is constant.

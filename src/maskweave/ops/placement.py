@@ -33,7 +33,13 @@ class Placement:
 
     @classmethod
     def letterbox(
-        cls, source_size: Size, long_side: int, *, multiple: int = 1, square: bool = False, centre: bool = False
+        cls,
+        source_size: Size,
+        long_side: int,
+        *,
+        multiple: int = 1,
+        square: bool = False,
+        centre: bool = False,
     ) -> Placement:
         """Keep the aspect, long side scaled to ``long_side``; the canvas is padded to a ``multiple``.
 
@@ -41,7 +47,9 @@ class Placement:
         middle with ``centre``.
         """
         height, width = check_size(source_size)
-        return cls._scaled((height, width), long_side / max(height, width), long_side, multiple, square, centre)
+        return cls._scaled(
+            (height, width), long_side / max(height, width), long_side, multiple, square, centre
+        )
 
     @classmethod
     def short_side(
@@ -79,7 +87,7 @@ class Placement:
         else:
             shrinks = min(self.scale) < 1
             method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-            scaled = cv2.resize(image, self.scaled_size[::-1], interpolation=method)
+            scaled = np.asarray(cv2.resize(image, self.scaled_size[::-1], interpolation=method), np.uint8)
         if self.scaled_size == self.input_size:
             return scaled
         canvas = np.full((*self.input_size, 3), pad_value, dtype=np.uint8)

@@ -110,9 +110,7 @@ def _decode(index: int, rle: Rle, size: Size) -> tuple[Mask, int]:
     if tuple(rle["size"]) != (height, width):
         raise InvalidValue(f"rle {index}: need size [{height}, {width}], got {list(rle['size'])}")
     counts = rle["counts"]
-    lengths = (
-        np.asarray(counts, dtype=np.int64) if isinstance(counts, list) else expand_counts(counts)
-    )
+    lengths = np.asarray(counts, dtype=np.int64) if isinstance(counts, list) else expand_counts(counts)
     if (lengths < 0).any() or lengths.sum() != height * width:
         raise InvalidValue(
             f"rle {index}: need run lengths that sum to {height * width}, got {int(lengths.sum())}"

@@ -73,7 +73,7 @@ class Writer(ABC):
     def write(self, frame: Frame, prediction: Prediction) -> None:
         """Add one frame's result; raises `OutputError` when it cannot be written."""
 
-    def finish(self) -> None:
+    def finish(self) -> None:  # noqa: B027 - most files have nothing at their end
         """Write what belongs at the end of the file. Called once, after the last frame."""
 
     def __enter__(self) -> Self:

@@ -128,7 +128,7 @@ def output_errors(path: Path) -> Iterator[None]:
 
 def _part_name(path: Path) -> str:
     """A hidden, unique sibling name with the same suffix, short enough where ``path`` itself is."""
-    return f".{path.stem[:60]}.{secrets.token_hex(4)}.part{path.suffix}"
+    return f".{path.stem[:40]}.{secrets.token_hex(4)}.part{path.suffix}"
 
 
 def _replace_folder(part: Path, final: Path) -> None:
@@ -136,7 +136,7 @@ def _replace_folder(part: Path, final: Path) -> None:
         part.rename(final)
         return
     _check_ours(final, {file.suffix for file in _files(part)})
-    aside = final.with_name(f".{final.name[:60]}.{secrets.token_hex(4)}.old")
+    aside = final.with_name(f".{final.name[:40]}.{secrets.token_hex(4)}.old")
     final.rename(aside)
     try:
         part.rename(final)

@@ -26,7 +26,8 @@ def text_coverage(text: str, pixels: int) -> NDArray[np.float32]:
     ascent, descent = font.getmetrics() if isinstance(font, ImageFont.FreeTypeFont) else (pixels, 0)
     picture = Pictures.new("L", (max(1, round(right - left)), ascent + descent))
     ImageDraw.Draw(picture).text((-left, 0), text, fill=255, font=font)
-    return (np.asarray(picture, dtype=np.float32) / 255)[..., None]
+    coverage = np.asarray(picture, dtype=np.float32) / np.float32(255)
+    return coverage[..., None]
 
 
 def readable_on(colour: Colour) -> Colour:

@@ -49,7 +49,9 @@ def draw_overlay(
     check_image(image)
     style = style or OverlayStyle()
     if image.shape[:2] != prediction.size:
-        raise InvalidValue(f"overlay: need an image of the result's size {prediction.size}, got {image.shape[:2]}")
+        raise InvalidValue(
+            f"overlay: need an image of the result's size {prediction.size}, got {image.shape[:2]}"
+        )
     picture = np.ascontiguousarray(image).copy()
     if isinstance(prediction, SemanticMap):
         _draw_semantic(picture, prediction, style)
@@ -75,7 +77,9 @@ def _draw_instances(picture: Image, instances: Instances, style: OverlayStyle) -
     if style.labels and min(picture.shape[:2]) >= _SMALLEST_LABELLED:
         for row in largest_first:
             x1, y1 = instances.boxes[row, :2].round().astype(int).tolist()
-            draw_label(picture, _caption(instances, row), (x1, y1), pixels=_text_size(picture), colour=colours[row])
+            draw_label(
+                picture, _caption(instances, row), (x1, y1), pixels=_text_size(picture), colour=colours[row]
+            )
 
 
 def instance_colours(instances: Instances, style: OverlayStyle) -> list[Colour]:
@@ -141,8 +145,10 @@ def _outline(picture: Image, crop: Mask, corner: tuple[int, int], colour: Colour
 
 
 def _line_width(picture: Image) -> int:
-    return max(1, round(max(picture.shape[:2]) / 640))
+    long_side: int = max(picture.shape[:2])
+    return max(1, round(long_side / 640))
 
 
 def _text_size(picture: Image) -> int:
-    return int(np.clip(round(max(picture.shape[:2]) / 62), 10, 48))
+    long_side: int = max(picture.shape[:2])
+    return min(max(round(long_side / 62), 10), 48)

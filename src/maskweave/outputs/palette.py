@@ -35,7 +35,7 @@ def voc_palette() -> NDArray[np.uint8]:
     for bit in range(8):
         for channel in range(3):
             palette[:, channel] |= ((index >> channel) & 1) << (7 - bit)
-        index = index >> 3
+        index >>= 3
     return palette
 
 

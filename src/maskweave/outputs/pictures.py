@@ -19,7 +19,15 @@ from maskweave.types.instances import Instances
 MASK_SUFFIX = {"instances": ".masks", "semantic": ".semantic", "foreground": ".foreground"}
 """What a task's mask pictures are called."""
 
-_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
+_FORMATS = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".png": "PNG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+}
 _JPEG_LONGEST = 65500
 
 
@@ -36,7 +44,9 @@ def encode_picture(image: Image, suffix: str) -> bytes:
     try:
         Pictures.fromarray(image).save(buffer, format=form, **options)
     except (OSError, ValueError) as error:
-        raise OutputError(f"picture: {form} cannot hold {image.shape[1]}x{image.shape[0]} ({error})") from error
+        raise OutputError(
+            f"picture: {form} cannot hold {image.shape[1]}x{image.shape[0]} ({error})"
+        ) from error
     return buffer.getvalue()
 
 

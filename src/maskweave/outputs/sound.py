@@ -13,6 +13,10 @@ COPIED = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"})
 """Codecs that MP4 holds and players know; anything else (PCM, Vorbis …) becomes AAC."""
 
 
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
+"""What is encoded for a number of channels (PCM often comes without a layout); others are mixed to stereo."""
+
+
 class Sound:
     """All sound tracks of the file at ``path``, fed to ``output`` no further than asked.
 
@@ -109,9 +113,9 @@ class _EncodedTrack:
     def __init__(self, stream: Any, output: Any) -> None:
         rate = stream.codec_context.sample_rate
         self._stream = output.add_stream("aac", rate=min(rate, 48000))
-        layout = stream.codec_context.layout
-        self._stream.layout = layout if layout.nb_channels <= 6 else "stereo"
-        self._stream.bit_rate = 96_000 * max(1, min(layout.nb_channels, 6))
+        channels = stream.codec_context.layout.nb_channels
+        self._stream.layout = _LAYOUTS.get(channels, "stereo")
+        self._stream.bit_rate = 96_000 * (channels if channels in _LAYOUTS else 2)
         self._output = output
         context = self._stream.codec_context
         self._resampler = av.AudioResampler(

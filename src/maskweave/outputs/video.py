@@ -8,22 +8,28 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
 
 from maskweave.errors import InvalidValue, MaskWeaveError, OutputError
 from maskweave.outputs.files import AtomicFile, output_errors
-from maskweave.outputs.sound import Sound
 from maskweave.types.arrays import Image, Size, check_image, check_size
 from maskweave.types.frame import SourceInfo
+
+if TYPE_CHECKING:
+    from maskweave.outputs.sound import Sound
+
+# PyAV is imported where it is used: this module is also loaded by runs that write no video.
 
 _ENCODERS = {"h264": "libx264"}
 _LIVE_TIME_BASE = Fraction(1, 90_000)
 _LARGEST_TICKS = 1_000_000
 _GUESSED_RATE = Fraction(25)
+_BT709, _BT601 = 1, 6
+"""ITU-T H.273 numbers, the same for matrix, primaries and transfer; 6 is SMPTE 170M."""
+_LIMITED_RANGE = 1
+"""AVCOL_RANGE_MPEG."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class VideoWriter:
     (``start`` tells how many seconds were taken off); the gap between sound and picture is kept. Sound of
     ``info.path`` is copied packet by packet while the pictures come, or turned into AAC with a line in
     ``warnings``. Odd sizes grow by one repeated row or column, as H.264's 4:2:0 needs even ones. Colours are
-    written in limited range, BT.709 from 720 lines or 1280 columns on and BT.601 below, and tagged so.
+    written in limited range, BT.709 above 576 lines or from 1280 columns on and BT.601 below, and tagged so.
 
     The file has no B-frames: coding order is display order, so every duration in it is exact, variable rate
     included, and no edit list is needed to start at 0.
@@ -113,7 +119,7 @@ class VideoWriter:
                 self._begin(Fraction(time))
             ticks = self._ticks(Fraction(time))
             self._durations[ticks] = max(1, round(duration / self._time_base)) if duration else self._step()
-            frame = _yuv(image, _matrix(self._size or image.shape[:2]))
+            frame = _yuv(image)
             frame.pts = ticks
             frame.time_base = self._time_base
             self._mux(self._stream.encode(frame))
@@ -158,6 +164,8 @@ class VideoWriter:
     @contextmanager
     def _failing_cleanly(self) -> Iterator[None]:
         """Remove the half file on any exception, and say what the disk or the encoder could not do."""
+        import av
+
         try:
             with output_errors(self._file.path):
                 yield
@@ -184,13 +192,16 @@ class VideoWriter:
 
     def _begin(self, first: Fraction) -> None:
         """Open the container, add the streams, and choose the time that becomes 0."""
-        self._container = av.open(str(self._file.part), "w", format="mp4", options={"movflags": "+faststart"})
+        import av
+
+        options = {"movflags": "+faststart", "movie_timescale": str(_movie_ticks(self._time_base))}
+        self._container = av.open(str(self._file.part), "w", format="mp4", container_options=options)
         self._stream = self._add_pictures()
         begins = [first]
         if self._wants_sound and self._info.path is not None:
             self._sound = self._open_sound(self._info.path)
-        if self._sound is not None and (heard := self._sound.first_time) is not None and heard >= 0:
-            begins.append(heard)
+        if self._sound is not None and (heard := self._sound.first_time) is not None:
+            begins.append(max(heard, min(first, Fraction(0))))  # an encoder's run-in lies before 0
         self.start = (min(begins) // self._time_base) * self._time_base
         if self._sound is not None:
             self._sound.start = self.start
@@ -206,13 +217,16 @@ class VideoWriter:
         context = stream.codec_context
         context.time_base = self._time_base
         context.thread_count = settings.threads
-        context.color_range = int(ColorRange.MPEG)
-        # H.273: 1 is BT.709 for matrix, primaries and transfer; 6 is SMPTE 170M, which is BT.601
-        tag = 1 if _matrix(size) == Colorspace.ITU709 else 6
+        context.color_range = _LIMITED_RANGE
+        tag = _BT709 if _is_hd(size) else _BT601
         context.colorspace = context.color_primaries = context.color_trc = tag
         return stream
 
     def _open_sound(self, path: Path) -> Sound | None:
+        import av
+
+        from maskweave.outputs.sound import Sound
+
         try:
             return Sound(path, self._container, warnings=self.warnings)
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -266,23 +280,26 @@ class VideoWriter:
             self.warnings.append(sentence)
 
 
-def _yuv(image: Image, matrix: Any) -> Any:
+def _yuv(image: Image) -> Any:
     """An even-sized yuv420p `av.VideoFrame` in limited range."""
+    import av
+    from av.video.reformatter import ColorRange, Colorspace
+
     height, width = image.shape[:2]
     if height % 2 or width % 2:
         image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
     return frame.reformat(
         format="yuv420p",
-        dst_colorspace=matrix,
+        dst_colorspace=Colorspace.ITU709 if _is_hd((height, width)) else Colorspace.ITU601,
         src_color_range=ColorRange.JPEG,
         dst_color_range=ColorRange.MPEG,
     )
 
 
-def _matrix(size: tuple[int, ...]) -> Any:
-    """The matrix that players assume for a picture of ``size`` (height, width)."""
-    return Colorspace.ITU709 if size[0] > 576 or size[1] >= 1280 else Colorspace.ITU601
+def _is_hd(size: Size) -> bool:
+    """Whether players take a picture of ``size`` (height, width) for BT.709 rather than BT.601."""
+    return size[0] > 576 or size[1] >= 1280
 
 
 def _time_base(info: SourceInfo) -> Fraction:
@@ -290,6 +307,12 @@ def _time_base(info: SourceInfo) -> Fraction:
     if base is None or base <= 0 or base.denominator > _LARGEST_TICKS:
         return _LIVE_TIME_BASE
     return base
+
+
+def _movie_ticks(time_base: Fraction) -> int:
+    """Ticks per second for MP4's edit lists: FFmpeg's 1000 would round a late start of the pictures."""
+    ticks = time_base.denominator
+    return ticks * -(-10_000 // ticks)
 
 
 def _sane_rate(rate: Fraction | None) -> Fraction:

@@ -64,6 +64,8 @@ class ForegroundVideo(_Video):
     def draw(self, frame: Frame, prediction: Prediction) -> Image:
         """The mask as a picture."""
         if not isinstance(prediction, SemanticMap):
-            raise InvalidValue("foreground video: need a foreground map, got instances; use --task foreground")
+            raise InvalidValue(
+                "foreground video: need a foreground map, got instances; use --task foreground"
+            )
         mask = prediction.mask("foreground").astype(np.uint8) * np.uint8(255)
         return np.repeat(mask[..., None], 3, axis=2)

@@ -26,8 +26,8 @@ class OpenCVRuntime:
 
     - ``model``: a TensorFlow frozen graph (.pb) or an ONNX file (.onnx).
     - ``text_graph``: the .pbtxt that belongs to a frozen graph of the Object Detection API.
-    - ``extra_outputs``: inner layers to return too, where the network has them. The network's own outputs
-      (layers that nothing else reads) are always returned.
+    - ``outputs``: layers to return, inner ones too. None, or one that the network does not have, returns the
+      network's own outputs: the layers that nothing else reads.
     - ``device``: "cpu"; OpenCV's wheels have nothing else.
     - ``threads``: processor threads; OpenCV keeps one number for the whole process. None leaves it alone.
     - ``verified``: the caller knows the file by its hash. Any other file is loaded in a child process first,
@@ -41,7 +41,7 @@ class OpenCVRuntime:
         model: str | Path,
         *,
         text_graph: str | Path | None = None,
-        extra_outputs: Sequence[str] = (),
+        outputs: Sequence[str] | None = None,
         device: str = "cpu",
         threads: int | None = None,
         verified: bool = False,
@@ -61,7 +61,7 @@ class OpenCVRuntime:
         if not verified:
             _check_in_child(path, text_path)
         self._net = _load(path, text_path)
-        self._outputs = _output_names(self._net, extra_outputs)
+        self._outputs = _output_names(self._net, outputs)
         self._inputs = _input_names(text_path)
 
     def run(self, inputs: Tensors) -> Tensors:
@@ -146,11 +146,10 @@ def _refusal(model: Path, text_graph: Path | None, why: str) -> str:
     return f"{model.name}: OpenCV cannot load it as a model: {why}{hint}"
 
 
-def _output_names(net: Any, extra: Sequence[str]) -> tuple[str, ...]:
-    layers = set(net.getLayerNames())
-    return tuple(
-        dict.fromkeys([*(name for name in extra if name in layers), *net.getUnconnectedOutLayersNames()])
-    )
+def _output_names(net: Any, wanted: Sequence[str] | None) -> tuple[str, ...]:
+    if wanted and set(wanted) <= set(net.getLayerNames()):
+        return tuple(wanted)
+    return tuple(net.getUnconnectedOutLayersNames())
 
 
 def _input_names(text_graph: Path | None) -> tuple[str, ...]:

@@ -146,16 +146,16 @@ class RtspSource(Closing):
 def _opened_camera(index: int) -> Any:
     import cv2
 
-    quiet = getattr(cv2, "setLogLevel", None)  # a missing camera is our error to tell, not four lines of log
-    before = quiet(0) if quiet is not None else None
+    log = cv2.utils.logging
+    before = log.getLogLevel()
+    log.setLogLevel(log.LOG_LEVEL_SILENT)  # a missing camera is our error to tell, not four lines of log
     try:
         capture = cv2.VideoCapture(index)
         opened = capture.isOpened()
     except cv2.error as error:
         raise SourceNotFound(f"camera {index}: cannot be opened ({error.err})") from error
     finally:
-        if quiet is not None and isinstance(before, int):
-            quiet(before)
+        log.setLogLevel(before)
     if not opened:
         capture.release()
         raise SourceNotFound(f"camera {index}: no such camera here, or it is in use; try another number")

@@ -49,7 +49,8 @@ class Damage:
 def video_stream(container: Any) -> Any | None:
     """The first video stream that is no cover picture, or None."""
     for stream in container.streams.video:
-        if not int(stream.disposition) & _ATTACHED_PICTURE:
+        # PyAV before 14.2 does not tell; there a cover is read as a video of one frame
+        if not int(getattr(stream, "disposition", 0)) & _ATTACHED_PICTURE:
             return stream
     return None
 
@@ -130,8 +131,8 @@ def frame_duration(frame: Any, stream: Any) -> Fraction | None:
 def to_image(frame: Any, size: tuple[int, int]) -> Image:
     """(H, W, 3) uint8 RGB, upright, of a decoded frame brought to coded ``size`` (height, width).
 
-    The YUV matrix and range are the stream's; where it names none, BT.709 from 720 lines or 1280 columns on
-    and BT.601 below, limited range: what players do. HDR transfer curves are not mapped.
+    The YUV matrix and range are the stream's; where it names none, BT.709 above 576 lines or from 1280
+    columns on and BT.601 below, limited range: what players do. HDR transfer curves are not mapped.
     """
     full = int(frame.color_range) == _FULL_RANGE or frame.format.name.startswith("yuvj")
     rgb = frame.reformat(
@@ -140,6 +141,7 @@ def to_image(frame: Any, size: tuple[int, int]) -> Image:
         format="rgb24",
         src_colorspace=_matrix(frame),
         src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
+        dst_colorspace=Colorspace.ITU601,  # RGB has none; PyAV 14 converts wrongly when both sides agree
         dst_color_range=ColorRange.JPEG,
     )
     return turned(rgb.to_ndarray(), orientation_matrix(frame))

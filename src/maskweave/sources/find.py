@@ -3,39 +3,97 @@
 from __future__ import annotations
 
 import difflib
-import glob
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
+from glob import glob
 from pathlib import Path
-from typing import Literal
+from types import TracebackType
+from typing import Literal, Self, TypeAlias
 
 from maskweave.errors import InvalidValue, MaskWeaveError, SourceNotFound, UnreadableImage, UnreadableVideo
 from maskweave.sources.base import MAX_PIXELS, Source
-from maskweave.sources.kinds import IMAGE_SUFFIXES, VIDEO_SUFFIXES, kind_by_suffix, kind_of
+from maskweave.sources.kinds import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Kind, kind_by_suffix, kind_of
 from maskweave.sources.names import distinct_names, natural_key, safe_stem, stem_within
+from maskweave.types.frame import Frame, SourceInfo
+
+AnyKind: TypeAlias = Literal["image", "video", "live"]
 
 _FRAME_RATE = Fraction(25)
 _MOST_STDIN_BYTES = 500_000_000
 
 
-@dataclass(frozen=True)
-class Input:
-    """Something to be opened.
+class LazySource:
+    """A `Source` that is opened when it is entered, iterated, or asked for its ``info``.
 
     - ``name``: the stem for its outputs, distinct among the inputs found together.
-    - ``label``: what to call it in messages.
-    - ``open``: opens it; raises `SourceError`. An input that was not found raises here, so that the others
-      can be done first.
+    - ``label``: what to call it in messages: what the user typed, without passwords.
     - ``kind``: what it is as far as name and first bytes tell, or None when it was not found.
+    - ``info``: never raises; of an input that cannot be opened it holds name, kind and path only.
+
+    ``with`` and iterating raise the `SourceError` of an input that was not found or cannot be opened, so
+    that one bad input does not stop the others from being done. It may be entered again after closing.
     """
 
-    name: str
-    label: str
-    open: Callable[[], Source] = field(repr=False)
-    kind: Literal["image", "video", "live"] | None = None
+    def __init__(
+        self, name: str, label: str, open_as: Callable[[str], Source], kind: AnyKind | None = None
+    ) -> None:
+        self.name = name
+        self.label = label
+        self.kind = kind
+        self._open_as = open_as
+        self._source: Source | None = None
+        self._info: SourceInfo | None = None
+        self._warnings: list[str] = []
+
+    @property
+    def info(self) -> SourceInfo:
+        """What the source promises; opens it."""
+        if self._info is None:
+            try:
+                self._info = self.open().info
+            except MaskWeaveError:
+                path = Path(self.label) if self.kind in ("image", "video") else None
+                return SourceInfo(self.name, self.kind or "image", path)
+        return self._info
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was skipped, repaired or missing; kept after closing."""
+        return self._warnings if self._source is None else self._source.warnings
+
+    def open(self) -> Source:
+        """The source itself, opened if it is not open; raises `SourceError`."""
+        if self._source is None:
+            self._source = self._open_as(self.name)
+        return self._source
+
+    def close(self) -> None:
+        """Close it if it is open."""
+        source, self._source = self._source, None
+        if source is not None:
+            self._warnings = source.warnings
+            source.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        return iter(self.open())
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"LazySource({self.name!r}, {self.kind}, {self.label})"
 
 
 @dataclass(frozen=True)
@@ -45,7 +103,7 @@ class _Found:
     stem: str
     label: str
     open_as: Callable[[str], Source]
-    kind: Literal["image", "video", "live"] | None
+    kind: AnyKind | None
     suffix: str = ""
     path: Path | None = None
 
@@ -65,7 +123,7 @@ def find_sources(
     max_pixels: int = MAX_PIXELS,
     as_video: bool = False,
     rate: Fraction | float = _FRAME_RATE,
-) -> list[Input]:
+) -> list[LazySource]:
     """List what the user named, in that order, without opening it.
 
     Each of ``inputs`` is a file (picture or video by its content, whatever its suffix), a folder (its
@@ -77,7 +135,7 @@ def find_sources(
 
     Output names are file stems; inside a folder input, its sub-folders come first ("sub/beach"). Equal ones
     are told apart as `distinct_names` says. Raises `InvalidValue` when ``inputs`` is empty; whatever else is
-    wrong is raised by the `Input.open` of the input concerned.
+    wrong is raised by the source concerned when it is opened.
     """
     if not inputs:
         raise InvalidValue("inputs: need at least one file, folder, pattern, camera or address, got none")
@@ -85,7 +143,7 @@ def find_sources(
     found = _without_repeats(one for text in inputs for one in _find(str(text), settings))
     names = distinct_names([one.stem for one in found], [one.suffix for one in found])
     return [
-        Input(name, one.label, _opening(one, name), one.kind) for one, name in zip(found, names, strict=True)
+        LazySource(name, one.label, one.open_as, one.kind) for one, name in zip(found, names, strict=True)
     ]
 
 
@@ -136,7 +194,7 @@ def _find_or_raise(text: str, settings: _Settings) -> Iterator[_Found]:
         yield from _folder(path, settings)
     elif path.exists():
         yield _file(path, None, settings)
-    elif glob.has_magic(text):
+    elif any(sign in text for sign in "*?["):
         yield from _pattern(text, settings)
     else:
         raise SourceNotFound(f"{text}: no such file or folder; {_nearest(path)}")
@@ -176,13 +234,13 @@ def _frames(folder: Path, frames: list[Path], settings: _Settings) -> _Found:
 
 
 def _pattern(pattern: str, settings: _Settings) -> Iterator[_Found]:
-    """Files (of a known kind) and folders that match; ``**`` goes through folders; hidden ones do not match."""
-    matches = [Path(match) for match in glob.glob(pattern, recursive=True)]
+    """Files of a known kind that match; ``**`` goes through folders; hidden files do not match."""
+    matches = [Path(match) for match in glob(pattern, recursive=True)]  # noqa: PTH207 - absolute ones too
     files = [path for path in matches if path.is_file() and _kind(path) is not None]
     if not files:
         got = f"{len(matches)} other files" if matches else "nothing"
         raise SourceNotFound(f"{pattern}: need pictures or videos, the pattern matches {got}; check it")
-    for path in sorted(files, key=lambda path: natural_key(path.as_posix())):
+    for path in sorted(files, key=_in_order):
         yield _file(path, None, settings)
 
 
@@ -252,7 +310,12 @@ def _files_in(folder: Path, *, recursive: bool) -> list[Path]:
                 found.extend(_files_in(path, recursive=True))
         elif kind_by_suffix(path) is not None:
             found.append(path)
-    return sorted(found, key=lambda path: natural_key(path.as_posix()))
+    return sorted(found, key=_in_order)
+
+
+def _in_order(path: Path) -> tuple[object, str]:
+    """Natural order of the stems ("a" before "a10"), the suffix only between equal ones."""
+    return natural_key(path.with_suffix("").as_posix()), path.suffix
 
 
 def _without_repeats(found: Iterator[_Found]) -> list[_Found]:
@@ -268,10 +331,6 @@ def _without_repeats(found: Iterator[_Found]) -> list[_Found]:
     return kept
 
 
-def _opening(found: _Found, name: str) -> Callable[[], Source]:
-    return lambda: found.open_as(name)
-
-
 def _raising(error: MaskWeaveError) -> Callable[[str], Source]:
     def open_as(name: str) -> Source:
         raise error
@@ -284,7 +343,7 @@ def _unreadable(text: str, error: Exception) -> MaskWeaveError:
     return UnreadableImage(f"{text}: cannot be read ({reason}); check the path and its permissions")
 
 
-def _kind(path: Path) -> Literal["image", "video"] | None:
+def _kind(path: Path) -> Kind | None:
     """Kind by content or suffix; unreadable files go by suffix and fail when they are opened."""
     try:
         return kind_of(path)

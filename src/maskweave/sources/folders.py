@@ -17,7 +17,7 @@ FRAME_RATE = Fraction(25)
 
 
 class FrameFolderSource(Closing):
-    """Pictures of one size as the frames of a video, in the order given; each `Frame.name` is its file's stem.
+    """Pictures of one size as the frames of a video, in the order given; `Frame.name` is the file's stem.
 
     Times are index / ``rate``: a folder has no timestamps of its own.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -15,6 +17,7 @@ from PIL import UnidentifiedImageError
 
 from maskweave.errors import ImageTooLarge, MaskWeaveError, SourceNotFound, UnreadableImage
 from maskweave.sources.base import MAX_PIXELS, Closing, check_budget
+from maskweave.sources.kinds import kind_by_content
 from maskweave.sources.pixels import rgb_from_array, rgb_from_pillow, upright
 from maskweave.types.arrays import Array, Image
 from maskweave.types.frame import Frame, SourceInfo
@@ -103,6 +106,9 @@ def _decode(data: Path | bytes, max_pixels: int, label: str) -> Image:
         except UnidentifiedImageError as error:
             raise UnreadableImage(f"{label}: {_not_a_picture(head)}") from error
     with picture:
+        check_budget(*picture.size, max_pixels=max_pixels, label=label)
+        if picture.format == "PNG":
+            _check_png(data)
         return _loaded(picture, max_pixels, label)
 
 
@@ -112,6 +118,22 @@ def _loaded(picture: Pillow.Image, max_pixels: int, label: str) -> Image:
         raise UnreadableImage(f"{label}: need pixels, got a picture of {picture.size[0]} x {picture.size[1]}")
     picture.load()
     return upright(rgb_from_pillow(picture), _orientation(picture))
+
+
+def _check_png(data: Path | bytes) -> None:
+    """Compare the checksums of a PNG's critical chunks, which Pillow does not do for pixels.
+
+    Raises `ValueError` for a wrong one or a missing end. Layout: https://www.w3.org/TR/png-3/#5Chunk-layout
+    """
+    with data.open("rb") if isinstance(data, Path) else BytesIO(data) as file:
+        file.seek(8)
+        kind = b""
+        while kind != b"IEND":
+            length, kind = struct.unpack(">I4s", file.read(8))
+            body = file.read(length)
+            (checksum,) = struct.unpack(">I", file.read(4))
+            if kind[:1].isupper() and zlib.crc32(body, zlib.crc32(kind)) != checksum:
+                raise ValueError(f"wrong checksum of {kind.decode('ascii', 'replace')}")
 
 
 def _orientation(picture: Pillow.Image) -> int:
@@ -139,6 +161,8 @@ def _not_a_picture(head: bytes) -> str:
     wanted = "need a picture (JPEG, PNG, WebP, TIFF, BMP, GIF)"
     if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"msf1"):
         return f"{wanted}, got HEIC; export it as JPEG"
+    if kind_by_content(head) == "image":
+        return f"{wanted}, got one whose header is damaged"
     printable = sum(32 <= byte < 127 or byte in b"\t\r\n" for byte in head)
     if printable == len(head):
         start = head[:24].decode("ascii").splitlines()[0]

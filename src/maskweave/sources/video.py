@@ -134,7 +134,8 @@ class VideoSource(Closing):
             missing = f"{count} of {promised} frames decoded: the file is cut short or damaged"
             return [missing] if count < promised else []
         start = self._stream.start_time or 0
-        length = float(end or 0) - float(start * self._stream.time_base)
+        # Matroska counts its duration from 0, MPEG-TS from the first timestamp: the kinder one counts
+        length = float(end or 0) - min(0.0, float(start * self._stream.time_base))
         if self.info.duration is not None and length < 0.95 * self.info.duration - 0.5:
             return [
                 f"{length:.2f} of {self.info.duration:.2f} seconds decoded: the file is cut short or damaged"

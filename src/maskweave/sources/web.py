@@ -71,9 +71,7 @@ class _SameSchemes(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *args: Any, **named: Any) -> urllib.request.Request | None:
         request = super().redirect_request(*args, **named)
-        if request is not None and request.type not in _SCHEMES:
-            raise ValueError(f"redirected to {request.type}")
-        return request
+        return request if request is not None and request.type in _SCHEMES else None
 
 
 def _opener() -> urllib.request.OpenerDirector:

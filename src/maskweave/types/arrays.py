@@ -20,8 +20,6 @@ Size: TypeAlias = tuple[int, int]
 """(height, width) in pixels."""
 
 
-
-
 def check_image(image: object) -> Image:
     """Return ``image`` if it is (H, W, 3) uint8, else raise `InvalidValue` that says what it is."""
     if not isinstance(image, np.ndarray):

@@ -44,9 +44,9 @@ class Masks:
             for index, (crop, (x, y)) in enumerate(zip(crops, positions, strict=True))
         ]
         self._crops: tuple[Mask, ...] = tuple(crop for crop, _, _ in trimmed)
-        self._corners: NDArray[np.int64] = np.array(
-            [(x, y) for _, x, y in trimmed], dtype=np.int64
-        ).reshape(-1, 2)
+        self._corners: NDArray[np.int64] = np.array([(x, y) for _, x, y in trimmed], dtype=np.int64).reshape(
+            -1, 2
+        )
         self._corners.flags.writeable = False
 
     @classmethod
@@ -158,9 +158,7 @@ def selected_rows(selection: Selection, rows: int) -> IntArray:
     if picked.size == 0:
         return np.zeros(0, np.int64)
     if picked.dtype.kind not in "iu" or picked.ndim > 1:
-        raise InvalidValue(
-            f"selection: need booleans, indices or a slice, got {picked.shape} {picked.dtype}"
-        )
+        raise InvalidValue(f"selection: need booleans, indices or a slice, got {picked.shape} {picked.dtype}")
     if picked.max() >= rows or picked.min() < -rows:
         raise IndexError(f"row {int(np.abs(picked).max())} of a table of {rows} rows")
     return np.atleast_1d(np.arange(rows)[picked])

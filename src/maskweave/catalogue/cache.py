@@ -1,0 +1,177 @@
+"""Where downloaded models lie on this machine, and whether they are still what was published.
+
+One folder an entry, in it the files and ``lock.json``: for each file its sha256, size and time of change when it
+was last found right. A file that has changed since, or that somebody has put there, is hashed before it is used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.resources
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pooch
+
+from maskweave.catalogue.entries import BUILT_IN, ENTRIES, Checksum, Entry, ModelFile
+from maskweave.errors import HashMismatch, ModelNotHere
+
+LOCK = "lock.json"
+
+
+def cache_dir() -> Path:
+    """The folder of downloaded models: the variable MASKWEAVE_CACHE, or the platform's place for caches."""
+    chosen = os.environ.get("MASKWEAVE_CACHE")
+    return Path(chosen).expanduser() if chosen else Path(pooch.os_cache("maskweave"))
+
+
+def folder_of(entry: Entry) -> Path:
+    """The folder of one entry's files."""
+    return cache_dir() / "models" / entry.name
+
+
+def locate(entry: Entry) -> tuple[Path, ...]:
+    """Return the paths of an entry's files, each known to be the published one.
+
+    Raises `ModelNotHere` when a file is missing, `HashMismatch` when it is another.
+    """
+    if entry.packaged:
+        return tuple(_packaged(entry, file) for file in entry.files)
+    return tuple(_checked(entry, file) for file in entry.files)
+
+
+def not_here(entry: Entry, why: str = "") -> ModelNotHere:
+    """Make the error for a model that is not on this machine, with what to do instead."""
+    told = f" ({why})" if why else ""
+    return ModelNotHere(
+        f"{entry.name}: this model is not on this machine{told}; with a network: maskweave models pull "
+        f"{entry.name}; without a network use the built-in one: {BUILT_IN}"
+    )
+
+
+def checksum_of(path: Path, algorithm: str) -> str:
+    """The hexadecimal checksum of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def examine(file: ModelFile, path: Path) -> tuple[str, str]:
+    """Return the sha256 of the copy of ``file`` at ``path``, and what is wrong with it: "" when nothing is.
+
+    It must have the published checksum and, where the folder's lock file has pinned one, that sha256.
+    """
+    sha256 = checksum_of(path, "sha256")
+    pinned = _read_lock(path.parent).get(file.name, {}).get("sha256")
+    for need in filter(None, (file.checksum, Checksum("sha256", str(pinned)) if pinned else None)):
+        got = sha256 if need.algorithm == "sha256" else checksum_of(path, need.algorithm)
+        if got != need.value:
+            return sha256, f"need {need.algorithm} {need.value}, got {got}"
+    return sha256, ""
+
+
+def record(file: ModelFile, path: Path, sha256: str) -> None:
+    """Note in the folder's lock file that ``path`` was found right."""
+    status = path.stat()
+    lock = _read_lock(path.parent)
+    lock[file.name] = {"sha256": sha256, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    with replacing(path.parent / LOCK) as temporary:
+        temporary.write_text(json.dumps(lock, indent=2) + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """Give a name for a file beside ``path`` that is gone when the block ends, however it ends."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a name for a file that takes the name ``path`` when the block ends well, and is gone otherwise."""
+    with temporary_beside(path) as temporary:
+        yield temporary
+        temporary.replace(path)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `verify` found of one file: ``state`` and, where something is to be said, ``detail``."""
+
+    model: str
+    path: Path
+    state: Literal["ok", "missing", "damaged", "unknown"]
+    detail: str = ""
+
+
+def verify() -> list[Report]:
+    """Hash every file in the cache again.
+
+    "missing": a file of a model of which others are here; "unknown": a file that belongs to no model.
+    """
+    reports = [report for entry in ENTRIES if not entry.packaged for report in _verify_entry(entry)]
+    expected = {report.path for report in reports}
+    root = cache_dir() / "models"
+    others = sorted(path for path in root.rglob("*") if path.is_file() and path.name != LOCK)
+    return reports + [
+        Report(path.parent.name, path, "unknown", "belongs to no model of the catalogue; may be deleted")
+        for path in others
+        if path not in expected
+    ]
+
+
+def _verify_entry(entry: Entry) -> Iterator[Report]:
+    folder = folder_of(entry)
+    if not any((folder / file.name).is_file() for file in entry.files):
+        return
+    for file in entry.files:
+        path = folder / file.name
+        if not path.is_file():
+            yield Report(entry.name, path, "missing", f"fetch it with: maskweave models pull {entry.name}")
+            continue
+        sha256, problem = examine(file, path)
+        yield Report(entry.name, path, "damaged" if problem else "ok", problem or f"sha256 {sha256}")
+
+
+def _packaged(entry: Entry, file: ModelFile) -> Path:
+    path = Path(str(importlib.resources.files("maskweave.catalogue") / "weights" / file.name))
+    if not path.is_file():
+        raise ModelNotHere(
+            f"{entry.name}: need {file.name} in the package, found nothing; install maskweave again"
+        )
+    return path
+
+
+def _checked(entry: Entry, file: ModelFile) -> Path:
+    path = folder_of(entry) / file.name
+    if not path.is_file():
+        raise not_here(entry)
+    status = path.stat()
+    known = _read_lock(path.parent).get(file.name, {})
+    if (known.get("size"), known.get("mtime_ns")) == (status.st_size, status.st_mtime_ns):
+        return path
+    sha256, problem = examine(file, path)
+    if problem:
+        raise HashMismatch(f"{path}: {problem}; delete it, then: maskweave models pull {entry.name}")
+    with contextlib.suppress(OSError):  # a cache that cannot be written is hashed each time
+        record(file, path, sha256)
+    return path
+
+
+def _read_lock(folder: Path) -> dict[str, dict[str, Any]]:
+    """The folder's lock file; one that is missing or damaged is empty."""
+    try:
+        lock = json.loads((folder / LOCK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(lock, Mapping):
+        return {}
+    return {name: dict(known) for name, known in lock.items() if isinstance(known, Mapping)}

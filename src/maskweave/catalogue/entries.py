@@ -1,0 +1,209 @@
+"""The models that MaskWeave knows by name: a literal table.
+
+Every entry says what a user must know before using it: where the file comes from, how it is known to be the right
+one, the licence of its *weights*, its classes, how pictures are prepared for it, and what it was measured to do,
+with the source of that number. Weights under a copyleft or non-commercial licence are not listed.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Literal
+
+from maskweave.errors import UnknownModel
+from maskweave.ops.coco_names import COCO_IDS
+
+BUILT_IN = "built-in"
+"""The name under which the model in the package is always found."""
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """What a file's publisher says its bytes hash to, in hexadecimal.
+
+    Where only ``sha1`` or ``md5`` was published, the file is checked by that, and its sha256 is pinned in the
+    cache at the first download.
+    """
+
+    algorithm: Literal["sha256", "sha1", "md5"]
+    value: str
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """One file of a model.
+
+    - ``name``: its name in the cache.
+    - ``checksum``: of that file; None for a file in the package, which came with the package's own hash.
+    - ``urls``: where to fetch it, tried in order.
+    - ``size``: bytes to be downloaded, where published.
+    - ``member``: path inside the archive at ``urls``, when the file is fetched as a part of one.
+    - ``archive``: checksum of that archive.
+    """
+
+    name: str
+    checksum: Checksum | None
+    urls: tuple[str, ...] = ()
+    size: int | None = None
+    member: str | None = None
+    archive: Checksum | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model.
+
+    - ``family``: the file in ``maskweave.models`` that knows its layout.
+    - ``files``: the model file first, then what belongs to it.
+    - ``licence``: of the weights, as an SPDX identifier.
+    - ``class_names``: or None where the file's own metadata names them (the models in the package).
+    - ``preprocessing``: in words, for people; the family does it.
+    - ``metric``, ``source``: the published number, and where it stands.
+    - ``packaged``: whether the file lies in the package, so that nothing needs to be fetched.
+    """
+
+    name: str
+    task: Literal["instances", "semantic", "foreground"]
+    family: str
+    files: tuple[ModelFile, ...]
+    licence: str
+    class_names: tuple[str, ...] | None
+    preprocessing: str
+    metric: str
+    source: str
+    notes: str = ""
+    aliases: tuple[str, ...] = ()
+    packaged: bool = False
+
+    @property
+    def download_size(self) -> int | None:
+        """Bytes to download in all, or None where a size is not published."""
+        sizes = [file.size for file in self.files if not self.packaged]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+def _tf_label_map() -> tuple[str, ...]:
+    named = {coco_id: name for name, coco_id in COCO_IDS.items()}
+    return tuple(named.get(label, f"unused {label}") for label in range(1, 91))
+
+
+_ZOO = (
+    "https://github.com/onnx/models/raw/main/validated/vision/object_detection_segmentation/mask-rcnn/model/"
+)
+_ZOO_README = (
+    "https://github.com/onnx/models/tree/main/validated/vision/object_detection_segmentation/mask-rcnn"
+)
+_ZOO_PREPROCESSING = (
+    "BGR 0..255 less (102.9801, 115.9465, 122.7717); short side 800, long side at most 1333; zeros on the right "
+    "and below up to a multiple of 32"
+)
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry(
+        name="compact-s",
+        aliases=(BUILT_IN,),
+        task="instances",
+        family="compact",
+        files=(ModelFile("compact-s.onnx", None),),
+        licence="Apache-2.0",
+        class_names=None,
+        preprocessing="RGB 0..255, long side as the file says, padded with grey 114 to a multiple of 32",
+        metric="measured numbers are in its card",
+        source="trained by this project; card beside the weights in maskweave/catalogue/weights",
+        notes="in the package: needs no download",
+        packaged=True,
+    ),
+    Entry(
+        name="mask-rcnn-inception-v2",
+        task="instances",
+        family="mask_rcnn_tf",
+        files=(
+            ModelFile(
+                "frozen_inference_graph.pb",
+                Checksum("sha1", "c8adff66a1e23e607f57cf1a7cfabad0faa371f9"),
+                urls=(
+                    "http://download.tensorflow.org/models/object_detection/"
+                    "mask_rcnn_inception_v2_coco_2018_01_28.tar.gz",
+                ),
+                member="mask_rcnn_inception_v2_coco_2018_01_28/frozen_inference_graph.pb",
+                archive=Checksum("sha1", "f8a920756744d0f7ee812b3ec2474979f74ab40c"),
+            ),
+            ModelFile(
+                "mask_rcnn_inception_v2_coco_2018_01_28.pbtxt",
+                Checksum("sha256", "090923144d81b2e442093f965be27eccda11ce5f781eaf1c7ec76932ce99641e"),
+                urls=(
+                    "https://raw.githubusercontent.com/opencv/opencv_extra/4.x/testdata/dnn/"
+                    "mask_rcnn_inception_v2_coco_2018_01_28.pbtxt",
+                ),
+                size=182_896,
+            ),
+        ),
+        licence="Apache-2.0",
+        class_names=_tf_label_map(),
+        preprocessing="RGB 0..255, the graph scales; short side 800, long side at most 1365",
+        metric="COCO mask AP 21.5, box AP 27.1",
+        source="https://docs.openvino.ai/2021.3/omz_models_model_mask_rcnn_inception_v2_coco.html",
+        notes="the classic: TensorFlow 1 graph, run by OpenCV",
+    ),
+    Entry(
+        name="mask-rcnn-r50-fpn",
+        task="instances",
+        family="mask_rcnn_onnx",
+        files=(
+            ModelFile(
+                "MaskRCNN-12.onnx",
+                Checksum("sha256", "5bf940c124d9117f6fae350c4e0d46df180cbb01981832b35fdbed148078b946"),
+                urls=(_ZOO + "MaskRCNN-12.onnx",),
+                size=177_970_010,
+            ),
+        ),
+        licence="MIT",
+        class_names=tuple(COCO_IDS),
+        preprocessing=_ZOO_PREPROCESSING,
+        metric="COCO box AP 33.7; mask AP 32.7 (of its version 10)",
+        source=_ZOO_README,
+    ),
+    Entry(
+        name="mask-rcnn-r50-fpn-int8",
+        task="instances",
+        family="mask_rcnn_onnx",
+        files=(
+            ModelFile(
+                "MaskRCNN-12-int8.onnx",
+                Checksum("sha256", "4409935e855719fd6cd986f7ec2a3de840d0bd9c9cf7a0cba84ce95377f5b476"),
+                urls=(
+                    _ZOO + "MaskRCNN-12-int8.onnx",
+                    "https://huggingface.co/onnxmodelzoo/MaskRCNN-12-int8/resolve/main/MaskRCNN-12-int8.onnx",
+                ),
+                size=45_769_352,
+            ),
+        ),
+        licence="MIT",
+        class_names=tuple(COCO_IDS),
+        preprocessing=_ZOO_PREPROCESSING,
+        metric="COCO box AP 33.1",
+        source=_ZOO_README,
+        notes="whole-number weights: a quarter of the size of mask-rcnn-r50-fpn",
+    ),
+)
+
+
+def names() -> tuple[str, ...]:
+    """Every name that `find` knows, aliases after the names."""
+    aliases = [alias for entry in ENTRIES for alias in entry.aliases]
+    return (*(entry.name for entry in ENTRIES), *aliases)
+
+
+def find(name: str) -> Entry:
+    """Return the entry called ``name``; raises `UnknownModel` with the nearest names.
+
+    >>> find("built-in").name
+    'compact-s'
+    """
+    for entry in ENTRIES:
+        if name == entry.name or name in entry.aliases:
+            return entry
+    near = difflib.get_close_matches(name.lower(), names(), n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(names())}"
+    raise UnknownModel(f"model {name!r}: need a name from the catalogue or the path of a file; {hint}")

@@ -1,0 +1,163 @@
+"""From a name or a file to a model that is ready to be called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+
+from maskweave.catalogue.download import Progress, is_offline, pull
+from maskweave.catalogue.entries import Entry, find
+from maskweave.errors import InvalidValue, NotAModel, UnknownLayout, UnknownModel
+from maskweave.models import compact, mask_rcnn_onnx, mask_rcnn_tf
+from maskweave.models.base import Model
+from maskweave.runtimes.base import Runtime, RuntimeInfo, TensorSpec
+
+FAMILIES: Mapping[str, ModuleType] = MappingProxyType(
+    {
+        "compact": compact,
+        "mask_rcnn_onnx": mask_rcnn_onnx,
+        "mask_rcnn_tf": mask_rcnn_tf,
+    }
+)
+"""Every family: its module has ``recognise(info) -> reason or None`` and ``build(runtime, name=…) -> Model``."""
+
+_SUFFIXES = (".onnx", ".pb")
+_SIZED = ("compact",)  # families whose input size may be chosen
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How a model is to be run; see `load_model`."""
+
+    device: str = "cpu"
+    threads: int | None = None
+    engine: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the engine's name."""
+        if self.engine not in (None, "onnxruntime", "opencv"):
+            raise InvalidValue(f"engine: need onnxruntime or opencv, got {self.engine!r}")
+
+
+def load_model(
+    name: str | Path,
+    *,
+    options: EngineOptions | None = None,
+    size: int | None = None,
+    offline: bool | None = None,
+    progress: Progress | None = None,
+) -> Model:
+    """Load a catalogue entry (fetching its files when they are not here) or an .onnx or .pb file.
+
+    ``size`` is the input's long side, for families that let you choose. ``offline`` True never fetches; None
+    asks the variable MASKWEAVE_OFFLINE.
+
+    Raises `UnknownModel`, `ModelNotHere`, `HashMismatch`, `NotAModel`, `UnknownLayout`, `DeviceUnavailable`, or
+    `InvalidValue` for an option that the model does not have.
+    """
+    options = options or EngineOptions()
+    path = Path(name)
+    if path.suffix.lower() in _SUFFIXES or path.is_file():
+        runtime = open_file(path, options)
+        try:
+            return _build(_recognised(runtime.describe(), path.name), runtime, path.stem, size)
+        except BaseException:
+            runtime.close()
+            raise
+    if path.is_dir():
+        raise UnknownModel(f"{name}: need a model file or a catalogue name, got a folder")
+    entry = find(str(name))
+    files = pull(entry, progress=progress, offline=is_offline() if offline is None else offline)
+    return _build(entry.family, _open_entry(entry, files, options), entry.name, size)
+
+
+def recognise(info: RuntimeInfo) -> tuple[str, str] | None:
+    """The family that a loaded network belongs to, and why; None when it fits none."""
+    for family, module in FAMILIES.items():
+        reason = module.recognise(info)
+        if reason is not None:
+            return family, str(reason)
+    return None
+
+
+def open_file(path: Path, options: EngineOptions) -> Runtime:
+    """Load a user's own file into the engine that fits it; it is checked for what could harm first."""
+    if not path.is_file():
+        raise UnknownModel(f"{path}: need a model file, there is none of that name")
+    if path.suffix.lower() == ".pb":
+        return _opencv(path, options, text_graph=_text_graph_of(path), verified=False)
+    if options.engine == "opencv":
+        return _opencv(path, options, text_graph=None, verified=False)
+    return _onnxruntime(path, options)
+
+
+def _open_entry(entry: Entry, files: tuple[Path, ...], options: EngineOptions) -> Runtime:
+    if entry.family == "mask_rcnn_tf":
+        return _opencv(files[0], options, text_graph=files[1], verified=True)
+    if options.engine == "opencv":
+        return _opencv(files[0], options, text_graph=None, verified=True)
+    return _onnxruntime(files[0], options)
+
+
+def _onnxruntime(path: Path, options: EngineOptions) -> Runtime:
+    from maskweave.runtimes.onnxruntime import OnnxRuntime
+
+    return OnnxRuntime(path, device=options.device, threads=options.threads)
+
+
+def _opencv(path: Path, options: EngineOptions, *, text_graph: Path | None, verified: bool) -> Runtime:
+    from maskweave.runtimes.opencv import OpenCVRuntime
+
+    if options.engine == "onnxruntime":
+        raise InvalidValue(f"engine: {path.name} is a TensorFlow graph, which only opencv runs here")
+    return OpenCVRuntime(
+        path,
+        text_graph=text_graph,
+        outputs=None if text_graph is None else mask_rcnn_tf.OUTPUTS,
+        device=options.device,
+        threads=options.threads,
+        verified=verified,
+    )
+
+
+def _text_graph_of(path: Path) -> Path:
+    """The .pbtxt that belongs to a frozen graph: of the same stem, or the only one beside it."""
+    same = path.with_suffix(".pbtxt")
+    beside = [same] if same.is_file() else sorted(path.parent.glob("*.pbtxt"))
+    if len(beside) != 1:
+        raise NotAModel(
+            f"{path.name}: OpenCV needs the text graph of a TensorFlow model; put {same.name} beside it "
+            f"({len(beside)} .pbtxt files are there)"
+        )
+    return beside[0]
+
+
+def _recognised(info: RuntimeInfo, name: str) -> str:
+    found = recognise(info)
+    if found is not None:
+        return found[0]
+    raise UnknownLayout(
+        f"{name}: its tensors fit none of the families {', '.join(FAMILIES)}; "
+        f"inputs {_listed(info.inputs)}; outputs {_listed(info.outputs)}"
+    )
+
+
+def _listed(tensors: tuple[TensorSpec, ...]) -> str:
+    def one(tensor: TensorSpec) -> str:
+        shape = "x".join("?" if side is None else str(side) for side in tensor.shape)
+        return f"{tensor.name} {shape or 'scalar'} {tensor.dtype}"
+
+    return ", ".join(map(one, tensors)) or "none"
+
+
+def _build(family: str, runtime: Runtime, name: str, size: int | None) -> Model:
+    build = FAMILIES[family].build
+    if size is None:
+        model: Model = build(runtime, name=name)
+        return model
+    if family not in _SIZED:
+        raise InvalidValue(f"size: the input size of {name} ({family}) cannot be chosen; leave --size out")
+    sized: Model = build(runtime, name=name, size=size)
+    return sized

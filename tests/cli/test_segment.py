@@ -1,0 +1,235 @@
+"""The command as a user calls it, in this process, with a model small enough to know the answer."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from fractions import Fraction
+from io import BytesIO
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from maskweave.cli import main
+from maskweave.cli.app import app
+from maskweave.outputs import files
+from maskweave.outputs.video import VideoWriter
+from tests.clips import Clip, write_clip, write_tone
+from tests.models.tiny import save_tiny_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return save_tiny_model(tmp_path_factory.mktemp("model") / "tiny.onnx")
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """A bright square, 40 to 80 in both directions, on black."""
+    image = np.zeros((100, 150, 3), np.uint8)
+    image[40:80, 40:80] = 255
+    path = tmp_path / "photo.png"
+    Image.fromarray(image).save(path)
+    return path
+
+
+def run(monkeypatch, capfd, *words):
+    """Call the program and return (exit code, stdout, stderr)."""
+    monkeypatch.setattr(sys, "argv", ["maskweave", *map(str, words)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    out, err = capfd.readouterr()
+    return stop.value.code or 0, out, err
+
+
+def test_a_photo_gives_three_files(photo, model, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(monkeypatch, capfd, "segment", photo, "-m", model)
+    folder = tmp_path / "maskweave-out"
+    assert (code, out) == (0, "")
+    assert "photo: 1 object in 1 frame" in err
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "photo.json", "photo.masks.png", "photo.overlay.jpg",
+    ]  # fmt: skip
+    ids = np.asarray(Image.open(folder / "photo.masks.png"))
+    assert set(np.unique(ids)) == {0, 1}
+    assert abs(int((ids == 1).sum()) - 1600) < 120
+    coco = json.loads((folder / "photo.json").read_text())
+    assert [each["category_id"] for each in coco["annotations"]] == [17]
+    assert coco["images"][0]["file_name"] == "photo.png"
+    with Image.open(folder / "photo.overlay.jpg") as overlay:
+        assert overlay.size == (150, 100)
+
+
+def test_a_video_keeps_frames_sound_and_ids(model, tmp_path, monkeypatch, capfd):
+    clip = film(tmp_path, 12, audio="aac")
+    code, _, err = run(monkeypatch, capfd, "segment", clip, "-m", model, "-o", tmp_path / "out")
+    assert code == 0, err
+    coco = json.loads((tmp_path / "out" / "film.json").read_text())
+    assert len(coco["images"]) == 12
+    assert {each["track_id"] for each in coco["annotations"]} == {1}
+    with av.open(str(tmp_path / "out" / "film.overlay.mp4")) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+        assert container.streams.audio
+        assert sum(1 for _ in container.decode(video=0)) == 12
+
+
+def film(folder, frames, audio=None):
+    """A clip of a bright square that moves to the right."""
+    images = [moving(x) for x in range(frames)]
+    clip = Clip(ticks=tuple(range(frames)), size=(64, 96), images=images, audio=audio)
+    return write_clip(folder / "film.mp4", clip)
+
+
+def moving(x):
+    image = np.zeros((64, 96, 3), np.uint8)
+    image[20:44, 10 + x : 40 + x] = 255
+    return image
+
+
+def test_foreground_of_a_video_is_a_binary_film_and_one_bit_pictures(model, tmp_path, monkeypatch, capfd):
+    clip = film(tmp_path, 4)
+    words = ("segment", clip, "-m", model, "-o", tmp_path / "out", "--task", "foreground")
+    assert run(monkeypatch, capfd, *words)[0] == 0
+    pictures = sorted((tmp_path / "out" / "film.foreground").iterdir())
+    assert [path.name for path in pictures] == [f"{index:06d}.png" for index in range(4)]
+    first = Image.open(pictures[0])
+    assert first.mode == "1"
+    truth = moving(0)[..., 0] > 0
+    assert (np.asarray(first) & truth).sum() / (np.asarray(first) | truth).sum() > 0.85
+    assert (tmp_path / "out" / "film.foreground.mp4").is_file()
+
+
+def test_semantic_picture(photo, model, tmp_path, monkeypatch, capfd):
+    words = ("segment", photo, "-m", model, "-o", tmp_path / "out", "--task", "semantic")
+    assert run(monkeypatch, capfd, *words)[0] == 0
+    picture = Image.open(tmp_path / "out" / "photo.semantic.png")
+    assert picture.mode == "P"
+    assert set(np.unique(np.asarray(picture))) == {0, 1}
+
+
+def test_one_bad_input_does_not_stop_the_others(photo, model, tmp_path, monkeypatch, capfd):
+    (tmp_path / "text.jpg").write_text("hello")
+    (tmp_path / "empty.png").touch()
+    words = ("segment", tmp_path / "text.jpg", "nosuch.jpg", photo, tmp_path / "empty.png")
+    code, out, err = run(monkeypatch, capfd, *words, "-m", model, "-o", tmp_path / "out", "--json")
+    records = [json.loads(line) for line in out.splitlines()]
+    assert code == 1
+    assert [record["ok"] for record in records] == [False, False, True, False]
+    assert [record.get("kind") for record in records] == [
+        "UnreadableImage", "SourceNotFound", None, "UnreadableImage",
+    ]  # fmt: skip
+    assert err.count("failed: ") == 3
+    assert "Traceback" not in err
+    assert (tmp_path / "out" / "photo.json").is_file()
+
+
+def test_other_bad_inputs_are_one_line_each(model, tmp_path, monkeypatch, capfd):
+    sound = write_tone(tmp_path / "sound.mp4")
+    clip = film(tmp_path, 8)
+    (tmp_path / "half.mp4").write_bytes(clip.read_bytes()[: clip.stat().st_size // 3])
+    (tmp_path / "none").mkdir()
+    huge = tmp_path / "huge.png"
+    Image.new("1", (9000, 9000)).save(huge)
+    words = ("segment", sound, tmp_path / "half.mp4", tmp_path / "none", huge)
+    code, _, err = run(monkeypatch, capfd, *words, "-m", model, "-o", tmp_path / "out")
+    lines = err.splitlines()
+    assert code == 1
+    assert all(line.startswith("failed: ") for line in lines), err
+    assert len(lines) == 4
+    assert "--max-pixels" in lines[3]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["-m", "nosuch"], 1, "need a name from the catalogue"),
+        (["-m", "mask-rcn-r50-fpn"], 1, "did you mean mask-rcnn-r50-fpn"),
+        (["-m", "mask-rcnn-r50-fpn", "--offline"], 1, "not on this machine"),
+        (["--score", "7"], 2, "score: need a number in"),
+        (["--classes", "cow"], 2, "need names out of cat, dog"),
+        (["--save", "gif"], 2, "--save: need formats out of"),
+        (["--opacity", "3"], 2, "opacity"),
+        (["--device", "cuda"], 1, "device cuda"),
+        (["--engine", "abacus"], 2, "need onnxruntime or opencv"),
+    ],
+)
+def test_wrong_calls_are_told_in_one_line(words, code, message, photo, model, tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("MASKWEAVE_CACHE", str(tmp_path / "cache"))
+    if "-m" not in words:
+        words = [*words, "-m", model]
+    got, _, err = run(monkeypatch, capfd, "segment", photo, "-o", tmp_path / "out", *words)
+    assert (got, len(err.splitlines())) == (code, 1), err
+    assert message in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [("broken.onnx", b"no model at all", "broken.onnx"), ("empty.onnx", b"", "empty.onnx")],
+)
+def test_files_that_are_no_models(name, content, message, photo, tmp_path, monkeypatch, capfd):
+    (tmp_path / name).write_bytes(content)
+    code, _, err = run(monkeypatch, capfd, "segment", photo, "-m", tmp_path / name)
+    assert code == 1
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_an_output_folder_that_is_a_file(photo, model, tmp_path, monkeypatch, capfd):
+    (tmp_path / "out").write_text("in the way")
+    code, _, err = run(monkeypatch, capfd, "segment", photo, "-m", model, "-o", tmp_path / "out")
+    assert code == 1
+    assert "cannot" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_an_interrupt_leaves_finished_outputs_and_nothing_half(photo, model, tmp_path, monkeypatch, capfd):
+    def interrupted(self, image, *, time, duration=None):
+        if time > Fraction(1, 10):
+            raise KeyboardInterrupt
+        original(self, image, time=time, duration=duration)
+
+    original = VideoWriter.write
+    monkeypatch.setattr(VideoWriter, "write", interrupted)
+    clip = film(tmp_path, 8)
+    code, _, err = run(monkeypatch, capfd, "segment", photo, clip, "-m", model, "-o", tmp_path / "out")
+    assert code == 130
+    assert err.splitlines()[-1] == "maskweave: interrupted; finished outputs stay"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "photo.json", "photo.masks.png", "photo.overlay.jpg",
+    ]  # fmt: skip
+
+
+def test_a_full_disk_is_one_line(photo, model, tmp_path, monkeypatch, capfd):
+    def full(path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files, "_sync", full)
+    code, _, err = run(monkeypatch, capfd, "segment", photo, "-m", model, "-o", tmp_path / "out")
+    assert code == 1
+    assert "No space left" in err
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_pipe_in_pipe_out(photo, model, tmp_path):
+    command = [sys.executable, "-m", "maskweave", "segment", "-", "-m", str(model)]
+    done = subprocess.run(command, input=photo.read_bytes(), capture_output=True, check=True, cwd=tmp_path)
+    assert Image.open(BytesIO(done.stdout)).size == (150, 100)
+    assert list(tmp_path.iterdir()) == [photo]
+
+
+def test_help_names_every_command_and_loads_no_engine():
+    script = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom maskweave.cli.app import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "heavy = {'cv2', 'onnxruntime', 'av', 'torch', 'matplotlib', 'numpy', 'PIL'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+    shown = CliRunner().invoke(app, ["--help"]).output
+    assert all(name in shown for name in ("segment", "models", "doctor"))

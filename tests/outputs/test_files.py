@@ -1,0 +1,167 @@
+"""A file is there whole or not at all."""
+
+# ruff: noqa: PT012, SIM117 - what must fail is how a block ends, so the block stands inside
+
+import errno
+import os
+
+import pytest
+
+from maskweave.errors import OutputError, SourceNotFound
+from maskweave.outputs import files
+from maskweave.outputs.files import atomic_file, atomic_folder
+
+
+def listed(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_file_appears_at_the_end(tmp_path):
+    final = tmp_path / "sub" / "a.png"
+    with atomic_file(final) as part:
+        part.write_bytes(b"x")
+        assert not final.exists()
+        assert part.suffix == ".png"
+        assert part.parent == final.parent
+    assert listed(tmp_path) == ["sub", "sub/a.png"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_failure_leaves_the_older_file(tmp_path, error):
+    final = tmp_path / "a.txt"
+    final.write_text("old")
+    with pytest.raises(error), atomic_file(final) as part:
+        part.write_text("half")
+        raise error
+    assert listed(tmp_path) == ["a.txt"]
+    assert final.read_text() == "old"
+
+
+def test_two_writers_of_one_name_do_not_meet(tmp_path):
+    final = tmp_path / "a.txt"
+    with atomic_file(final) as first, atomic_file(final) as second:
+        assert first != second
+        first.write_text("1")
+        second.write_text("2")
+    assert final.read_text() == "1"
+
+
+def test_disk_full_is_one_line(tmp_path):
+    with pytest.raises(OutputError, match=r"a\.txt: cannot be written \(No space left on device\); free"):
+        with atomic_file(tmp_path / "a.txt"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert listed(tmp_path) == []
+
+
+def test_failing_rename_is_one_line(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(files.Path, "replace", fail)
+    with pytest.raises(OutputError, match="Read-only file system"), atomic_file(tmp_path / "a.txt") as part:
+        part.write_text("x")
+    assert listed(tmp_path) == []
+
+
+def test_source_errors_pass(tmp_path):
+    with pytest.raises(SourceNotFound, match="gone"), atomic_file(tmp_path / "a.txt"):
+        raise SourceNotFound("gone")
+
+
+def test_file_where_a_folder_must_be(tmp_path):
+    (tmp_path / "out").write_text("")
+    with (
+        pytest.raises(OutputError, match="choose a folder, not a file"),
+        atomic_file(tmp_path / "out" / "a.txt"),
+    ):
+        pass
+
+
+def test_folder_where_a_file_must_be(tmp_path):
+    (tmp_path / "a.txt").mkdir()
+    with (
+        pytest.raises(OutputError, match="a folder of that name is in the way"),
+        atomic_file(tmp_path / "a.txt"),
+    ):
+        pass
+
+
+def test_forbidden_folder(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(files.Path, "touch", fail)
+    with pytest.raises(OutputError, match="Permission denied"), atomic_file(tmp_path / "a.txt"):
+        pass
+
+
+def test_long_names(tmp_path):
+    with atomic_file(tmp_path / ("n" * 250 + ".txt")) as part:
+        part.write_text("x")
+    with pytest.raises(OutputError, match="name too long"), atomic_file(tmp_path / ("n" * 300)) as part:
+        part.write_text("x")
+    assert len(listed(tmp_path)) == 1
+
+
+def test_folder_appears_at_the_end(tmp_path):
+    final = tmp_path / "clip.masks"
+    with atomic_folder(final) as part:
+        (part / "1.png").write_text("x")
+        assert not final.exists()
+    assert listed(tmp_path) == ["clip.masks", "clip.masks/1.png"]
+
+
+def test_older_folder_is_replaced_as_a_whole(tmp_path):
+    final = tmp_path / "masks"
+    final.mkdir()
+    (final / "1.png").write_text("old")
+    (final / "2.png").write_text("old")
+    with atomic_folder(final) as part:
+        (part / "1.png").write_text("new")
+    assert listed(tmp_path) == ["masks", "masks/1.png"]
+    assert (final / "1.png").read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_failure_leaves_the_older_folder(tmp_path, error):
+    final = tmp_path / "masks"
+    final.mkdir()
+    (final / "1.png").write_text("old")
+    with pytest.raises(error), atomic_folder(final) as part:
+        (part / "1.png").write_text("half")
+        raise error
+    assert listed(tmp_path) == ["masks", "masks/1.png"]
+    assert (final / "1.png").read_text() == "old"
+
+
+def test_folder_with_other_files_is_never_replaced(tmp_path):
+    final = tmp_path / "photos"
+    final.mkdir()
+    (final / "thesis.doc").write_text("years of work")
+    with pytest.raises(OutputError, match=r"holds thesis\.doc"), atomic_folder(final) as part:
+        (part / "1.png").write_text("new")
+    assert listed(tmp_path) == ["photos", "photos/thesis.doc"]
+
+
+def test_folder_comes_back_when_the_second_rename_fails(tmp_path, monkeypatch):
+    final = tmp_path / "masks"
+    final.mkdir()
+    (final / "1.png").write_text("old")
+    rename = files.Path.rename
+
+    def fail_for_the_new(self, target):
+        if self.name.endswith(".part"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return rename(self, target)
+
+    monkeypatch.setattr(files.Path, "rename", fail_for_the_new)
+    with pytest.raises(OutputError, match="Input/output error"), atomic_folder(final) as part:
+        (part / "1.png").write_text("new")
+    assert listed(tmp_path) == ["masks", "masks/1.png"]
+    assert (final / "1.png").read_text() == "old"
+
+
+def test_file_where_the_folder_must_be(tmp_path):
+    (tmp_path / "masks").write_text("")
+    with pytest.raises(OutputError, match="need a folder to replace"), atomic_folder(tmp_path / "masks"):
+        pass

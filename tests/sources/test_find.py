@@ -1,0 +1,276 @@
+"""From words on the command line to sources with names of their own."""
+
+import io
+import sys
+import threading
+from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from maskweave.errors import (
+    ImageTooLarge,
+    InvalidValue,
+    SourceNotFound,
+    UnreadableImage,
+    UnreadableVideo,
+)
+from maskweave.sources import Source, find_sources, open_file
+from maskweave.sources.web import fetch, without_secrets
+from tests.clips import corners, quarter_names, write_clip
+
+
+def picture(path, image=None, kind="PNG"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Pillow.fromarray(corners() if image is None else image).save(path, kind)
+    return path
+
+
+def names(*inputs, **options):
+    return [source.name for source in find_sources([str(one) for one in inputs], **options)]
+
+
+def only(*inputs, **options):
+    (source,) = find_sources([str(one) for one in inputs], **options)
+    return source
+
+
+def test_a_file(tmp_path):
+    source = only(picture(tmp_path / "my.street.png"))
+    assert isinstance(source, Source)
+    assert (source.name, source.info.name, source.kind) == ("my.street", "my.street", "image")
+    with source:
+        (frame,) = source
+    assert quarter_names(frame.image) == "RG/BW"
+    assert source.warnings == []
+
+
+def test_a_folder_in_natural_order(tmp_path):
+    for name in ("f10.png", "f2.PNG", "F1.jpg", ".hidden.png", "notes.txt", "sub/a.png", ".git/b.png"):
+        picture(tmp_path / name)
+    write_clip(tmp_path / "clip.mp4")
+    assert names(tmp_path) == ["clip", "F1", "f2", "f10"]
+    picture(tmp_path / "two" / "a10.png")
+    picture(tmp_path / "two" / "a.png")
+    assert names(tmp_path / "two") == ["a", "a10"]
+    (tmp_path / "two" / "a10.png").unlink()
+    (tmp_path / "two" / "a.png").unlink()
+    assert names(tmp_path, recursive=True) == ["clip", "F1", "f2", "f10", "sub/a"]
+
+
+def test_patterns(tmp_path):
+    for name in ("a2.png", "a10.png", "b.png", "x.txt.md", "sub/a3.png"):
+        picture(tmp_path / name)
+    (tmp_path / "x.txt.md").write_text("words")
+    assert names(tmp_path / "a*.png") == ["a2", "a10"]
+    assert names(tmp_path / "*") == ["a2", "a10", "b"]
+    assert names(tmp_path / "**" / "a*") == ["a2", "a10", "a3"]
+    with pytest.raises(SourceNotFound, match="matches nothing"):
+        only(tmp_path / "*.gif").open()
+    with pytest.raises(SourceNotFound, match="matches 1 other file"):
+        only(tmp_path / "*.md").open()
+
+
+def test_a_name_with_brackets_is_no_pattern(tmp_path):
+    assert names(picture(tmp_path / "a[1].png")) == ["a[1]"]
+
+
+def test_equal_names_are_told_apart(tmp_path):
+    a, b = picture(tmp_path / "one" / "a.png"), picture(tmp_path / "one" / "a.jpg")
+    c, d = picture(tmp_path / "two" / "a.png"), picture(tmp_path / "two" / "A_png-2.png")
+    assert names(a, b) == ["a_png", "a_jpg"]
+    assert names(a, c) == ["a_png", "a_png-2"]
+    assert names(a, c, d) == ["a_png", "a_png-3", "A_png-2"]
+    assert names(tmp_path / "one", tmp_path / "two") == ["a_jpg", "a_png", "a_png-3", "A_png-2"]
+    assert names(a, a, tmp_path / "one" / ".." / "one" / "a.png") == ["a"]
+
+
+def test_type_by_content(tmp_path):
+    video = write_clip(tmp_path / "v.mp4").rename(tmp_path / "v.bin")
+    image = picture(tmp_path / "i.mp4")
+    raw = write_clip(tmp_path / "r.h264").rename(tmp_path / "r.data")
+    lying = write_clip(tmp_path / "w.mkv").rename(tmp_path / "w.jpg")
+    kinds = []
+    for path in (video, image, raw, lying):
+        with only(path) as source:
+            kinds.append(source.info.kind)
+            assert len(list(source)) == (1 if path is image else 12)
+    assert kinds == ["video", "image", "video", "video"]
+
+
+def test_neither(tmp_path):
+    (tmp_path / "a.xyz").write_text("no picture, no video, only words\n" * 20)
+    with pytest.raises(UnreadableImage, match="need a picture or a video"):
+        open_file(tmp_path / "a.xyz")
+    (tmp_path / "a.mkv").write_text("words")
+    with pytest.raises(UnreadableVideo):
+        open_file(tmp_path / "a.mkv")
+
+
+def test_a_bad_input_does_not_stop_the_others(tmp_path):
+    good = picture(tmp_path / "street.png")
+    sources = find_sources([str(tmp_path / "strete.png"), str(good)])
+    with pytest.raises(
+        SourceNotFound, match=r"strete\.png: no such file or folder; did you mean street\.png"
+    ):
+        sources[0].open()
+    with pytest.raises(SourceNotFound), sources[0]:
+        pass
+    assert sources[0].info.name == "strete"  # for messages, even so
+    assert len(list(sources[1])) == 1
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(SourceNotFound, match="there is no folder"):
+        only(tmp_path / "no" / "a.png").open()
+
+
+def test_folder_without_pictures(tmp_path):
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(
+        SourceNotFound, match=r"no pictures or videos in this folder; looked for \.jpg .*\.mp4"
+    ):
+        only(tmp_path).open()
+
+
+def test_nothing():
+    with pytest.raises(InvalidValue, match="need at least one"):
+        find_sources([])
+
+
+def test_budget_is_passed_on(tmp_path):
+    with pytest.raises(ImageTooLarge):
+        list(only(picture(tmp_path / "a.png"), max_pixels=10))
+    with pytest.raises(ImageTooLarge):
+        only(write_clip(tmp_path / "a.mp4"), max_pixels=10).open()
+
+
+def test_nothing_is_opened_before_it_is_asked_for(tmp_path, monkeypatch):
+    write_clip(tmp_path / "a.mp4")
+    monkeypatch.setattr("maskweave.sources.video.VideoSource.__init__", None)
+    assert names(tmp_path) == ["a"]
+
+
+def test_lazy_source_keeps_warnings_and_opens_again(tmp_path):
+    source = only(write_clip(tmp_path / "raw.h264"))
+    for _ in range(2):
+        with source:
+            assert len(list(source)) == 12
+        assert "without a timestamp" in source.warnings[0]
+
+
+def test_standard_input(monkeypatch, tmp_path):
+    data = picture(tmp_path / "a.png").read_bytes()
+
+    class Input:
+        buffer = io.BytesIO(data)
+
+        def isatty(self):
+            return False
+
+    monkeypatch.setattr(sys, "stdin", Input())
+    source = only("-")
+    assert source.name == "stdin"
+    assert quarter_names(next(iter(source)).image) == "RG/BW"
+
+
+def test_standard_input_from_a_terminal(monkeypatch):
+    class Terminal:
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    with pytest.raises(UnreadableImage, match="got a terminal"):
+        only("-").open()
+
+
+def test_folder_as_video(tmp_path):
+    for at in (10, 9, 1):
+        picture(tmp_path / "run" / f"{at:05d}.png")
+    with only(tmp_path / "run", as_video=True, rate=10) as source:
+        frames = list(source)
+    assert [frame.name for frame in frames] == ["00001", "00009", "00010"]
+    assert [frame.time for frame in frames] == [0, Fraction(1, 10), Fraction(2, 10)]
+    assert (source.info.kind, source.info.name, source.info.rate) == ("video", "run", 10)
+    assert source.info.frame_count == 3
+    picture(tmp_path / "run" / "00011.png", np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(UnreadableVideo, match=r"00011\.png: need 64 x 48 pixels"):
+        list(only(tmp_path / "run", as_video=True))
+
+
+def test_addresses():
+    assert names("rtsp://me:secret@cam.local:554/live?token=1") == ["cam.local-554-live"]
+    source = only("rtsp://me:secret@cam.local/live")
+    assert "secret" not in source.label + repr(source)
+    assert only("camera:3").kind == "live"
+    assert names("camera:3") == names("camera 3") == ["camera-3"]
+    with pytest.raises(SourceNotFound, match="need http, https or rtsp, got ftp"):
+        only("ftp://host/a.png").open()
+    assert without_secrets("https://u:p@h:8/a.png?k=1") == "https://h:8/a.png"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """A server on this machine that knows a few addresses."""
+
+    body = b""
+
+    def do_GET(self):
+        if self.path.startswith("/a.png"):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(self.body)))
+            self.end_headers()
+            self.wfile.write(self.body)
+        elif self.path == "/short":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"123")
+        elif self.path in ("/moved", "/ftp"):
+            self.send_response(302)
+            self.send_header("Location", "/a.png" if self.path == "/moved" else "ftp://127.0.0.1/a.png")
+            self.end_headers()
+        else:
+            self.send_error(404)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(tmp_path):
+    Handler.body = picture(tmp_path / "a.png").read_bytes()
+    with HTTPServer(("127.0.0.1", 0), Handler) as web:
+        thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{web.server_port}"
+        web.shutdown()
+        thread.join()
+
+
+def test_picture_behind_an_address(server, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    source = only(f"{server}/a.png?size=1")
+    assert source.name.endswith("a")
+    assert quarter_names(next(iter(source)).image) == "RG/BW"
+    assert fetch(f"{server}/moved") == Handler.body
+    with pytest.raises(SourceNotFound, match="answered 404"):
+        fetch(f"{server}/gone.png")
+    with pytest.raises(SourceNotFound, match="answered 302"):
+        fetch(f"{server}/ftp")
+    with pytest.raises(SourceNotFound, match=r"997 bytes missing|cannot be fetched"):
+        fetch(f"{server}/short")
+    with pytest.raises(UnreadableImage, match="at most"):
+        fetch(f"{server}/a.png", max_bytes=10)
+
+
+def test_no_server(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    with pytest.raises(SourceNotFound, match=r"cannot be fetched .*; check the address and the network"):
+        fetch("http://127.0.0.1:1/a.png", timeout=2)
+
+
+@pytest.mark.shared
+def test_the_photo(shared_data):
+    assert names(shared_data / "media" / "segment_img.jpg") == ["segment_img"]

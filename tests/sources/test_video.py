@@ -1,0 +1,218 @@
+"""Videos: every frame, its own time, upright, in its colours; and what is damaged is told."""
+
+from fractions import Fraction
+from itertools import pairwise
+
+import av
+import numpy as np
+import pytest
+
+from maskweave.errors import ImageTooLarge, SourceNotFound, UnreadableVideo
+from maskweave.sources.video import VideoSource
+from tests.clips import Clip, corners, quarter_names, write_clip, write_tone
+
+VFR = (0, 3003, 6006, 7000, 20000, 20001, 50000, 90000, 90001, 99999)
+
+
+def read(path, **options):
+    with VideoSource(path, **options) as source:
+        frames = list(source)
+    return frames, source
+
+
+def test_info_and_frames(tmp_path):
+    frames, source = read(write_clip(tmp_path / "a.mp4"))
+    assert source.info.name == "a"
+    assert source.info.kind == "video"
+    assert source.info.rate == 25
+    assert source.info.frame_count == len(frames) == 12
+    assert source.info.duration == pytest.approx(0.48)
+    assert not source.info.has_audio
+    assert source.warnings == []
+    assert [frame.index for frame in frames] == list(range(12))
+    assert [int(frame.image.mean().round()) for frame in frames] == pytest.approx(
+        [20 + 7 * i for i in range(12)], abs=2
+    )
+    assert {frame.duration for frame in frames} == {Fraction(1, 25)}
+
+
+def test_iterating_again_starts_again(tmp_path):
+    with VideoSource(write_clip(tmp_path / "a.mp4")) as source:
+        assert next(iter(source)).time == 0
+        assert len(list(source)) == len(list(source)) == 12
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_variable_rate_times_are_exact(tmp_path, threads):
+    time_base = Fraction(1, 90000)
+    frames, _ = read(write_clip(tmp_path / "v.mp4", Clip(ticks=VFR, time_base=time_base)), threads=threads)
+    times = [frame.time for frame in frames]
+    assert times == [ticks * time_base for ticks in VFR]
+    assert [frame.duration for frame in frames[:-1]] == [b - a for a, b in pairwise(times)]
+    assert frames[-1].duration > 0
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".mov"])
+def test_start_offset_is_kept(tmp_path, suffix):
+    ticks = [50 + i for i in range(10)]
+    frames, source = read(write_clip(tmp_path / f"o{suffix}", Clip(ticks=ticks)))
+    delay = Fraction(0) if suffix != ".ts" else frames[0].time - 2
+    assert [frame.time - delay for frame in frames] == [Fraction(t, 25) for t in ticks]
+    assert source.warnings == []
+
+
+@pytest.mark.parametrize(("rotation", "looks"), [(0, "RG/BW"), (90, "GW/RB"), (180, "WB/GR"), (270, "BR/WG")])
+def test_rotation_is_applied(tmp_path, rotation, looks):
+    clip = Clip(ticks=range(3), images=[corners()] * 3, rotation=rotation)
+    frames, _ = read(write_clip(tmp_path / "r.mp4", clip))
+    assert frames[0].size == ((64, 48) if rotation in (90, 270) else (48, 64))
+    assert quarter_names(frames[0].image) == looks  # FFmpeg's rotation is counter-clockwise
+
+
+@pytest.mark.parametrize("matrix", [1, 6])
+@pytest.mark.parametrize("color_range", [1, 2])
+def test_matrix_and_range_are_the_streams(tmp_path, matrix, color_range):
+    path = tmp_path / "c.mp4"
+    names = {1: "ITU709", 6: "ITU601"}
+    rgb = np.full((32, 32, 3), (200, 50, 30), np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "1"})
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.colorspace, stream.codec_context.color_range = matrix, color_range
+        frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(
+            format="yuv420p", dst_colorspace=names[matrix], dst_color_range=color_range
+        )
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    frames, source = read(path)
+    assert np.abs(frames[0].image.astype(int) - rgb).max() <= 3
+    assert source.info.full_range == (color_range == 2)
+
+
+def test_cut_in_half_is_told(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (60, 48, 64, 3), dtype=np.uint8)
+    clip = Clip(ticks=range(60), images=noise, options={"crf": "20", "movflags": "+faststart", "g": "10"})
+    with av.open(str(tmp_path / "w.mp4"), "w", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream("libx264", rate=25, options=clip.options)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        for image in noise:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    data = (tmp_path / "w.mp4").read_bytes()
+    (tmp_path / "h.mp4").write_bytes(data[: len(data) // 2])
+    frames, source = read(tmp_path / "h.mp4")
+    assert 10 < len(frames) < 50
+    assert any(f"{len(frames)} of 60 frames decoded" in warning for warning in source.warnings)
+
+
+def test_cut_matroska_is_told(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (75, 48, 64, 3), dtype=np.uint8)
+    path = write_clip(tmp_path / "w.mkv", Clip(ticks=range(75), images=noise))
+    (tmp_path / "h.mkv").write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+    frames, source = read(tmp_path / "h.mkv")
+    assert 5 < len(frames) < 60
+    assert any("seconds decoded" in warning for warning in source.warnings)
+
+
+def test_damaged_bytes_do_not_stop_the_stream(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (40, 48, 64, 3), dtype=np.uint8)
+    path = write_clip(
+        tmp_path / "d.mp4", Clip(ticks=range(40), images=noise, options={"crf": "20", "g": "8"})
+    )
+    data = bytearray(path.read_bytes())
+    middle = data.find(b"mdat") + (len(data) - 4000) // 2
+    data[middle : middle + 3000] = bytes(3000)
+    path.write_bytes(bytes(data))
+    frames, source = read(path)
+    assert len(frames) >= 30
+    assert source.warnings
+    assert [frame.time for frame in frames] == sorted({frame.time for frame in frames})
+    assert frames[-1].time == Fraction(39, 25)
+
+
+def test_damaged_stream_of_frames(tmp_path):
+    path = write_clip(
+        tmp_path / "m.mkv", Clip(ticks=range(20), codec="mjpeg", pix_fmt="yuvj420p", options={})
+    )
+    data = bytearray(path.read_bytes())
+    at = -1
+    for _ in range(8):
+        at = data.find(b"\xff\xd8\xff", at + 1)
+    data[at : at + 600] = bytes(600)
+    path.write_bytes(bytes(data))
+    frames, source = read(path)
+    assert len(frames) == 19
+    assert "1 damaged packet skipped" in source.warnings
+
+
+def test_no_index(tmp_path):
+    path = write_clip(tmp_path / "n.mp4")  # the index is at the end
+    path.write_bytes(path.read_bytes()[:800])
+    with pytest.raises(UnreadableVideo, match=r"n\.mp4: need a video, got a file without a readable header"):
+        VideoSource(path)
+
+
+def test_sound_only(tmp_path):
+    with pytest.raises(UnreadableVideo, match="need a video stream, got only audio"):
+        VideoSource(write_tone(tmp_path / "s.mp4"))
+
+
+def test_missing_empty_text_picture(tmp_path):
+    with pytest.raises(SourceNotFound, match="no such file"):
+        VideoSource(tmp_path / "gone.mp4")
+    (tmp_path / "e.mp4").touch()
+    with pytest.raises(UnreadableVideo, match="empty file"):
+        VideoSource(tmp_path / "e.mp4")
+    (tmp_path / "t.mp4").write_text("no video at all\n" * 100)
+    with pytest.raises(UnreadableVideo, match="need a video"):
+        VideoSource(tmp_path / "t.mp4")
+    (tmp_path / "p.mp4").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    with pytest.raises(UnreadableVideo, match="got a picture"):
+        VideoSource(tmp_path / "p.mp4")
+    with pytest.raises(UnreadableVideo, match="need a readable file"):
+        VideoSource(tmp_path)
+
+
+def test_playlists_are_not_followed(tmp_path):
+    write_clip(tmp_path / "a.ts")
+    playlist = tmp_path / "list.mp4"
+    playlist.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\na.ts\n#EXT-X-ENDLIST\n")
+    with pytest.raises(UnreadableVideo):
+        VideoSource(playlist)
+    playlist.write_text("ffconcat version 1.0\nfile a.ts\n")
+    with pytest.raises(UnreadableVideo, match="list of other files"):
+        VideoSource(playlist)
+
+
+def test_budget_before_decoding(tmp_path):
+    with pytest.raises(ImageTooLarge, match=r"64 x 48 .*--max-pixels"):
+        VideoSource(write_clip(tmp_path / "a.mp4"), max_pixels=3071)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (33, 47)])
+def test_small_odd_and_single(tmp_path, size):
+    clip = Clip(ticks=[0], size=size, pix_fmt="yuv444p")
+    frames, source = read(write_clip(tmp_path / "a.mkv", clip))
+    assert [frame.size for frame in frames] == [size]
+    assert source.warnings == []
+
+
+def test_stream_without_times(tmp_path):
+    path = write_clip(tmp_path / "raw.h264", Clip(ticks=range(10)))
+    frames, source = read(path)
+    assert len(frames) == 10
+    steps = {b.time - a.time for a, b in pairwise(frames)}
+    assert steps == {Fraction(1, 25)}
+    assert any("without a timestamp" in warning for warning in source.warnings)
+
+
+@pytest.mark.shared
+def test_the_street(shared_data):
+    frames = 0
+    with VideoSource(shared_data / "media" / "test.mp4") as source:
+        for frame in source:
+            frames += 1
+            assert frame.time == Fraction(frame.index, 25)
+    assert (frames, frame.size, source.warnings) == (626, (480, 854), [])
+    assert frame.time + frame.duration == Fraction(2504, 100)

@@ -1,0 +1,128 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import maskweave as mw
+from maskweave.errors import InvalidValue, SourceNotFound, UnreadableImage
+from tests.clips import Clip, write_clip
+from tests.models.tiny import save_tiny_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    with mw.load(save_tiny_model(tmp_path_factory.mktemp("model") / "tiny.onnx")) as model:
+        yield model
+
+
+@pytest.fixture
+def picture():
+    image = np.zeros((100, 150, 3), np.uint8)
+    image[40:80, 40:80] = 255
+    return image
+
+
+def test_every_public_name_exists_and_all_is_sorted():
+    assert all(getattr(mw, name) is not None for name in mw.__all__)
+    assert len(set(mw.__all__)) == len(mw.__all__)
+    assert set(mw._HOMES) | {"__version__"} == set(mw.__all__)
+    with pytest.raises(AttributeError, match="nosuch"):
+        mw.nosuch  # noqa: B018
+
+
+def test_importing_loads_no_engine():
+    script = "import maskweave, sys; assert not {'cv2', 'onnxruntime', 'numpy', 'av'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_picture_may_come_in_many_forms(model, picture, tmp_path):
+    path = tmp_path / "picture.png"
+    Image.fromarray(picture).save(path)
+    forms = [picture, path, str(path), path.read_bytes(), Image.fromarray(picture)]
+    results = [model(form) for form in forms]
+    assert all(result.instances.masks == results[0].instances.masks for result in results)
+    assert results[0].instances.names == ("cat",)
+    assert model.class_names == ("cat", "dog")
+
+
+def test_score_and_classes(model, picture):
+    assert len(model(picture, score=0.95).instances) == 0
+    assert len(model(picture, classes=["dog"]).instances) == 0
+    people = model(picture).instances
+    assert len(people[people.scores > 0.5]) == 1
+    for wrong, message in [({"score": 2}, "score"), ({"classes": "cat"}, "need a list"), ({"classes": ["x"]}, "got x")]:
+        with pytest.raises(InvalidValue, match=message):
+            model(picture, **wrong)
+
+
+def test_results_draw_and_save_themselves(model, picture, tmp_path):
+    result = model(picture)
+    assert result.overlay().shape == picture.shape
+    assert (result.overlay() != picture).any()
+    result.save(tmp_path / "out.png")
+    result.save(tmp_path / "out.masks.png")
+    result.save(tmp_path / "out.json")
+    assert json.loads((tmp_path / "out.json").read_text()) == result.to_coco()
+    with Image.open(tmp_path / "out.masks.png") as ids:
+        assert ids.mode == "P"
+    with pytest.raises(InvalidValue, match="need a suffix"):
+        result.save(tmp_path / "out.xyz")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "out.masks.png", "out.png"]
+
+
+def test_results_say_what_they_are(model, picture):
+    with pytest.raises(InvalidValue, match="these are instances"):
+        _ = model(picture).semantic
+    semantic = model(picture, task="semantic")
+    assert semantic.semantic.present() == ("background", "cat")
+    with pytest.raises(InvalidValue, match="semantic map"):
+        _ = semantic.instances
+
+
+def test_plot(model, picture):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    axes = model(picture).plot()
+    assert len(axes.images) == 1
+    plt.close("all")
+
+
+def test_unreadable_pictures(model, tmp_path):
+    with pytest.raises(SourceNotFound, match="nosuch.jpg"):
+        model("nosuch.jpg")
+    with pytest.raises(UnreadableImage):
+        model(b"not a picture")
+
+
+def film(folder, frames=6):
+    images = []
+    for x in range(frames):
+        image = np.zeros((64, 96, 3), np.uint8)
+        image[20:44, 10 + x : 40 + x] = 255
+        images.append(image)
+    return write_clip(
+        folder / "film.mp4", Clip(ticks=tuple(range(frames)), size=(64, 96), images=images, audio="aac")
+    )
+
+
+def test_streaming_a_video(model, tmp_path):
+    results = list(model.stream(film(tmp_path)))
+    assert [result.frame.index for result in results] == list(range(6))
+    assert [result.instances.track_ids.tolist() for result in results] == [[1]] * 6
+    untracked = next(iter(model.stream(film(tmp_path), track=False)))
+    assert untracked.instances.track_ids is None
+    with pytest.raises(SourceNotFound):
+        next(model.stream(tmp_path / "nosuch.mp4"))
+
+
+def test_segment_video(model, tmp_path):
+    seen = []
+    report = mw.segment_video(
+        film(tmp_path), tmp_path / "out.mp4", model=model, progress=lambda frame: seen.append(frame.index)
+    )
+    assert (report.frames, report.objects, seen) == (6, 6, list(range(6)))
+    assert report.paths == [tmp_path / "out.mp4"]
+    with pytest.raises(InvalidValue, match="ends in .mp4"):
+        mw.segment_video(tmp_path / "film.mp4", tmp_path / "out.avi", model=model)

@@ -1,0 +1,154 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from maskweave.errors import InvalidValue, OutputError
+from maskweave.models.base import Model, Prepared
+from maskweave.ops.placement import Placement
+from maskweave.outputs.base import Target, Writer
+from maskweave.pipeline import STAGES, StageClock, Wish, as_task, keep_classes, run, segment_frames
+from maskweave.runtimes.fake import FakeRuntime
+from maskweave.tracking import OverlapTracker
+from maskweave.types import IGNORE, Frame, Instances, Masks, SemanticMap, SourceInfo
+
+
+class BrightSquare(Model):
+    """Finds the bright pixels of a picture as one "cat"; a picture without any has no objects."""
+
+    def __init__(self):
+        super().__init__(FakeRuntime(lambda inputs: inputs), name="bright", class_names=("cat", "dog"))
+
+    def prepare(self, image):
+        size = image.shape[:2]
+        return Prepared({"image": image}, Placement.squash(size, size))
+
+    def decode(self, outputs, placement, *, score):
+        mask = outputs["image"][..., 0] > 128
+        if not mask.any():
+            return Instances.empty(placement.source_size, self.class_names)
+        masks = Masks.from_dense(mask[None])
+        return Instances(masks, masks.boxes, [0.8], [0], self.class_names)
+
+
+class Notes(Writer):
+    """Keeps what it was given."""
+
+    def __init__(self, folder, fail_at=None):
+        super().__init__(Target(folder, SourceInfo("clip", "video"), "instances", ("cat", "dog")))
+        self.seen, self.fail_at, self.finished, self.undone = [], fail_at, False, []
+        self.files.push(lambda kind, error, trace: self.undone.append(kind))
+
+    @property
+    def path(self):
+        return self.target.path(".notes")
+
+    def write(self, frame, prediction):
+        if frame.index == self.fail_at:
+            raise OutputError("disk full")
+        self.seen.append((frame.index, prediction))
+
+    def finish(self):
+        self.finished = True
+
+
+def frames(count, *, bright=True):
+    for index in range(count):
+        image = np.zeros((20, 40, 3), np.uint8)
+        if bright:
+            image[5:15, index : index + 10] = 255
+        yield Frame(image, index=index, time=Fraction(index, 25), source="clip")
+
+
+def test_frames_are_read_only_when_asked_for():
+    read = []
+
+    def source():
+        for frame in frames(5):
+            read.append(frame.index)
+            yield frame
+
+    results = segment_frames(source(), BrightSquare(), Wish())
+    next(results)
+    assert read == [0]
+    next(results)
+    assert read == [0, 1]
+
+
+def test_order_ids_and_counts(tmp_path):
+    writer = Notes(tmp_path)
+    report = run(frames(4), BrightSquare(), Wish(), tracker=OverlapTracker(), writers=[writer])
+    assert [index for index, _ in writer.seen] == [0, 1, 2, 3]
+    assert [result.track_ids.tolist() for _, result in writer.seen] == [[1]] * 4
+    assert (report.frames, report.objects, report.paths) == (4, 4, [writer.path])
+    assert writer.finished
+    assert writer.undone == [None]
+    assert set(report.clock.seconds) == set(STAGES)
+
+
+@pytest.mark.parametrize("error", [OutputError, KeyboardInterrupt])
+def test_a_failure_undoes_every_writer(tmp_path, error):
+    good, bad = Notes(tmp_path), Notes(tmp_path, fail_at=2)
+
+    def interrupt(frame):
+        if error is KeyboardInterrupt and frame.index == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(error):
+        run(frames(4), BrightSquare(), Wish(), writers=[good, bad], progress=interrupt)
+    assert not good.finished
+    assert (good.undone, bad.undone) == ([error], [error])
+
+
+def test_tasks_are_made_from_instances():
+    def first(task):
+        return next(segment_frames(frames(1), BrightSquare(), Wish(task)))[1]
+
+    assert first("semantic").present() == ("background", "cat")
+    assert first("foreground").mask("foreground").sum() == 100
+    assert len(first("instances")) == 1
+
+
+def test_a_still_empty_scene_is_an_empty_foreground():
+    _, result = next(segment_frames(frames(1, bright=False), BrightSquare(), Wish("foreground")))
+    assert not result.mask("foreground").any()
+
+
+def test_classes_are_kept_or_dropped():
+    dropped = next(segment_frames(frames(1), BrightSquare(), Wish(classes=("dog",))))[1]
+    assert len(dropped) == 0
+    semantic = SemanticMap(np.array([[0, 1, 2]]), ("background", "cat", "dog"))
+    assert keep_classes(semantic, ("dog",)).class_map.tolist() == [[0, IGNORE, 2]]
+
+
+def test_impossible_wishes_are_told_before_reading():
+    def unread():
+        raise AssertionError("the source was read")
+        yield
+
+    model = BrightSquare()
+    for wish, message in [
+        (Wish(score=1.5), "score: need a number"),
+        (Wish(classes=("cow",)), "need names out of cat, dog; got cow"),
+    ]:
+        with pytest.raises(InvalidValue, match=message):
+            next(segment_frames(unread(), model, wish))
+    model.task = "semantic"
+    with pytest.raises(InvalidValue, match="gives semantic maps, not instances"):
+        next(segment_frames(unread(), model, Wish()))
+
+
+def test_a_semantic_map_is_no_set_of_instances():
+    semantic = SemanticMap(np.array([[0, 1, IGNORE]]), ("background", "cat"))
+    with pytest.raises(InvalidValue, match="need a model of instances"):
+        as_task(semantic, "instances")
+    assert as_task(semantic, "foreground").class_map.tolist() == [[0, 1, 0]]
+
+
+def test_the_clock_adds_up():
+    clock = StageClock()
+    for _ in range(2):
+        with clock.stage("network"):
+            pass
+    assert clock.seconds["network"] > 0
+    assert clock.seconds["track"] == 0

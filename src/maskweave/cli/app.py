@@ -15,10 +15,13 @@ app = typer.Typer(
     help="Pixel-exact masks of every object in photos and videos. Works offline with the model in the package.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: rich would take longer to load than all the rest together
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 models_app = typer.Typer(
-    help="The models: which there are, under which licence, and where.", no_args_is_help=True
+    help="The models: which there are, under which licence, and where.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 app.add_typer(models_app, name="models")
 

@@ -25,7 +25,6 @@ from maskweave.pipeline import Report, Wish, run, segment_frames
 from maskweave.sources.base import Source
 from maskweave.sources.find import find_sources
 from maskweave.sources.images import ImageSource
-from maskweave.sources.video import VideoSource
 from maskweave.tracking import OverlapTracker
 from maskweave.types.arrays import Image
 from maskweave.types.frame import Frame
@@ -229,6 +228,8 @@ def segment_video(
     ``task`` "foreground" writes the foreground in white on black. ``destination`` must end in ``.mp4`` and
     appears only when it is whole. Returns what was done, with warnings. Raises `SourceError`, `OutputError`.
     """
+    from maskweave.sources.video import VideoSource  # PyAV takes a third of a second to load
+
     destination = Path(destination)
     if destination.suffix.lower() != ".mp4":
         raise InvalidValue(f"{destination}: need a name that ends in .mp4")

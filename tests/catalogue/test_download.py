@@ -336,6 +336,13 @@ class TestCache:
         monkeypatch.setattr(cache, "checksum_of", lambda *args: pytest.fail("hashed again"))
         cache.locate(entry)
 
+    def test_a_file_that_is_no_longer_the_published_one(self, entry, home):
+        """A new version of MaskWeave may publish another file under the same name."""
+        pull(entry)
+        newer = dataclasses.replace(entry.files[1], checksum=checksum(b"newer"))
+        with pytest.raises(HashMismatch, match=checksum(b"newer").value):
+            cache.locate(dataclasses.replace(entry, files=(entry.files[0], newer)))
+
     @pytest.mark.parametrize("content", ["{", "[]", '{"weights.onnx": 3}'])
     def test_a_damaged_lock_file_costs_a_check_only(self, entry, home, content):
         pull(entry)

@@ -50,4 +50,4 @@ def test_the_doctor_tries_the_model(monkeypatch, capfd):
     code, out, _ = run(monkeypatch, capfd, "doctor")
     assert code == 0, out
     assert "onnxruntime" in out
-    assert "works" in out
+    assert "cpu                     works: onnxruntime on cpu" in out

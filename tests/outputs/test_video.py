@@ -97,6 +97,18 @@ def test_sound_is_copied_bit_for_bit(tmp_path):
     assert audio_packets(tmp_path / "b.mp4") == audio_packets(tmp_path / "a.mp4") != []
 
 
+@pytest.mark.parametrize("codec", ["libmp3lame", "flac", "ac3", "alac"])
+def test_sound_that_mp4_holds_is_copied_from_other_containers(tmp_path, codec):
+    if codec not in av.codecs_available:
+        pytest.skip(f"this PyAV has no encoder {codec} to make the clip with")
+    write_clip(tmp_path / "a.mkv", Clip(ticks=range(30), audio=codec))
+    writer = copy(tmp_path / "a.mkv", tmp_path / "b.mp4")
+    before, after = audio_packets(tmp_path / "a.mkv"), audio_packets(tmp_path / "b.mp4")
+    assert writer.warnings == []
+    assert [data for _, data in after] == [data for _, data in before] != []
+    assert [float(time) for time, _ in after] == pytest.approx([float(time) for time, _ in before], abs=0.001)
+
+
 @pytest.mark.parametrize(("suffix", "codec"), [(".mov", "pcm_s16le"), (".mkv", "pcm_s16le")])
 def test_other_sound_becomes_aac(tmp_path, suffix, codec):
     write_clip(tmp_path / f"a{suffix}", Clip(ticks=range(50), audio=codec))
@@ -296,7 +308,7 @@ def test_unwritable_folder_is_told_at_once(tmp_path):
 
 
 def test_wrong_pictures(tmp_path):
-    with pytest.raises(InvalidValue, match="need 64 x 48 pixels .* got 32 x 16"):
+    with pytest.raises(InvalidValue, match=r"need 64 x 48 pixels .* got 32 x 16"):
         with VideoWriter(tmp_path / "a.mp4", LIVE) as writer:
             writer.write(grey_frame(50), time=Fraction(0))
             writer.write(grey_frame(50, 16, 32), time=Fraction(1))

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import pooch
-
 from maskweave.catalogue.entries import BUILT_IN, ENTRIES, Checksum, Entry, ModelFile
 from maskweave.errors import HashMismatch, ModelNotHere
 
@@ -28,7 +26,11 @@ LOCK = "lock.json"
 def cache_dir() -> Path:
     """The folder of downloaded models: the variable MASKWEAVE_CACHE, or the platform's place for caches."""
     chosen = os.environ.get("MASKWEAVE_CACHE")
-    return Path(chosen).expanduser() if chosen else Path(pooch.os_cache("maskweave"))
+    if chosen:
+        return Path(chosen).expanduser()
+    import pooch  # slow to import, and the program's help needs none of it
+
+    return Path(pooch.os_cache("maskweave"))
 
 
 def folder_of(entry: Entry) -> Path:
@@ -156,7 +158,9 @@ def _checked(entry: Entry, file: ModelFile) -> Path:
         raise not_here(entry)
     status = path.stat()
     known = _read_lock(path.parent).get(file.name, {})
-    if (known.get("size"), known.get("mtime_ns")) == (status.st_size, status.st_mtime_ns):
+    published = file.checksum.value if file.checksum and file.checksum.algorithm == "sha256" else None
+    same = (known.get("size"), known.get("mtime_ns")) == (status.st_size, status.st_mtime_ns)
+    if same and published in (None, known.get("sha256")):
         return path
     sha256, problem = examine(file, path)
     if problem:

@@ -19,8 +19,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pooch
-
 from maskweave.catalogue import cache
 from maskweave.catalogue.entries import Checksum, Entry, ModelFile
 from maskweave.errors import HashMismatch, InvalidValue, ModelError, ModelNotHere
@@ -179,6 +177,8 @@ def _transfer(url: str, sink: _Sink) -> None:
             while chunk := source.read(_CHUNK):
                 sink.write(chunk)
         return
+    import pooch  # slow to import, and most runs fetch nothing
+
     answers: list[Any] = []  # kept in order to close them: pooch leaves that open when it is interrupted
 
     def answered(answer: Any, **_: object) -> None:

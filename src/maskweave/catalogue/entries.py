@@ -122,7 +122,9 @@ ENTRIES: tuple[Entry, ...] = (
             ModelFile(
                 "frozen_inference_graph.pb",
                 Checksum("sha1", "c8adff66a1e23e607f57cf1a7cfabad0faa371f9"),
-                urls=(
+                urls=(  # one place, with and without encryption
+                    "https://storage.googleapis.com/download.tensorflow.org/models/object_detection/"
+                    "mask_rcnn_inception_v2_coco_2018_01_28.tar.gz",
                     "http://download.tensorflow.org/models/object_detection/"
                     "mask_rcnn_inception_v2_coco_2018_01_28.tar.gz",
                 ),

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from maskweave.cli.evaluate import evaluate_app
+from maskweave.cli.train import train_command
 from maskweave.version import __version__
 
 app = typer.Typer(
@@ -24,6 +26,7 @@ models_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(models_app, name="models")
+app.add_typer(evaluate_app, name="evaluate")
 
 
 class TaskName(StrEnum):
@@ -179,6 +182,9 @@ def verify_models() -> None:
     from maskweave.cli import models
 
     raise typer.Exit(models.verify_all())
+
+
+app.command("train")(train_command)
 
 
 @app.command()

@@ -52,12 +52,18 @@ def report_errors(*, debug: bool) -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Turn Ctrl-C into one line and exit code 130; around the body of a command, inside typer's own handling."""
+    """Turn Ctrl-C or SIGTERM into one line and exit code 130, after everything half done was removed.
+
+    Around the body of a command, inside typer's own handling.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
         say("maskweave: interrupted; finished outputs stay")
         raise typer.Exit(INTERRUPTED) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

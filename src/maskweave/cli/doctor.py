@@ -18,6 +18,7 @@ from maskweave.catalogue.entries import BUILT_IN, ENTRIES
 from maskweave.cli.console import FAILED
 from maskweave.cli.models import model_state
 from maskweave.errors import MaskWeaveError
+from maskweave.runtimes.onnxruntime import available_devices
 from maskweave.version import __version__
 
 _LIBRARIES = (
@@ -51,26 +52,27 @@ def examine() -> int:
     _row("folder", f"{cache_dir()}{' (offline: nothing is fetched)' if is_offline() else ''}")
     for entry in ENTRIES:
         _row(entry.name, {"yes": "here", "no": "not here"}.get(model_state(entry), "damaged"))
-    _section("Test picture")
-    return _test_picture()
+    _section("Test picture, with the model in the package")
+    works = {device: _segments_on(device) for device in available_devices()}
+    return 0 if works.get("cpu") else FAILED
 
 
-def _test_picture() -> int:
-    """Segment one drawn picture with the model in the package, and say how long it took."""
+def _segments_on(device: str) -> bool:
+    """Segment one drawn picture on ``device`` and say how long it took, or why it cannot be done."""
     picture = np.full((240, 320, 3), 200, np.uint8)
     picture[60:200, 80:220] = (40, 90, 160)
     try:
-        with load(BUILT_IN, offline=True) as segmenter:
+        with load(BUILT_IN, device=device, offline=True) as segmenter:
             segmenter(picture)
             started = time.perf_counter()
             segmenter(picture)
             taken = time.perf_counter() - started
             served = segmenter.model.runtime.describe()
     except MaskWeaveError as error:
-        _row("FAILED", str(error))
-        return FAILED
-    _row("works", f"{served.engine} on {served.device}, {1000 * taken:.0f} ms for 320x240")
-    return 0
+        _row(device, f"FAILED: {error}")
+        return False
+    _row(device, f"works: {served.engine} on {served.device}, {1000 * taken:.0f} ms for 320x240")
+    return True
 
 
 def _tried(probe: Callable[[], str]) -> str:
@@ -81,8 +83,6 @@ def _tried(probe: Callable[[], str]) -> str:
 
 
 def _onnxruntime() -> str:
-    from maskweave.runtimes.onnxruntime import available_devices
-
     return f"{_version_of('onnxruntime')}, serves {', '.join(available_devices())}"
 
 

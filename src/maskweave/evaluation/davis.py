@@ -94,13 +94,13 @@ class DavisMetric:
         """Scores of every object, in the order they were added."""
         return [self._scores(*key, values) for key, values in self._values.items()]
 
-    def _scores(
-        self, sequence: str, object_id: int, values: list[tuple[int, float, float]]
-    ) -> ObjectScores:
+    def _scores(self, sequence: str, object_id: int, values: list[tuple[int, float, float]]) -> ObjectScores:
         last = self._lengths[sequence] - 1
         counted = [each for each in values if not self._skip_ends or 0 < each[0] < last]
         if not counted:
-            raise InvalidValue(f"{sequence}: need at least {3 if self._skip_ends else 1} frames, got {last + 1}")
+            raise InvalidValue(
+                f"{sequence}: need at least {3 if self._skip_ends else 1} frames, got {last + 1}"
+            )
         table = np.array(counted)
         return ObjectScores(sequence, object_id, Statistics.of(table[:, 1]), Statistics.of(table[:, 2]))
 

@@ -44,7 +44,7 @@ class Sound:
     def first_time(self) -> Fraction | None:
         """When the earliest track begins in the source, in seconds, or None when no file says."""
         begins = [
-            stream.start_time * stream.time_base
+            stream.start_time * Fraction(stream.time_base or 0)
             for stream in self._input.streams.audio
             if stream.index in self._tracks and stream.start_time is not None
         ]
@@ -87,21 +87,31 @@ class Sound:
 class _CopiedTrack:
     """Packets passed on byte for byte, with their times shifted."""
 
-    def __init__(self, stream: Any, output: Any) -> None:
+    def __init__(self, stream: Any, output: Any, warnings: list[str]) -> None:
         self._stream = output.add_stream_from_template(stream)
         self._output = output
+        self._warnings = warnings
         self._last_dts: int | None = None
+        self._step = 1
+        self._told = False
 
     def write(self, packet: Any, start: Fraction) -> None:
         shift = round(start / packet.time_base)
         dts = (packet.dts if packet.dts is not None else packet.pts) - shift
-        if self._last_dts is not None and dts <= self._last_dts:
-            dts = self._last_dts + 1
+        if self._last_dts is not None:
+            dts = max(dts, self._last_dts + 1)
+            self._step = dts - self._last_dts
         self._last_dts = dts
-        packet.pts = max(dts, packet.pts - shift) if packet.pts is not None else dts
+        packet.pts = dts if packet.pts is None else max(dts, packet.pts - shift)
         packet.dts = dts
+        packet.duration = packet.duration or self._step  # MP4 readers drop a last packet that lasts no time
         packet.stream = self._stream
-        self._output.mux(packet)
+        try:
+            self._output.mux(packet)
+        except av.InvalidDataError:
+            if not self._told:
+                self._warnings.append("damaged pieces of the sound were left out")
+            self._told = True
 
     def finish(self) -> None:
         """Nothing is held back."""
@@ -142,11 +152,11 @@ class _EncodedTrack:
 
 
 def _track(stream: Any, output: Any, warnings: list[str]) -> _CopiedTrack | _EncodedTrack | None:
-    codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
-    family = next((name for name in COPIED if codec.startswith(name)), None)
+    codec = "unknown"
     try:
-        if family is not None:
-            return _CopiedTrack(stream, output)
+        codec = stream.codec_context.name.removeprefix("lib").removesuffix("float")  # libopus, mp3float
+        if codec in COPIED:
+            return _CopiedTrack(stream, output, warnings)
         track = _EncodedTrack(stream, output)
     except (av.FFmpegError, ValueError, AttributeError) as error:
         warnings.append(f"the sound ({codec}) was left out: this FFmpeg cannot read it ({error})")
@@ -156,5 +166,5 @@ def _track(stream: Any, output: Any, warnings: list[str]) -> _CopiedTrack | _Enc
 
 
 def _time(packet: Any) -> Fraction:
-    ticks = packet.dts if packet.dts is not None else packet.pts
+    ticks: int = packet.dts if packet.dts is not None else packet.pts
     return ticks * Fraction(packet.time_base)

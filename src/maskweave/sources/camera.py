@@ -11,7 +11,15 @@ import av
 
 from maskweave.errors import SourceNotFound, UnreadableVideo
 from maskweave.sources.base import MAX_PIXELS, Closing, check_budget
-from maskweave.sources.decoding import Clock, Damage, decoded, set_threads, to_image, video_stream
+from maskweave.sources.decoding import (
+    Clock,
+    Damage,
+    decoded,
+    orientation_matrix,
+    set_threads,
+    to_image,
+    video_stream,
+)
 from maskweave.sources.names import safe_stem
 from maskweave.sources.web import without_secrets
 from maskweave.types.frame import Frame, SourceInfo
@@ -132,11 +140,13 @@ class RtspSource(Closing):
         damage = Damage()
         clock = Clock(self._stream, self.info.rate or _GUESSED_RATE, damage)
         size: tuple[int, int] | None = None
+        signs: tuple[int, int, int, int] | None = None
         try:
             for index, raw in enumerate(decoded(self._container, self._stream, damage)):
                 check_budget(raw.width, raw.height, max_pixels=self._max_pixels, label=self._shown)
                 size = size or (raw.height, raw.width)
-                yield Frame(to_image(raw, size), index, clock.time(raw), None, self.info.name)
+                signs = signs or orientation_matrix(raw)
+                yield Frame(to_image(raw, size, signs), index, clock.time(raw), None, self.info.name)
         except av.FFmpegError as error:
             raise UnreadableVideo(f"{self._shown}: the stream broke off ({_reason(error)})") from error
         finally:
@@ -146,9 +156,9 @@ class RtspSource(Closing):
 def _opened_camera(index: int) -> Any:
     import cv2
 
-    log = cv2.utils.logging
+    log = getattr(cv2.utils, "logging", cv2)  # OpenCV 5 moved it
     before = log.getLogLevel()
-    log.setLogLevel(log.LOG_LEVEL_SILENT)  # a missing camera is our error to tell, not four lines of log
+    log.setLogLevel(0)  # silent: a missing camera is our error to tell, not four lines of log
     try:
         capture = cv2.VideoCapture(index)
         opened = capture.isOpened()

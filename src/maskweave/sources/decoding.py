@@ -128,8 +128,8 @@ def frame_duration(frame: Any, stream: Any) -> Fraction | None:
     return ticks * Fraction(frame.time_base or stream.time_base) if ticks else None
 
 
-def to_image(frame: Any, size: tuple[int, int]) -> Image:
-    """(H, W, 3) uint8 RGB, upright, of a decoded frame brought to coded ``size`` (height, width).
+def to_image(frame: Any, size: tuple[int, int], signs: tuple[int, int, int, int]) -> Image:
+    """(H, W, 3) uint8 RGB, upright by ``signs``, of a decoded frame brought to coded ``size`` (height, width).
 
     The YUV matrix and range are the stream's; where it names none, BT.709 above 576 lines or from 1280
     columns on and BT.601 below, limited range: what players do. HDR transfer curves are not mapped.
@@ -144,7 +144,7 @@ def to_image(frame: Any, size: tuple[int, int]) -> Image:
         dst_colorspace=Colorspace.ITU601,  # RGB has none; PyAV 14 converts wrongly when both sides agree
         dst_color_range=ColorRange.JPEG,
     )
-    return turned(rgb.to_ndarray(), orientation_matrix(frame))
+    return turned(rgb.to_ndarray(), signs)
 
 
 def _matrix(frame: Any) -> Any:
@@ -155,7 +155,11 @@ def _matrix(frame: Any) -> Any:
 
 
 def orientation_matrix(frame: Any) -> tuple[int, int, int, int]:
-    """Signs (a, b, c, d) of the display matrix, x' = a x + c y, y' = b x + d y; (1, 0, 0, 1) if none."""
+    """Signs (a, b, c, d) of the display matrix, x' = a x + c y, y' = b x + d y; (1, 0, 0, 1) if none.
+
+    Ask one frame of a stream, not each: PyAV ties a frame and its side data into a cycle, and hundreds of
+    frames pile up until the garbage collector comes by.
+    """
     data = None
     with contextlib.suppress(KeyError, ValueError):
         data = frame.side_data.get("DISPLAYMATRIX")

@@ -16,6 +16,7 @@ from maskweave.sources.decoding import (
     Damage,
     decoded,
     frame_duration,
+    orientation_matrix,
     set_threads,
     to_image,
     video_stream,
@@ -151,19 +152,21 @@ class _Scaler:
         self._label = label
         self._warnings = warnings
         self._size: tuple[int, int] | None = None
+        self._signs: tuple[int, int, int, int] | None = None
         self._told = False
 
     def image(self, raw: Any) -> Any:
         check_budget(raw.width, raw.height, max_pixels=self._max_pixels, label=self._label)
         size = (raw.height, raw.width)
         self._size = self._size or size
+        self._signs = self._signs or orientation_matrix(raw)
         if size != self._size and not self._told:
             self._told = True
             self._warnings.append(
                 f"picture size changes to {size[1]} x {size[0]} on the way; "
                 f"scaled to the first frame's {self._size[1]} x {self._size[0]}"
             )
-        return to_image(raw, self._size)
+        return to_image(raw, self._size, self._signs)
 
 
 def _opened(path: Path) -> Any:

@@ -30,9 +30,9 @@ class Architecture:
     """
 
     classes: int
-    widths: tuple[int, int, int, int, int] = (24, 48, 96, 160, 224)
-    depths: tuple[int, int, int, int] = (1, 2, 3, 1)
-    neck: int = 96
+    widths: tuple[int, int, int, int, int] = (24, 40, 80, 160, 224)
+    depths: tuple[int, int, int, int] = (1, 2, 2, 1)
+    neck: int = 80
     prototypes: int = 24
 
     def to_dict(self) -> dict[str, object]:
@@ -64,13 +64,16 @@ class RawOutput:
 class ConvNorm(nn.Module):
     """Convolution, batch normalisation and (unless told otherwise) ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, relu: bool = True) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, relu: bool = True
+    ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
         self.norm = nn.BatchNorm2d(outputs)
         self.relu = relu
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, outputs, H / stride, W / stride)."""
         x = self.norm(self.conv(x))
         return functional.relu(x, inplace=True) if self.relu else x
 
@@ -85,7 +88,9 @@ class Residual(nn.Module):
         nn.init.zeros_(self.second.norm.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(x + self.second(self.first(x)), inplace=True)
+        """Keep the shape (N, C, H, W)."""
+        y: Tensor = self.second(self.first(x))
+        return functional.relu(x + y, inplace=True)
 
 
 class PyramidPooling(nn.Module):
@@ -98,10 +103,12 @@ class PyramidPooling(nn.Module):
         self.merge = ConvNorm(half * 4, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Keep the shape (N, C, H, W)."""
         levels = [self.reduce(x)]
         for _ in range(3):
             levels.append(functional.max_pool2d(levels[-1], 5, 1, 2))
-        return self.merge(torch.cat(levels, 1))
+        merged: Tensor = self.merge(torch.cat(levels, 1))
+        return merged
 
 
 class Backbone(nn.Module):
@@ -117,6 +124,7 @@ class Backbone(nn.Module):
         self.pool = PyramidPooling(widths[-1])
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """(N, 3, H, W) to the maps of strides 4, 8, 16 and 32."""
         x = self.stem(x)
         maps = []
         for stage in self.stages:
@@ -137,6 +145,7 @@ class Neck(nn.Module):
         self.smooth = nn.ModuleList(ConvNorm(channels, channels) for _ in widths[1:])
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
+        """Maps of strides 8, 16, 32 to as many of equal width."""
         fine, middle, coarse = (lateral(m) for lateral, m in zip(self.lateral, maps, strict=True))
         coarse = functional.relu(coarse)
         middle = self.down[1](middle + functional.interpolate(coarse, scale_factor=2.0))
@@ -158,21 +167,27 @@ class Prototypes(nn.Module):
         self.out = nn.Conv2d(hidden, prototypes, 1)
 
     def forward(self, detail: Tensor, features: Tensor) -> Tensor:
-        x = functional.interpolate(self.reduce(features), scale_factor=2.0, mode="bilinear", align_corners=False)
+        """Maps of strides 4 and 8 to (N, K, H/4, W/4)."""
+        x = functional.interpolate(
+            self.reduce(features), scale_factor=2.0, mode="bilinear", align_corners=False
+        )
         x = self.mix(functional.relu(x + self.detail(detail)))
         prototypes: Tensor = self.out(x)
         return prototypes
 
 
 class SharedTower(nn.Module):
-    """Two 3x3 convolutions whose weights all levels share while each level keeps its own batch statistics."""
+    """3x3 convolutions whose weights all levels share while each level keeps its own batch statistics."""
 
-    def __init__(self, channels: int, depth: int = 2) -> None:
+    def __init__(self, channels: int, depth: int = 1) -> None:
         super().__init__()
         self.convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, 1, 1, bias=False) for _ in range(depth))
-        self.norms = nn.ModuleList(nn.ModuleList(nn.BatchNorm2d(channels) for _ in STRIDES) for _ in range(depth))
+        self.norms = nn.ModuleList(
+            nn.ModuleList(nn.BatchNorm2d(channels) for _ in STRIDES) for _ in range(depth)
+        )
 
     def forward(self, x: Tensor, level: int) -> Tensor:
+        """Keep the shape (N, C, H, W) of the map of one level (0, 1, 2)."""
         for conv, norms in zip(self.convs, self.norms, strict=True):
             x = functional.relu(norms[level](conv(x)), inplace=True)  # type: ignore[index]
         return x
@@ -181,8 +196,8 @@ class SharedTower(nn.Module):
 class CompactNet(nn.Module):
     """Backbone, neck and heads.
 
-    Takes float images (N, 3, H, W) already normalised (`normalise`), H and W multiples of 32, and returns `RawOutput`.
-    Points are ordered by level (strides 8, 16, 32), then row, then column.
+    Takes float images (N, 3, H, W) already normalised (`normalise`), H and W multiples of 32, and returns
+    `RawOutput`. Points are ordered by level (strides 8, 16, 32), then row, then column.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -192,6 +207,7 @@ class CompactNet(nn.Module):
         self.backbone = Backbone(widths, architecture.depths)
         self.neck = Neck(widths[2:], neck)
         self.prototypes = Prototypes(widths[1], neck, architecture.prototypes)
+        self.trunk = SharedTower(neck)
         self.class_tower = SharedTower(neck)
         self.shape_tower = SharedTower(neck)
         self.class_out = nn.Conv2d(neck, classes, 1)
@@ -216,12 +232,14 @@ class CompactNet(nn.Module):
             nn.init.constant_(out.bias, bias)  # type: ignore[arg-type]
 
     def forward(self, images: Tensor) -> RawOutput:
+        """(N, 3, H, W) to everything the heads say."""
         maps = self.backbone(images)
         levels = self.neck(maps[1:])
         classes, boxes, coefficients = [], [], []
         for index, (features, stride) in enumerate(zip(levels, STRIDES, strict=True)):
-            shape = self.shape_tower(features, index)
-            classes.append(_flatten(self.class_out(self.class_tower(features, index))))
+            trunk = self.trunk(features, index)
+            shape = self.shape_tower(trunk, index)
+            classes.append(_flatten(self.class_out(self.class_tower(trunk, index))))
             boxes.append(_decode_boxes(self.box_out(shape), stride))
             coefficients.append(_flatten(self.coefficient_out(shape)))
         return RawOutput(

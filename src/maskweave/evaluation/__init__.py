@@ -1,0 +1,1 @@
+"""Measures of how good results are; one file a measure."""

@@ -1,0 +1,201 @@
+"""The training loop: one object that owns network, optimisers, average and progress of a run."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from maskweave.training.annotations import TrainingSet, read_training_set
+from maskweave.training.averaging import MovingAverage
+from maskweave.training.batches import Batch, StepDataset, sampling_weights, step_loader
+from maskweave.training.cache import ImageCache
+from maskweave.training.checkpoint import load_checkpoint, require_same, save_checkpoint
+from maskweave.training.config import TrainConfig
+from maskweave.training.errors import LossNotFinite
+from maskweave.training.hardware import choose_device, choose_precision, keep_freed_memory
+from maskweave.training.losses import LossParts, compute_loss
+from maskweave.training.network import Architecture, CompactNet, normalise
+from maskweave.training.optimisers import Optimisers
+from maskweave.training.schedule import Schedule
+
+LAST, STABLE = "last.pt", "stable.pt"
+_LOG_EVERY = 20
+_CLIP = 10.0
+
+
+class Trainer:
+    """A run that can be advanced, stopped and resumed.
+
+    Args:
+        config: The run.
+        data: Its training set; None reads it from `config`.
+    """
+
+    def __init__(self, config: TrainConfig, data: TrainingSet | None = None) -> None:
+        keep_freed_memory()
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.data = data or read_training_set(
+            config.annotations,
+            config.images,
+            class_names=config.classes,
+            exclude_sources=config.exclude_sources,
+        )
+        config.output.mkdir(parents=True, exist_ok=True)
+        self.cache = ImageCache(self.data.images, config.output / "cache", max_side=round(config.size * 1.5))
+        self.device = choose_device(config.device)
+        self.schedule = Schedule.of(config, len(self.data.images))
+        network = CompactNet(Architecture(classes=len(self.data.class_names)))
+        self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = MovingAverage(self.network, config.ema)
+        self.optimisers = Optimisers(
+            self.network,
+            kind=config.optimiser,
+            lr=config.lr,
+            vector_lr=config.vector_lr,
+            weight_decay=config.weight_decay,
+        )
+        self.precision = choose_precision(config.precision, self.device)
+        self.step, self.seconds = 0, 0.0
+        self.weights = sampling_weights(self.data, source_weights=config.source_weights)
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is done, 0..1."""
+        return min(1.0, self.schedule.progress(self.step, self.seconds))
+
+    def run(
+        self, on_step: Callable[[Trainer, LossParts], None] | None = None, *, stop_at_step: int | None = None
+    ) -> None:
+        """Train until the run is over (or a step is reached), saving as it goes.
+
+        Raises:
+            LossNotFinite: The loss became NaN or infinite; the last checkpoint is left as it was.
+        """
+        while self.progress < 1 and (stop_at_step is None or self.step < stop_at_step):
+            self._run_at(self.schedule.size(self.progress), on_step, stop_at_step)
+        self.save(LAST)
+
+    def _run_at(
+        self, size: int, on_step: Callable[[Trainer, LossParts], None] | None, stop_at_step: int | None
+    ) -> None:
+        """Train at one input size until the schedule asks for another."""
+        last_save = time.monotonic()
+        mark = time.monotonic()
+        for batch in self._batches(size):
+            was_decaying = self.schedule.decaying(self.progress)
+            parts = self.train_step(batch)
+            now = time.monotonic()
+            self.seconds, mark = self.seconds + now - mark, now
+            self._log(parts, size)
+            if on_step is not None:
+                on_step(self, parts)
+                mark = time.monotonic()  # validation and export do not count as training time
+            if not was_decaying and self.schedule.decaying(self.progress):
+                self.save(STABLE)
+            if now - last_save > self.config.checkpoint_minutes * 60:
+                self.save(LAST)
+                last_save = now
+            if self.progress >= 1 or self.schedule.size(self.progress) != size or self.step == stop_at_step:
+                return
+
+    def _batches(self, size: int) -> Iterator[Batch]:
+        dataset = StepDataset(
+            self.data,
+            self.cache,
+            weights=self.weights,
+            batch_size=self.config.batch_size,
+            size=size,
+            seed=self.config.seed,
+            augmentation=self.config.augmentation,
+        )
+        return step_loader(dataset, self.step, workers=self.config.workers)
+
+    def train_step(self, batch: Batch) -> LossParts:
+        """One update; `step` counts up.
+
+        Raises:
+            LossNotFinite: Before any weight was touched.
+        """
+        self.network.train()
+        self.optimisers.set_lr(self.schedule.lr(self.step, self.progress))
+        batch = batch.to(self.device)
+        images = normalise(batch.images).contiguous(memory_format=torch.channels_last)
+        with self._autocast():
+            output = self.network(images)
+        parts = compute_loss(output, batch, self.config.loss)
+        if not torch.isfinite(parts.total):
+            raise LossNotFinite(
+                f"the loss of step {batch.step} is {float(parts.total)}. The last good checkpoint is "
+                f"{self.config.output / LAST}; lower the learning rate (now {self.config.lr}) or look at that batch."
+            )
+        self.optimisers.zero_grad()
+        parts.total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
+        self.optimisers.step()
+        self.average.update(self.network, self.step)
+        self.step += 1
+        return parts
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.precision == "bf16":
+            return torch.autocast(self.device.type, torch.bfloat16)
+        return nullcontext()
+
+    def _log(self, parts: LossParts, size: int) -> None:
+        if self.step % _LOG_EVERY:
+            return
+        path = self.config.output / "log.csv"
+        new = not path.is_file()
+        with path.open("a", newline="", encoding="utf-8") as out:
+            writer = csv.writer(out)
+            if new:
+                writer.writerow(
+                    ["step", "minutes", "size", "lr", "loss", "classes", "boxes", "masks", "semantic"]
+                )
+            values = [parts.total, parts.classes, parts.boxes, parts.masks, parts.semantic]
+            lr = self.schedule.lr(self.step, self.progress)
+            row = [self.step, f"{self.seconds / 60:.2f}", size, f"{lr:.6f}"]
+            writer.writerow([*row, *(f"{float(v.detach()):.4f}" for v in values)])
+
+    def save(self, name: str) -> None:
+        """Write the whole state of the run under a name in its folder."""
+        state = {
+            "config": json.dumps(self.config.to_dict()),
+            "architecture": json.dumps(self.network.architecture.to_dict()),
+            "class_names": list(self.data.class_names),
+            "step": self.step,
+            "seconds": self.seconds,
+            "network": self.network.state_dict(),
+            "average": self.average.network.state_dict(),
+            "optimisers": self.optimisers.state_dict(),
+            "torch_rng": torch.get_rng_state(),
+        }
+        save_checkpoint(self.config.output / name, state)
+
+    def load(self, path: Path) -> None:
+        """Continue from a checkpoint of this run (or of one with the same network).
+
+        Raises:
+            CheckpointError: It is unreadable or belongs to another network.
+        """
+        state = load_checkpoint(path)
+        mine = json.loads(json.dumps(self.network.architecture.to_dict()))
+        require_same("architecture", stored=json.loads(state["architecture"]), wanted=mine, path=path)
+        require_same(
+            "list of classes", stored=state["class_names"], wanted=list(self.data.class_names), path=path
+        )
+        self.network.load_state_dict(state["network"])
+        self.average.network.load_state_dict(state["average"])
+        self.optimisers.load_state_dict(state["optimisers"])
+        torch.set_rng_state(state["torch_rng"])
+        self.step, self.seconds = int(state["step"]), float(state["seconds"])

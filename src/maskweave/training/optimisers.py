@@ -1,0 +1,124 @@
+"""Muon for convolution weights, AdamW for everything else, behind one object.
+
+Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) replaces a momentum matrix by its nearest
+semi-orthogonal one; the 0.2 * sqrt(max(rows, columns)) factor (Moonlight, arXiv:2502.16982) gives its updates
+AdamW's size, so that learning rate and weight decay carry over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+_NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum orthogonalised by Newton-Schulz iterations; for weights of two or more dimensions."""
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        *,
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+        steps: int = 5,
+    ) -> None:
+        super().__init__(
+            list(parameters), {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "steps": steps}
+        )
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One update of every parameter that has a gradient."""
+        for group in self.param_groups:
+            by_shape: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = {}
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                momentum = self.state[weight].setdefault("momentum", torch.zeros_like(weight))
+                momentum.lerp_(weight.grad, 1 - group["momentum"])
+                update = weight.grad.lerp(momentum, group["momentum"]).reshape(len(weight), -1)
+                by_shape.setdefault((update.shape[0], update.shape[1]), []).append((weight, update))
+            for pairs in by_shape.values():
+                _apply(pairs, group)
+
+
+def _apply(pairs: list[tuple[Tensor, Tensor]], group: dict[str, float]) -> None:
+    updates = orthogonalise(torch.stack([update for _, update in pairs]), int(group["steps"]))
+    factor = 0.2 * max(updates.shape[1], updates.shape[2]) ** 0.5
+    for (weight, _), update in zip(pairs, updates, strict=True):
+        weight.mul_(1 - group["lr"] * group["weight_decay"])
+        weight.add_(update.reshape(weight.shape), alpha=-group["lr"] * factor)
+
+
+def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
+    """Nearest semi-orthogonal matrices (B, rows, columns), singular values roughly 0.7 to 1.2."""
+    a, b, c = _NEWTON_SCHULZ
+    wide = matrices.shape[1] <= matrices.shape[2]
+    x = matrices if wide else matrices.transpose(1, 2)
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.transpose(1, 2)
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    result: Tensor = x if wide else x.transpose(1, 2)
+    return result
+
+
+class Optimisers:
+    """All optimisers of a network, stepped together.
+
+    Args:
+        network: Whose parameters to train.
+        kind: "muon" or "adamw".
+        lr: Peak learning rate.
+        vector_lr: Factor on `lr` for what AdamW updates beside Muon.
+        weight_decay: Applied to weights of two or more dimensions only.
+    """
+
+    def __init__(
+        self, network: nn.Module, *, kind: str, lr: float, weight_decay: float, vector_lr: float = 1.0
+    ) -> None:
+        matrices, outputs, vectors = [], [], []
+        for name, parameter in network.named_parameters():
+            if parameter.ndim < 2:
+                vectors.append(parameter)
+            elif kind == "adamw" or "out." in name or "_out" in name or name.startswith("backbone.stem"):
+                outputs.append(parameter)
+            else:
+                matrices.append(parameter)
+        groups = [{"params": outputs, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        self.parts: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.99), eps=1e-8)
+        ]
+        self.factors = [vector_lr if matrices else 1.0, 1.0]
+        if matrices:
+            self.parts.append(Muon(matrices, lr=lr, weight_decay=weight_decay))
+
+    def set_lr(self, lr: float) -> None:
+        """Set the learning rate of the next step."""
+        for part, factor in zip(self.parts, self.factors, strict=False):
+            for group in part.param_groups:
+                group["lr"] = lr * factor
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for part in self.parts:
+            part.zero_grad(set_to_none=True)
+
+    def step(self) -> None:
+        """Update every parameter once."""
+        for part in self.parts:
+            part.step()
+
+    def state_dict(self) -> list[dict[str, object]]:
+        """The states of the parts, in order."""
+        return [part.state_dict() for part in self.parts]
+
+    def load_state_dict(self, states: list[dict[str, object]]) -> None:
+        """Take over what `state_dict` gave."""
+        for part, state in zip(self.parts, states, strict=True):
+            part.load_state_dict(state)

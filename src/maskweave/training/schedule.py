@@ -1,0 +1,49 @@
+"""How far a run has come, and what that means for the learning rate and the input size."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from maskweave.training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Warm-up, a long stable phase, then a fall to zero (arXiv:2404.06395).
+
+    A run can be continued from the end of its stable phase with no loss, since nothing there depends on its length.
+    """
+
+    config: TrainConfig
+    total_steps: int | None
+
+    @classmethod
+    def of(cls, config: TrainConfig, images: int) -> Schedule:
+        """The schedule of a run over `images` training images."""
+        steps = (
+            None if config.epochs is None else max(1, math.ceil(config.epochs * images / config.batch_size))
+        )
+        return cls(config, steps)
+
+    def progress(self, step: int, seconds: float) -> float:
+        """Share of the run that is done, by steps or by the clock."""
+        if self.total_steps is not None:
+            return step / self.total_steps
+        return seconds / 60 / (self.config.minutes or 1.0)
+
+    def lr(self, step: int, progress: float) -> float:
+        """Learning rate of a step: the decay follows 1 - sqrt (arXiv:2405.18392)."""
+        warm = min(1.0, (step + 1) / max(1, self.config.warmup_steps))
+        into_decay = (progress - (1 - self.config.decay)) / max(self.config.decay, 1e-9)
+        return (
+            self.config.lr * warm * (1 - math.sqrt(min(max(into_decay, 0.0), 1.0)) if into_decay > 0 else 1.0)
+        )
+
+    def size(self, progress: float) -> int:
+        """Long side of the training views."""
+        return self.config.start_size if progress < self.config.size_switch else self.config.size
+
+    def decaying(self, progress: float) -> bool:
+        """Whether the stable phase is over."""
+        return progress >= 1 - self.config.decay

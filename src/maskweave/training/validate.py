@@ -1,0 +1,56 @@
+"""Validation: the exported file, run exactly as users run it, scored as a whole and for each source of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from maskweave.evaluation.coco_ap import CocoAP, CocoScores
+from maskweave.evaluation.coco_truth import CocoTruth
+from maskweave.models.loading import EngineOptions, load_model
+from maskweave.training.cache import read_rgb
+from maskweave.types.instances import Instances
+
+LOWEST_SCORE = 0.02
+"""Predictions below this score do not enter AP: they change it by less than 0.1 and cost most of the time."""
+WHOLE = "all"
+
+
+def validate(
+    model_file: Path,
+    truths: Sequence[CocoTruth],
+    images: Path,
+    *,
+    size: int | None = None,
+    threads: int | None = None,
+    on_image: Callable[[CocoTruth, Instances], None] | None = None,
+) -> dict[str, CocoScores]:
+    """Score an exported model.
+
+    Args:
+        model_file: ONNX file.
+        truths: What is known; read for the model's class names.
+        images: Folder of the images.
+        size: Long side of the input; None takes the file's own.
+        threads: Of the engine.
+        on_image: Called with each image's truth and prediction.
+
+    Returns:
+        Scores under "all" and, where images carry a source, under each source's name.
+    """
+    model = load_model(model_file, size=size, options=EngineOptions(threads=threads))
+    metrics: dict[str, CocoAP] = {}
+    try:
+        for truth in truths:
+            predicted = model.predict(read_rgb(images / truth.file_name), score=LOWEST_SCORE)
+            if not isinstance(predicted, Instances):
+                raise TypeError(
+                    f"{model_file}: need a model that predicts instances, got {type(predicted).__name__}."
+                )
+            for part in {WHOLE, truth.source or WHOLE}:
+                metrics.setdefault(part, CocoAP(model.class_names)).add(truth, predicted)
+            if on_image is not None:
+                on_image(truth, predicted)
+    finally:
+        model.close()
+    return {part: metric.result() for part, metric in metrics.items()}

@@ -53,7 +53,11 @@ def test_score_and_classes(model, picture):
     assert len(model(picture, classes=["dog"]).instances) == 0
     people = model(picture).instances
     assert len(people[people.scores > 0.5]) == 1
-    for wrong, message in [({"score": 2}, "score"), ({"classes": "cat"}, "need a list"), ({"classes": ["x"]}, "got x")]:
+    for wrong, message in [
+        ({"score": 2}, "score"),
+        ({"classes": "cat"}, "need a list"),
+        ({"classes": ["x"]}, "got x"),
+    ]:
         with pytest.raises(InvalidValue, match=message):
             model(picture, **wrong)
 
@@ -90,7 +94,7 @@ def test_plot(model, picture):
 
 
 def test_unreadable_pictures(model, tmp_path):
-    with pytest.raises(SourceNotFound, match="nosuch.jpg"):
+    with pytest.raises(SourceNotFound, match=r"nosuch.jpg"):
         model("nosuch.jpg")
     with pytest.raises(UnreadableImage):
         model(b"not a picture")
@@ -124,5 +128,5 @@ def test_segment_video(model, tmp_path):
     )
     assert (report.frames, report.objects, seen) == (6, 6, list(range(6)))
     assert report.paths == [tmp_path / "out.mp4"]
-    with pytest.raises(InvalidValue, match="ends in .mp4"):
+    with pytest.raises(InvalidValue, match=r"ends in .mp4"):
         mw.segment_video(tmp_path / "film.mp4", tmp_path / "out.avi", model=model)

@@ -48,7 +48,9 @@ def test_a_model_of_no_family_shows_its_tensors(tmp_path):
     )
     path = tmp_path / "strange.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
-    with pytest.raises(UnknownLayout, match="fit none of the families .* inputs x 1x7 float32; outputs y 1x7"):
+    with pytest.raises(
+        UnknownLayout, match=r"fit none of the families .* inputs x 1x7 float32; outputs y 1x7"
+    ):
         load_model(path)
 
 

@@ -1,3 +1,5 @@
+import contextlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -34,10 +36,8 @@ def test_counts_round_trip(counts):
 
 @given(st.text(max_size=30))
 def test_any_text_decodes_or_raises_our_error(text):
-    try:
-        decode_masks([{"size": [5, 6], "counts": text}], (5, 6))
-    except InvalidValue as error:
-        assert "rle" in str(error)
+    with contextlib.suppress(InvalidValue):
+        assert decode_masks([{"size": [5, 6], "counts": text}], (5, 6)).size == (5, 6)
 
 
 @pytest.mark.parametrize(

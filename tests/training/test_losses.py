@@ -102,5 +102,5 @@ def test_a_perfect_mask_costs_less_than_a_wrong_one():
         shape[:, :, 2:10, 2:10] = 5.0
         out.prototypes.data = shape * sign
         out.coefficients.data = torch.ones_like(out.coefficients)
-        costs.append(float(compute_loss(out, target, LossWeights()).masks))
+        costs.append(compute_loss(out, target, LossWeights()).masks.item())
     assert costs[0] < 0.1 < costs[1]

@@ -164,10 +164,24 @@ def _download(url: str, entry: Entry, path: Path, size: int | None, progress: Pr
         except _DiskError as error:
             raise error.__cause__ or OSError("cannot write") from None
         except (OSError, EOFError) as error:
-            why = " ".join(str(error).split())[:200]
-            raise cache.not_here(entry, f"{url} cannot be fetched: {why}") from error
+            raise cache.not_here(entry, f"{url} cannot be fetched: {_why(error)}") from error
     if size is not None and sink.done < size:
         raise cache.not_here(entry, f"{url} ended early: need {size:,} bytes, got {sink.done:,}")
+
+
+def _why(error: Exception) -> str:
+    """What went wrong with a transfer, in a few words; requests' own messages are nested and long."""
+    answer = getattr(error, "response", None)
+    if answer is not None:
+        return f"the server says {answer.status_code} {answer.reason}"
+    words = {
+        "ConnectionError": "no connection to the server",
+        "SSLError": "the server's certificate is not accepted",
+        "ConnectTimeout": f"no answer within {_TIMEOUT} s",
+        "ReadTimeout": f"no answer within {_TIMEOUT} s",
+        "ChunkedEncodingError": "the connection broke off",
+    }
+    return words.get(type(error).__name__) or " ".join(str(error).split())[:120]
 
 
 def _transfer(url: str, sink: _Sink) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from maskweave.cli.evaluate import evaluate_app
+from maskweave.cli.evaluate_davis import evaluate_davis_command
 from maskweave.cli.train import train_command
 from maskweave.version import __version__
 
@@ -185,6 +186,7 @@ def verify_models() -> None:
 
 
 app.command("train")(train_command)
+evaluate_app.command("davis")(evaluate_davis_command)
 
 
 @app.command()

@@ -6,6 +6,7 @@ CVPR 2016, and the benchmark's own programs, https://github.com/davisvideochalle
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ class Statistics:
     def of(cls, values: FloatArray) -> Statistics:
         """Summarise (T,) values, one a frame. Frames without a value (NaN) are left out."""
         borders = np.round(np.linspace(1, len(values), _BINS + 1) + 1e-10).astype(int) - 1
-        quarters = [values[start : end + 1] for start, end in zip(borders[:-1], borders[1:], strict=True)]
+        quarters = [values[start : end + 1] for start, end in itertools.pairwise(borders)]
         return cls(
             mean=float(np.nanmean(values)),
             recall=float(np.nanmean(values > RECALL_THRESHOLD)),
@@ -146,4 +147,5 @@ def _dilated(contour: Mask, radius: int) -> Mask:
 
 def _disk(radius: int) -> NDArray[np.uint8]:
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
-    return (x * x + y * y <= radius * radius).astype(np.uint8)
+    disk: NDArray[np.uint8] = (x * x + y * y <= radius * radius).astype(np.uint8)
+    return disk

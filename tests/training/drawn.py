@@ -48,7 +48,7 @@ def _outline(category: int, left: int, top: int) -> np.ndarray:
     if category == 9:
         return np.array([[0, 0], [32, 0], [32, 32], [0, 32]], dtype=float) + (left, top)
     angles = np.linspace(0, 2 * np.pi, 40, endpoint=False)
-    return np.stack([np.cos(angles), np.sin(angles)], 1) * 16 + (left + 16, top + 16)
+    return np.stack([np.cos(angles), np.sin(angles)], 1) * 16 + np.array([left + 16, top + 16])
 
 
 def edit(path: Path, **changes: object) -> Path:

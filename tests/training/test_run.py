@@ -33,7 +33,7 @@ def trained(tmp_path_factory):
     """A network that has seen the drawn shapes often enough to know them; with its exported file."""
     from tests.training.drawn import draw_data_set
 
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("trained")
     path = draw_data_set(folder / "data", images=8)
     config = TrainConfig(

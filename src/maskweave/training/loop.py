@@ -135,7 +135,7 @@ class Trainer:
         parts = compute_loss(output, batch, self.config.loss)
         if not torch.isfinite(parts.total):
             raise LossNotFinite(
-                f"the loss of step {batch.step} is {float(parts.total)}. The last good checkpoint is "
+                f"the loss of step {batch.step} is {parts.total.item()}. The last good checkpoint is "
                 f"{self.config.output / LAST}; lower the learning rate (now {self.config.lr}) or look at that batch."
             )
         self.optimisers.zero_grad()

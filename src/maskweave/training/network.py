@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 STRIDES = (8, 16, 32)
-_MAX_LOG_DISTANCE = 6.0
+MAX_LOG_DISTANCE = 6.0
+MEAN, SCALE = 114.0, 1.0 / 58.0
+"""Pixels enter the network as (value - MEAN) * SCALE; the grey of the padding becomes zero."""
 
 
 @dataclass(frozen=True)
@@ -254,7 +256,7 @@ class CompactNet(nn.Module):
 
 def normalise(images: Tensor) -> Tensor:
     """Turn uint8 RGB (N, H, W, 3) into the float (N, 3, H, W) the network takes."""
-    return (images.permute(0, 3, 1, 2).float() - 114.0) * (1.0 / 58.0)
+    return (images.permute(0, 3, 1, 2).float() - MEAN) * SCALE
 
 
 def point_centres(height: int, width: int, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
@@ -281,5 +283,5 @@ def _flatten(x: Tensor) -> Tensor:
 def _decode_boxes(raw: Tensor, stride: int) -> Tensor:
     """Distances left, top, right, bottom (exponential, in strides) around each point to xyxy."""
     centres = _grid(raw.shape[2], raw.shape[3], stride, raw.device)
-    distances = _flatten(raw).float().clamp(max=_MAX_LOG_DISTANCE).exp() * stride
+    distances = _flatten(raw).float().clamp(max=MAX_LOG_DISTANCE).exp() * stride
     return torch.cat((centres - distances[..., :2], centres + distances[..., 2:]), 2)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import maskweave as mw
-from maskweave.errors import InvalidValue, SourceNotFound, UnreadableImage
+from maskweave.errors import InvalidValue, OutputError, SourceNotFound, UnreadableImage
 from tests.clips import Clip, write_clip
 from tests.models.tiny import save_tiny_model
 
@@ -28,7 +28,7 @@ def picture():
 def test_every_public_name_exists_and_all_is_sorted():
     assert all(getattr(mw, name) is not None for name in mw.__all__)
     assert len(set(mw.__all__)) == len(mw.__all__)
-    assert set(mw._HOMES) | {"__version__"} == set(mw.__all__)
+    assert set(mw._HOMES) | {"__version__", "errors"} == set(mw.__all__)
     with pytest.raises(AttributeError, match="nosuch"):
         mw.nosuch  # noqa: B018
 
@@ -69,12 +69,19 @@ def test_results_draw_and_save_themselves(model, picture, tmp_path):
     result.save(tmp_path / "out.png")
     result.save(tmp_path / "out.masks.png")
     result.save(tmp_path / "out.json")
-    assert json.loads((tmp_path / "out.json").read_text()) == result.to_coco()
+    saved = json.loads((tmp_path / "out.json").read_text())
+    assert [each["segmentation"] for each in saved["annotations"]] == [
+        each["segmentation"] for each in result.to_coco()
+    ]
+    result.save(tmp_path / "out.foreground.png")
+    with Image.open(tmp_path / "out.foreground.png") as mask:
+        assert mask.mode == "1"
+        assert np.asarray(mask).sum() == result.instances.masks.areas.sum()
     with Image.open(tmp_path / "out.masks.png") as ids:
         assert ids.mode == "P"
     with pytest.raises(InvalidValue, match="need a suffix"):
-        result.save(tmp_path / "out.xyz")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "out.masks.png", "out.png"]
+        result.save(tmp_path / "new" / "out.xyz")
+    assert not (tmp_path / "new").exists()
 
 
 def test_results_say_what_they_are(model, picture):
@@ -119,6 +126,9 @@ def test_streaming_a_video(model, tmp_path):
     assert untracked.instances.track_ids is None
     with pytest.raises(SourceNotFound):
         next(model.stream(tmp_path / "nosuch.mp4"))
+    with pytest.raises(InvalidValue, match="score"):
+        model.stream(film(tmp_path), score=7)  # told at once, not at the first frame
+    assert [each["image_id"] for result in results for each in result.to_coco()] == list(range(1, 7))
 
 
 def test_segment_video(model, tmp_path):
@@ -130,3 +140,16 @@ def test_segment_video(model, tmp_path):
     assert report.paths == [tmp_path / "out.mp4"]
     with pytest.raises(InvalidValue, match=r"ends in .mp4"):
         mw.segment_video(tmp_path / "film.mp4", tmp_path / "out.avi", model=model)
+    with pytest.raises(OutputError, match="would replace an input"):
+        mw.segment_video(tmp_path / "film.mp4", tmp_path / "film.mp4", model=model)
+
+
+def test_results_do_not_change_with_the_callers_array(model, picture):
+    result = model(picture)
+    picture[:] = 0
+    assert result.image.max() == 255
+
+
+def test_errors_can_be_caught_by_name():
+    with pytest.raises(mw.errors.UnknownModel):
+        mw.load("nosuch")

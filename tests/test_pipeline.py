@@ -138,6 +138,18 @@ def test_impossible_wishes_are_told_before_reading():
         next(segment_frames(unread(), model, Wish()))
 
 
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        ({"task": "foregound"}, "task: need one of instances, semantic, foreground"),
+        ({"classes": "cat"}, "a list of"),
+    ],
+)
+def test_malformed_wishes(wish, message):
+    with pytest.raises(InvalidValue, match=message):
+        Wish(**wish)
+
+
 def test_a_semantic_map_is_no_set_of_instances():
     semantic = SemanticMap(np.array([[0, 1, IGNORE]]), ("background", "cat"))
     with pytest.raises(InvalidValue, match="need a model of instances"):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from maskweave import errors
 from maskweave.version import __version__
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = [
     "Segmenter",
     "SemanticMap",
     "__version__",
+    "errors",
     "load",
     "segment_video",
 ]

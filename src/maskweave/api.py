@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,27 +13,30 @@ import numpy as np
 
 from maskweave.catalogue.entries import BUILT_IN
 from maskweave.errors import InvalidValue, SourceNotFound
-from maskweave.models.base import Model, Prediction
+from maskweave.models.base import Model
 from maskweave.models.loading import EngineOptions, load_model
-from maskweave.outputs.base import Target, Task
-from maskweave.outputs.coco import coco_results
+from maskweave.outputs.base import Target
+from maskweave.outputs.coco import coco_document, coco_results
 from maskweave.outputs.files import atomic_file
 from maskweave.outputs.overlay import OverlayStyle, draw_overlay
 from maskweave.outputs.pictures import encode_masks_picture, encode_picture
 from maskweave.outputs.videos import ForegroundVideo, OverlayVideo
-from maskweave.pipeline import Report, Wish, run, segment_frames
-from maskweave.sources.base import Source
+from maskweave.pipeline import Report, Wish, as_task, run, segment_frames
+from maskweave.sources.base import MAX_PIXELS, Source
 from maskweave.sources.find import find_sources
 from maskweave.sources.images import ImageSource
 from maskweave.tracking import OverlapTracker
 from maskweave.types.arrays import Image
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
+from maskweave.types.prediction import Prediction, Task
 from maskweave.types.semantic import SemanticMap
 
 if TYPE_CHECKING:
     import matplotlib.axes
     from PIL.Image import Image as Picture
+
+_MASK_TASKS: dict[str, Task] = {".masks": "instances", ".semantic": "semantic", ".foreground": "foreground"}
 
 ImageInput: TypeAlias = "str | Path | bytes | np.ndarray[Any, np.dtype[Any]] | Picture"
 
@@ -84,21 +87,20 @@ class Segmenter:
         score: float | None = None,
         classes: Sequence[str] = (),
         task: Task | None = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> Result:
         """Segment one image: a path, the bytes of a file, a PIL image, or an (H, W, 3) uint8 RGB array.
 
         ``score`` in [0, 1]: drop what the model is less sure of (None: the model's default). ``classes``: keep
         only these names. ``task``: "instances", "semantic" or "foreground" (None: what the model gives).
+        ``max_pixels``: refuse larger files before they are decoded.
 
         Raises `SourceError` when the image cannot be read and `InvalidValue` for a wrong argument.
         """
-        wish = self._wish(score, classes, task)
-        if isinstance(image, str | Path) and not Path(image).is_file():
-            raise SourceNotFound(f"{image}: need an image file, there is none of that name")
-        with ImageSource(image) as source:
-            for frame, prediction in segment_frames(source, self.model, wish):
-                return Result(frame, prediction, self.name)
-        raise SourceNotFound("image: no picture in it")
+        wish = Wish(task or self.model.task, score, classes)
+        source = ImageSource(_existing(image), max_pixels=max_pixels)
+        ((frame, prediction),) = segment_frames(source, self.model, wish)
+        return Result(frame, prediction, self.name)
 
     def stream(
         self,
@@ -108,18 +110,28 @@ class Segmenter:
         classes: Sequence[str] = (),
         task: Task | None = None,
         track: bool = True,
+        max_pixels: int = MAX_PIXELS,
+        as_video: bool = False,
     ) -> Iterator[Result]:
         """Segment a video (or folder, camera, stream) frame by frame; yields results as they come.
 
-        Memory stays constant. ``track`` gives the objects ids that last; other arguments as for a call.
+        Memory stays constant. ``track`` gives the objects of a video ids that last. ``as_video`` reads a folder of
+        pictures as one video. Other arguments as for a call; wrong ones raise here, not at the first result.
         """
-        wish = self._wish(score, classes, task)
+        wish = Wish(task or self.model.task, score, classes)
         wish.check(self.model)
-        sources = find_sources([str(source)]) if isinstance(source, str | Path) else [source]
-        for each in sources:
-            tracker = OverlapTracker() if track and each.info.kind != "image" else None
-            with each:
-                for frame, prediction in segment_frames(each, self.model, wish, tracker=tracker):
+        sources: Sequence[Source] = (
+            [source]
+            if isinstance(source, Source)
+            else list(find_sources([str(source)], max_pixels=max_pixels, as_video=as_video))
+        )
+        return self._results(sources, wish, track=track)
+
+    def _results(self, sources: Sequence[Source], wish: Wish, *, track: bool) -> Iterator[Result]:
+        for source in sources:
+            with source:
+                tracker = OverlapTracker() if track and source.info.kind != "image" else None
+                for frame, prediction in segment_frames(source, self.model, wish, tracker=tracker):
                     yield Result(frame, prediction, self.name)
 
     def close(self) -> None:
@@ -136,11 +148,6 @@ class Segmenter:
 
     def __repr__(self) -> str:
         return f"Segmenter({self.name}, {len(self.class_names)} classes)"
-
-    def _wish(self, score: float | None, classes: Sequence[str], task: Task | None) -> Wish:
-        if isinstance(classes, str):
-            raise InvalidValue(f"classes: need a list of names, got the text {classes!r}")
-        return Wish(task=task or self.model.task, score=score, classes=tuple(classes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,32 +187,41 @@ class Result:
 
         if axes is None:
             height, width = self.frame.size
-            _, axes = plt.subplots(figsize=(10, 10 * height / width), layout="constrained")
+            scale = 10 / max(height, width)
+            _, axes = plt.subplots(
+                figsize=(max(2, scale * width), max(2, scale * height)), layout="constrained"
+            )
         axes.imshow(self.overlay(style))
         axes.set_axis_off()
         return axes
 
-    def to_coco(self, *, image_id: int = 1) -> list[dict[str, Any]]:
-        """The objects as a list of COCO results: category ids of COCO, boxes x y width height, masks as RLE."""
-        return coco_results(self.instances, image_id=image_id)
+    def to_coco(self, *, image_id: int | None = None) -> list[dict[str, Any]]:
+        """The objects as a list of COCO results: category ids of COCO, boxes x y width height, masks as RLE.
+
+        ``image_id`` None takes 1 for the first frame, 2 for the second, and so on.
+        """
+        number = self.frame.index + 1 if image_id is None else image_id
+        return coco_results(self.instances, image_id=number)
 
     def save(self, path: str | Path, *, style: OverlayStyle | None = None) -> Path:
-        """Write the overlay picture, or, for a name that ends in ``.json``, the COCO results.
+        """Write the overlay picture, or, for a name that ends in ``.json``, a COCO file.
 
-        ``.masks.png``, ``.semantic.png`` and ``.foreground.png`` write the masks themselves. The file appears
-        only when it is whole. Raises `OutputError`, or `InvalidValue` for another kind of name.
+        ``.masks.png``, ``.semantic.png`` and ``.foreground.png`` write the masks themselves: object ids, class ids,
+        1 bit. The file appears only when it is whole. Raises `OutputError`, or `InvalidValue` for another kind of
+        name.
         """
         path = Path(path)
+        data = self._encode(path, style)
         with atomic_file(path) as temporary:
-            temporary.write_bytes(self._encode(path, style))
+            temporary.write_bytes(data)
         return path
 
     def _encode(self, path: Path, style: OverlayStyle | None) -> bytes:
         if path.suffix.lower() == ".json":
-            return json.dumps(self.to_coco()).encode()
-        kind = Path(path.stem).suffix
-        if path.suffix.lower() == ".png" and kind in (".masks", ".semantic", ".foreground"):
-            return encode_masks_picture(self.prediction, kind[1:])
+            return coco_document(self.frame, self.instances, model=self.model).encode()
+        task = _MASK_TASKS.get(Path(path.stem).suffix) if path.suffix.lower() == ".png" else None
+        if task is not None:
+            return encode_masks_picture(as_task(self.prediction, task), task)
         return encode_picture(self.overlay(style), path.suffix)
 
     def __repr__(self) -> str:
@@ -225,16 +241,19 @@ def segment_video(
 ) -> Report:
     """Segment a video file and write it again with the result drawn over it: H.264, sound and times kept.
 
-    ``task`` "foreground" writes the foreground in white on black. ``destination`` must end in ``.mp4`` and
-    appears only when it is whole. Returns what was done, with warnings. Raises `SourceError`, `OutputError`.
+    ``task`` "foreground" writes the foreground in white on black. ``destination`` must end in ``.mp4``, must not be
+    the source, and appears only when it is whole. ``model`` None takes the one in the package. Returns what was
+    done, with warnings. Raises `SourceError`, `OutputError`, or `InvalidValue` for a wrong argument.
     """
     from maskweave.sources.video import VideoSource  # PyAV takes a third of a second to load
 
     destination = Path(destination)
     if destination.suffix.lower() != ".mp4":
         raise InvalidValue(f"{destination}: need a name that ends in .mp4")
-    segmenter = model or load()
-    with VideoSource(Path(source)) as video:
+    wish = Wish(task, score, classes)
+    with ExitStack() as stack:
+        segmenter = stack.enter_context(load()) if model is None else model
+        video = stack.enter_context(VideoSource(Path(source)))
         target = Target(
             destination.parent,
             video.info,
@@ -242,15 +261,29 @@ def segment_video(
             segmenter.class_names,
             model=segmenter.name,
             style=style or OverlayStyle(),
+            inputs=frozenset({Path(source).resolve()}),
         )
         kind = ForegroundVideo if task == "foreground" else OverlayVideo
         report = run(
             video,
             segmenter.model,
-            Wish(task, score, tuple(classes)),
+            wish,
             tracker=OverlapTracker(),
-            writers=[kind(target, destination)],
+            writers=[kind(target, target.checked(destination))],
             progress=progress,
         )
         report.warnings = video.warnings + report.warnings
     return report
+
+
+def _existing(image: ImageInput) -> ImageInput:
+    """Return the input; raises `SourceNotFound` when it is the path of no file."""
+    if not isinstance(image, str | Path):
+        return image
+    try:
+        found = Path(image).exists()
+    except OSError:  # a name that no file can have
+        found = False
+    if not found:
+        raise SourceNotFound(f"{str(image)[:200]}: need an image file, there is none of that name")
+    return Path(image)

@@ -11,16 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from maskweave.errors import InvalidValue
-from maskweave.models.base import Model, Prediction
+from maskweave.models.base import Model
 from maskweave.ops.semantic import (
     foreground_from_instances,
     foreground_from_semantic,
     semantic_from_instances,
 )
-from maskweave.outputs.base import Task, Writer
+from maskweave.outputs.base import Writer
 from maskweave.tracking.base import Tracker
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
+from maskweave.types.prediction import TASKS, Prediction, Task
 from maskweave.types.semantic import IGNORE, SemanticMap
 
 STAGES = ("decode", "prepare", "network", "decode of results", "track", "draw and encode")
@@ -44,11 +45,22 @@ class StageClock:
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked of a model: the task, the least score (None: the model's own) and classes (empty: all)."""
+    """What is asked of a model: the task, the least score (None: the model's own) and classes (empty: all).
+
+    Raises `InvalidValue` for an unknown task or classes that are no list of names.
+    """
 
     task: Task = "instances"
     score: float | None = None
-    classes: tuple[str, ...] = ()
+    classes: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without a model."""
+        if self.task not in TASKS:
+            raise InvalidValue(f"task: need one of {', '.join(TASKS)}, got {self.task!r}")
+        if isinstance(self.classes, str):
+            raise InvalidValue(f"classes: need a list of names, got the text {self.classes!r}")
+        object.__setattr__(self, "classes", tuple(self.classes))
 
     def check(self, model: Model) -> None:
         """Raise `InvalidValue` when ``model`` cannot fulfil it, before anything is read."""

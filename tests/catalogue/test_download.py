@@ -5,6 +5,7 @@ import errno
 import hashlib
 import io
 import json
+import os
 import tarfile
 import warnings
 
@@ -80,6 +81,10 @@ def entry(server):
         ModelFile("weights.onnx", checksum(WEIGHTS), (f"{server.address}/weights.onnx",), size=len(WEIGHTS)),
         ModelFile("graph.txt", checksum(TEXT), (f"{server.address}/graph.txt",)),
     )
+
+
+def broken(*args):
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 def left_in(home):
@@ -189,8 +194,13 @@ def test_offline(entry, server, monkeypatch, how):
     with pytest.raises(
         ModelNotHere, match="tested: this model is not on this machine; with a network: maskweave"
     ):
-        pull(entry, offline=how == "argument")
+        pull(entry, offline=True if how == "argument" else None)
     assert server.asked == []
+
+
+def test_the_argument_beats_the_offline_variable(entry, monkeypatch):
+    monkeypatch.setenv("MASKWEAVE_OFFLINE", "1")
+    assert len(pull(entry, offline=False)) == 2
 
 
 def test_offline_gives_what_is_here(entry, monkeypatch):
@@ -234,7 +244,7 @@ def test_mirror_that_is_none(entry, monkeypatch):
 def test_cache_that_cannot_be_made(entry, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("MASKWEAVE_CACHE", str(tmp_path / "file"))
-    with pytest.raises(ModelNotHere, match=r"need to keep the model in .* set MASKWEAVE_CACHE"):
+    with pytest.raises(ModelNotHere, match=r"cannot be written \(Not a directory\); set MASKWEAVE_CACHE"):
         pull(entry)
 
 
@@ -244,9 +254,50 @@ def test_disk_full(entry, home, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(download.Path, "open", lambda *args, **more: Full())
-    with pytest.raises(ModelNotHere, match="got: No space left on device; make room"):
+    with pytest.raises(ModelNotHere, match=r"cannot be written \(No space left on device\); make room"):
         pull(entry)
     assert left_in(home) == []
+
+
+def test_a_full_disk_is_not_filled_again_from_the_next_address(entry, server, monkeypatch):
+    class Full(io.BytesIO):
+        def write(self, chunk):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    first = entry.files[0]
+    moved = dataclasses.replace(first, urls=(*first.urls, f"{server.address}/again"))
+    monkeypatch.setattr(download.Path, "open", lambda *args, **more: Full())
+    with pytest.raises(ModelNotHere, match="make room"):
+        pull(entry_of(moved))
+    assert server.asked == ["/weights.onnx"]
+
+
+def test_a_file_is_on_the_disk_before_it_gets_its_name(entry, home, monkeypatch):
+    seen = []
+    monkeypatch.setattr(cache.os, "fsync", lambda number: seen.append(left_in(home)))
+    pull(entry)
+    assert "weights.onnx" not in seen[0]
+    assert len(seen) == 4  # two files, and the lock file after each
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [(errno.ENOSPC, "make room"), (errno.EROFS, "can be written"), (errno.EACCES, "can be written")],
+)
+def test_a_disk_that_takes_no_file(tmp_path, monkeypatch, number, advice):
+    def fail(descriptor):
+        raise OSError(number, os.strerror(number))
+
+    path = tmp_path / "kept.txt"
+    path.write_text("old")
+    monkeypatch.setattr(cache.os, "fsync", fail)
+    with (
+        pytest.raises(ModelNotHere, match=rf"kept\.txt: cannot be written \(.*\); .*{advice}") as caught,
+        cache.replacing(path) as part,
+    ):
+        part.write_text("new")
+    assert "\n" not in str(caught.value)
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("kept.txt", "old")]
 
 
 class TestArchive:
@@ -347,6 +398,25 @@ class TestCache:
         with pytest.raises(HashMismatch, match=checksum(b"newer").value):
             cache.locate(dataclasses.replace(entry, files=(entry.files[0], newer)))
 
+    def test_a_cache_that_cannot_be_written_is_read(self, entry, home, monkeypatch):
+        pull(entry)
+        (home / "lock.json").unlink()
+        monkeypatch.setattr(cache.os, "fsync", broken)
+        assert len(cache.locate(entry)) == 2
+        assert left_in(home) == ["graph.txt", "weights.onnx"]
+
+    def test_a_file_that_cannot_be_read(self, entry, home, monkeypatch):
+        pull(entry)
+        (home / "lock.json").unlink()
+        monkeypatch.setattr(cache, "checksum_of", broken)
+        with pytest.raises(
+            ModelNotHere, match=r"weights\.onnx: cannot be read \(Input/output error\); check"
+        ):
+            cache.locate(entry)
+        reports = cache.verify()
+        assert [each.state for each in reports] == ["damaged", "damaged"]
+        assert "cannot be read" in reports[0].detail
+
     @pytest.mark.parametrize("content", ["{", "[]", '{"weights.onnx": 3}'])
     def test_a_damaged_lock_file_costs_a_check_only(self, entry, home, content):
         pull(entry)
@@ -370,8 +440,6 @@ class TestCache:
         ]
 
     def test_verify_finds_a_change_that_kept_size_and_time(self, entry, home):
-        import os
-
         pull(entry)
         path = home / "graph.txt"
         status = path.stat()
@@ -385,6 +453,44 @@ def test_cache_folder(monkeypatch, tmp_path):
     assert cache.cache_dir() == cache.Path.home() / "models"
     monkeypatch.delenv("MASKWEAVE_CACHE")
     assert cache.cache_dir().name == "maskweave"
+
+
+class TestPackage:
+    """A file in the package: checked by its sha256, as the others."""
+
+    @pytest.fixture
+    def weights(self, tmp_path, monkeypatch):
+        path = tmp_path / "package" / "small.onnx"
+        path.parent.mkdir()
+        path.write_bytes(WEIGHTS)
+        monkeypatch.setattr(cache, "packaged_path", lambda file: path.with_name(file.name))
+        return path
+
+    @pytest.fixture
+    def packaged(self, weights, monkeypatch):
+        entry = dataclasses.replace(entry_of(ModelFile("small.onnx", checksum(WEIGHTS))), packaged=True)
+        monkeypatch.setattr(cache, "ENTRIES", (entry,))
+        return entry
+
+    def test_right(self, packaged, weights):
+        assert pull(packaged) == cache.locate(packaged) == (weights,)
+        (report,) = cache.verify()
+        assert (report.model, report.path, report.state) == ("tested", weights, "ok")
+
+    def test_damaged(self, packaged, weights):
+        weights.write_bytes(WEIGHTS[:-1])
+        with pytest.raises(HashMismatch, match=r"small\.onnx: need sha256 .*; install maskweave again"):
+            pull(packaged)
+        (report,) = cache.verify()
+        assert report.state == "damaged"
+        assert report.detail.startswith("need sha256")
+
+    def test_missing(self, packaged, weights):
+        weights.unlink()
+        with pytest.raises(ModelNotHere, match="install maskweave again"):
+            pull(packaged)
+        (report,) = cache.verify()
+        assert (report.state, report.detail) == ("missing", "install maskweave again")
 
 
 def test_the_model_in_the_package():

@@ -2,9 +2,11 @@
 
 import pytest
 
-from maskweave.catalogue.entries import BUILT_IN, ENTRIES, find, names
+from maskweave.catalogue.cache import checksum_of, packaged_path
+from maskweave.catalogue.entries import BUILT_IN, ENTRIES, Checksum, find, names
 from maskweave.errors import UnknownModel
 from maskweave.models import mask_rcnn_onnx, mask_rcnn_tf
+from maskweave.ops.coco_names import COCO_IDS
 
 LENGTHS = {"sha256": 64, "sha1": 40, "md5": 32}
 
@@ -30,12 +32,24 @@ def test_every_entry_is_complete(entry):
         assert (file.member is None) == (file.archive is None)
 
 
+PACKAGED = [file for entry in ENTRIES if entry.packaged for file in entry.files]
+
+
+@pytest.mark.parametrize("file", PACKAGED, ids=lambda file: file.name)
+def test_the_weights_in_the_package_have_their_sha256_in_the_table(file):
+    path = packaged_path(file)
+    if not path.is_file():
+        pytest.skip(f"{file.name} is not in this checkout")
+    right = Checksum("sha256", checksum_of(path, "sha256"))
+    assert file.checksum == right, f"catalogue/entries.py: need ModelFile({file.name!r}, {right!r})"
+
+
 def test_names_are_unique():
     assert len(set(names())) == len(names())
 
 
 def test_class_names_are_those_of_the_families():
-    assert find("mask-rcnn-inception-v2").class_names == mask_rcnn_tf.CLASS_NAMES
+    assert find("mask-rcnn-inception-v2").class_names == mask_rcnn_tf.CLASS_NAMES == tuple(COCO_IDS)
     assert find("mask-rcnn-r50-fpn").class_names == mask_rcnn_onnx.CLASS_NAMES
     assert find("mask-rcnn-r50-fpn-int8").class_names == mask_rcnn_onnx.CLASS_NAMES
 

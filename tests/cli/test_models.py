@@ -24,7 +24,7 @@ def test_info_of_an_entry_and_of_a_file(monkeypatch, capfd, tmp_path):
     code, out, _ = run(monkeypatch, capfd, "models", "info", save_tiny_model(tmp_path / "mine.onnx"))
     assert code == 0
     assert "compact, because" in out
-    assert run(monkeypatch, capfd, "models", "info", "nosuch")[0] == 1
+    assert run(monkeypatch, capfd, "models", "info", "nosuch")[0] == 2
 
 
 def test_pull_offline_says_what_to_do(monkeypatch, capfd, tmp_path):
@@ -41,9 +41,9 @@ def test_verify_finds_a_damaged_file(monkeypatch, capfd, tmp_path):
     damaged = tmp_path / "models" / "mask-rcnn-r50-fpn" / "MaskRCNN-12.onnx"
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(b"not the published bytes")
-    code, _, err = run(monkeypatch, capfd, "models", "verify")
+    code, out, _ = run(monkeypatch, capfd, "models", "verify")
     assert code == 1
-    assert "damaged" in err
+    assert "damaged  mask-rcnn-r50-fpn: MaskRCNN-12.onnx" in out
 
 
 def test_the_doctor_tries_the_model(monkeypatch, capfd):

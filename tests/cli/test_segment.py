@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 from fractions import Fraction
@@ -147,8 +148,8 @@ def test_other_bad_inputs_are_one_line_each(model, tmp_path, monkeypatch, capfd)
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["-m", "nosuch"], 1, "need a name from the catalogue"),
-        (["-m", "mask-rcn-r50-fpn"], 1, "did you mean mask-rcnn-r50-fpn"),
+        (["-m", "nosuch"], 2, "need a name from the catalogue"),
+        (["-m", "mask-rcn-r50-fpn"], 2, "did you mean mask-rcnn-r50-fpn"),
         (["-m", "mask-rcnn-r50-fpn", "--offline"], 1, "not on this machine"),
         (["--score", "7"], 2, "score: need a number in"),
         (["--classes", "cow"], 2, "need names out of cat, dog"),
@@ -188,10 +189,15 @@ def test_an_output_folder_that_is_a_file(photo, model, tmp_path, monkeypatch, ca
     assert len(err.splitlines()) == 1
 
 
-def test_an_interrupt_leaves_finished_outputs_and_nothing_half(photo, model, tmp_path, monkeypatch, capfd):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_leaves_finished_outputs_and_nothing_half(name, photo, model, tmp_path, monkeypatch, capfd):
+    number = getattr(signal, name, None)
+    if number is None:
+        pytest.skip(f"{name} does not exist on this system")
+
     def interrupted(self, image, *, time, duration=None):
         if time > Fraction(1, 10):
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), number)
         original(self, image, time=time, duration=duration)
 
     original = VideoWriter.write
@@ -233,3 +239,103 @@ def test_help_names_every_command_and_loads_no_engine():
     subprocess.run([sys.executable, "-c", script], check=True)
     shown = CliRunner().invoke(app, ["--help"]).output
     assert all(name in shown for name in ("segment", "models", "doctor"))
+
+
+def test_an_input_is_never_replaced(photo, model, tmp_path, monkeypatch, capfd):
+    assert run(monkeypatch, capfd, "segment", photo, "-m", model, "-o", tmp_path)[0] == 0
+    overlay = tmp_path / "photo.overlay.jpg"
+    before = overlay.read_bytes()
+    code, _, err = run(monkeypatch, capfd, "segment", photo, overlay, "-m", model, "-o", tmp_path)
+    assert code == 1
+    assert "would replace an input of this run" in err
+    assert overlay.read_bytes() == before
+
+
+def test_a_second_run_does_not_take_results_for_inputs(photo, model, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        code, _, err = run(monkeypatch, capfd, "segment", ".", "-r", "-m", model)
+        assert (code, err.count("1 object in 1 frame")) == (0, 1), err
+    for _ in range(2):
+        code, _, err = run(monkeypatch, capfd, "segment", "*.*", "-m", model, "-o", ".")
+        assert (code, err.count("1 object in 1 frame")) == (0, 1), err
+
+
+def test_a_file_of_another_program_is_not_replaced(photo, model, tmp_path, monkeypatch, capfd):
+    labelme = tmp_path / "photo.json"
+    labelme.write_text('{"version": "5.0.1", "shapes": []}')
+    code, _, err = run(monkeypatch, capfd, "segment", photo, "-m", model, "-o", tmp_path)
+    assert code == 1
+    assert "a file that MaskWeave did not write is there" in err
+    assert labelme.read_text() == '{"version": "5.0.1", "shapes": []}'
+    labelme.unlink()
+    for _ in range(2):  # our own files may be replaced
+        assert run(monkeypatch, capfd, "segment", photo, "-m", model, "-o", tmp_path)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "words", [["--save", ""], ["--classes", ","], ["--max-pixels", "nan"], ["--seconds", "-1"]]
+)
+def test_empty_and_impossible_options_are_wrong_calls(words, photo, model, tmp_path, monkeypatch, capfd):
+    code, _, err = run(monkeypatch, capfd, "segment", photo, "-m", model, "-o", tmp_path / "out", *words)
+    assert code == 2
+    assert "Traceback" not in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_stdin_with_an_output_folder_writes_files(photo, model, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "maskweave",
+        "segment",
+        "-",
+        "-m",
+        str(model),
+        "-o",
+        str(tmp_path / "out"),
+    ]
+    done = subprocess.run(command, input=photo.read_bytes(), capture_output=True, check=True)
+    assert done.stdout == b""
+    assert (tmp_path / "out" / "stdin.json").is_file()
+
+
+def test_the_two_words_camera_0(model, tmp_path, monkeypatch, capfd):
+    code, _, err = run(monkeypatch, capfd, "segment", "camera", "97", "-m", model, "-o", tmp_path / "out")
+    assert code == 1
+    assert err.startswith("failed: camera 97: ")
+
+
+def test_limits_in_frames_and_seconds(model, tmp_path, monkeypatch, capfd):
+    clip = film(tmp_path, 10)
+    for words, frames in [(("--frames", 3), 3), (("--seconds", 0.2), 5)]:
+        code, out, _ = run(
+            monkeypatch, capfd, "segment", clip, "-m", model, "-o", tmp_path / "out", "--json", *words
+        )
+        assert (code, json.loads(out)["frames"]) == (0, frames)
+
+
+def test_frames_of_a_folder_keep_their_names(model, tmp_path, monkeypatch, capfd):
+    (tmp_path / "frames").mkdir()
+    for number in (7, 8, 9):
+        Image.fromarray(moving(number)).save(tmp_path / "frames" / f"{number:05d}.jpg", quality=95)
+    words = ("segment", tmp_path / "frames", "--as-video", "--fps", "10", "-m", model, "-o", tmp_path / "out")
+    code, _, err = run(monkeypatch, capfd, *words, "--save", "masks,coco,overlay")
+    assert code == 0, err
+    masks = sorted(path.name for path in (tmp_path / "out" / "frames.masks").iterdir())
+    assert masks == ["00007.png", "00008.png", "00009.png"]
+    images = json.loads((tmp_path / "out" / "frames.json").read_text())["images"]
+    assert [image["file_name"] for image in images] == ["00007.jpg", "00008.jpg", "00009.jpg"]
+    assert [image["time_seconds"] for image in images] == [0, 0.1, 0.2]
+
+
+def test_an_internal_error_is_one_line_too(photo, model, tmp_path, monkeypatch, capfd):
+    from maskweave.models.compact import CompactModel
+
+    def broken(self, image):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(CompactModel, "prepare", broken)
+    code, _, err = run(monkeypatch, capfd, "segment", photo, "-m", model, "-o", tmp_path / "out")
+    assert code == 1
+    assert err == "maskweave: internal error (RuntimeError: a bug); please report it, with --debug\n"

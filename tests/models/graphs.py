@@ -265,11 +265,13 @@ def zoo_mask_rcnn(
     scores: tuple[float, float] = (0.9, 0.6),
     labels: tuple[int, int] = (2, 18),
     grids: Array | None = None,
+    canvas: tuple[int, int] | None = None,
 ) -> bytes:
     """An ONNX file of the zoo's Mask R-CNN layout that finds the blue and the red rectangle of a black picture.
 
     ``names``: of boxes, labels, scores, masks. Values: first the blue rectangle, then the red one. ``grids``:
-    (2, 1, 28, 28) mask probabilities, all 0.9 unless told otherwise.
+    (2, 1, 28, 28) mask probabilities, all 0.9 unless told otherwise. ``canvas``: a fixed (height, width) of the
+    input, which is free without it.
     """
     boxes, label, score, masks = names
     if grids is None:
@@ -289,7 +291,7 @@ def zoo_mask_rcnn(
         helper.make_tensor_value_info(score, TensorProto.FLOAT, ["n"]),
         helper.make_tensor_value_info(masks, TensorProto.FLOAT, ["n", 1, 28, 28]),
     ]
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [3, "height", "width"])
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [3, *(canvas or ("height", "width"))])
     steps = [numpy_helper.from_array(np.array(index, np.int64), f"channel_{index}") for index in (0, 2)]
     bright = numpy_helper.from_array(np.float32(50), "bright")
     return onnx_bytes(nodes, [image], outputs, [*steps, bright])

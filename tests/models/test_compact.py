@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models import compact
 from maskweave.ops.iou import mask_iou
+from maskweave.runtimes.base import TensorSpec
 from maskweave.runtimes.fake import FakeRuntime
 from maskweave.types import Masks
 
@@ -45,6 +46,78 @@ def test_prepare_puts_the_picture_top_left_on_grey():
     tensor = prepared.inputs["image"]
     assert (tensor.shape, tensor.dtype) == ((1, 32, 64, 3), np.uint8)
     assert (tensor[0, :32] == 7).all() == (prepared.placement.scaled_size == (32, 64))
+
+
+def fixed(height, width, *, batch=1, name="image", dtype="uint8"):
+    return (TensorSpec(name, (batch, height, width, 3), dtype),)
+
+
+@pytest.mark.parametrize(
+    ("picture", "scaled"),
+    [
+        ((30, 60), (48, 96)),
+        ((100, 10), (64, 6)),
+        ((64, 96), (64, 96)),
+        ((1, 999), (1, 96)),
+        ((3, 3), (64, 64)),
+    ],
+)
+def test_an_input_of_one_size_gets_that_size(picture, scaled):
+    runtime = FakeRuntime(answer([[0, 0, 1, 1]], [[0, 0]]), metadata=METADATA, inputs=fixed(64, 96))
+    tester = compact.build(runtime, name="fixed")
+    assert tester.long_side == 96  # whatever the metadata say
+    prepared = tester.prepare(np.full((*picture, 3), 7, np.uint8))
+    (tensor,) = prepared.inputs["image"]
+    assert tensor.shape == (64, 96, 3)
+    assert prepared.placement.scaled_size == scaled
+    assert (tensor[: scaled[0], : scaled[1]] == 7).all()
+    assert (tensor[scaled[0] :] == 114).all()
+    assert (tensor[:, scaled[1] :] == 114).all()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (fixed(64, 100), "need an input of multiples of 32, got 64x100"),
+        (fixed(64, None), "both free or both fixed, got 64xany"),
+        (fixed(0, 64), "both free or both fixed, got 0x64"),
+        (fixed(64, 64, batch=8), r"need one input image \(1, H, W, 3\) uint8, got image \(8, 64, 64, 3\)"),
+        (fixed(64, 64, name="picture"), "got picture"),
+        (fixed(64, 64, dtype="float32"), "float32"),
+        (fixed(64, 64) * 2, "need one input"),
+    ],
+)
+def test_inputs_that_no_picture_can_be_brought_to_are_refused(inputs, message):
+    runtime = FakeRuntime(answer([[0, 0, 1, 1]], [[0, 0]]), metadata=METADATA, inputs=inputs)
+    with pytest.raises(UnknownLayout, match=message):
+        compact.build(runtime, name="x")
+
+
+def test_the_size_of_a_fixed_input_cannot_be_chosen():
+    runtime = FakeRuntime(answer([[0, 0, 1, 1]], [[0, 0]]), metadata=METADATA, inputs=fixed(64, 96))
+    assert compact.build(runtime, name="x", size=96).canvas == (64, 96)
+    with pytest.raises(InvalidValue, match="size: the input of x is always 64x96, got 128; leave --size out"):
+        compact.build(runtime, name="x", size=128)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("where", ["boxes", "scores", "coefficients"])
+def test_broken_rows_are_dropped_in_silence(value, where):
+    outputs = answer([[0, 0, 32, 32], [8, 8, 60, 60]], [[0.9, 0], [0, 0.8]])
+    outputs[where][0, 0, 0] = value
+    with np.errstate(all="raise"):
+        found = model(outputs).predict(np.zeros((64, 64, 3), np.uint8))
+    assert found.names[-1] == "dog"
+    assert np.isfinite(found.boxes).all()
+    if where != "coefficients":
+        assert found.names == ("dog",)
+
+
+@pytest.mark.parametrize("box", [[9, 9, 9, 20], [20, 20, 9, 9], [-3e38, -3e38, 3e38, 3e38]])
+def test_boxes_without_area_and_boxes_of_any_size(box):
+    with np.errstate(all="raise", under="ignore"):
+        found = model(answer([box, box], [[0.9, 0], [0.8, 0]])).predict(np.zeros((64, 64, 3), np.uint8))
+    assert len(found) == (box[2] > 64)
 
 
 def test_doubles_are_suppressed_class_by_class():
@@ -101,6 +174,34 @@ def test_broken_files_and_calls_are_named():
         model(answer([[0, 0, 1, 1]], [[0, 0]]), **{"maskweave.class_names": '["a", "b", "c"]'}).predict(
             np.zeros((9, 9, 3), np.uint8)
         )
+
+
+@pytest.mark.parametrize("names", ["5", '"cat"', "{}", "[]", "[1, 2]", '["cat", null]', "null", "[" * 99999])
+def test_class_names_that_are_no_list_of_names(names):
+    with pytest.raises(UnknownLayout, match=r"^tester: need .*class_names") as caught:
+        model(answer([[0, 0, 1, 1]], [[0, 0]]), **{"maskweave.class_names": names})
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("size", "8"), ("size", "x"), ("nms_iou", "2"), ("score_threshold", "nan"), ("score_threshold", "high")],
+)
+def test_other_metadata_that_make_no_sense(key, value):
+    with pytest.raises(UnknownLayout, match=r"tester: need .*size|tester: need maskweave.nms_iou"):
+        model(answer([[0, 0, 1, 1]], [[0, 0]]), **{f"maskweave.{key}": value})
+
+
+def test_outputs_that_are_not_what_was_described():
+    tester = model(answer([[0, 0, 1, 1]], [[0, 0]]))
+    placement = tester.prepare(np.zeros((64, 64, 3), np.uint8)).placement
+    outputs = answer([[0, 0, 1, 1]], [[0, 0]])
+    for changed in ({"boxes": np.zeros((1, 4))}, {"boxes": np.zeros((0, 1, 4))}):
+        with pytest.raises(EngineError, match="need output boxes of 3 axes for one image"):
+            tester.decode(outputs | changed, placement, score=0.5)
+    del outputs["scores"]
+    with pytest.raises(EngineError, match="need output scores"):
+        tester.decode(outputs, placement, score=0.5)
 
 
 def test_recognition_is_by_metadata():

@@ -1,14 +1,18 @@
+import dataclasses
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
 from maskweave import models
-from maskweave.catalogue.entries import ENTRIES
-from maskweave.errors import InvalidValue, NotAModel, UnknownLayout, UnknownModel
+from maskweave.catalogue.entries import ENTRIES, find
+from maskweave.errors import InvalidValue, ModelNotHere, NotAModel, UnknownLayout, UnknownModel
+from maskweave.models import loading
 from maskweave.models.loading import FAMILIES, EngineOptions, load_model, open_file, recognise
+from tests.models.graphs import zoo_mask_rcnn
 from tests.models.tiny import save_tiny_model
 
 _NOT_FAMILIES = {"__init__", "base", "loading"}
@@ -80,6 +84,94 @@ def test_options_that_a_model_does_not_have(tmp_path):
     (tmp_path / "frozen.pbtxt").write_text("")
     with pytest.raises(InvalidValue, match="which only opencv runs"):
         load_model(tmp_path / "frozen.pb", options=EngineOptions(engine="onnxruntime"))
+
+
+NEW_OPENCV = int(cv2.__version__.split(".")[0]) >= 5
+
+
+def bright_picture():
+    image = np.zeros((80, 60, 3), np.uint8)
+    image[10:50, 5:40] = (255, 40, 255)
+    return image
+
+
+def run_by_both(path):
+    """What ONNX Runtime and OpenCV find with one file; a refusal of OpenCV must say what to do."""
+    expected = load_model(path).predict(bright_picture())
+    options = EngineOptions(engine="opencv")
+    if not NEW_OPENCV:
+        with pytest.raises(
+            NotAModel, match=rf"^engine opencv cannot run {path.name}: .*; leave --engine out$"
+        ):
+            load_model(path, options=options)
+        return expected, None
+    model = load_model(path, options=options)
+    assert model.runtime.describe().engine == "opencv"
+    return expected, model.predict(bright_picture())
+
+
+def test_a_network_of_the_compact_kind_runs_on_opencv_5(tmp_path, capfd):
+    """Measured: OpenCV 5 runs compact files; 4.x those of fixed size whose outputs are not constant."""
+    expected, found = run_by_both(save_tiny_model(tmp_path / "tiny.onnx"))
+    if found is not None:
+        assert found.names == expected.names == ("cat",)
+        assert found.masks == expected.masks
+    assert capfd.readouterr().err == ""
+
+
+def test_the_zoos_layout_runs_on_opencv_5(tmp_path, capfd):
+    path = tmp_path / "zoo.onnx"
+    path.write_bytes(zoo_mask_rcnn())
+    expected, found = run_by_both(path)
+    if found is not None:
+        assert found.names == expected.names
+        np.testing.assert_array_equal(found.boxes, expected.boxes)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("canvas", [(64, 64), (64, 96)])
+def test_a_fixed_export_takes_pictures_of_every_size(tmp_path, canvas):
+    """An export of one size was accepted, and then failed at every picture of another size."""
+    model = load_model(save_tiny_model(tmp_path / "fixed.onnx", canvas=canvas))
+    for size in ((80, 60), (64, 64), (1, 300), (500, 400)):
+        image = np.zeros((*size, 3), np.uint8)
+        image[: size[0] // 2 + 1] = 255
+        found = model.predict(image)
+        assert found.names == ("cat",)
+        assert abs(int(found.masks.areas[0]) - (size[0] // 2 + 1) * size[1]) <= 0.15 * size[0] * size[1]
+
+
+def test_the_class_names_of_an_entry_are_used(tmp_path, monkeypatch):
+    path = tmp_path / "zoo.onnx"
+    path.write_bytes(zoo_mask_rcnn())
+    names = tuple(f"own {label}" for label in range(1, 81))
+    entry = dataclasses.replace(find("mask-rcnn-r50-fpn"), class_names=names)
+    monkeypatch.setattr(loading, "find", lambda name: entry)
+    monkeypatch.setattr(loading, "pull", lambda entry, **options: (path,))
+    model = load_model("mask-rcnn-r50-fpn")
+    assert (model.class_names, model.name) == (names, entry.name)
+    with pytest.raises(InvalidValue, match="cannot be chosen; leave --size out"):
+        load_model("mask-rcnn-r50-fpn", size=64)
+
+
+def test_an_entry_that_names_its_classes_itself(tmp_path, monkeypatch):
+    path = save_tiny_model(tmp_path / "compact-s.onnx")
+    monkeypatch.setattr(loading, "pull", lambda entry, **options: (path,))
+    assert load_model("built-in").class_names == ("cat", "dog")
+
+
+@pytest.mark.parametrize("offline", [None, True, False])
+def test_offline_is_asked_once(monkeypatch, offline):
+    asked = []
+
+    def pull(entry, **options):
+        asked.append(options["offline"])
+        raise ModelNotHere("none")
+
+    monkeypatch.setattr(loading, "pull", pull)
+    with pytest.raises(ModelNotHere):
+        load_model("mask-rcnn-r50-fpn", offline=offline)
+    assert asked == [offline]
 
 
 def test_a_loaded_file_segments(tmp_path):

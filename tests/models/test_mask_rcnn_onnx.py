@@ -120,6 +120,36 @@ def test_long_side_is_limited():
     assert fake().prepare(np.zeros((100, 1000, 3), np.uint8)).placement.scaled_size == (133, 1333)
 
 
+def of_canvas(height, width):
+    runtime = FakeRuntime({}, inputs=(TensorSpec("image", (3, height, width), "float32"),))
+    return mask_rcnn_onnx.build(runtime, name="fixed")
+
+
+def test_an_input_of_one_size_gets_that_size():
+    image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    prepared = of_canvas(60, 100).prepare(image)
+    tensor = prepared.inputs["image"]
+    assert tensor.shape == (3, 60, 100)
+    expected = image[:, :, ::-1].transpose(2, 0, 1) - np.array([102.9801, 115.9465, 122.7717])[:, None, None]
+    np.testing.assert_allclose(tensor[:, :, :80], expected, atol=1e-4)
+    assert not tensor[:, :, 80:].any()
+    tall = of_canvas(60, 100).prepare(np.full((300, 30, 3), 200, np.uint8))
+    assert tall.placement.scaled_size == (60, 6)
+    assert not tall.inputs["image"][:, :, 6:].any()
+
+
+def test_an_input_with_one_fixed_side_is_refused():
+    with pytest.raises(UnknownLayout, match="both free or both fixed, got anyx640"):
+        of_canvas(None, 640)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("canvas", [(320, 320), (256, 512)])
+def test_a_fixed_export_finds_the_rectangles(canvas):
+    found = model_of(zoo_mask_rcnn(canvas=canvas)).predict(picture(80, 200), score=0.5)
+    np.testing.assert_allclose(found.boxes, [BLUE, RED], atol=1)
+
+
 def test_mask_of_a_box_over_the_edge_is_not_squeezed():
     grid = np.zeros((1, 1, 28, 28), np.float32)
     grid[..., :14] = 1
@@ -148,6 +178,18 @@ def test_no_detections():
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0])
 def test_broken_boxes_are_dropped(value):
     model = fake(_568=np.array([[5, 5, value, 300]], np.float32))
+    assert len(model.predict(np.zeros((80, 80, 3), np.uint8))) == 0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_broken_scores_are_dropped(value):
+    model = fake(_572=np.array([value], np.float32))
+    with np.errstate(all="raise"):
+        assert len(model.predict(np.zeros((80, 80, 3), np.uint8))) == 0
+
+
+def test_a_mask_that_is_no_number_has_no_pixel():
+    model = fake(_887=np.full((1, 1, 28, 28), np.nan, np.float32))
     assert len(model.predict(np.zeros((80, 80, 3), np.uint8))) == 0
 
 

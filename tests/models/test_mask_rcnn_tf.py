@@ -9,6 +9,7 @@ import pytest
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models import mask_rcnn_tf
 from maskweave.models.mask_rcnn_tf import DETECTIONS, MASKS, Resize
+from maskweave.ops.coco_names import COCO_IDS, LABEL_CLASSES
 from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.opencv import OpenCVRuntime
 from tests.models.graphs import frozen_mask_rcnn, tiny_mask_rcnn
@@ -87,12 +88,24 @@ def sample_of_opencv(row, grids, size):
     return mask
 
 
-def test_names_are_those_of_the_label_map():
-    names = mask_rcnn_tf.CLASS_NAMES
-    assert len(names) == 90
-    assert (names[0], names[DOG], names[89]) == ("person", "dog", "toothbrush")
-    unused = [name for name in names if name.startswith("unused")]
-    assert unused == [f"unused {label}" for label in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)]
+def test_names_are_the_80_of_coco():
+    model = model_with(rows())
+    assert model.class_names == mask_rcnn_tf.CLASS_NAMES == tuple(COCO_IDS)
+
+
+@pytest.mark.parametrize("label", range(90))
+def test_every_label_is_the_coco_category_above_it(label):
+    """The label map of the Object Detection API: class is COCO's id less one, ten ids are gaps."""
+    names = {coco_id: name for name, coco_id in COCO_IDS.items()}
+    found = model_with(rows((label, 0.9, 0, 0, 1, 1))).predict(np.zeros((8, 8, 3), np.uint8))
+    expected = () if label + 1 in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83) else (names[label + 1],)
+    assert found.names == expected
+
+
+@pytest.mark.parametrize("label", [-1, 90, 1e30])
+def test_labels_beyond_the_classes_are_dropped(label):
+    model = model_with(rows((label, 0.9, 0, 0, 1, 1), (DOG, 0.6, 0, 0, 1, 1)))
+    assert model.predict(np.zeros((8, 8, 3), np.uint8)).names == ("dog",)
 
 
 def test_boxes_scores_and_names():
@@ -153,8 +166,11 @@ def test_decoder_equals_the_loops():
 
 
 def same(found, expected):
-    """Objects equal the loops' but for pixels whose probability is the threshold, rounding apart."""
-    assert found.class_ids.tolist() == [class_id for class_id, _, _ in expected]
+    """Objects equal the loops', whose classes are the network's labels.
+
+    Pixels whose probability is the threshold, rounding apart, may differ.
+    """
+    assert found.class_ids.tolist() == [LABEL_CLASSES[label] for label, _, _ in expected]
     np.testing.assert_allclose(found.scores, [score for _, score, _ in expected], rtol=1e-6)
     for mask, (_, _, probs) in zip(found.masks.dense(), expected, strict=True):
         clear = abs(probs - 0.5) > 1e-4
@@ -197,7 +213,7 @@ def test_outputs_that_do_not_fit():
     image = np.zeros((8, 8, 3), np.uint8)
     with pytest.raises(EngineError, match="need detection_out_final"):
         model_with(rows(), np.zeros((7, 90, 15, 15), np.float32)).predict(image)
-    with pytest.raises(UnknownLayout, match="each of its 3 classes, got 90"):
+    with pytest.raises(UnknownLayout, match="each of its 3 classes, got 80"):
         model_with(rows(), np.zeros((1, 3, 15, 15), np.float32)).predict(image)
     model = model_with(rows())
     with pytest.raises(EngineError, match="detection_masks is missing"):
@@ -208,6 +224,14 @@ def test_own_class_names():
     masks = np.ones((2, 3, 15, 15), np.float32)
     model = model_with(rows((2, 0.9, 0, 0, 1, 1)), masks, class_names=["a", "b", "c"])
     assert model.predict(np.zeros((8, 8, 3), np.uint8)).names == ("c",)
+
+
+def test_a_network_with_just_the_80_classes_or_90_own_ones():
+    image, table = np.zeros((8, 8, 3), np.uint8), rows((11, 0.9, 0, 0, 1, 1))
+    dense = model_with(table, np.ones((2, 80, 15, 15), np.float32))
+    assert dense.predict(image).names == ("stop sign",)
+    own = model_with(table, class_names=[f"own {index}" for index in range(90)])
+    assert own.predict(image).names == ("own 11",)
 
 
 def test_build_refuses():
@@ -271,7 +295,7 @@ def test_graph_of_the_real_shape(tmp_path, shared_data):
 
     found = model.decode(outputs, prepared.placement, score=0.35)
     table = outputs[DETECTIONS].reshape(-1, 7)
-    named = [not mask_rcnn_tf.CLASS_NAMES[int(row[1])].startswith("unused") for row in table]
+    named = [LABEL_CLASSES[int(row[1])] >= 0 for row in table]
     expected = pasted_by_loops(table[named], outputs[MASKS][named], (40, 64), 0.35)
     expected = [each for each in expected if (each[2] > 0.5).any()]
     assert len(found) == len(expected) > 5

@@ -10,14 +10,18 @@ from onnx import TensorProto, helper, numpy_helper
 CLASS_NAMES = ("cat", "dog")
 
 
-def save_tiny_model(path: Path, *, size: int = 64) -> Path:
+def save_tiny_model(path: Path, *, size: int = 64, canvas: tuple[int, int] | None = None) -> Path:
     """Write an ONNX file that keeps the contract of the compact family."""
-    onnx.save(tiny_model(size), path)
+    onnx.save(tiny_model(size, canvas=canvas), path)
     return path
 
 
-def tiny_model(size: int = 64) -> onnx.ModelProto:
-    """The only prototype is brightness; the only point's box is the whole input."""
+def tiny_model(size: int = 64, *, canvas: tuple[int, int] | None = None) -> onnx.ModelProto:
+    """The only prototype is brightness; the only point's box is the whole input.
+
+    ``canvas``: a fixed (height, width) of the input, which is free without it.
+    """
+    height, width = canvas or ("H", "W")
     constants = [
         numpy_helper.from_array(np.array(value, dtype), name)
         for name, value, dtype in [
@@ -48,7 +52,7 @@ def tiny_model(size: int = 64) -> onnx.ModelProto:
         helper.make_tensor_value_info("coefficients", TensorProto.FLOAT, [1, 1, 1]),
         helper.make_tensor_value_info("prototypes", TensorProto.FLOAT, [1, 1, "h", "w"]),
     ]
-    image = helper.make_tensor_value_info("image", TensorProto.UINT8, [1, "H", "W", 3])
+    image = helper.make_tensor_value_info("image", TensorProto.UINT8, [1, height, width, 3])
     graph = helper.make_graph(nodes, "tiny", [image], outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     metadata = {

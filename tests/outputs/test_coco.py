@@ -1,13 +1,17 @@
 import json
+from contextlib import ExitStack
+from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from pycocotools.coco import COCO
 
-from maskweave.errors import InvalidValue
+from maskweave.errors import InvalidValue, OutputError
 from maskweave.ops.coco_names import COCO_IDS, category_ids
-from maskweave.outputs import FORMATS, choose_formats, open_writers
+from maskweave.outputs import FORMATS, choose_formats, make_writers
 from maskweave.outputs.base import Target, Writer
 from maskweave.outputs.coco import CocoFile, coco_results
 from maskweave.types import Frame, Instances, Masks, SemanticMap, SourceInfo
@@ -68,6 +72,34 @@ def test_a_failed_run_leaves_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_older_result_is_replaced_and_a_foreign_file_is_not(tmp_path):
+    for _ in range(2):
+        with CocoFile(target(tmp_path)) as writer:
+            writer.write(frame(), objects())
+    labels = '{"version": "5.0.1", "flags": {}, "shapes": [], "imagePath": "street.jpg"}'
+    writer.path.write_text(labels)
+    with pytest.raises(OutputError, match=r"street\.json: a file that MaskWeave did not write is there"):
+        CocoFile(target(tmp_path)).__enter__()
+    assert writer.path.read_text() == labels
+    assert [path.name for path in tmp_path.iterdir()] == ["street.json"]
+
+
+@pytest.mark.parametrize(
+    ("own", "path", "told"),
+    [
+        ({"name": "00007", "file_name": "00007.jpg"}, "frames", "00007.jpg"),
+        ({"name": "00007"}, "frames", "00007"),
+        ({}, "clips/street.mov", "street.mov"),
+        ({}, None, "street"),
+    ],
+)
+def test_file_names_are_never_made_up(tmp_path, own, path, told):
+    info = SourceInfo("street", "video", Path(path) if path else None)
+    with CocoFile(Target(tmp_path, info, "instances", NAMES)) as writer:
+        writer.write(Frame(np.zeros((20, 30, 3), np.uint8), **own), objects())
+    assert json.loads(writer.path.read_text())["images"][0]["file_name"] == told
+
+
 def test_a_class_map_is_refused(tmp_path):
     semantic = SemanticMap(np.zeros((20, 30), int), ("background",))
     writer = CocoFile(target(tmp_path))
@@ -85,7 +117,7 @@ def predictions(task):
 @pytest.mark.parametrize("key", FORMATS, ids="-".join)
 def test_every_format_writes_its_file_and_only_when_whole(key, tmp_path):
     name, kind, task = key
-    (writer,) = open_writers([name], target(tmp_path, kind, task))
+    (writer,) = make_writers([name], target(tmp_path, kind, task))
     assert isinstance(writer, Writer)
     assert not writer.path.exists()
     with writer:
@@ -96,17 +128,44 @@ def test_every_format_writes_its_file_and_only_when_whole(key, tmp_path):
         assert json.loads(writer.path.read_text())["info"]["model"] == "tester"
 
 
-def test_formats_are_chosen_by_task_and_kind():
+def test_formats_are_chosen_by_task_and_kind(tmp_path):
     assert choose_formats(None, kind="video", task="foreground") == ("foreground", "masks")
-    assert choose_formats(("foreground", "masks"), kind="image", task="foreground") == ("masks",)
-    with pytest.raises(InvalidValue, match="out of overlay, masks, coco, foreground, got 'gif'"):
-        choose_formats(("gif",), kind="image", task="instances")
+    both = choose_formats(("foreground", "masks"), kind="image", task="foreground")
+    assert len(make_writers(both, target(tmp_path, "image", "foreground"))) == 1  # one file, written once
+    for names, message in [
+        (("gif",), "out of overlay, masks, coco, foreground, got 'gif'"),
+        ((), "got nothing"),
+    ]:
+        with pytest.raises(InvalidValue, match=message):
+            choose_formats(names, kind="image", task="instances")
     with pytest.raises(InvalidValue, match="--save coco: there is no such output of --task semantic"):
         choose_formats(("coco",), kind="image", task="semantic")
 
 
-def test_when_one_writer_cannot_open_the_others_are_undone(tmp_path):
+def test_a_writer_that_cannot_begin_leaves_nothing(tmp_path):
     (tmp_path / "street.overlay.mp4").mkdir()
-    with pytest.raises(Exception, match="overlay"):
-        open_writers(["coco", "overlay"], target(tmp_path, "video"))
+    with pytest.raises(OutputError, match="overlay"), ExitStack() as stack:  # noqa: PT012
+        for writer in make_writers(["coco", "overlay"], target(tmp_path, "video")):
+            stack.enter_context(writer)
     assert [path.name for path in tmp_path.iterdir()] == ["street.overlay.mp4"]
+
+
+def test_an_input_of_the_run_is_never_replaced(tmp_path):
+    guarded = replace(target(tmp_path), inputs=frozenset({tmp_path / "street.json"}))
+    with pytest.raises(OutputError, match="would replace an input"):
+        make_writers(["coco"], guarded)
+
+
+def test_masks_of_a_video_have_one_depth(tmp_path):
+    (writer,) = make_writers(["masks"], target(tmp_path, "video"))
+    with writer:
+        writer.write(frame(0), objects([4, 9]))
+        writer.write(frame(1), objects([4, 300]))
+        writer.write(frame(2), objects([4, 9]))
+    pictures = [Image.open(path) for path in sorted(writer.path.iterdir())]
+    assert {picture.mode for picture in pictures} == {"I;16"}
+    assert [sorted(np.unique(picture).tolist()) for picture in pictures] == [
+        [0, 4, 9],
+        [0, 4, 300],
+        [0, 4, 9],
+    ]

@@ -3,13 +3,33 @@
 # ruff: noqa: PT012, SIM117 - what must fail is how a block ends, so the block stands inside
 
 import errno
+import io
 import os
 
+import numpy as np
 import pytest
+from PIL import Image as Pillow
+from PIL.PngImagePlugin import PngInfo
 
 from maskweave.errors import OutputError, SourceNotFound
 from maskweave.outputs import files
-from maskweave.outputs.files import atomic_file, atomic_folder
+from maskweave.outputs.files import atomic_file, atomic_folder, is_ours
+
+OUR_JSON = '{\n"info": {"description": "Objects found by MaskWeave", "version": "0.1"},\n"categories": ['
+
+
+def png(software="MaskWeave", palette=False):
+    """A PNG whose text chunk names the program that made it."""
+    picture = Pillow.fromarray(np.zeros((4, 4), np.uint8))
+    if palette:
+        picture = picture.convert("P")
+        picture.putpalette(bytes(range(256)) * 3)
+    text = PngInfo()
+    if software:
+        text.add_text("Software", software)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", pnginfo=text)
+    return buffer.getvalue()
 
 
 def listed(folder):
@@ -103,6 +123,57 @@ def test_long_names(tmp_path):
     assert len(listed(tmp_path)) == 1
 
 
+@pytest.mark.parametrize(
+    ("content", "ours"),
+    [
+        (png(), True),
+        (png(palette=True), True),
+        (png("GIMP"), False),
+        (png(""), False),
+        (OUR_JSON.encode(), True),
+        (b'{"info":{"description":"Objects found by MaskWeave"}}', True),
+        (b'{"version": "5.0.1", "flags": {}, "shapes": []}', False),
+        (b'{"note": "Objects found by MaskWeave"}', False),
+        (b"", False),
+        (b"tEXtSoftware\0MaskWeave", False),
+    ],
+)
+def test_our_files_are_known_by_their_marks(tmp_path, content, ours):
+    (tmp_path / "a").write_bytes(content)
+    assert is_ours(tmp_path / "a") is ours
+
+
+def test_what_is_no_file_is_not_ours(tmp_path):
+    assert not is_ours(tmp_path)
+    assert not is_ours(tmp_path / "gone.png")
+
+
+def test_a_foreign_file_is_not_replaced_where_only_ours_may_be(tmp_path):
+    final = tmp_path / "photo.json"
+    final.write_text('{"shapes": []}')
+    with pytest.raises(
+        OutputError, match=r"photo\.json: a file that MaskWeave did not write is there; move it"
+    ):
+        with atomic_file(final, only_ours=True):
+            pytest.fail("told before anything is done")
+    assert listed(tmp_path) == ["photo.json"]
+    assert final.read_text() == '{"shapes": []}'
+    final.write_text(OUR_JSON)
+    with atomic_file(final, only_ours=True) as part:
+        part.write_text("new")
+    assert final.read_text() == "new"
+
+
+def test_a_foreign_file_that_came_meanwhile_stays(tmp_path):
+    final = tmp_path / "photo.json"
+    with pytest.raises(OutputError, match="did not write"):
+        with atomic_file(final, only_ours=True) as part:
+            part.write_text("new")
+            final.write_text("theirs")
+    assert listed(tmp_path) == ["photo.json"]
+    assert final.read_text() == "theirs"
+
+
 def test_folder_appears_at_the_end(tmp_path):
     final = tmp_path / "clip.masks"
     with atomic_folder(final) as part:
@@ -114,8 +185,8 @@ def test_folder_appears_at_the_end(tmp_path):
 def test_older_folder_is_replaced_as_a_whole(tmp_path):
     final = tmp_path / "masks"
     final.mkdir()
-    (final / "1.png").write_text("old")
-    (final / "2.png").write_text("old")
+    (final / "1.png").write_bytes(png())
+    (final / "2.png").write_bytes(png())
     with atomic_folder(final) as part:
         (part / "1.png").write_text("new")
     assert listed(tmp_path) == ["masks", "masks/1.png"]
@@ -126,27 +197,47 @@ def test_older_folder_is_replaced_as_a_whole(tmp_path):
 def test_failure_leaves_the_older_folder(tmp_path, error):
     final = tmp_path / "masks"
     final.mkdir()
-    (final / "1.png").write_text("old")
+    (final / "1.png").write_bytes(png())
     with pytest.raises(error), atomic_folder(final) as part:
         (part / "1.png").write_text("half")
         raise error
     assert listed(tmp_path) == ["masks", "masks/1.png"]
-    assert (final / "1.png").read_text() == "old"
+    assert (final / "1.png").read_bytes() == png()
 
 
 def test_folder_with_other_files_is_never_replaced(tmp_path):
     final = tmp_path / "photos"
     final.mkdir()
     (final / "thesis.doc").write_text("years of work")
-    with pytest.raises(OutputError, match=r"holds thesis\.doc"), atomic_folder(final) as part:
-        (part / "1.png").write_text("new")
+    with pytest.raises(OutputError, match=r"holds thesis\.doc"), atomic_folder(final):
+        pytest.fail("told before anything is done")
     assert listed(tmp_path) == ["photos", "photos/thesis.doc"]
+
+
+def test_folder_with_foreign_pictures_is_never_replaced(tmp_path):
+    final = tmp_path / "clip.masks"
+    final.mkdir()
+    (final / "1.png").write_bytes(png())
+    (final / "2.png").write_bytes(png("GIMP"))
+    with pytest.raises(OutputError, match=r"clip\.masks: holds 2\.png, which MaskWeave did not write"):
+        with atomic_folder(final):
+            pytest.fail("told before anything is done")
+    assert listed(tmp_path) == ["clip.masks", "clip.masks/1.png", "clip.masks/2.png"]
+
+
+def test_folder_that_gets_foreign_pictures_meanwhile_stays(tmp_path):
+    final = tmp_path / "clip.masks"
+    with pytest.raises(OutputError, match=r"holds 2\.png"), atomic_folder(final) as part:
+        (part / "1.png").write_bytes(png())
+        final.mkdir()
+        (final / "2.png").write_bytes(png(""))
+    assert listed(tmp_path) == ["clip.masks", "clip.masks/2.png"]
 
 
 def test_folder_comes_back_when_the_second_rename_fails(tmp_path, monkeypatch):
     final = tmp_path / "masks"
     final.mkdir()
-    (final / "1.png").write_text("old")
+    (final / "1.png").write_bytes(png())
     rename = files.Path.rename
 
     def fail_for_the_new(self, target):
@@ -158,7 +249,7 @@ def test_folder_comes_back_when_the_second_rename_fails(tmp_path, monkeypatch):
     with pytest.raises(OutputError, match="Input/output error"), atomic_folder(final) as part:
         (part / "1.png").write_text("new")
     assert listed(tmp_path) == ["masks", "masks/1.png"]
-    assert (final / "1.png").read_text() == "old"
+    assert (final / "1.png").read_bytes() == png()
 
 
 def test_file_where_the_folder_must_be(tmp_path):

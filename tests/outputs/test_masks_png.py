@@ -28,7 +28,7 @@ def test_binary_round_trip_in_one_bit(mask):
 @given(arrays.arrays(np.int64, (5, 7), elements=st.integers(0, 65535)))
 def test_ids_round_trip(id_map):
     mode, back = read(encode_id_map(id_map))
-    assert mode == ("P" if id_map.max() <= 255 else "I;16")
+    assert mode == ("P" if id_map.max() < 255 else "I;16")
     np.testing.assert_array_equal(back, id_map)
 
 

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from maskweave.errors import DeviceUnavailable, EngineError, InvalidValue, NotAModel
 from maskweave.runtimes.base import TensorSpec
 from maskweave.runtimes.onnx_files import external_locations
-from maskweave.runtimes.onnxruntime import OnnxRuntime, available_devices
+from maskweave.runtimes.onnxruntime import OnnxRuntime, available_devices, describe_file
 from tests.models.graphs import onnx_bytes
 
 pytestmark = pytest.mark.engine
@@ -177,8 +177,18 @@ def test_missing_file(tmp_path):
     ],
 )
 def test_wrong_inputs(inputs, complaint):
-    with pytest.raises(InvalidValue, match=complaint):
+    with pytest.raises(EngineError, match=complaint):
         OnnxRuntime(add_model()).run(inputs)
+
+
+def test_a_file_is_described_as_the_engine_does(tmp_path):
+    path = tmp_path / "add.onnx"
+    path.write_bytes(add_model({"family": "none"}))
+    info, file = OnnxRuntime(path).describe(), describe_file(path)
+    assert (file.inputs, file.outputs, file.metadata) == (info.inputs, info.outputs, info.metadata)
+    path.write_bytes(external_model("../secret.bin"))
+    with pytest.raises(NotAModel, match="needs its weights in its own folder"):
+        describe_file(path)
 
 
 def test_a_network_that_fails_while_it_runs(capfd):

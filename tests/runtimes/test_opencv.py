@@ -1,15 +1,19 @@
 """The OpenCV engine, on whatever version of OpenCV is installed."""
 
+import contextlib
 import subprocess
 import sys
 
 import cv2
 import numpy as np
+import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from maskweave.errors import DeviceUnavailable, EngineError, InvalidValue, NotAModel
 from maskweave.runtimes import opencv
+from maskweave.runtimes._read_opencv import quiet
+from maskweave.runtimes.base import TensorSpec
 from maskweave.runtimes.opencv import OpenCVRuntime
 from tests.models.graphs import crashing_graph, onnx_bytes, tiny_mask_rcnn
 
@@ -82,6 +86,104 @@ def test_onnx_file(double):
     np.testing.assert_allclose(found["twice"], 2 * image, rtol=1e-6)
 
 
+def test_an_onnx_file_is_described_by_itself(double):
+    content = onnx.load(double)
+    content.metadata_props.add(key="a", value="b")
+    onnx.save(content, double)
+    info = OpenCVRuntime(double).describe()
+    assert info.engine == "opencv"
+    assert info.inputs == (TensorSpec("image", (1, 3, 4, 5), "float32"),)
+    assert info.outputs == (TensorSpec("twice", (1, 3, 4, 5), "float32"),)
+    assert info.metadata == {"a": "b"}
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {},
+        {"picture": np.zeros((1, 3, 4, 5), np.float32)},
+        {"image": np.zeros((1, 3, 4, 6), np.float32)},
+        {"image": np.zeros((1, 3, 4, 5), np.uint8)},
+    ],
+)
+def test_inputs_that_do_not_fit_an_onnx_file(double, inputs):
+    with pytest.raises(EngineError, match=r"inputs?.*: need .*, got"):
+        OpenCVRuntime(double, verified=True).run(inputs)
+
+
+@pytest.mark.parametrize("verified", [False, True])
+def test_opencv_writes_no_lines_of_its_own(double, verified, capfd):
+    runtime = OpenCVRuntime(double, verified=verified)
+    runtime.run({"image": np.zeros((1, 3, 4, 5), np.float32)})
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.fixture
+def odd(tmp_path):
+    """An ONNX file with an operator that OpenCV does not have."""
+    path = tmp_path / "odd.onnx"
+    path.write_bytes(
+        onnx_bytes(
+            [helper.make_node("Multinomial", ["x"], ["y"], sample_size=2)],
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2])],
+            [helper.make_tensor_value_info("y", TensorProto.INT32, [1, 2])],
+        )
+    )
+    return path
+
+
+@pytest.mark.parametrize("verified", [False, True])
+def test_an_onnx_file_that_opencv_cannot_run_says_what_to_do(odd, verified, capfd):
+    with pytest.raises(
+        NotAModel, match=r"^engine opencv cannot run odd\.onnx: .*; leave --engine out$"
+    ) as caught:
+        OpenCVRuntime(odd, verified=verified)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_onnx_file_that_fails_while_it_runs(tmp_path, capfd):
+    path = tmp_path / "seven.onnx"
+    path.write_bytes(
+        onnx_bytes(
+            [helper.make_node("Reshape", ["x", "shape"], ["y"])],
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, [7])],
+            [numpy_helper.from_array(np.array([7], np.int64), "shape")],
+        )
+    )
+    runtime = OpenCVRuntime(path)
+    with pytest.raises(EngineError, match=r"^engine opencv cannot run seven\.onnx: .*; leave --engine out$"):
+        runtime.run({"x": np.zeros(3, np.float32)})
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_log_level_is_put_back():
+    before = cv2.utils.logging.getLogLevel()
+    with contextlib.suppress(ZeroDivisionError), quiet():
+        assert cv2.utils.logging.getLogLevel() == cv2.utils.logging.LOG_LEVEL_SILENT
+        _ = 1 / 0
+    assert cv2.utils.logging.getLogLevel() == before
+
+
+def test_weights_outside_the_models_folder_are_refused(tmp_path):
+    (tmp_path / "secret.bin").write_bytes(bytes(12))
+    weights = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[3], data_location=TensorProto.EXTERNAL)
+    weights.external_data.add(key="location", value="../secret.bin")
+    path = tmp_path / "model" / "model.onnx"
+    path.parent.mkdir()
+    path.write_bytes(
+        onnx_bytes(
+            [helper.make_node("Add", ["x", "w"], ["y"])],
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [3])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, [3])],
+            [weights],
+        )
+    )
+    with pytest.raises(NotAModel, match="needs its weights in its own folder"):
+        OpenCVRuntime(path)
+
+
 def test_a_graph_that_crashes_the_importer_is_no_model(tmp_path):
     model, text = crashing_graph(tmp_path)
     with pytest.raises(NotAModel, match=r"frozen.pb: OpenCV cannot load it as a model: it crashes OpenCV"):
@@ -103,7 +205,8 @@ def test_a_graph_that_hangs_is_no_model(tmp_path, monkeypatch):
 def test_files_that_are_no_models(tmp_path, content, suffix):
     path = tmp_path / f"text{suffix}"
     path.write_bytes(content)
-    with pytest.raises(NotAModel, match=f"text{suffix}: OpenCV cannot load it"):
+    engine = "ONNX Runtime" if suffix == ".onnx" else "OpenCV"  # which reads what an ONNX file says of itself
+    with pytest.raises(NotAModel, match=f"text{suffix}: {engine} cannot load it as a model"):
         OpenCVRuntime(path)
 
 
@@ -162,9 +265,9 @@ def test_threads(tiny):
 
 def test_wrong_inputs(tiny):
     runtime = OpenCVRuntime(tiny[0], text_graph=tiny[1], verified=True)
-    with pytest.raises(InvalidValue, match="need image_tensor, got picture"):
+    with pytest.raises(EngineError, match="need image_tensor, got picture"):
         runtime.run({"picture": red()["image_tensor"]})
-    with pytest.raises(InvalidValue, match="got none"):
+    with pytest.raises(EngineError, match="got none"):
         runtime.run({})
     with pytest.raises(EngineError, match="OpenCV: the network failed"):
         runtime.run({"image_tensor": np.zeros((1, 1, 8, 8), np.float32)})

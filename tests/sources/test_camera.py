@@ -1,15 +1,16 @@
 """Live sources, with a camera made of paper."""
 
-# ruff: noqa: PT012 - what must fail is how a block ends, so the block stands inside
-
 from fractions import Fraction
 
+import av
 import cv2
 import numpy as np
 import pytest
 
 from maskweave.errors import SourceNotFound, UnreadableVideo
+from maskweave.sources import camera as camera_module
 from maskweave.sources.camera import CameraSource, RtspSource
+from maskweave.sources.decoding import Damage, decoded
 from tests.clips import Clip, corners, quarter_names, write_clip
 
 
@@ -48,15 +49,24 @@ def test_camera():
         assert camera.info.kind == "live"
         assert camera.info.name == "camera-0"
         assert camera.info.rate == Fraction(2997, 100)
-        frames = []
-        with pytest.raises(UnreadableVideo, match="no frame for 0 s"):
-            for frame in camera:
-                frames.append(frame)  # noqa: PERF402 - keeps what came before the exception
+        frames = list(camera)
+        assert camera.warnings == ["the stream broke off after 3 frames: no frame for 0 s"]
     assert [quarter_names(frame.image) for frame in frames] == ["RG/BW"] * 3
     times = [frame.time for frame in frames]
     assert times[0] == 0
     assert times == sorted(set(times))
     assert all(90_000 % time.denominator == 0 for time in times)
+
+
+@pytest.mark.usefixtures("paper")
+def test_a_camera_without_pictures(monkeypatch):
+    monkeypatch.setattr(PaperCamera, "read", lambda _: (False, None))
+    with (
+        CameraSource(0, timeout=0) as camera,
+        pytest.raises(UnreadableVideo, match="no frame for 0 s; is it"),
+    ):
+        list(camera)
+    assert camera.warnings == []
 
 
 @pytest.mark.usefixtures("paper")
@@ -87,3 +97,65 @@ def test_live_stream_is_read_like_a_video(tmp_path):
     assert quarter_names(frames[0].image) == "RG/BW"
     steps = np.diff([float(frame.time) for frame in frames])
     assert steps == pytest.approx(0.04)
+
+
+def broken_off(monkeypatch, frames, error):
+    """The decoder gives a few frames, then the network fails."""
+    original = camera_module.decoded
+
+    def decoded(container, stream, damage, *, live):
+        for index, frame in enumerate(original(container, stream, damage, live=live)):
+            if index == frames:
+                raise error
+            yield frame
+
+    monkeypatch.setattr(camera_module, "decoded", decoded)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (av.error.ExitError(1, "Immediate exit requested"), "no answer for 3 s"),
+        (av.error.ConnectionResetError(104, "Connection reset by peer"), "Connection reset by peer"),
+    ],
+)
+def test_what_came_before_a_live_stream_breaks_off_is_kept(tmp_path, monkeypatch, error, told):
+    path = write_clip(tmp_path / "a.ts")
+    broken_off(monkeypatch, 5, error)
+    with RtspSource(str(path), timeout=3) as source:
+        assert len(list(source)) == 5
+    assert source.warnings == [f"the stream broke off after 5 frames: {told}"]
+
+
+class DeadContainer:
+    """A connection that fails at every read."""
+
+    def demux(self, _):
+        raise av.error.FFmpegError(5, "Input/output error")
+
+
+def test_a_file_that_cannot_be_read_on_ends_and_a_live_stream_breaks_off():
+    damage = Damage()
+    assert list(decoded(DeadContainer(), None, damage)) == []
+    assert damage.packets > 1
+    damage = Damage()
+    with pytest.raises(av.FFmpegError, match="Input/output error"):
+        list(decoded(DeadContainer(), None, damage, live=True))
+    assert damage.packets == 0  # there were none to be damaged
+
+
+def test_a_live_stream_that_breaks_off_before_its_first_frame(tmp_path, monkeypatch):
+    path = write_clip(tmp_path / "a.ts")
+    broken_off(monkeypatch, 0, av.error.ConnectionResetError(104, "Connection reset by peer"))
+    with RtspSource(str(path)) as source, pytest.raises(UnreadableVideo, match="broke off before the first"):
+        list(source)
+
+
+def test_a_live_stream_that_ends_before_its_first_frame(tmp_path, monkeypatch):
+    path = write_clip(tmp_path / "a.ts")
+    monkeypatch.setattr(camera_module, "decoded", lambda *_, **__: iter(()))
+    with (
+        RtspSource(str(path)) as source,
+        pytest.raises(UnreadableVideo, match="ended before the first frame"),
+    ):
+        list(source)

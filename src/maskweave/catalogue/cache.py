@@ -7,6 +7,7 @@ was last found right. A file that has changed since, or that somebody has put th
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import importlib.resources
 import json
@@ -18,9 +19,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from maskweave.catalogue.entries import BUILT_IN, ENTRIES, Checksum, Entry, ModelFile
-from maskweave.errors import HashMismatch, ModelNotHere
+from maskweave.errors import HashMismatch, ModelError, ModelNotHere
 
 LOCK = "lock.json"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def cache_dir() -> Path:
@@ -41,7 +43,7 @@ def folder_of(entry: Entry) -> Path:
 def locate(entry: Entry) -> tuple[Path, ...]:
     """Return the paths of an entry's files, each known to be the published one.
 
-    Raises `ModelNotHere` when a file is missing, `HashMismatch` when it is another.
+    Raises `ModelNotHere` when a file is missing or cannot be read, `HashMismatch` when it is another.
     """
     if entry.packaged:
         return tuple(_packaged(entry, file) for file in entry.files)
@@ -66,24 +68,42 @@ def checksum_of(path: Path, algorithm: str) -> str:
 def examine(file: ModelFile, path: Path) -> tuple[str, str]:
     """Return the sha256 of the copy of ``file`` at ``path``, and what is wrong with it: "" when nothing is.
 
-    It must have the published checksum and, where the folder's lock file has pinned one, that sha256.
+    It must have the published checksum and, where the folder's lock file has pinned one, that sha256. Raises
+    `ModelNotHere` when it cannot be read.
     """
-    sha256 = checksum_of(path, "sha256")
     pinned = _read_lock(path.parent).get(file.name, {}).get("sha256")
-    for need in filter(None, (file.checksum, Checksum("sha256", str(pinned)) if pinned else None)):
-        got = sha256 if need.algorithm == "sha256" else checksum_of(path, need.algorithm)
-        if got != need.value:
-            return sha256, f"need {need.algorithm} {need.value}, got {got}"
+    with disk_errors(path, "read"):
+        sha256 = checksum_of(path, "sha256")
+        for need in filter(None, (file.checksum, Checksum("sha256", str(pinned)) if pinned else None)):
+            got = sha256 if need.algorithm == "sha256" else checksum_of(path, need.algorithm)
+            if got != need.value:
+                return sha256, f"need {need.algorithm} {need.value}, got {got}"
     return sha256, ""
 
 
 def record(file: ModelFile, path: Path, sha256: str) -> None:
     """Note in the folder's lock file that ``path`` was found right."""
-    status = path.stat()
+    with disk_errors(path, "read"):
+        status = path.stat()
     lock = _read_lock(path.parent)
     lock[file.name] = {"sha256": sha256, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
     with replacing(path.parent / LOCK) as temporary:
         temporary.write_text(json.dumps(lock, indent=2) + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path, what: Literal["read", "written"]) -> Iterator[None]:
+    """Turn an `OSError` of the block into a `ModelNotHere` that names ``path``, the reason and a remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            advice = "make room, or set MASKWEAVE_CACHE to a folder on another disk"
+        elif what == "written":
+            advice = "set MASKWEAVE_CACHE to a folder that can be written"
+        else:
+            advice = "check its permissions, or set MASKWEAVE_CACHE to another folder"
+        raise ModelNotHere(f"{path}: cannot be {what} ({error.strerror or error}); {advice}") from error
 
 
 @contextlib.contextmanager
@@ -93,14 +113,20 @@ def temporary_beside(path: Path) -> Iterator[Path]:
     try:
         yield temporary
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a name for a file that takes the name ``path`` when the block ends well, and is gone otherwise."""
-    with temporary_beside(path) as temporary:
+    """Give a name for a file that takes the name ``path`` when the block ends well, and is gone otherwise.
+
+    It is on the disk before it gets its name. Raises `ModelNotHere` for any `OSError` on the way.
+    """
+    with disk_errors(path, "written"), temporary_beside(path) as temporary:
         yield temporary
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
         temporary.replace(path)
 
 
@@ -115,11 +141,12 @@ class Report:
 
 
 def verify() -> list[Report]:
-    """Hash every file in the cache again.
+    """Hash every file again: those in the package, then those in the cache.
 
-    "missing": a file of a model of which others are here; "unknown": a file that belongs to no model.
+    "missing": a file in the package, or of a model of which others are here; "unknown": a file that belongs to no
+    model.
     """
-    reports = [report for entry in ENTRIES if not entry.packaged for report in _verify_entry(entry)]
+    reports = [report for entry in ENTRIES for report in _verify_entry(entry)]
     expected = {report.path for report in reports}
     root = cache_dir() / "models"
     others = sorted(path for path in root.rglob("*") if path.is_file() and path.name != LOCK)
@@ -131,32 +158,46 @@ def verify() -> list[Report]:
 
 
 def _verify_entry(entry: Entry) -> Iterator[Report]:
-    folder = folder_of(entry)
-    if not any((folder / file.name).is_file() for file in entry.files):
+    paths = [packaged_path(file) if entry.packaged else folder_of(entry) / file.name for file in entry.files]
+    if not entry.packaged and not any(path.is_file() for path in paths):
         return
-    for file in entry.files:
-        path = folder / file.name
+    cure = (
+        "install maskweave again" if entry.packaged else f"fetch it with: maskweave models pull {entry.name}"
+    )
+    for file, path in zip(entry.files, paths, strict=True):
         if not path.is_file():
-            yield Report(entry.name, path, "missing", f"fetch it with: maskweave models pull {entry.name}")
+            yield Report(entry.name, path, "missing", cure)
             continue
-        sha256, problem = examine(file, path)
+        try:
+            sha256, problem = examine(file, path)
+        except ModelError as error:
+            sha256, problem = "", str(error)
         yield Report(entry.name, path, "damaged" if problem else "ok", problem or f"sha256 {sha256}")
 
 
+def packaged_path(file: ModelFile) -> Path:
+    """Where a file of the package lies, whether or not it is there."""
+    return Path(str(importlib.resources.files("maskweave.catalogue") / "weights" / file.name))
+
+
 def _packaged(entry: Entry, file: ModelFile) -> Path:
-    path = Path(str(importlib.resources.files("maskweave.catalogue") / "weights" / file.name))
+    path = packaged_path(file)
     if not path.is_file():
         raise ModelNotHere(
             f"{entry.name}: need {file.name} in the package, found nothing; install maskweave again"
         )
+    _, problem = examine(file, path)
+    if problem:
+        raise HashMismatch(f"{path}: {problem}; install maskweave again")
     return path
 
 
 def _checked(entry: Entry, file: ModelFile) -> Path:
     path = folder_of(entry) / file.name
-    if not path.is_file():
-        raise not_here(entry)
-    status = path.stat()
+    with disk_errors(path, "read"):
+        if not path.is_file():
+            raise not_here(entry)
+        status = path.stat()
     known = _read_lock(path.parent).get(file.name, {})
     published = file.checksum.value if file.checksum and file.checksum.algorithm == "sha256" else None
     same = (known.get("size"), known.get("mtime_ns")) == (status.st_size, status.st_mtime_ns)
@@ -165,7 +206,7 @@ def _checked(entry: Entry, file: ModelFile) -> Path:
     sha256, problem = examine(file, path)
     if problem:
         raise HashMismatch(f"{path}: {problem}; delete it, then: maskweave models pull {entry.name}")
-    with contextlib.suppress(OSError):  # a cache that cannot be written is hashed each time
+    with contextlib.suppress(OSError, ModelError):  # a cache that cannot be written is hashed each time
         record(file, path, sha256)
     return path
 

@@ -31,28 +31,23 @@ _CHUNK = 1 << 16
 _LARGEST = 4 << 30  # bytes: no file of the catalogue is larger, packed or not
 
 
-def pull(entry: Entry, *, progress: Progress | None = None, offline: bool = False) -> tuple[Path, ...]:
+def pull(entry: Entry, *, progress: Progress | None = None, offline: bool | None = None) -> tuple[Path, ...]:
     """Return the paths of an entry's files, fetching those that are not on this machine.
 
-    ``offline`` forbids the network, as MASKWEAVE_OFFLINE does. Raises `ModelNotHere` when a file cannot be
-    fetched or kept, `HashMismatch` when what came is not what was published, `InvalidValue` for a mirror that is
-    no address. A file that fails leaves nothing behind.
+    ``offline`` forbids the network or allows it; None asks MASKWEAVE_OFFLINE. A file that fails leaves nothing
+    behind. Raises `ModelNotHere` when a file cannot be fetched or kept, `HashMismatch` when what came is not what
+    was published, `InvalidValue` for a mirror that is no address.
     """
-    if entry.packaged or offline or is_offline():
+    if entry.packaged or (is_offline() if offline is None else offline):
         return cache.locate(entry)
     with contextlib.suppress(ModelNotHere):
         return cache.locate(entry)
     folder = cache.folder_of(entry)
-    try:
+    with cache.disk_errors(folder, "written"):
         folder.mkdir(parents=True, exist_ok=True)
-        for file in entry.files:
-            if not (folder / file.name).is_file():
-                _fetch(entry, file, folder / file.name, progress)
-    except OSError as error:
-        raise ModelNotHere(
-            f"{entry.name}: need to keep the model in {folder}, got: {error.strerror or error}; make room, or "
-            "set MASKWEAVE_CACHE to a folder that can be written"
-        ) from error
+        missing = [file for file in entry.files if not (folder / file.name).is_file()]
+    for file in missing:
+        _fetch(entry, file, folder / file.name, progress)
     return cache.locate(entry)
 
 
@@ -72,31 +67,9 @@ def addresses(entry: Entry, file: ModelFile) -> tuple[str, ...]:
 
 
 def _fetch(entry: Entry, file: ModelFile, path: Path, progress: Progress | None) -> None:
-    """Fetch one file from the first address that has the right one."""
-    problems: list[ModelError] = []
-    for url in addresses(entry, file):
-        try:
-            _fetch_from(url, entry, file, path, progress)
-        except ModelError as error:
-            problems.append(error)
-        else:
-            return
-    # A wrong file says more than an address that does not answer.
-    raise next((each for each in problems if isinstance(each, HashMismatch)), problems[-1])
-
-
-def _fetch_from(url: str, entry: Entry, file: ModelFile, path: Path, progress: Progress | None) -> None:
-    with cache.replacing(path) as temporary:
-        if file.member is None:
-            _download(url, entry, temporary, file.size, progress)
-        else:
-            with cache.temporary_beside(path) as archive:
-                _download(url, entry, archive, file.size, progress)
-                _check_archive(archive, file.archive, url)
-                _extract(archive, file.member, temporary, url)
-        sha256, problem = cache.examine(file, temporary)
-        if problem:
-            raise _not_as_published(url, problem)
+    """Fetch one file from the first address that has the right one, and note its sha256."""
+    with cache.replacing(path) as temporary:  # outermost: a disk that is full is so for every address
+        sha256 = _fetch_from_any(entry, file, temporary, progress)
     cache.record(file, path, sha256)
     if file.checksum is not None and file.checksum.algorithm != "sha256":
         warnings.warn(
@@ -104,6 +77,32 @@ def _fetch_from(url: str, entry: Entry, file: ModelFile, path: Path, progress: P
             f"pinned in {path.parent / cache.LOCK}: {sha256}",
             stacklevel=2,
         )
+
+
+def _fetch_from_any(entry: Entry, file: ModelFile, out: Path, progress: Progress | None) -> str:
+    problems: list[ModelError] = []
+    for url in addresses(entry, file):
+        try:
+            return _fetch_from(url, entry, file, out, progress)
+        except ModelError as error:
+            problems.append(error)
+    # A wrong file says more than an address that does not answer.
+    raise next((each for each in problems if isinstance(each, HashMismatch)), problems[-1])
+
+
+def _fetch_from(url: str, entry: Entry, file: ModelFile, out: Path, progress: Progress | None) -> str:
+    """Write the file to ``out`` and return its sha256."""
+    if file.member is None:
+        _download(url, entry, out, file.size, progress)
+    else:
+        with cache.temporary_beside(out) as archive:
+            _download(url, entry, archive, file.size, progress)
+            _check_archive(archive, file.archive, url)
+            _extract(archive, file.member, out, url)
+    sha256, problem = cache.examine(file, out)
+    if problem:
+        raise _not_as_published(url, problem)
+    return sha256
 
 
 def _not_as_published(url: str, problem: str) -> HashMismatch:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from maskweave.errors import UnknownModel
-from maskweave.ops.coco_names import COCO_IDS
+from maskweave.ops.coco_names import COCO_NAMES
 
 BUILT_IN = "built-in"
 """The name under which the model in the package is always found."""
@@ -35,7 +35,7 @@ class ModelFile:
     """One file of a model.
 
     - ``name``: its name in the cache.
-    - ``checksum``: of that file; None for a file in the package, which came with the package's own hash.
+    - ``checksum``: of that file; None only while a file in the package is not there yet.
     - ``urls``: where to fetch it, tried in order.
     - ``size``: bytes to be downloaded, where published.
     - ``member``: path inside the archive at ``urls``, when the file is fetched as a part of one.
@@ -57,7 +57,7 @@ class Entry:
     - ``family``: the file in ``maskweave.models`` that knows its layout.
     - ``files``: the model file first, then what belongs to it.
     - ``licence``: of the weights, as an SPDX identifier.
-    - ``class_names``: or None where the file's own metadata names them (the models in the package).
+    - ``class_names``: what the family is told; None where the file's own metadata names them.
     - ``preprocessing``: in words, for people; the family does it.
     - ``metric``, ``source``: the published number, and where it stands.
     - ``packaged``: whether the file lies in the package, so that nothing needs to be fetched.
@@ -81,11 +81,6 @@ class Entry:
         """Bytes to download in all, or None where a size is not published."""
         sizes = [file.size for file in self.files if not self.packaged]
         return None if None in sizes else sum(size for size in sizes if size is not None)
-
-
-def _tf_label_map() -> tuple[str, ...]:
-    named = {coco_id: name for name, coco_id in COCO_IDS.items()}
-    return tuple(named.get(label, f"unused {label}") for label in range(1, 91))
 
 
 _ZOO = (
@@ -142,7 +137,7 @@ ENTRIES: tuple[Entry, ...] = (
             ),
         ),
         licence="Apache-2.0",
-        class_names=_tf_label_map(),
+        class_names=COCO_NAMES,
         preprocessing="RGB 0..255, the graph scales; short side 800, long side at most 1365",
         metric="COCO mask AP 21.5, box AP 27.1",
         source="https://docs.openvino.ai/2021.3/omz_models_model_mask_rcnn_inception_v2_coco.html",
@@ -161,7 +156,7 @@ ENTRIES: tuple[Entry, ...] = (
             ),
         ),
         licence="MIT",
-        class_names=tuple(COCO_IDS),
+        class_names=COCO_NAMES,
         preprocessing=_ZOO_PREPROCESSING,
         metric="COCO box AP 33.7; mask AP 32.7 (of its version 10)",
         source=_ZOO_README,
@@ -182,7 +177,7 @@ ENTRIES: tuple[Entry, ...] = (
             ),
         ),
         licence="MIT",
-        class_names=tuple(COCO_IDS),
+        class_names=COCO_NAMES,
         preprocessing=_ZOO_PREPROCESSING,
         metric="COCO box AP 33.1",
         source=_ZOO_README,

@@ -6,9 +6,15 @@ import sys
 
 
 def main() -> None:
-    """Run the ``maskweave`` command and exit with its code: 0 all done, 1 some inputs failed, 2 wrong call."""
-    from maskweave.cli.app import app
-    from maskweave.cli.console import report_errors
+    """Run the ``maskweave`` command and exit with its code.
 
-    with report_errors(debug="--debug" in sys.argv[1:]):
-        app(prog_name="maskweave")
+    0: all done; 1: some inputs failed; 2: wrong call; 130: interrupted.
+    """
+    try:
+        from maskweave.cli.app import app
+        from maskweave.cli.console import report_errors
+
+        with report_errors(debug="--debug" in sys.argv[1:]):
+            app(prog_name="maskweave")
+    except KeyboardInterrupt:  # before or after a command's own handling
+        sys.exit(130)

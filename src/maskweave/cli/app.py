@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -84,9 +85,9 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
             help="Images, videos, folders, 'globs/*.png', - (stdin), camera:0, rtsp://… or https://…"
         ),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path(
-        "maskweave-out"
-    ),
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder for the results.  [default: maskweave-out]")
+    ] = None,
     model: ModelOption = "built-in",
     task: Annotated[TaskName, typer.Option(help="What to find.")] = TaskName.instances,
     save: Annotated[
@@ -104,7 +105,13 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     as_video: Annotated[bool, typer.Option("--as-video", help="A folder of frames is one video.")] = False,
     track: Annotated[bool, typer.Option(help="In videos, give each object a number that lasts.")] = True,
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after this many frames.")] = None,
-    max_pixels: Annotated[float, typer.Option(help="Refuse larger images, in millions of pixels.")] = 50.0,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="Stop after this many seconds of video.")
+    ] = None,
+    fps: Annotated[float, typer.Option(min=0.001, help="Frames per second of a folder --as-video.")] = 25.0,
+    max_pixels: Annotated[
+        float, typer.Option(min=0.001, max=1e6, help="Refuse larger images, in millions of pixels.")
+    ] = 50.0,
     opacity: Annotated[float, typer.Option(help="Of the masks in overlays, 0 to 1.")] = 0.45,
     colour_by: Annotated[
         ColourBy, typer.Option(help="One colour per object or per class.")
@@ -117,21 +124,23 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     debug: DebugOption = False,
 ) -> None:
     """Find the objects in images and videos and write their masks."""
-    from maskweave.cli.console import interruptible
     from maskweave.cli.segment import Job, segment_inputs
+    from maskweave.cli.stopping import interruptible
 
     job = Job(
         inputs=inputs,
         output=output,
         task=task.value,
-        save=_names(save),
+        save=_names(save, "--save"),
         score=score,
-        classes=_names(classes) or (),
+        classes=_names(classes, "--classes") or (),
         recursive=recursive,
         as_video=as_video,
         track=track,
         frames=frames,
-        max_pixels=round(max_pixels * 1e6),
+        seconds=seconds,
+        fps=fps,
+        max_pixels=_pixels(max_pixels),
         opacity=opacity,
         colour_by=colour_by.value,
         json_lines=json_lines,
@@ -171,7 +180,7 @@ def model_info(name: str) -> None:
 def pull_model(name: str, debug: DebugOption = False) -> None:
     """Fetch a model, check its hash, and keep it in the cache."""
     from maskweave.cli import models
-    from maskweave.cli.console import interruptible
+    from maskweave.cli.stopping import interruptible
 
     with interruptible():
         models.pull_one(name)
@@ -197,6 +206,17 @@ def doctor(debug: DebugOption = False) -> None:
     raise typer.Exit(examine())
 
 
-def _names(text: str | None) -> tuple[str, ...] | None:
-    """Split comma-separated names; None stays None."""
-    return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+def _pixels(millions: float) -> int:
+    if not math.isfinite(millions):
+        raise typer.BadParameter(f"need a number, got {millions}", param_hint="--max-pixels")
+    return round(millions * 1e6)
+
+
+def _names(text: str | None, option: str) -> tuple[str, ...] | None:
+    """Split comma-separated names; None stays None, and none at all is a wrong call."""
+    if text is None:
+        return None
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise typer.BadParameter("need at least one name, got none", param_hint=option)
+    return names

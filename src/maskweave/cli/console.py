@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import typer
-
-from maskweave.errors import InvalidValue, MaskWeaveError
+from maskweave.errors import InvalidValue, MaskWeaveError, UnknownModel
 
 FAILED = 1
 WRONG_CALL = 2
-INTERRUPTED = 128 + signal.SIGINT
 
 
 def say(message: str) -> None:
@@ -47,23 +43,12 @@ def report_errors(*, debug: bool) -> Iterator[None]:
         if debug:
             raise
         say(f"maskweave: {error}")
-        sys.exit(WRONG_CALL if isinstance(error, InvalidValue) else FAILED)
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Turn Ctrl-C or SIGTERM into one line and exit code 130, after everything half done was removed.
-
-    Around the body of a command, inside typer's own handling.
-    """
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    except KeyboardInterrupt:
-        say("maskweave: interrupted; finished outputs stay")
-        raise typer.Exit(INTERRUPTED) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        sys.exit(WRONG_CALL if isinstance(error, InvalidValue | UnknownModel) else FAILED)
+    except Exception as error:
+        if debug:
+            raise
+        say(f"maskweave: internal error ({type(error).__name__}: {error}); please report it, with --debug")
+        sys.exit(FAILED)
 
 
 @contextmanager
@@ -75,7 +60,12 @@ def progress_bar(label: str, total: int | None) -> Iterator[Callable[[int, int |
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda done, total: bar.update(task, completed=done, total=total)

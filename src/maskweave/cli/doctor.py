@@ -7,8 +7,8 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
 
+import cv2
 import numpy as np
 
 from maskweave.api import load
@@ -46,8 +46,8 @@ def examine() -> int:
         version = _version_of(name)
         _row(name, version or ("not installed (optional)" if name in _OPTIONAL else "MISSING"))
     _section("Engines and devices")
-    for name, probe in _ENGINES.items():
-        _row(name, _tried(probe))
+    _row("onnxruntime", f"{_version_of('onnxruntime')}, built for {', '.join(available_devices())}")
+    _row("opencv", f"{cv2.__version__}, built for cpu")
     _section("Models")
     _row("folder", f"{cache_dir()}{' (offline: nothing is fetched)' if is_offline() else ''}")
     for entry in ENTRIES:
@@ -73,26 +73,6 @@ def _segments_on(device: str) -> bool:
         return False
     _row(device, f"works: {served.engine} on {served.device}, {1000 * taken:.0f} ms for 320x240")
     return True
-
-
-def _tried(probe: Callable[[], str]) -> str:
-    try:
-        return probe()
-    except ImportError as error:
-        return f"MISSING ({error})"
-
-
-def _onnxruntime() -> str:
-    return f"{_version_of('onnxruntime')}, serves {', '.join(available_devices())}"
-
-
-def _opencv() -> str:
-    import cv2
-
-    return f"{cv2.__version__}, serves cpu"
-
-
-_ENGINES: dict[str, Callable[[], str]] = {"onnxruntime": _onnxruntime, "opencv": _opencv}
 
 
 def _version_of(distribution: str) -> str | None:

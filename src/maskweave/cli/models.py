@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -52,7 +53,7 @@ def info(name: str) -> None:
         _print_rows(_inspected(Path(name)))
         return
     entry = find(name)
-    rows = {key: str(value) for key, value in _record(entry).items() if value not in (None, "", [])}
+    rows = {key: _shown(value) for key, value in _record(entry).items() if value not in (None, "", [])}
     rows["classes"] = _classes(entry)
     _print_rows(rows)
 
@@ -63,24 +64,16 @@ def pull_one(name: str) -> None:
     with progress_bar(f"fetching {entry.name}", entry.download_size) as update, _warnings_as_lines():
         paths = pull(entry, progress=update)
     for path in paths:
-        say(str(path))
+        typer.echo(str(path))
 
 
 def verify_all() -> int:
     """Check the hash of every file, print the outcome of each, and return the exit code."""
-    damaged = 0
-    for entry in ENTRIES:
-        if entry.packaged:
-            damaged += not _tell(entry.name, model_state(entry), "in the package")
-    for report in verify():
-        fine = report.state in ("ok", "unknown")
-        damaged += not _tell(f"{report.model}: {report.path.name}", report.state, report.detail, fine=fine)
-    return FAILED if damaged else 0
-
-
-def _tell(what: str, state: str, detail: str, *, fine: bool | None = None) -> bool:
-    say(f"{state:<8} {what}" + (f" ({detail})" if detail else ""))
-    return state == "yes" if fine is None else fine
+    reports = verify()
+    for report in reports:
+        detail = f" ({report.detail})" if report.detail else ""
+        typer.echo(f"{report.state:<8} {report.model}: {report.path.name}{detail}")
+    return 0 if all(report.state in ("ok", "unknown") for report in reports) else FAILED
 
 
 def _record(entry: Entry) -> dict[str, Any]:
@@ -100,6 +93,10 @@ def _record(entry: Entry) -> dict[str, Any]:
         "urls": [url for file in entry.files for url in file.urls],
         "folder": None if entry.packaged else str(folder_of(entry)),
     }
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _classes(entry: Entry) -> str:

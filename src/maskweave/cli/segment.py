@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from maskweave.cli.console import FAILED, counted, emit, progress_bar, say
 from maskweave.cli.models import loaded
-from maskweave.errors import InvalidValue, MaskWeaveError
+from maskweave.cli.stopping import until_stopped
+from maskweave.errors import MaskWeaveError
 from maskweave.models.base import Model
-from maskweave.outputs import choose_formats, open_writers
-from maskweave.outputs.base import Target, Task
+from maskweave.outputs import choose_formats, is_output, make_writers
+from maskweave.outputs.base import Target
 from maskweave.outputs.overlay import OverlayStyle, draw_overlay
 from maskweave.outputs.pictures import encode_picture
 from maskweave.pipeline import Report, Wish, run, segment_frames
 from maskweave.sources.find import LazySource, find_sources
 from maskweave.tracking import OverlapTracker
 from maskweave.types.frame import Frame
+from maskweave.types.prediction import Task
+
+_OUTPUT = Path("maskweave-out")
 
 
 @dataclass(frozen=True)
@@ -28,15 +34,17 @@ class Job:
     """The options of one call of the command; see its help."""
 
     inputs: list[str]
-    output: Path
+    output: Path | None
     task: Task
     save: tuple[str, ...] | None
     score: float | None
     classes: tuple[str, ...]
     recursive: bool
     as_video: bool
+    fps: float
     track: bool
     frames: int | None
+    seconds: float | None
     max_pixels: int
     opacity: float
     colour_by: Literal["instance", "class"]
@@ -53,28 +61,52 @@ class Job:
         """How overlays look."""
         return OverlayStyle(opacity=self.opacity, colour_by=self.colour_by)
 
+    @property
+    def folder(self) -> Path:
+        """Where results go."""
+        return self.output or _OUTPUT
+
+    @property
+    def is_pipe(self) -> bool:
+        """Whether a picture on stdin is to become an overlay on stdout."""
+        chosen = self.output is not None or self.save is not None or self.json_lines
+        return self.inputs == ["-"] and not chosen and not sys.stdout.isatty()
+
 
 def segment_inputs(job: Job, model_name: str, model_options: dict[str, Any]) -> int:
     """Do the whole job and return the exit code."""
-    choose_formats(job.save, kind="image", task=job.task)  # a wrong call is told before anything is loaded
-    style = job.style
+    choose_formats(job.save, kind="image", task=job.task)  # wrong calls are told before anything is loaded
+    _ = job.wish, job.style
     with loaded(model_name, **model_options) as segmenter:
         job.wish.check(segmenter.model)
-        if job.inputs == ["-"] and not sys.stdout.isatty() and not job.json_lines:
-            return _from_stdin_to_stdout(job, segmenter.model, style)
-        failed = 0
-        sources = find_sources(
-            _joined_camera(job.inputs),
-            recursive=job.recursive,
-            max_pixels=job.max_pixels,
-            as_video=job.as_video,
-        )
-        for source in sources:
-            failed += not _segment_one(job, source, segmenter.model, style)
+        if job.is_pipe:
+            return _from_stdin_to_stdout(job, segmenter.model)
+        sources = _sources(job, job.inputs)
+        inputs = frozenset(Path(source.label).resolve() for source in sources if source.kind != "live")
+        failed = sum(not _segment_one(job, source, segmenter.model, inputs) for source in sources)
     return FAILED if failed else 0
 
 
-def _joined_camera(inputs: list[str]) -> list[str]:
+def _sources(job: Job, inputs: Sequence[str]) -> list[LazySource]:
+    """The inputs, less what earlier runs wrote."""
+    results = job.folder.resolve()
+    roots = [Path(text).resolve() for text in inputs]
+    apart = not any(results == root or results in root.parents for root in roots)
+
+    def ignore(path: Path) -> bool:
+        return is_output(path) or (apart and results in path.resolve().parents)
+
+    return find_sources(
+        _joined_camera(inputs),
+        recursive=job.recursive,
+        max_pixels=job.max_pixels,
+        as_video=job.as_video,
+        rate=job.fps,
+        ignore=ignore,
+    )
+
+
+def _joined_camera(inputs: Sequence[str]) -> list[str]:
     """Read the two words ``camera 0`` as ``camera:0``."""
     joined: list[str] = []
     for text in inputs:
@@ -85,14 +117,12 @@ def _joined_camera(inputs: list[str]) -> list[str]:
     return joined
 
 
-def _segment_one(job: Job, source: LazySource, model: Model, style: OverlayStyle) -> bool:
+def _segment_one(job: Job, source: LazySource, model: Model, inputs: frozenset[Path]) -> bool:
     """Segment one source and tell what came of it; False when it failed."""
     started = time.perf_counter()
     try:
         with source:
-            report = _write_results(job, source, model, style)
-    except InvalidValue:
-        raise
+            report = _write_results(job, source, model, inputs)
     except MaskWeaveError as error:
         if job.debug:
             raise
@@ -102,42 +132,56 @@ def _segment_one(job: Job, source: LazySource, model: Model, style: OverlayStyle
     return True
 
 
-def _write_results(job: Job, source: LazySource, model: Model, style: OverlayStyle) -> Report:
+def _write_results(job: Job, source: LazySource, model: Model, inputs: frozenset[Path]) -> Report:
     info = source.info
-    names = choose_formats(job.save, kind=info.kind, task=job.task)
-    target = Target(job.output, info, job.task, model.class_names, model=model.name, style=style)
-    tracker = OverlapTracker() if job.track and info.kind != "image" else None
+    target = Target(
+        job.folder, info, job.task, model.class_names, model=model.name, style=job.style, inputs=inputs
+    )
     total = info.frame_count or (1 if info.kind == "image" else None)
-    with progress_bar(info.name, total) as update:
-
-        def progress(frame: Frame) -> None:
-            update(frame.index + 1, total)
-
+    with progress_bar(info.name, total) as update, until_stopped(source, live=info.kind == "live") as frames:
         report = run(
-            islice(source, job.frames),
+            _limited(frames, job),
             model,
             job.wish,
-            tracker=tracker,
-            writers=open_writers(names, target),
-            progress=progress,
+            tracker=OverlapTracker() if job.track and info.kind != "image" else None,
+            writers=make_writers(choose_formats(job.save, kind=info.kind, task=job.task), target),
+            progress=_progress(update, total),
         )
     report.warnings = list(source.warnings) + report.warnings
     return report
 
 
-def _from_stdin_to_stdout(job: Job, model: Model, style: OverlayStyle) -> int:
+def _limited(frames: Iterable[Frame], job: Job) -> Iterator[Frame]:
+    """The first ``--frames`` frames, or those of the first ``--seconds`` seconds."""
+    limit = None if job.seconds is None else Fraction(str(job.seconds))
+    begin = None
+    for frame in islice(frames, job.frames):
+        begin = frame.time if begin is None else begin
+        if limit is not None and frame.time - begin >= limit:
+            return
+        yield frame
+
+
+def _progress(update: Callable[[int, int | None], None], total: int | None) -> Callable[[Frame], None]:
+    def advance(frame: Frame) -> None:
+        update(frame.index + 1, total)
+
+    return advance
+
+
+def _from_stdin_to_stdout(job: Job, model: Model) -> int:
     """The image on stdin, its overlay as PNG on stdout: for pipes."""
-    (source,) = find_sources(["-"], max_pixels=job.max_pixels)
+    (source,) = _sources(job, ["-"])
     with source:
         for frame, prediction in segment_frames(source, model, job.wish):
-            sys.stdout.buffer.write(encode_picture(draw_overlay(frame.image, prediction, style), ".png"))
+            sys.stdout.buffer.write(encode_picture(draw_overlay(frame.image, prediction, job.style), ".png"))
             sys.stdout.buffer.flush()
     return 0
 
 
 def _tell_success(job: Job, source: LazySource, report: Report, seconds: float) -> None:
     for warning in report.warnings:
-        say(f"{source.info.name}: warning: {warning}")
+        say(f"{source.name}: warning: {warning}")
     paths = [str(path) for path in report.paths]
     if job.json_lines:
         emit(
@@ -155,7 +199,7 @@ def _tell_success(job: Job, source: LazySource, report: Report, seconds: float) 
     found = counted(report.frames, "frame")
     if job.task == "instances":
         found = f"{counted(report.objects, 'object')} in {found}"
-    say(f"{source.info.name}: {found}, {seconds:.2f} s → {', '.join(paths)}")
+    say(f"{source.name}: {found}, {seconds:.2f} s → {', '.join(paths)}")
 
 
 def _tell_failure(job: Job, source: LazySource, error: MaskWeaveError) -> None:

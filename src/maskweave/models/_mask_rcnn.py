@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from maskweave.ops.boxes import clip_boxes
+from maskweave.ops.boxes import clip_boxes, usable_boxes
 from maskweave.ops.paste import paste_masks
 from maskweave.types.arrays import FloatArray, Size
 from maskweave.types.instances import Instances
@@ -28,13 +28,13 @@ def to_instances(
 ) -> Instances:
     """Paste the masks, then clip the boxes: the other order would squeeze objects at the image's edge.
 
-    Objects without a pixel in the image of ``size`` (height, width) are dropped, and so are boxes without
-    area or with coordinates that are no finite numbers.
+    Objects without a pixel in the image of ``size`` (height, width) are dropped, and so are boxes and scores that
+    are not `usable_boxes`.
     """
-    with np.errstate(invalid="ignore"):
-        real = np.isfinite(found.boxes).all(axis=1) & (found.boxes[:, 2:] > found.boxes[:, :2]).all(axis=1)
+    real = usable_boxes(found.boxes, found.scores)
     boxes = found.boxes[real].astype(np.float64)
-    masks = paste_masks(found.mask_probs[real], boxes, size, threshold=mask_threshold)
+    with np.errstate(invalid="ignore"):  # a mask of NaN has no pixel
+        masks = paste_masks(found.mask_probs[real], boxes, size, threshold=mask_threshold)
     instances = Instances(
         masks=masks,
         boxes=clip_boxes(boxes, size),

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from maskweave.errors import InvalidValue
 from maskweave.ops.placement import Placement
 from maskweave.runtimes.base import Runtime, Tensors
 from maskweave.types.arrays import Image, check_image
-from maskweave.types.instances import Instances
-from maskweave.types.semantic import SemanticMap
-
-Prediction: TypeAlias = Instances | SemanticMap
+from maskweave.types.prediction import Prediction, Task
 
 
 @dataclass(frozen=True)
@@ -31,7 +27,7 @@ class Model(ABC):
     and time them; `predict` is all three.
     """
 
-    task: Literal["instances", "semantic", "foreground"] = "instances"
+    task: Task = "instances"
 
     def __init__(
         self, runtime: Runtime, *, name: str, class_names: tuple[str, ...], default_score: float = 0.5

@@ -4,27 +4,32 @@ The contract of its ONNX file: input ``image`` (N, H, W, 3) uint8 RGB, H and W m
 (N, P, 4) xyxy in input pixels, ``scores`` (N, P, C) in [0, 1], ``coefficients`` (N, P, K), ``prototypes``
 (N, K, H/4, W/4) and, where asked for, ``features`` (N, F, H/8, W/8). The mask of a point is where the product
 of its coefficients and the prototypes is positive, inside its box. Class names, input size and thresholds are in
-the file's metadata. Prototype masks: YOLACT, https://arxiv.org/abs/1904.02689.
+the file's metadata. An export whose H and W are fixed gets every picture letterboxed into that size, whatever the
+metadata say. Prototype masks: YOLACT, https://arxiv.org/abs/1904.02689.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
+from maskweave.models._fixed_input import fit_inside, fixed_canvas
 from maskweave.models.base import Model, Prepared
-from maskweave.ops.boxes import clip_boxes, non_maximum_suppression
+from maskweave.ops.boxes import clip_boxes, non_maximum_suppression, usable_boxes
 from maskweave.ops.paste import paste_canvas_masks
 from maskweave.ops.placement import Placement
-from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
-from maskweave.types.arrays import FloatArray, Image
+from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors, TensorSpec
+from maskweave.types.arrays import FloatArray, Image, Size
 from maskweave.types.instances import Instances
 
 _OUTPUTS = ("boxes", "scores", "coefficients", "prototypes")
+_INPUT = "image"
 _MULTIPLE = 32
+_LARGEST = 4096
 _PAD_VALUE = 114
 _CANDIDATES = 300  # points that enter suppression, best first
 _OBJECTS = 100  # objects reported at most, as in COCO's evaluation
@@ -40,7 +45,8 @@ def recognise(info: RuntimeInfo) -> str | None:
 def build(runtime: Runtime, *, name: str, size: int | None = None) -> CompactModel:
     """Make a model from a loaded network whose metadata describes it; ``size`` overrides the input's long side.
 
-    Raises `UnknownLayout` when metadata or outputs are missing, `InvalidValue` for a size that cannot be.
+    Raises `UnknownLayout` when metadata, input or outputs are not as in the contract, `InvalidValue` for a size
+    that cannot be, or that a fixed input does not have.
     """
     info = runtime.describe()
     missing = [output for output in _OUTPUTS if output not in {tensor.name for tensor in info.outputs}]
@@ -48,23 +54,83 @@ def build(runtime: Runtime, *, name: str, size: int | None = None) -> CompactMod
         raise UnknownLayout(
             f"{name}: need outputs {', '.join(_OUTPUTS)} of a compact model, {', '.join(missing)} missing"
         )
-    try:
-        class_names = tuple(str(each) for each in json.loads(info.metadata["maskweave.class_names"]))
-        long_side = int(info.metadata["maskweave.size"]) if size is None else size
-        nms_iou = float(info.metadata.get("maskweave.nms_iou", "0.6"))
-        default_score = float(info.metadata.get("maskweave.score_threshold", "0.3"))
-    except (KeyError, ValueError) as error:
-        raise UnknownLayout(f"{name}: need class_names and size in the metadata, got {error}") from error
-    if not _MULTIPLE <= long_side <= 4096:
-        raise InvalidValue(f"size: need {_MULTIPLE} to 4096 pixels, got {long_side}")
+    canvas = _canvas(name, info.inputs)
+    if size is not None:
+        _check_size(name, size, canvas)
+    settings = _settings(name, info.metadata)
     return CompactModel(
         runtime,
         name=name,
-        class_names=class_names,
-        default_score=default_score,
-        long_side=long_side,
-        nms_iou=nms_iou,
+        class_names=settings.class_names,
+        default_score=settings.score,
+        long_side=settings.size if size is None else size,
+        nms_iou=settings.nms_iou,
+        canvas=canvas,
     )
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What the metadata say."""
+
+    class_names: tuple[str, ...]
+    size: int
+    nms_iou: float
+    score: float
+
+
+def _settings(name: str, metadata: Mapping[str, str]) -> _Settings:
+    try:
+        class_names = json.loads(metadata["maskweave.class_names"])
+        found = _Settings(
+            class_names=tuple(class_names) if isinstance(class_names, list) else (),
+            size=int(metadata["maskweave.size"]),
+            nms_iou=float(metadata.get("maskweave.nms_iou", "0.6")),
+            score=float(metadata.get("maskweave.score_threshold", "0.3")),
+        )
+    except (KeyError, ValueError, RecursionError) as error:
+        raise UnknownLayout(f"{name}: need class_names and size in the metadata, got {error}") from error
+    if not found.class_names or not all(isinstance(each, str) for each in found.class_names):
+        told = metadata["maskweave.class_names"][:60]
+        raise UnknownLayout(f"{name}: need maskweave.class_names to be a JSON list of names, got {told}")
+    if not _MULTIPLE <= found.size <= _LARGEST:
+        raise UnknownLayout(f"{name}: need maskweave.size of {_MULTIPLE} to {_LARGEST}, got {found.size}")
+    if not (0 <= found.nms_iou <= 1 and 0 <= found.score <= 1):
+        raise UnknownLayout(
+            f"{name}: need maskweave.nms_iou and maskweave.score_threshold in [0, 1], "
+            f"got {found.nms_iou} and {found.score}"
+        )
+    return found
+
+
+def _canvas(name: str, inputs: Sequence[TensorSpec]) -> Size | None:
+    """The input's (height, width) where they are fixed; None where they are free, or the engine tells nothing."""
+    if not inputs:
+        return None
+    shape = inputs[0].shape
+    if (
+        [(tensor.name, tensor.dtype) for tensor in inputs] != [(_INPUT, "uint8")]
+        or len(shape) != 4
+        or shape[0] not in (1, None)
+        or shape[3] not in (3, None)
+    ):
+        seen = ", ".join(f"{tensor.name} {tensor.shape} {tensor.dtype}" for tensor in inputs)
+        raise UnknownLayout(f"{name}: need one input {_INPUT} (1, H, W, 3) uint8, got {seen}")
+    canvas = fixed_canvas(name, shape[1], shape[2])
+    if canvas is not None and (canvas[0] % _MULTIPLE or canvas[1] % _MULTIPLE):
+        raise UnknownLayout(
+            f"{name}: need an input of multiples of {_MULTIPLE}, got {canvas[0]}x{canvas[1]}; export it anew"
+        )
+    return canvas
+
+
+def _check_size(name: str, size: int, canvas: Size | None) -> None:
+    if not _MULTIPLE <= size <= _LARGEST:
+        raise InvalidValue(f"size: need {_MULTIPLE} to {_LARGEST} pixels, got {size}")
+    if canvas is not None and size != max(canvas):
+        raise InvalidValue(
+            f"size: the input of {name} is always {canvas[0]}x{canvas[1]}, got {size}; leave --size out"
+        )
 
 
 class CompactModel(Model):
@@ -79,32 +145,42 @@ class CompactModel(Model):
         default_score: float = 0.3,
         long_side: int = 384,
         nms_iou: float = 0.6,
+        canvas: Size | None = None,
     ) -> None:
         super().__init__(runtime, name=name, class_names=class_names, default_score=default_score)
-        self.long_side = long_side
+        self.long_side = long_side if canvas is None else max(canvas)
+        self.canvas = canvas
         self.nms_iou = nms_iou
 
     def prepare(self, image: Image) -> Prepared:
         """Letterbox (H, W, 3) uint8 RGB to the input size, image at the top left, grey beyond."""
-        placement = Placement.letterbox((image.shape[0], image.shape[1]), self.long_side, multiple=_MULTIPLE)
-        return Prepared({"image": placement.apply(image, pad_value=_PAD_VALUE)[None]}, placement)
+        placement = self._placement((image.shape[0], image.shape[1]))
+        return Prepared({_INPUT: placement.apply(image, pad_value=_PAD_VALUE)[None]}, placement)
+
+    def _placement(self, size: Size) -> Placement:
+        if self.canvas is not None:
+            return fit_inside(size, self.canvas)
+        return Placement.letterbox(size, self.long_side, multiple=_MULTIPLE)
 
     def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Instances:
         """Keep points above ``score``, suppress doubles within a class, and cut their masks to source pixels."""
         boxes, scores, coefficients, prototypes = self._tensors(outputs)
         class_ids = scores.argmax(axis=1)
         best = scores[np.arange(len(scores)), class_ids]
-        points = np.flatnonzero(best >= score)
+        points = np.flatnonzero(usable_boxes(boxes, best))
+        points = points[best[points] >= score]
         points = points[np.argsort(-best[points], kind="stable")][:_CANDIDATES]
-        kept = non_maximum_suppression(boxes[points], best[points], class_ids[points], iou=self.nms_iou)
+        near = boxes[points].astype(np.float64)  # areas of single precision may overflow
+        kept = non_maximum_suppression(near, best[points], class_ids[points], iou=self.nms_iou)
         points = points[kept[:_OBJECTS]]
         placed = placement.to_source(boxes[points])
-        masks = paste_canvas_masks(
-            np.tensordot(coefficients[points], prototypes, axes=1),
-            placed,
-            extent=_canvas_extent(placement),
-            size=placement.source_size,
-        )
+        with np.errstate(invalid="ignore", over="ignore"):  # a mask of NaN has no pixel
+            masks = paste_canvas_masks(
+                np.tensordot(coefficients[points], prototypes, axes=1),
+                placed,
+                extent=_canvas_extent(placement),
+                size=placement.source_size,
+            )
         found = Instances(
             masks=masks,
             boxes=clip_boxes(placed, placement.source_size),
@@ -116,6 +192,10 @@ class CompactModel(Model):
 
     def _tensors(self, outputs: Mapping[str, FloatArray]) -> tuple[FloatArray, ...]:
         """The four tensors of the first image, shapes checked."""
+        for name, rank in zip(_OUTPUTS, (3, 3, 3, 4), strict=True):
+            shape = outputs[name].shape if name in outputs else "nothing"
+            if len(shape) != rank or not shape[0]:
+                raise EngineError(f"{self.name}: need output {name} of {rank} axes for one image, got {shape}")
         boxes, scores, coefficients, prototypes = (outputs[name][0] for name in _OUTPUTS)
         points, channels = len(boxes), len(prototypes)
         if scores.shape != (points, len(self.class_names)) or coefficients.shape != (points, channels):
@@ -123,8 +203,7 @@ class CompactModel(Model):
                 f"{self.name}: need scores ({points}, {len(self.class_names)}) and coefficients "
                 f"({points}, {channels}), got {scores.shape} and {coefficients.shape}"
             )
-        ordered = np.concatenate([boxes[:, :2], np.maximum(boxes[:, 2:], boxes[:, :2])], axis=1)
-        return ordered, scores, coefficients, prototypes
+        return boxes, scores, coefficients, prototypes
 
 
 def _canvas_extent(placement: Placement) -> tuple[float, float, float, float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
-from maskweave.catalogue.download import Progress, is_offline, pull
+from maskweave.catalogue.download import Progress, pull
 from maskweave.catalogue.entries import Entry, find
 from maskweave.errors import InvalidValue, NotAModel, UnknownLayout, UnknownModel
 from maskweave.models import compact, mask_rcnn_onnx, mask_rcnn_tf
@@ -21,7 +21,10 @@ FAMILIES: Mapping[str, ModuleType] = MappingProxyType(
         "mask_rcnn_tf": mask_rcnn_tf,
     }
 )
-"""Every family: its module has ``recognise(info) -> reason or None`` and ``build(runtime, name=…) -> Model``."""
+"""Every family: its module has ``recognise(info) -> reason or None`` and ``build(runtime, name=…) -> Model``.
+
+`build` also takes ``class_names`` where the files do not name their classes, and ``size`` where it may be chosen.
+"""
 
 _SUFFIXES = (".onnx", ".pb")
 _SIZED = ("compact",)  # families whose input size may be chosen
@@ -51,8 +54,8 @@ def load_model(
 ) -> Model:
     """Load a catalogue entry (fetching its files when they are not here) or an .onnx or .pb file.
 
-    ``size`` is the input's long side, for families that let you choose. ``offline`` True never fetches; None
-    asks the variable MASKWEAVE_OFFLINE.
+    ``size`` is the input's long side, for families that let you choose. ``offline`` True never fetches, False may
+    whatever the variable MASKWEAVE_OFFLINE says; None asks that variable.
 
     Raises `UnknownModel`, `ModelNotHere`, `HashMismatch`, `NotAModel`, `UnknownLayout`, `DeviceUnavailable`, or
     `InvalidValue` for an option that the model does not have.
@@ -60,17 +63,11 @@ def load_model(
     options = options or EngineOptions()
     path = Path(name)
     if path.suffix.lower() in _SUFFIXES or path.is_file():
-        runtime = open_file(path, options)
-        try:
-            return _build(_recognised(runtime.describe(), path.name), runtime, path.stem, size)
-        except BaseException:
-            runtime.close()
-            raise
+        return _load_file(path, options, size)
     if path.is_dir():
         raise UnknownModel(f"{name}: need a model file or a catalogue name, got a folder")
     entry = find(str(name))
-    files = pull(entry, progress=progress, offline=is_offline() if offline is None else offline)
-    return _build(entry.family, _open_entry(entry, files, options), entry.name, size)
+    return _load_entry(entry, pull(entry, progress=progress, offline=offline), options, size)
 
 
 def recognise(info: RuntimeInfo) -> tuple[str, str] | None:
@@ -91,6 +88,24 @@ def open_file(path: Path, options: EngineOptions) -> Runtime:
     if options.engine == "opencv":
         return _opencv(path, options, text_graph=None, verified=False)
     return _onnxruntime(path, options)
+
+
+def _load_file(path: Path, options: EngineOptions, size: int | None) -> Model:
+    runtime = open_file(path, options)
+    try:
+        return _build(_recognised(runtime.describe(), path.name), runtime, path.stem, size)
+    except BaseException:
+        runtime.close()
+        raise
+
+
+def _load_entry(entry: Entry, files: tuple[Path, ...], options: EngineOptions, size: int | None) -> Model:
+    runtime = _open_entry(entry, files, options)
+    try:
+        return _build(entry.family, runtime, entry.name, size, entry.class_names)
+    except BaseException:
+        runtime.close()
+        raise
 
 
 def _open_entry(entry: Entry, files: tuple[Path, ...], options: EngineOptions) -> Runtime:
@@ -152,12 +167,17 @@ def _listed(tensors: tuple[TensorSpec, ...]) -> str:
     return ", ".join(map(one, tensors)) or "none"
 
 
-def _build(family: str, runtime: Runtime, name: str, size: int | None) -> Model:
-    build = FAMILIES[family].build
-    if size is None:
-        model: Model = build(runtime, name=name)
-        return model
-    if family not in _SIZED:
-        raise InvalidValue(f"size: the input size of {name} ({family}) cannot be chosen; leave --size out")
-    sized: Model = build(runtime, name=name, size=size)
-    return sized
+def _build(
+    family: str, runtime: Runtime, name: str, size: int | None, class_names: tuple[str, ...] | None = None
+) -> Model:
+    options: dict[str, object] = {}
+    if class_names is not None:
+        options["class_names"] = class_names
+    if size is not None:
+        if family not in _SIZED:
+            raise InvalidValue(
+                f"size: the input size of {name} ({family}) cannot be chosen; leave --size out"
+            )
+        options["size"] = size
+    model: Model = FAMILIES[family].build(runtime, name=name, **options)
+    return model

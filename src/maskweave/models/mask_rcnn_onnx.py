@@ -4,7 +4,7 @@ Input ``image`` (3, H, W) float32, no batch: BGR 0..255 less the means, short si
 1333, zeros on the right and below up to a multiple of 32. Outputs: boxes ``6568`` (n, 4) xyxy in input pixels
 with the end *included* (the network comes from Detectron's family, whose box decoder ends with "- 1", so 1 is
 added here); labels ``6570`` (n,) int64, 1..80; scores ``6572`` (n,); masks ``6887`` (n, 1, 28, 28)
-probabilities.
+probabilities. An export whose H and W are fixed gets each picture scaled to fit inside, zeros around.
 
 Source: https://github.com/onnx/models/tree/main/validated/vision/object_detection_segmentation/mask-rcnn.
 """
@@ -16,15 +16,16 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
+from maskweave.models._fixed_input import fit_inside, fixed_canvas
 from maskweave.models._mask_rcnn import Detections, to_instances
 from maskweave.models.base import Model, Prepared
-from maskweave.ops.coco_names import COCO_IDS
+from maskweave.ops.coco_names import COCO_NAMES
 from maskweave.ops.placement import Placement
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
-from maskweave.types.arrays import Array, Image
+from maskweave.types.arrays import Array, Image, Size
 from maskweave.types.instances import Instances
 
-CLASS_NAMES = tuple(COCO_IDS)
+CLASS_NAMES = COCO_NAMES
 """COCO's 80 names in order: the network's labels 1..80, less one."""
 
 _NAMES = {"boxes": "6568", "labels": "6570", "scores": "6572", "masks": "6887"}
@@ -51,7 +52,8 @@ def build(
 ) -> MaskRCNNOnnx:
     """Make a model from a loaded network; ``class_names`` are those of labels 1, 2, …
 
-    Raises `UnknownLayout` when its tensors are others, `InvalidValue` for a threshold outside [0, 1].
+    Raises `UnknownLayout` when its tensors are others or only one side of its input is fixed, `InvalidValue`
+    for a threshold outside [0, 1].
     """
     info = runtime.describe()
     if not _takes_one_image(info):
@@ -65,6 +67,7 @@ def build(
         class_names=tuple(class_names),
         mask_threshold=mask_threshold,
         input_name=info.inputs[0].name,
+        canvas=fixed_canvas(name, *info.inputs[0].shape[1:]),
     )
 
 
@@ -79,20 +82,26 @@ class MaskRCNNOnnx(Model):
         class_names: tuple[str, ...],
         mask_threshold: float,
         input_name: str,
+        canvas: Size | None = None,
     ) -> None:
         super().__init__(runtime, name=name, class_names=class_names)
         self.mask_threshold = mask_threshold
         self.input_name = input_name
+        self.canvas = canvas
 
     def prepare(self, image: Image) -> Prepared:
         """Scale (H, W, 3) uint8 RGB, take the means off, and pad with zeros."""
-        size = (image.shape[0], image.shape[1])
-        placement = Placement.short_side(size, _SHORT, longest=_LONGEST, multiple=_MULTIPLE)
+        placement = self._placement((image.shape[0], image.shape[1]))
         canvas = placement.apply(image)[:, :, ::-1].astype(np.float32) - _MEANS
         height, width = placement.scaled_size
         canvas[height:] = 0
         canvas[:, width:] = 0
         return Prepared({self.input_name: np.ascontiguousarray(canvas.transpose(2, 0, 1))}, placement)
+
+    def _placement(self, size: Size) -> Placement:
+        if self.canvas is not None:
+            return fit_inside(size, self.canvas)
+        return Placement.short_side(size, _SHORT, longest=_LONGEST, multiple=_MULTIPLE)
 
     def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Instances:
         """Keep detections of at least ``score`` and paste each mask into its box."""

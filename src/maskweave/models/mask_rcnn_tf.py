@@ -3,7 +3,8 @@
 Input ``image_tensor`` (1, 3, H, W) float32 RGB 0..255; the graph scales. Outputs ``detection_out_final``
 (1, 1, N, 7), rows (image, class, score, x1, y1, x2, y2) with coordinates in 0..1 of the input and rows of
 zeros after the last detection, and ``detection_masks`` (N, classes, 15, 15) probabilities, a mask for every
-class.
+class. Networks trained on COCO have 90 classes, one for every category id up to 90; the ten that COCO never used
+are never reported, and the others go by COCO's 80 names.
 
 The mask threshold is 0.5, as where the API's own ``reframe_box_masks_to_image_masks`` is called; some copies
 of OpenCV's sample use 0.3. Sources: https://github.com/tensorflow/models/tree/master/research/object_detection,
@@ -16,11 +17,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models._mask_rcnn import Detections, to_instances
 from maskweave.models.base import Model, Prepared
-from maskweave.ops.coco_names import COCO_IDS
+from maskweave.ops.coco_names import COCO_NAMES, LABEL_CLASSES
 from maskweave.ops.placement import Placement
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
 from maskweave.types.arrays import FloatArray, Image
@@ -30,21 +32,11 @@ DETECTIONS, MASKS = "detection_out_final", "detection_masks"
 OUTPUTS = (DETECTIONS, MASKS)
 """Layers to ask `OpenCVRuntime` for: the first is an inner one, because the mask head reads it."""
 
-_UNUSED = "unused "
 _INPUT = "image_tensor"
 
 
-def _label_map() -> tuple[str, ...]:
-    named = {coco_id: name for name, coco_id in COCO_IDS.items()}
-    return tuple(named.get(label, f"{_UNUSED}{label}") for label in range(1, 91))
-
-
-CLASS_NAMES = _label_map()
-"""Names of the network's classes 0..89: COCO's category id less one.
-
-COCO has no categories 12, 26, 29, 30, 45, 66, 68, 69, 71 and 83, but the network has outputs for them, never
-trained. They are called "unused 12" and so on here, to keep the other numbers right, and are never reported.
-"""
+CLASS_NAMES = COCO_NAMES
+"""COCO's 80 names. A network trained on COCO has 90 classes, `LABEL_CLASSES` says which is which."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +77,8 @@ def build(
 ) -> MaskRCNNTensorFlow:
     """Make a model from a loaded network.
 
-    ``class_names``: one for each class of the network, 90 for one trained on COCO. Raises `UnknownLayout`
-    when the outputs are others, `InvalidValue` for a threshold outside [0, 1].
+    ``class_names``: one for each class of the network, or COCO's 80 for one with COCO's 90. Raises
+    `UnknownLayout` when the outputs are others, `InvalidValue` for a threshold outside [0, 1].
     """
     if recognise(runtime.describe()) is None:
         seen = ", ".join(tensor.name for tensor in runtime.describe().outputs) or "none"
@@ -119,7 +111,6 @@ class MaskRCNNTensorFlow(Model):
         super().__init__(runtime, name=name, class_names=class_names)
         self.resize = resize
         self.mask_threshold = mask_threshold
-        self._reported = np.array([not each.startswith(_UNUSED) for each in class_names])
 
     def prepare(self, image: Image) -> Prepared:
         """Scale (H, W, 3) uint8 RGB to the input size, values kept."""
@@ -136,20 +127,32 @@ class MaskRCNNTensorFlow(Model):
     def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Instances:
         """Keep detections of at least ``score``, paste each one's mask of its own class into its box."""
         rows, masks = self._tensors(outputs)
-        finite = np.isfinite(rows).all(axis=1)
-        class_ids = np.where(finite, rows[:, 1], -1).astype(np.int64)
+        classes = self._classes(masks.shape[1])
+        known = (rows[:, 1] >= 0) & (rows[:, 1] < len(classes))  # not so for NaN
+        labels = np.where(known, rows[:, 1], 0).astype(np.int64)
         kept = (rows[:, 2] >= score) & (rows[:, 2] > 0)  # the rows after the last detection are zeros
-        kept &= (class_ids >= 0) & self._reported[np.clip(class_ids, 0, len(self._reported) - 1)]
-        rows, class_ids = rows[kept], class_ids[kept]
+        kept &= known & (classes[labels] >= 0)
+        rows, labels = rows[kept], labels[kept]
         height, width = placement.input_size
         found = Detections(
             boxes=placement.to_source(rows[:, 3:] * np.array([width, height] * 2)),
             scores=rows[:, 2],
-            class_ids=class_ids,
-            mask_probs=masks[np.flatnonzero(kept), class_ids],
+            class_ids=classes[labels],
+            mask_probs=masks[np.flatnonzero(kept), labels],
         )
         return to_instances(
             found, placement.source_size, self.class_names, mask_threshold=self.mask_threshold
+        )
+
+    def _classes(self, labels: int) -> NDArray[np.int64]:
+        """(labels,) index in the class names of each of the network's classes, -1 for one to be dropped."""
+        if labels == len(self.class_names):
+            return np.arange(labels, dtype=np.int64)
+        if labels == len(LABEL_CLASSES) and self.class_names == COCO_NAMES:
+            return np.array(LABEL_CLASSES, dtype=np.int64)
+        raise UnknownLayout(
+            f"{self.name}: need a name for each of its {labels} classes, got {len(self.class_names)}; "
+            "give class_names"
         )
 
     def _tensors(self, outputs: Tensors) -> tuple[FloatArray, FloatArray]:
@@ -162,11 +165,5 @@ class MaskRCNNTensorFlow(Model):
             raise EngineError(
                 f"{self.name}: need {DETECTIONS} (1, 1, N, 7) and {MASKS} (N, classes, M, M), "
                 f"got {rows.shape} and {masks.shape}"
-            )
-        classes = masks.shape[1]
-        if classes != len(self.class_names):
-            raise UnknownLayout(
-                f"{self.name}: need a name for each of its {classes} classes, got {len(self.class_names)}; "
-                "give class_names"
             )
         return rows.reshape(-1, 7).astype(np.float64), masks

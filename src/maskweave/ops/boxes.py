@@ -37,6 +37,20 @@ def clip_boxes(boxes: FloatArray, size: Size) -> FloatArray:
     return np.clip(boxes, 0, limits)
 
 
+def usable_boxes(boxes: FloatArray, scores: FloatArray) -> NDArray[np.bool_]:
+    """(N,) True where a network's box has an area and finite corners, and its score is a finite number.
+
+    Networks give NaN and infinity where their weights or their arithmetic break down.
+
+    >>> usable_boxes(np.array([[0, 0, 2, 2], [0, 0, np.nan, 2], [3, 0, 3, 2]]), np.array([0.5, 0.5, 0.5]))
+    array([ True, False, False])
+    """
+    with np.errstate(invalid="ignore"):
+        areas = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+    usable: NDArray[np.bool_] = areas & np.isfinite(boxes).all(axis=1) & np.isfinite(scores)
+    return usable
+
+
 def non_maximum_suppression(
     boxes: FloatArray, scores: FloatArray, class_ids: IntArray, *, iou: float
 ) -> NDArray[np.int64]:

@@ -22,6 +22,19 @@ COCO_IDS: dict[str, int] = {
     "scissors": 87, "teddy bear": 88, "hair drier": 89, "toothbrush": 90,
 }  # fmt: skip
 
+COCO_NAMES: tuple[str, ...] = tuple(COCO_IDS)
+"""The 80 names in order of their ids."""
+
+LABEL_CLASSES: tuple[int, ...] = tuple(
+    {coco_id: index for index, coco_id in enumerate(COCO_IDS.values())}.get(label, -1)
+    for label in range(1, 91)
+)
+"""Index in `COCO_NAMES` of each label 0..89 (COCO's id less one) of networks with an output for every id.
+
+-1 for the ten ids that COCO never used, 12, 26, 29, 30, 45, 66, 68, 69, 71 and 83: their outputs were never
+trained.
+"""
+
 _FIRST_FREE_ID = 101  # beyond COCO's own, stuff-free range of things
 
 

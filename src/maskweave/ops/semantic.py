@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
+from maskweave.types.arrays import IntArray
 from maskweave.types.instances import Instances
 from maskweave.types.semantic import IGNORE, SemanticMap
+
+
+def paint_numbers(instances: Instances, numbers: IntArray) -> IntArray:
+    """(H, W) int64: 0 where nothing is, else the number of the object there; better scores lie on top.
+
+    ``numbers``: (N,) integers, one for each object.
+    """
+    painted = np.zeros(instances.size, dtype=np.int64)
+    for row in np.argsort(instances.scores, kind="stable"):
+        crop = instances.masks.crops[row]
+        x, y = instances.masks.corners[row]
+        painted[y : y + crop.shape[0], x : x + crop.shape[1]][crop] = numbers[row]
+    return painted
 
 
 def semantic_from_instances(instances: Instances) -> SemanticMap:
@@ -13,12 +27,7 @@ def semantic_from_instances(instances: Instances) -> SemanticMap:
 
     Class ``i`` of the instances becomes class ``i + 1`` of the map.
     """
-    class_map = np.zeros(instances.size, dtype=np.uint8)
-    for row in np.argsort(instances.scores, kind="stable"):
-        crop = instances.masks.crops[row]
-        x, y = instances.masks.corners[row]
-        region = class_map[y : y + crop.shape[0], x : x + crop.shape[1]]
-        region[crop] = instances.class_ids[row] + 1
+    class_map = paint_numbers(instances, instances.class_ids + 1)
     return SemanticMap(class_map, ("background", *instances.class_names))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from types import MappingProxyType
 
 from maskweave.errors import InvalidValue
@@ -28,6 +30,7 @@ FORMATS: MappingProxyType[tuple[str, str, str], type[Writer]] = MappingProxyType
         ("masks", "video", "foreground"): MaskFolder,
         ("coco", "image", "instances"): CocoFile,
         ("coco", "video", "instances"): CocoFile,
+        ("foreground", "image", "foreground"): MaskPicture,
         ("foreground", "video", "foreground"): ForegroundVideo,
     }
 )
@@ -46,6 +49,9 @@ DEFAULTS: MappingProxyType[tuple[str, str], tuple[str, ...]] = MappingProxyType(
 """What is written when nothing is asked for."""
 
 
+_OUTPUT_NAME = re.compile(r"\.(overlay\.(jpg|png|mp4)|(masks|semantic|foreground)\.(png|mp4))$")
+
+
 def format_names() -> tuple[str, ...]:
     """Every format that exists."""
     return tuple(dict.fromkeys(name for name, _, _ in FORMATS))
@@ -54,29 +60,37 @@ def format_names() -> tuple[str, ...]:
 def choose_formats(names: Sequence[str] | None, *, kind: str, task: str) -> tuple[str, ...]:
     """The formats to write for a ``kind`` of source ("image", "video", "live") and a task.
 
-    ``names`` None takes the defaults. Raises `InvalidValue` for an unknown name, or one that the task does
-    not have for any source; one that only another kind of source has is passed over.
+    ``names`` None takes the defaults. Raises `InvalidValue` for an unknown name, one that the task does not have,
+    or none at all.
     """
-    kind = "video" if kind == "live" else kind
     if names is None:
-        return DEFAULTS[kind, task]
+        return DEFAULTS[_kind(kind), task]
+    if not names:
+        raise InvalidValue(f"--save: need at least one of {', '.join(format_names())}, got nothing")
     for name in names:
         if name not in format_names():
             raise InvalidValue(f"--save: need formats out of {', '.join(format_names())}, got {name!r}")
-        if not any(key[0] == name and key[2] == task for key in FORMATS):
-            raise InvalidValue(f"--save {name}: there is no such output of --task {task}")
-    return tuple(name for name in dict.fromkeys(names) if (name, kind, task) in FORMATS)
+        if (name, _kind(kind), task) not in FORMATS:
+            raise InvalidValue(
+                f"--save {name}: there is no such output of --task {task} for this kind of input"
+            )
+    return tuple(dict.fromkeys(names))
 
 
-def open_writers(names: Sequence[str], target: Target) -> list[Writer]:
-    """Open a writer for each format name; if one cannot be opened, those before it are undone."""
-    kind = "video" if target.info.kind == "live" else target.info.kind
-    writers: list[Writer] = []
-    try:
-        for name in names:
-            writers.append(FORMATS[name, kind, target.task](target))  # noqa: PERF401 - undone one by one below
-    except BaseException as error:
-        for writer in writers:
-            writer.__exit__(type(error), error, error.__traceback__)
-        raise
-    return writers
+def make_writers(names: Sequence[str], target: Target) -> list[Writer]:
+    """A writer for each format name; two names for the same file give one."""
+    kinds = dict.fromkeys(FORMATS[name, _kind(target.info.kind), target.task] for name in names)
+    return [kind(target) for kind in kinds]
+
+
+def is_output(path: Path) -> bool:
+    """Whether a file is named as this program names its own pictures and videos.
+
+    >>> is_output(Path("street.overlay.jpg")), is_output(Path("street.jpg"))
+    (True, False)
+    """
+    return _OUTPUT_NAME.search(path.name) is not None
+
+
+def _kind(kind: str) -> str:
+    return "video" if kind == "live" else kind

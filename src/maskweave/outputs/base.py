@@ -7,16 +7,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from typing import Self
 
 from maskweave.errors import OutputError
 from maskweave.outputs.overlay import OverlayStyle
 from maskweave.types.frame import Frame, SourceInfo
-from maskweave.types.instances import Instances
-from maskweave.types.semantic import SemanticMap
-
-Task: TypeAlias = Literal["instances", "semantic", "foreground"]
-Prediction: TypeAlias = Instances | SemanticMap
+from maskweave.types.prediction import Prediction, Task
 
 
 @dataclass(frozen=True)
@@ -24,7 +20,8 @@ class Target:
     """Where a source's results go, and what a writer must know about the run.
 
     ``folder``: the output folder. ``info``: the source. ``task``: what was asked for. ``class_names``: the
-    model's. ``model``: name of the model, for the record. ``style``: how overlays look.
+    model's. ``model``: name of the model, for the record. ``style``: how overlays look. ``inputs``: the resolved
+    paths of everything the run reads, which no output may replace.
     """
 
     folder: Path
@@ -33,14 +30,16 @@ class Target:
     class_names: tuple[str, ...]
     model: str = ""
     style: OverlayStyle = field(default_factory=OverlayStyle)
+    inputs: frozenset[Path] = frozenset()
 
     def path(self, suffix: str) -> Path:
-        """The file ``<folder>/<source name><suffix>``; its folder is made when missing."""
-        path = self.folder / f"{self.info.name}{suffix}"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{path.parent}: cannot make the output folder ({error.strerror})") from error
+        """The file ``<folder>/<source name><suffix>``; raises `OutputError` when that is an input of the run."""
+        return self.checked(self.folder / f"{self.info.name}{suffix}")
+
+    def checked(self, path: Path) -> Path:
+        """Return ``path``; raises `OutputError` when it is an input of the run."""
+        if path.resolve() in self.inputs:
+            raise OutputError(f"{path}: would replace an input of this run; choose another folder with -o")
         return path
 
     def frame_name(self, frame: Frame) -> str:
@@ -69,6 +68,9 @@ class Writer(ABC):
         """What the user should know about the output, one line each."""
         return []
 
+    def begin(self) -> None:  # noqa: B027 - a file of one picture is opened when the picture comes
+        """Open what the frames go into. Called once, by ``with``."""
+
     @abstractmethod
     def write(self, frame: Frame, prediction: Prediction) -> None:
         """Add one frame's result; raises `OutputError` when it cannot be written."""
@@ -77,6 +79,10 @@ class Writer(ABC):
         """Write what belongs at the end of the file. Called once, after the last frame."""
 
     def __enter__(self) -> Self:
+        with ExitStack() as undo:
+            undo.push(self.files)
+            self.begin()
+            undo.pop_all()
         return self
 
     def __exit__(

@@ -8,16 +8,18 @@ Source: https://cocodataset.org/#format-data.
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import IO, Any
 
 from maskweave.errors import InvalidValue
 from maskweave.ops.coco_names import category_ids
 from maskweave.ops.rle import encode_masks
-from maskweave.outputs.base import Prediction, Target, Writer
+from maskweave.outputs.base import Target, Writer
 from maskweave.outputs.files import atomic_file
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
+from maskweave.types.prediction import Prediction
 from maskweave.version import __version__
 
 
@@ -86,16 +88,37 @@ class CocoStream:
         self._file.write('\n],\n"images": [\n' + ",\n".join(self._images) + "\n]\n}\n")
 
 
+def coco_document(frame: Frame, instances: Instances, *, model: str) -> str:
+    """A whole COCO file for one picture."""
+    text = StringIO()
+    stream = CocoStream(text, class_names=instances.class_names, info=file_info(model))
+    stream.write(frame, instances, file_name=frame.file_name or frame.source, video=False)
+    stream.finish()
+    return text.getvalue()
+
+
+def file_info(model: str) -> dict[str, str]:
+    """The ``info`` block of our files, by which a later run knows that one may be replaced."""
+    return {"description": "Objects found by MaskWeave", "version": __version__, "model": model}
+
+
 class CocoFile(Writer):
-    """``<name>.json``: the objects of one image, or of every frame of a video, in COCO form."""
+    """``<name>.json``: the objects of one image, or of every frame of a video, in COCO form.
+
+    Raises `OutputError` when a file of that name is there that MaskWeave did not write: annotation tools put
+    theirs beside the photo under the same name.
+    """
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
         self._path = target.path(".json")
-        temporary = self.files.enter_context(atomic_file(self._path))
-        self._file = self.files.enter_context(temporary.open("w", encoding="utf-8"))
-        info = {"description": "Objects found by MaskWeave", "version": __version__, "model": target.model}
-        self._stream = CocoStream(self._file, class_names=target.class_names, info=info)
+
+    def begin(self) -> None:
+        """Open the file and write its head."""
+        temporary = self.files.enter_context(atomic_file(self._path, only_ours=True))
+        file = self.files.enter_context(temporary.open("w", encoding="utf-8"))
+        info = file_info(self.target.model)
+        self._stream = CocoStream(file, class_names=self.target.class_names, info=info)
 
     @property
     def path(self) -> Path:
@@ -107,12 +130,8 @@ class CocoFile(Writer):
         if not isinstance(prediction, Instances):
             raise InvalidValue("coco: need instances, got a semantic map; use --task instances")
         info = self.target.info
-        self._stream.write(
-            frame,
-            prediction,
-            file_name=f"{frame.name}.png" if frame.name else (info.path.name if info.path else info.name),
-            video=info.kind != "image",
-        )
+        file_name = frame.file_name or frame.name or (info.path.name if info.path else info.name)
+        self._stream.write(frame, prediction, file_name=file_name, video=info.kind != "image")
 
     def finish(self) -> None:
         """Close the JSON document."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -29,19 +30,47 @@ _ADVICE = {
     errno.ENAMETOOLONG: "rename the input to something shorter",
 }
 
+_MARK_BYTES = 1200
+"""How much of a file is looked at; a PNG's palette (780 bytes) may stand before its mark."""
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_MARK = b"tEXtSoftware\0MaskWeave"
+_JSON_MARK = re.compile(rb'\s*\{\s*"info"\s*:\s*\{\s*"description"\s*:\s*"Objects found by MaskWeave"')
+
+
+def is_ours(path: Path) -> bool:
+    """Whether MaskWeave wrote the file at ``path``: a PNG that says so before its pixels, or a COCO file.
+
+    The marks are a PNG's text chunk ``Software`` = ``MaskWeave`` and a COCO file's ``info.description``, which
+    comes first. Anything else is not ours, and neither is what cannot be read or is not there.
+    """
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            head = file.read(_MARK_BYTES)
+    except OSError:
+        return False
+    if head.startswith(_PNG):
+        return _PNG_MARK in head.partition(b"IDAT")[0]
+    return _JSON_MARK.match(head) is not None
+
 
 class AtomicFile:
     """One file on its way: write to ``part``, then `commit` or `discard`.
 
     ``part`` ends like ``path``, so that writers which look at the suffix pick the right format. Missing
-    parent folders are made. Raises `OutputError` when the folder cannot be written to, at once.
+    parent folders are made. ``only_ours`` never replaces a file that is not `is_ours`.
+
+    Raises `OutputError` when the folder cannot be written to or a foreign file is in the way, at once.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, only_ours: bool = False) -> None:
         self.path = Path(path)
+        self._only_ours = only_ours
         with output_errors(self.path):
             if self.path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            self._refuse_foreign()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.part = self.path.with_name(_part_name(self.path))
             self.part.touch(mode=0o666, exist_ok=False)
@@ -51,6 +80,7 @@ class AtomicFile:
         try:
             with output_errors(self.path):
                 _sync(self.part)
+                self._refuse_foreign()  # it may have come while this one was written
                 self.part.replace(self.path)
                 _sync_folder(self.path.parent)
         except BaseException:
@@ -62,10 +92,19 @@ class AtomicFile:
         with contextlib.suppress(OSError):
             self.part.unlink(missing_ok=True)
 
+    def _refuse_foreign(self) -> None:
+        if self._only_ours and self.path.exists() and not is_ours(self.path):
+            raise OutputError(
+                f"{self.path}: a file that MaskWeave did not write is there; "
+                "move it, or choose another folder with -o"
+            )
+
 
 @contextmanager
-def atomic_file(path: Path | str) -> Iterator[Path]:
+def atomic_file(path: Path | str, *, only_ours: bool = False) -> Iterator[Path]:
     """Yield a temporary path to write; it becomes ``path`` when the block ends without an exception.
+
+    ``only_ours`` refuses to replace a file that MaskWeave did not write (`is_ours`); without it, any file.
 
     Raises `OutputError` for any `OSError` on the way (disk full, no permission, a file where a folder must
     be). Whatever the block raises, Ctrl-C included, removes the temporary file and leaves an older ``path``.
@@ -77,7 +116,7 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
     >>> [file.name for file in folder.iterdir()]
     ['note.txt']
     """
-    file = AtomicFile(Path(path))
+    file = AtomicFile(Path(path), only_ours=only_ours)
     try:
         with output_errors(file.path):
             yield file.part
@@ -92,11 +131,10 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
     """Yield a temporary folder to fill; it becomes ``path`` when the block ends without an exception.
 
     An existing ``path`` is replaced as a whole, so that frames of an older, longer run do not stay among the
-    new ones; but only if each file in it has a suffix that the new folder has too: a folder with anything
-    else in it was not made by this program and raises `OutputError`. The old folder is moved aside first
-    and removed last, so at every moment one whole version is on the disk; if the second of the two renames
-    fails, the old folder is moved back. The files themselves are left to the system to bring to the disk:
-    hundreds of small ones would wait for it one by one.
+    new ones; but only if each file in it `is_ours`: a folder with anything else in it raises `OutputError`,
+    at once. The old folder is moved aside first and removed last, so at every moment one whole version is on
+    the disk; if the second of the two renames fails, the old folder is moved back. The files themselves are
+    left to the system to bring to the disk: hundreds of small ones would wait for it one by one.
 
     Raises `OutputError` as `atomic_file` does.
     """
@@ -104,6 +142,7 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
     part = final.with_name(_part_name(final))
     try:
         with output_errors(final):
+            _refuse_foreign_folder(final)
             final.parent.mkdir(parents=True, exist_ok=True)
             part.mkdir()
             yield part
@@ -132,10 +171,10 @@ def _part_name(path: Path) -> str:
 
 
 def _replace_folder(part: Path, final: Path) -> None:
+    _refuse_foreign_folder(final)
     if not final.exists():
         part.rename(final)
         return
-    _check_ours(final, {file.suffix for file in _files(part)})
     aside = final.with_name(f".{final.name[:40]}.{secrets.token_hex(4)}.old")
     final.rename(aside)
     try:
@@ -146,15 +185,17 @@ def _replace_folder(part: Path, final: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _check_ours(final: Path, suffixes: set[str]) -> None:
+def _refuse_foreign_folder(final: Path) -> None:
+    if not final.exists():
+        return
     if not final.is_dir() or final.is_symlink():
         raise OutputError(f"{final}: need a folder to replace, got a file or a link; move it away")
-    for file in _files(final):
-        if file.suffix not in suffixes:
-            raise OutputError(
-                f"{final}: holds {file.name}, which is not of the kind to be written, so the folder is not "
-                "replaced; move it away or choose another folder with -o"
-            )
+    foreign = next((file for file in _files(final) if not is_ours(file)), None)
+    if foreign is not None:
+        raise OutputError(
+            f"{final}: holds {foreign.name}, which MaskWeave did not write, so the folder is not replaced; "
+            "move it away or choose another folder with -o"
+        )
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -7,12 +7,14 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pictures
+from PIL.PngImagePlugin import PngInfo
 
 from maskweave.errors import OutputError
+from maskweave.ops.semantic import paint_numbers
 from maskweave.outputs.palette import voc_palette
 from maskweave.types.arrays import IntArray, Mask
 from maskweave.types.instances import Instances
-from maskweave.types.semantic import SemanticMap
+from maskweave.types.semantic import IGNORE, SemanticMap
 
 _LARGEST_ID = 65535
 
@@ -29,23 +31,24 @@ def instance_id_map(instances: Instances) -> IntArray:
         numbers = instances.track_ids
         if len(numbers) and numbers.min() < 1:
             raise OutputError(f"id picture: need ids from 1, got {numbers.min()}")
-    id_map = np.zeros(instances.size, dtype=np.int64)
-    for row in np.argsort(instances.scores, kind="stable"):
-        crop = instances.masks.crops[row]
-        x, y = instances.masks.corners[row]
-        id_map[y : y + crop.shape[0], x : x + crop.shape[1]][crop] = numbers[row]
-    return id_map
+    return paint_numbers(instances, numbers)
 
 
-def encode_id_map(id_map: IntArray) -> bytes:
-    """PNG of (H, W) ids: 8-bit with the VOC / DAVIS palette up to 255, 16-bit grey above.
+def needs_16_bits(id_map: IntArray) -> bool:
+    """Whether ids do not fit an 8-bit picture, in which 255 means *ignore*."""
+    return int(id_map.max(initial=0)) >= IGNORE
 
-    Raises `OutputError` above 65535, the most a PNG can hold.
+
+def encode_id_map(id_map: IntArray, *, wide: bool | None = None) -> bytes:
+    """PNG of (H, W) ids: 8-bit with the VOC / DAVIS palette, or 16-bit grey.
+
+    ``wide`` asks for 16 bits; None takes them where an id is 255 (*ignore* in 8-bit pictures) or above. Raises
+    `OutputError` above 65535, the most a PNG can hold.
     """
     largest = int(id_map.max(initial=0))
     if largest > _LARGEST_ID:
         raise OutputError(f"id picture: need ids up to {_LARGEST_ID} (16-bit PNG), got {largest}")
-    if largest > 255:
+    if needs_16_bits(id_map) if wide is None else wide:
         return _png(Pictures.fromarray(id_map.astype(np.uint16)))
     return _with_palette(id_map.astype(np.uint8))
 
@@ -67,6 +70,9 @@ def _with_palette(indices: NDArray[np.uint8]) -> bytes:
 
 
 def _png(picture: Pictures.Image) -> bytes:
+    """Encode, with the mark by which a later run knows that the file may be replaced."""
+    mark = PngInfo()
+    mark.add_text("Software", "MaskWeave")
     buffer = BytesIO()
-    picture.save(buffer, format="PNG")
+    picture.save(buffer, format="PNG", pnginfo=mark)
     return buffer.getvalue()

@@ -5,16 +5,24 @@ from __future__ import annotations
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 from PIL import Image as Pictures
 
 from maskweave.errors import InvalidValue, OutputError
-from maskweave.outputs.base import Prediction, Target, Writer
-from maskweave.outputs.files import atomic_file, atomic_folder
-from maskweave.outputs.masks_png import encode_binary, encode_class_map, encode_id_map, instance_id_map
+from maskweave.outputs.base import Target, Writer
+from maskweave.outputs.files import atomic_file, atomic_folder, output_errors
+from maskweave.outputs.masks_png import (
+    encode_binary,
+    encode_class_map,
+    encode_id_map,
+    instance_id_map,
+    needs_16_bits,
+)
 from maskweave.outputs.overlay import draw_overlay
 from maskweave.types.arrays import Image
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
+from maskweave.types.prediction import Prediction
 
 MASK_SUFFIX = {"instances": ".masks", "semantic": ".semantic", "foreground": ".foreground"}
 """What a task's mask pictures are called."""
@@ -70,9 +78,9 @@ class _OneFile(Writer):
     def path(self) -> Path:
         return self._path
 
-    def put(self, data: bytes) -> None:
-        """Write the whole file."""
-        with atomic_file(self._path) as temporary:
+    def put(self, data: bytes, *, only_ours: bool = False) -> None:
+        """Write the whole file; with ``only_ours`` never in place of one that another program wrote."""
+        with atomic_file(self._path, only_ours=only_ours) as temporary:
             temporary.write_bytes(data)
 
 
@@ -97,26 +105,44 @@ class MaskPicture(_OneFile):
 
     def write(self, frame: Frame, prediction: Prediction) -> None:
         """Encode and write."""
-        self.put(encode_masks_picture(prediction, self.target.task))
+        self.put(encode_masks_picture(prediction, self.target.task), only_ours=True)
 
 
 class MaskFolder(Writer):
-    """``<name>.masks/`` (or ``.semantic/``, ``.foreground/``): one label picture for each frame of a video."""
+    """``<name>.masks/`` (or ``.semantic/``, ``.foreground/``): one label picture for each frame of a video.
+
+    All pictures of a folder have one depth: when the first id comes that needs 16 bits, those before it are written
+    again.
+    """
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
         self._path = target.path(MASK_SUFFIX[target.task])
-        self._folder = self.files.enter_context(atomic_folder(self._path))
+        self._wide = False
 
     @property
     def path(self) -> Path:
         """The folder."""
         return self._path
 
+    def begin(self) -> None:
+        """Make the folder under a hidden name."""
+        self._folder = self.files.enter_context(atomic_folder(self._path))
+
     def write(self, frame: Frame, prediction: Prediction) -> None:
         """Add ``<frame>.png``."""
         file = self._folder / f"{self.target.frame_name(frame)}.png"
-        try:
-            file.write_bytes(encode_masks_picture(prediction, self.target.task))
-        except OSError as error:
-            raise OutputError(f"{self._path}: cannot write frame {frame.index} ({error.strerror})") from error
+        with output_errors(self._path):
+            file.write_bytes(self._encode(prediction))
+
+    def _encode(self, prediction: Prediction) -> bytes:
+        if not isinstance(prediction, Instances):
+            return encode_masks_picture(prediction, self.target.task)
+        id_map = instance_id_map(prediction)
+        if not self._wide and needs_16_bits(id_map):
+            self._wide = True
+            for earlier in self._folder.iterdir():
+                with Pictures.open(earlier) as picture:
+                    narrow = np.asarray(picture)
+                earlier.write_bytes(encode_id_map(narrow, wide=True))
+        return encode_id_map(id_map, wide=self._wide)

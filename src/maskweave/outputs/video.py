@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from maskweave.errors import InvalidValue, MaskWeaveError, OutputError
 from maskweave.outputs.files import AtomicFile, output_errors
-from maskweave.types.arrays import Image, Size, check_image, check_size
+from maskweave.types.arrays import Image, Size, check_image
 from maskweave.types.frame import SourceInfo
 
 if TYPE_CHECKING:
@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
 # PyAV is imported where it is used: this module is also loaded by runs that write no video.
 
-_ENCODERS = {"h264": "libx264"}
+_ENCODER = "libx264"
+"""H.264, which every browser plays."""
 _LIVE_TIME_BASE = Fraction(1, 90_000)
 _LARGEST_TICKS = 1_000_000
 _GUESSED_RATE = Fraction(25)
+_TOLD_SHIFT = Fraction(1, 2000)
+"""Seconds from which on a shift of all times is told: half of the last digit shown."""
 _BT709, _BT601 = 1, 6
 """ITU-T H.273 numbers, the same for matrix, primaries and transfer; 6 is SMPTE 170M."""
 _LIMITED_RANGE = 1
@@ -36,23 +39,17 @@ _LIMITED_RANGE = 1
 class Encoding:
     """How the pictures are compressed.
 
-    - ``codec``: "h264", the one that every browser plays.
     - ``crf``: quality, 0 (lossless) .. 51; 23 is x264's own middle.
     - ``preset``: x264's speed, "ultrafast" .. "veryslow".
-    - ``threads``: encoder threads; 0 leaves it to x264.
 
-    Raises `InvalidValue` for a codec or number outside.
+    Raises `InvalidValue` for a number outside.
     """
 
-    codec: Literal["h264"] = "h264"
     crf: float = 23
     preset: str = "veryfast"
-    threads: int = 0
 
     def __post_init__(self) -> None:
         """Check."""
-        if self.codec not in _ENCODERS:
-            raise InvalidValue(f"codec: need one of {', '.join(_ENCODERS)}, got {self.codec!r}")
         if not 0 <= self.crf <= 51:
             raise InvalidValue(f"crf: need 0..51, got {self.crf:g}")
 
@@ -61,17 +58,14 @@ class VideoWriter:
     """Writes one MP4 file; a context manager.
 
     Times are the source's, tick for tick, except that the earliest of its pictures and sounds becomes 0
-    (``start`` tells how many seconds were taken off); the gap between sound and picture is kept. Sound of
-    ``info.path`` is copied packet by packet while the pictures come, or turned into AAC with a line in
-    ``warnings``. Odd sizes grow by one repeated row or column, as H.264's 4:2:0 needs even ones. Colours are
-    written in limited range, BT.709 above 576 lines or from 1280 columns on and BT.601 below, and tagged so.
+    (``start`` tells how many seconds were taken off, and so do ``warnings``); the gap between sound and
+    picture is kept. Sound of ``info.path`` is copied packet by packet while the pictures come, or turned into
+    AAC with a line in ``warnings``. Odd sizes grow by one repeated row or column, as H.264's 4:2:0 needs even
+    ones. Colours are written in limited range, whatever the source's (reading has turned them into RGB), BT.709
+    above 576 lines or from 1280 columns on and BT.601 below, and tagged so.
 
     The file has no B-frames: coding order is display order, so every duration in it is exact, variable rate
     included, and no edit list is needed to start at 0.
-
-    - ``size``: (height, width) of the pictures; None takes the first one's.
-    - ``fps``: rate told to the encoder where ``info.rate`` is unknown; times are never made from it.
-    - ``sound``: False leaves the sound out.
 
     Raises `OutputError` when the file cannot be written or no picture came, `InvalidValue` for a picture of
     another kind or size. After any exception there is no file, and an older one of that name is untouched.
@@ -82,18 +76,14 @@ class VideoWriter:
         path: Path | str,
         info: SourceInfo,
         *,
-        size: tuple[int, int] | None = None,
-        fps: Fraction | float | None = None,
         encoding: Encoding | None = None,
-        sound: bool = True,
     ) -> None:
         self.warnings: list[str] = []
         self.start = Fraction(0)
         self._info = info
-        self._size: Size | None = None if size is None else check_size(size)
-        self._rate = _sane_rate(info.rate or (Fraction(fps).limit_denominator(1001) if fps else None))
+        self._size: Size | None = None
+        self._rate = _sane_rate(info.rate)
         self._encoding = encoding or Encoding()
-        self._wants_sound = sound and info.has_audio and info.path is not None
         self._time_base = _time_base(info)
         self._file = AtomicFile(Path(path))
         self._container: Any = None
@@ -198,25 +188,26 @@ class VideoWriter:
         self._container = av.open(str(self._file.part), "w", format="mp4", container_options=options)
         self._stream = self._add_pictures()
         begins = [first]
-        if self._wants_sound and self._info.path is not None:
+        if self._info.has_audio and self._info.path is not None:
             self._sound = self._open_sound(self._info.path)
         if self._sound is not None and (heard := self._sound.first_time) is not None:
             begins.append(max(heard, min(first, Fraction(0))))  # an encoder's run-in lies before 0
         self.start = (min(begins) // self._time_base) * self._time_base
         if self._sound is not None:
             self._sound.start = self.start
+        if abs(self.start) >= _TOLD_SHIFT:
+            self.warnings.append(f"the source begins at {float(self.start):.3f} s; the video begins at 0")
 
     def _add_pictures(self) -> Any:
         size = self._size or (0, 0)
         settings = self._encoding
         options = {"crf": f"{settings.crf:g}", "preset": settings.preset, "bf": "0"}
-        stream = self._container.add_stream(_ENCODERS[settings.codec], rate=self._rate, options=options)
+        stream = self._container.add_stream(_ENCODER, rate=self._rate, options=options)
         stream.height, stream.width = (side + side % 2 for side in size)
         stream.pix_fmt = "yuv420p"
         stream.time_base = self._time_base
         context = stream.codec_context
         context.time_base = self._time_base
-        context.thread_count = settings.threads
         context.color_range = _LIMITED_RANGE
         tag = _BT709 if _is_hd(size) else _BT601
         context.colorspace = context.color_primaries = context.color_trc = tag

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from maskweave.errors import InvalidValue
-from maskweave.outputs.base import Prediction, Target, Writer
+from maskweave.outputs.base import Target, Writer
 from maskweave.outputs.overlay import draw_overlay
 from maskweave.outputs.video import VideoWriter
 from maskweave.types.arrays import Image
 from maskweave.types.frame import Frame
+from maskweave.types.prediction import Prediction
 from maskweave.types.semantic import SemanticMap
 
 
@@ -24,7 +25,12 @@ class _Video(Writer):
     def __init__(self, target: Target, path: Path | None = None) -> None:
         super().__init__(target)
         self._path = path or target.path(self.suffix)
-        self._video = self.files.enter_context(VideoWriter(self._path, target.info))
+        self._warnings: list[str] = []
+
+    def begin(self) -> None:
+        """Open the video."""
+        self._video = self.files.enter_context(VideoWriter(self._path, self.target.info))
+        self._warnings = self._video.warnings
 
     @property
     def path(self) -> Path:
@@ -34,7 +40,7 @@ class _Video(Writer):
     @property
     def warnings(self) -> list[str]:
         """What the encoder had to change."""
-        return self._video.warnings
+        return self._warnings
 
     def write(self, frame: Frame, prediction: Prediction) -> None:
         """Draw and encode one frame."""

@@ -7,7 +7,9 @@ As a program: ``python _read_opencv.py MODEL [TEXT_GRAPH]`` ends with 0 when Ope
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,18 @@ def read_net(model: Path, text_graph: Path | None) -> Any:
     return cv2.dnn.readNetFromTensorflow(str(model), config, classic)
 
 
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep OpenCV from writing lines of its own to stderr: what went wrong arrives as an exception."""
+    logging = cv2.utils.logging
+    before = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        logging.setLogLevel(before)
+
+
 def one_line(error: BaseException) -> str:
     """What an engine complains of, in one line of reasonable length."""
     text = " ".join(str(error).split())
@@ -42,7 +56,8 @@ def main(arguments: list[str]) -> int:
     """Load the file of the command line and say how that went."""
     text_graph = Path(arguments[1]) if len(arguments) > 1 else None
     try:
-        net = read_net(Path(arguments[0]), text_graph)
+        with quiet():
+            net = read_net(Path(arguments[0]), text_graph)
         why = "it holds no network" if net.empty() else ""
     except cv2.error as error:
         why = one_line(error)

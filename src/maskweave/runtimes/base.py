@@ -38,7 +38,7 @@ class Runtime(Protocol):
     def run(self, inputs: Tensors) -> Tensors:
         """Run the network on named arrays and return named arrays.
 
-        Raises `EngineError` when the engine fails.
+        Raises `EngineError` when the arrays do not fit the network's inputs, or the engine fails.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,9 @@ import numpy as np
 import onnxruntime
 
 from maskweave.errors import DeviceUnavailable, EngineError, InvalidValue, NotAModel
+from maskweave.runtimes._inputs import check_inputs
 from maskweave.runtimes.base import RuntimeInfo, Tensors, TensorSpec
 from maskweave.runtimes.onnx_files import check_external_data
-from maskweave.types.arrays import Array
 
 PROVIDERS: dict[str, str] = {
     "cpu": "CPUExecutionProvider",
@@ -36,6 +36,26 @@ def available_devices() -> tuple[str, ...]:
     """Devices that the installed ONNX Runtime was built for; loading a model tells whether they work."""
     built = onnxruntime.get_available_providers()
     return tuple(device for device, provider in PROVIDERS.items() if provider in built)
+
+
+@dataclass(frozen=True)
+class OnnxDescription:
+    """What an ONNX file says of itself, whichever engine runs it; ``metadata`` is its own custom map."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    metadata: dict[str, str]
+
+
+def describe_file(path: Path) -> OnnxDescription:
+    """Read an ONNX file's inputs, outputs and metadata, for engines that cannot; raises `NotAModel`.
+
+    ONNX Runtime loads it for that, without preparing to run it, so that a file is described alike everywhere.
+    """
+    check_external_data(path)
+    options = _options(threads=1)
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return _description(_session(path, path.name, options, PROVIDERS["cpu"], {}))
 
 
 class OnnxRuntime:
@@ -65,16 +85,14 @@ class OnnxRuntime:
                 f"device {device}: {provider} was asked for, but ONNX Runtime serves {name} with "
                 f"{', '.join(served)}; is the device's driver library installed? Otherwise choose cpu"
             )
-        self._inputs = tuple(_spec(tensor) for tensor in self._session.get_inputs())
-        self._outputs = tuple(_spec(tensor) for tensor in self._session.get_outputs())
-        self._metadata = dict(self._session.get_modelmeta().custom_metadata_map)
+        self._description = _description(self._session)
 
     def run(self, inputs: Tensors) -> Tensors:
-        """Run the network; see `Runtime`. Raises `InvalidValue` for inputs that do not fit its own list."""
+        """Run the network; see `Runtime`."""
         if self._session is None:
             raise EngineError("ONNX Runtime: the network was closed; load it again")
-        _check(inputs, self._inputs)
-        names = [spec.name for spec in self._outputs]
+        check_inputs(inputs, self._description.inputs)
+        names = [spec.name for spec in self._description.outputs]
         try:
             found = self._session.run(names, inputs)
         except Exception as error:  # ONNX Runtime's exceptions have no common base but this
@@ -87,9 +105,9 @@ class OnnxRuntime:
             engine="onnxruntime",
             engine_version=onnxruntime.__version__,
             device=self._device,
-            inputs=self._inputs,
-            outputs=self._outputs,
-            metadata=self._metadata,
+            inputs=self._description.inputs,
+            outputs=self._description.outputs,
+            metadata=self._description.metadata,
         )
 
     def close(self) -> None:
@@ -145,30 +163,18 @@ def _session(
         raise NotAModel(f"{name}: ONNX Runtime cannot load it as a model: {_one_line(error)}") from error
 
 
+def _description(session: Any) -> OnnxDescription:
+    return OnnxDescription(
+        inputs=tuple(_spec(tensor) for tensor in session.get_inputs()),
+        outputs=tuple(_spec(tensor) for tensor in session.get_outputs()),
+        metadata=dict(session.get_modelmeta().custom_metadata_map),
+    )
+
+
 def _spec(tensor: Any) -> TensorSpec:
-    shape = tuple(edge if isinstance(edge, int) else None for edge in tensor.shape)
+    shape = tuple(edge if isinstance(edge, int) and edge >= 0 else None for edge in tensor.shape)
     kind = tensor.type.removeprefix("tensor(").removesuffix(")")
     return TensorSpec(tensor.name, shape, _DTYPES.get(kind, kind))
-
-
-def _check(inputs: Tensors, specs: Sequence[TensorSpec]) -> None:
-    if set(inputs) != {spec.name for spec in specs}:
-        raise InvalidValue(
-            f"inputs: need {', '.join(spec.name for spec in specs)}, got {', '.join(inputs) or 'none'}"
-        )
-    for spec in specs:
-        array = inputs[spec.name]
-        if array.dtype != np.dtype(spec.dtype) or not _fits(array, spec.shape):
-            shape = ", ".join("any" if edge is None else str(edge) for edge in spec.shape)
-            raise InvalidValue(
-                f"input {spec.name}: need ({shape}) {spec.dtype}, got {array.shape} {array.dtype}"
-            )
-
-
-def _fits(array: Array, shape: tuple[int | None, ...]) -> bool:
-    return array.ndim == len(shape) and all(
-        need is None or need == got for need, got in zip(shape, array.shape, strict=True)
-    )
 
 
 def _one_line(error: BaseException) -> str:

@@ -8,14 +8,18 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 from maskweave.errors import DeviceUnavailable, EngineError, InvalidValue, NotAModel
 from maskweave.runtimes import _read_opencv
+from maskweave.runtimes._inputs import check_inputs, check_names
 from maskweave.runtimes.base import RuntimeInfo, Tensors, TensorSpec
+
+if TYPE_CHECKING:
+    from maskweave.runtimes.onnxruntime import OnnxDescription
 
 _CHECK_SECONDS = 120
 _PLACEHOLDER = re.compile(r'name:\s*"([^"]+)"\s+op:\s*"Placeholder"')
@@ -33,7 +37,10 @@ class OpenCVRuntime:
     - ``verified``: the caller knows the file by its hash. Any other file is loaded in a child process first,
       because a malformed graph crashes OpenCV's importer (costs about half a second).
 
-    Images go in as (N, 3, H, W) float32. Raises `NotAModel`, `DeviceUnavailable`, `InvalidValue`.
+    Inputs are what the network asks for: (N, 3, H, W) float32 for TensorFlow graphs, what an ONNX file says
+    of itself otherwise. OpenCV 4.x refuses most ONNX files whose sizes are free; 5.x runs them.
+
+    Raises `NotAModel`, `DeviceUnavailable`, `InvalidValue`.
     """
 
     def __init__(
@@ -58,41 +65,69 @@ class OpenCVRuntime:
             )
         if threads is not None:
             _set_threads(threads)
+        self._name = path.name
+        self._onnx = _described(path) if _is_onnx(path) else None
         if not verified:
             _check_in_child(path, text_path)
         self._net = _load(path, text_path)
         self._outputs = _output_names(self._net, outputs)
         self._inputs = _input_names(text_path)
+        if self._onnx is not None and outputs is None:
+            self._outputs = _outputs_of_file(self._onnx, self._outputs, path)
 
     def run(self, inputs: Tensors) -> Tensors:
-        """Run the network; see `Runtime`. Raises `InvalidValue` for wrong names too."""
+        """Run the network; see `Runtime`."""
         if self._net is None:
             raise EngineError("OpenCV: the network was closed; load it again")
-        _check_names(inputs, self._inputs)
+        self._check(inputs)
         try:
-            for name, blob in inputs.items():
-                # With a single input the name is left out: OpenCV does not know the names of an ONNX file's.
-                self._net.setInput(blob, *([name] if len(inputs) > 1 else []))
-            found = self._net.forward(list(self._outputs))
+            with _read_opencv.quiet():
+                for name, blob in inputs.items():
+                    # With a single input the name is left out: OpenCV 4.x does not know an ONNX file's names.
+                    self._net.setInput(blob, *([name] if len(inputs) > 1 else []))
+                found = self._net.forward(list(self._outputs))
         except (cv2.error, TypeError) as error:
-            raise EngineError(f"OpenCV: the network failed: {_read_opencv.one_line(error)}") from error
+            why = _read_opencv.one_line(error)
+            if self._onnx is not None:
+                raise EngineError(_cannot_run(self._name, why)) from error
+            raise EngineError(f"OpenCV: the network failed: {why}") from error
         # Copied, because OpenCV's arrays may be the net's own memory, which the next run overwrites.
         return {name: np.array(array) for name, array in zip(self._outputs, found, strict=True)}
 
     def describe(self) -> RuntimeInfo:
-        """See `Runtime`. OpenCV tells neither shapes, which are (), nor the inputs of an ONNX file."""
+        """See `Runtime`. OpenCV tells no shapes: those of a TensorFlow graph are (), an ONNX file tells its own."""
+        told = {} if self._onnx is None else {tensor.name: tensor for tensor in self._onnx.outputs}
+        unnamed = tuple(TensorSpec(name, (), "float32") for name in self._inputs)
         return RuntimeInfo(
             engine="opencv",
             engine_version=cv2.__version__,
             device="cpu",
-            inputs=tuple(TensorSpec(name, (), "float32") for name in self._inputs),
-            outputs=tuple(TensorSpec(name, (), "float32") for name in self._outputs),
-            metadata={},
+            inputs=unnamed if self._onnx is None else self._onnx.inputs,
+            outputs=tuple(told.get(name) or TensorSpec(name, (), "float32") for name in self._outputs),
+            metadata={} if self._onnx is None else self._onnx.metadata,
         )
 
     def close(self) -> None:
         """Free the network."""
         self._net = None
+
+    def _check(self, inputs: Tensors) -> None:
+        if self._onnx is not None:
+            check_inputs(inputs, self._onnx.inputs)
+        elif self._inputs:
+            check_names(inputs, self._inputs)
+        elif not inputs:
+            raise EngineError("inputs: need at least one, got none")
+
+
+def _is_onnx(path: Path) -> bool:
+    return path.suffix.lower() == ".onnx"
+
+
+def _described(path: Path) -> OnnxDescription:
+    from maskweave.runtimes.onnxruntime import describe_file  # only ONNX files need the other engine
+
+    return describe_file(path)
 
 
 def _existing(path: str | Path, what: str) -> Path:
@@ -130,20 +165,38 @@ def _check_in_child(model: Path, text_graph: Path | None) -> None:
 
 def _load(model: Path, text_graph: Path | None) -> Any:
     try:
-        net = _read_opencv.read_net(model, text_graph)
+        with _read_opencv.quiet():
+            net = _read_opencv.read_net(model, text_graph)
+            if not net.empty():
+                net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
+                net.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
     except cv2.error as error:
         raise NotAModel(_refusal(model, text_graph, _read_opencv.one_line(error))) from error
     if net.empty():
         raise NotAModel(_refusal(model, text_graph, "it holds no network"))
-    net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
-    net.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
     return net
 
 
 def _refusal(model: Path, text_graph: Path | None, why: str) -> str:
+    if _is_onnx(model):
+        return _cannot_run(model.name, why)
     lacks = model.suffix.lower() == ".pb" and text_graph is None
     hint = "; does it need its text graph (.pbtxt)?" if lacks else ""
     return f"{model.name}: OpenCV cannot load it as a model: {why}{hint}"
+
+
+def _cannot_run(name: str, why: str) -> str:
+    """For ONNX files, which ONNX Runtime was able to read: it is the engine that is wrong, not the file."""
+    return f"engine opencv cannot run {name}: {why}; leave --engine out"
+
+
+def _outputs_of_file(onnx: OnnxDescription, own: tuple[str, ...], model: Path) -> tuple[str, ...]:
+    """The outputs that the file names, provided that OpenCV has them all."""
+    names = tuple(tensor.name for tensor in onnx.outputs)
+    missing = [name for name in names if name not in own]
+    if missing:
+        raise NotAModel(_cannot_run(model.name, f"it does not give the output {missing[0]}"))
+    return names
 
 
 def _output_names(net: Any, wanted: Sequence[str] | None) -> tuple[str, ...]:
@@ -156,10 +209,3 @@ def _input_names(text_graph: Path | None) -> tuple[str, ...]:
     if text_graph is None:
         return ()
     return tuple(_PLACEHOLDER.findall(text_graph.read_text(encoding="utf-8", errors="replace")))
-
-
-def _check_names(inputs: Tensors, known: Sequence[str]) -> None:
-    if not inputs or (known and set(inputs) != set(known)):
-        raise InvalidValue(
-            f"inputs: need {', '.join(known) or 'at least one'}, got {', '.join(inputs) or 'none'}"
-        )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
-from maskweave.errors import ImageTooLarge
+from maskweave.errors import ImageTooLarge, InvalidValue
 from maskweave.types.frame import Frame, SourceInfo
 
 MAX_PIXELS = 50_000_000
 """Default pixel budget of one picture: 50 Mpx, 150 MB as RGB; above it a file is refused unread."""
+
+FRAME_RATE = Fraction(25)
+"""Frames per second of what does not say: folders of frames, streams without a rate."""
 
 
 @runtime_checkable
@@ -23,7 +27,8 @@ class Source(Protocol):
     Iterating yields `Frame` in order of time and holds one at a time. Iterating again starts again, except
     for live sources. A source is a context manager; `close` may be called more than once.
 
-    Iterating raises `SourceError` when nothing can be read, or nothing more where more must follow.
+    Iterating raises `SourceError` when nothing can be read, or nothing more where more must follow. A live
+    source that breaks off after its first frame ends there, with a line in ``warnings``.
     """
 
     @property
@@ -71,9 +76,21 @@ class Closing:
 
 
 def check_budget(width: int, height: int, *, max_pixels: int, label: str) -> None:
-    """Raise `ImageTooLarge` when a picture of ``width`` x ``height`` pixels is over the budget."""
+    """Raise `ImageTooLarge` when a picture of ``width`` x ``height`` pixels, not yet decoded, is over the budget."""
     if width * height > max_pixels:
         raise ImageTooLarge(
             f"{label}: {width} x {height} pixels are {width * height / 1e6:.1f} Mpx, over the budget of "
-            f"{max_pixels / 1e6:g} Mpx; scale it down or raise the budget with --max-pixels"
+            f"{max_pixels / 1e6:g} Mpx; scale it down or raise the budget "
+            "(--max-pixels, in Python max_pixels=)"
         )
+
+
+def exact_rate(rate: Fraction | float) -> Fraction:
+    """A rate in frames per second as a fraction; raises `InvalidValue` for one that is not above 0."""
+    try:
+        exact = Fraction(rate).limit_denominator(1001)
+    except (ValueError, OverflowError, TypeError):  # NaN, infinity, no number
+        exact = Fraction(0)
+    if exact <= 0:
+        raise InvalidValue(f"rate: need frames per second, 0.001 or more, got {rate}")
+    return exact

@@ -10,7 +10,7 @@ from typing import Any
 import av
 
 from maskweave.errors import SourceNotFound, UnreadableVideo
-from maskweave.sources.base import MAX_PIXELS, Closing, check_budget
+from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, Closing, check_budget
 from maskweave.sources.decoding import (
     Clock,
     Damage,
@@ -27,17 +27,16 @@ from maskweave.types.frame import Frame, SourceInfo
 TIMEOUT = 10.0
 """Seconds to wait for a connection, or for the next frame, before giving up."""
 _TICKS = 90_000
-_GUESSED_RATE = Fraction(25)
 
 
 class CameraSource(Closing):
     """Camera number ``index`` of this machine, live.
 
-    Times are seconds since the first frame by this machine's steady clock, in ticks of 1/90000. Ends only
-    when closed.
+    Times are seconds since the first frame by this machine's steady clock, in ticks of 1/90000. Ends
+    when closed, or with a line in ``warnings`` when the camera gives no frame for ``timeout`` seconds.
 
-    Raises `SourceNotFound` when no camera of that number opens; iterating raises `UnreadableVideo` when it
-    gives no frame for ``timeout`` seconds.
+    Raises `SourceNotFound` when no camera of that number opens; iterating raises `UnreadableVideo` when not
+    even the first frame comes.
     """
 
     def __init__(
@@ -72,6 +71,13 @@ class CameraSource(Closing):
         index = 0
         while self._capture is not None:
             bgr = self._next()
+            if bgr is None and not index:
+                raise UnreadableVideo(
+                    f"camera {self._index}: no frame for {self._timeout:g} s; is it plugged in and free?"
+                )
+            if bgr is None:
+                self.warnings.append(_broke_off(index, f"no frame for {self._timeout:g} s"))
+                return
             now = time.monotonic()
             begin = now if begin is None else begin
             ticks = max(last + 1, round((now - begin) * _TICKS))
@@ -80,28 +86,27 @@ class CameraSource(Closing):
             yield Frame(bgr[:, :, ::-1].copy(), index, Fraction(ticks, _TICKS), None, self.info.name)
             last, index = ticks, index + 1
 
-    def _next(self) -> Any:
-        """The next (H, W, 3) uint8 BGR picture; a camera may miss a few, but not for long."""
+    def _next(self) -> Any | None:
+        """The next (H, W, 3) uint8 BGR picture; a camera may miss a few, but None when it does for long."""
         deadline = time.monotonic() + self._timeout
         while True:
             good, bgr = self._capture.read()
             if good and bgr is not None:
                 return bgr
             if time.monotonic() >= deadline:
-                raise UnreadableVideo(
-                    f"camera {self._index}: no frame for {self._timeout:g} s; is it plugged in and free?"
-                )
+                return None
             time.sleep(0.02)
 
 
 class RtspSource(Closing):
     """A network camera at an ``rtsp://`` or ``rtsps://`` address, live, over TCP.
 
-    Times are the stream's own. Ends when the camera ends the stream.
+    Times are the stream's own. Ends when the camera ends the stream, or with a line in ``warnings`` when it
+    breaks off, so that what came until then can be kept.
 
     Raises `SourceNotFound` when there is no answer within ``timeout`` seconds, `UnreadableVideo` when the
-    answer holds no video; iterating raises `UnreadableVideo` when it breaks off. Messages never show the
-    password of an address.
+    answer holds no video; iterating raises `UnreadableVideo` when it ends before the first frame. Messages
+    never show the password of an address.
     """
 
     def __init__(
@@ -111,9 +116,9 @@ class RtspSource(Closing):
         *,
         timeout: float = TIMEOUT,
         max_pixels: int = MAX_PIXELS,
-        threads: int | None = None,
     ) -> None:
         self._shown = without_secrets(address)
+        self._timeout = timeout
         self._max_pixels = max_pixels
         self.warnings: list[str] = []
         self._container: Any = _opened_stream(address, self._shown, timeout)
@@ -121,7 +126,7 @@ class RtspSource(Closing):
         if stream is None:
             self.close()
             raise UnreadableVideo(f"{self._shown}: need a video stream, got none; check the address")
-        set_threads(stream, threads, live=True)
+        set_threads(stream, None, live=True)
         self._stream = stream
         self.info = SourceInfo(
             name=name or safe_stem(self._shown.split("://", 1)[-1]),
@@ -138,19 +143,34 @@ class RtspSource(Closing):
 
     def __iter__(self) -> Iterator[Frame]:
         damage = Damage()
-        clock = Clock(self._stream, self.info.rate or _GUESSED_RATE, damage)
-        size: tuple[int, int] | None = None
-        signs: tuple[int, int, int, int] | None = None
+        count = 0
+        why = "it ended before the first frame"
         try:
-            for index, raw in enumerate(decoded(self._container, self._stream, damage)):
-                check_budget(raw.width, raw.height, max_pixels=self._max_pixels, label=self._shown)
-                size = size or (raw.height, raw.width)
-                signs = signs or orientation_matrix(raw)
-                yield Frame(to_image(raw, size, signs), index, clock.time(raw), None, self.info.name)
+            for frame in self._frames(damage):
+                yield frame
+                count += 1
         except av.FFmpegError as error:
-            raise UnreadableVideo(f"{self._shown}: the stream broke off ({_reason(error)})") from error
+            why = f"it broke off before the first frame ({self._why(error)})"
+            if count:
+                self.warnings.append(_broke_off(count, self._why(error)))
         finally:
             self.warnings.extend(damage.sentences())
+        if not count:
+            raise UnreadableVideo(f"{self._shown}: need a live stream, got none: {why}; check the camera")
+
+    def _frames(self, damage: Damage) -> Iterator[Frame]:
+        clock = Clock(self._stream, self.info.rate or FRAME_RATE, damage)
+        size: tuple[int, int] | None = None
+        signs: tuple[int, int, int, int] | None = None
+        for index, raw in enumerate(decoded(self._container, self._stream, damage, live=True)):
+            check_budget(raw.width, raw.height, max_pixels=self._max_pixels, label=self._shown)
+            size = size or (raw.height, raw.width)
+            signs = signs or orientation_matrix(raw)
+            yield Frame(to_image(raw, size, signs), index, clock.time(raw), None, self.info.name)
+
+    def _why(self, error: BaseException) -> str:
+        timed_out = isinstance(error, av.error.ExitError)  # so FFmpeg calls it when our time limit stops it
+        return f"no answer for {self._timeout:g} s" if timed_out else _reason(error)
 
 
 def _opened_camera(index: int) -> Any:
@@ -190,7 +210,11 @@ def _opened_stream(address: str, shown: str, timeout: float) -> Any:
     except (av.FFmpegError, OSError, ValueError) as error:
         raise SourceNotFound(
             f"{shown}: no stream within {timeout:g} s ({_reason(error)}); check address, password and network"
-        ) from error
+        ) from None  # FFmpeg's own error shows the password
+
+
+def _broke_off(frames: int, why: str) -> str:
+    return f"the stream broke off after {frames} frame{'s' * (frames != 1)}: {why}"
 
 
 def _reason(error: BaseException) -> str:

@@ -61,12 +61,13 @@ def set_threads(stream: Any, threads: int | None, *, live: bool = False) -> None
     stream.codec_context.thread_count = threads or min(4, os.cpu_count() or 1)
 
 
-def decoded(container: Any, stream: Any, damage: Damage) -> Iterator[Any]:
+def decoded(container: Any, stream: Any, damage: Damage, *, live: bool = False) -> Iterator[Any]:
     """Yield the stream's `av.VideoFrame`s; count damaged packets and go on after them.
 
-    Raises `av.FFmpegError` only when reading a live stream fails (``container`` with a time-out).
+    Raises `av.FFmpegError` when reading takes too long, and for a ``live`` stream also when reading fails for
+    good; a file that fails for good ends there, with its damage counted.
     """
-    for packet in _packets(container, stream, damage):
+    for packet in _packets(container, stream, damage, live=live):
         try:
             frames = packet.decode()
         except (av.FFmpegError, ValueError):
@@ -78,7 +79,7 @@ def decoded(container: Any, stream: Any, damage: Damage) -> Iterator[Any]:
             yield frame
 
 
-def _packets(container: Any, stream: Any, damage: Damage) -> Iterator[Any]:
+def _packets(container: Any, stream: Any, damage: Damage, *, live: bool) -> Iterator[Any]:
     """Packets of ``stream`` and the flushing one at the end; reading goes on after an unreadable place."""
     failures = 0
     while True:
@@ -92,8 +93,12 @@ def _packets(container: Any, stream: Any, damage: Damage) -> Iterator[Any]:
                 raise
             failures += 1
             damage.packets += 1
-            if failures > _TOO_MANY_FAILURES or isinstance(error, (av.EOFError, PermissionError)):
-                return
+            if failures <= _TOO_MANY_FAILURES and not isinstance(error, (av.EOFError, PermissionError)):
+                continue
+            if live:
+                damage.packets -= failures  # no damaged packets, but the end of the connection
+                raise
+            return
 
 
 class Clock:

@@ -14,15 +14,19 @@ from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
 from maskweave.errors import InvalidValue, MaskWeaveError, SourceNotFound, UnreadableImage, UnreadableVideo
-from maskweave.sources.base import MAX_PIXELS, Source
-from maskweave.sources.kinds import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Kind, kind_by_suffix, kind_of
+from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, Source, exact_rate
+from maskweave.sources.kinds import (
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    Kind,
+    is_regular,
+    kind_by_suffix,
+    kind_of,
+)
 from maskweave.sources.names import distinct_names, natural_key, safe_stem, stem_within
 from maskweave.types.frame import Frame, SourceInfo
 
 AnyKind: TypeAlias = Literal["image", "video", "live"]
-
-_FRAME_RATE = Fraction(25)
-_MOST_STDIN_BYTES = 500_000_000
 
 
 class LazySource:
@@ -31,6 +35,7 @@ class LazySource:
     - ``name``: the stem for its outputs, distinct among the inputs found together.
     - ``label``: what to call it in messages: what the user typed, without passwords.
     - ``kind``: what it is as far as name and first bytes tell, or None when it was not found.
+    - ``path``: the file or folder that it reads, or None (address, camera, standard input, not found).
     - ``info``: never raises; of an input that cannot be opened it holds name, kind and path only.
 
     ``with`` and iterating raise the `SourceError` of an input that was not found or cannot be opened, so
@@ -38,11 +43,18 @@ class LazySource:
     """
 
     def __init__(
-        self, name: str, label: str, open_as: Callable[[str], Source], kind: AnyKind | None = None
+        self,
+        name: str,
+        label: str,
+        open_as: Callable[[str], Source],
+        kind: AnyKind | None = None,
+        *,
+        path: Path | None = None,
     ) -> None:
         self.name = name
         self.label = label
         self.kind = kind
+        self.path = path
         self._open_as = open_as
         self._source: Source | None = None
         self._info: SourceInfo | None = None
@@ -55,8 +67,7 @@ class LazySource:
             try:
                 self._info = self.open().info
             except MaskWeaveError:
-                path = Path(self.label) if self.kind in ("image", "video") else None
-                return SourceInfo(self.name, self.kind or "image", path)
+                return SourceInfo(self.name, self.kind or "image", self.path)
         return self._info
 
     @property
@@ -114,6 +125,7 @@ class _Settings:
     max_pixels: int
     as_video: bool
     rate: Fraction
+    ignore: Callable[[Path], bool] | None
 
 
 def find_sources(
@@ -122,36 +134,42 @@ def find_sources(
     recursive: bool = False,
     max_pixels: int = MAX_PIXELS,
     as_video: bool = False,
-    rate: Fraction | float = _FRAME_RATE,
+    rate: Fraction | float = FRAME_RATE,
+    ignore: Callable[[Path], bool] | None = None,
 ) -> list[LazySource]:
     """List what the user named, in that order, without opening it.
 
     Each of ``inputs`` is a file (picture or video by its content, whatever its suffix), a folder (its
-    pictures and videos in natural order; ``recursive`` also those further down; hidden ones are skipped), a
-    pattern like ``more/*.png``, ``-`` for a picture on standard input, ``camera:0``, ``rtsp://…``, or the
-    ``http(s)://…`` address of a picture. A file that is named twice is done once.
+    pictures and videos in natural order; ``recursive`` also those further down; hidden ones, pipes and
+    devices are skipped), a pattern like ``more/*.png``, ``-`` or a pipe for a picture that is read once,
+    ``camera:0``, ``rtsp://…``, or the ``http(s)://…`` address of a picture. A file that is named twice is
+    done once. A folder further down that may not be read is an input of its own, which fails when opened.
 
-    ``as_video`` reads a folder of pictures as one video of ``rate`` frames per second.
+    ``as_video`` reads a folder of pictures as one video of ``rate`` frames per second. ``ignore`` is asked for
+    each file found in a folder or by a pattern, and True passes it over (results of an earlier run); it is
+    never asked for a file that is named itself.
 
     Output names are file stems; inside a folder input, its sub-folders come first ("sub/beach"). Equal ones
-    are told apart as `distinct_names` says. Raises `InvalidValue` when ``inputs`` is empty; whatever else is
-    wrong is raised by the source concerned when it is opened.
+    are told apart as `distinct_names` says. Raises `InvalidValue` when ``inputs`` is empty or ``rate`` is not
+    above 0; whatever else is wrong is raised by the source concerned when it is opened.
     """
     if not inputs:
         raise InvalidValue("inputs: need at least one file, folder, pattern, camera or address, got none")
-    settings = _Settings(recursive, max_pixels, as_video, Fraction(rate).limit_denominator(1001))
+    settings = _Settings(recursive, max_pixels, as_video, exact_rate(rate), ignore)
     found = _without_repeats(one for text in inputs for one in _find(str(text), settings))
     names = distinct_names([one.stem for one in found], [one.suffix for one in found])
     return [
-        LazySource(name, one.label, one.open_as, one.kind) for one, name in zip(found, names, strict=True)
+        LazySource(name, one.label, one.open_as, one.kind, path=one.path)
+        for one, name in zip(found, names, strict=True)
     ]
 
 
 def open_file(path: Path, name: str | None = None, *, max_pixels: int = MAX_PIXELS) -> Source:
     """Open a picture or a video, told apart by content, then by suffix, then by trying both.
 
-    Raises `SourceNotFound`, `UnreadableImage`, `UnreadableVideo` or `ImageTooLarge`; pictures are decoded
-    when they are iterated.
+    A pipe is taken for a picture. Pictures are decoded when they are iterated.
+
+    Raises `SourceNotFound`, `UnreadableImage`, `UnreadableVideo` or `ImageTooLarge`.
     """
     from maskweave.sources.images import ImageSource
     from maskweave.sources.video import VideoSource
@@ -174,8 +192,9 @@ def _find(text: str, settings: _Settings) -> Iterator[_Found]:
     try:
         yield from _find_or_raise(text, settings)
     except (MaskWeaveError, OSError, ValueError) as error:
-        failure = error if isinstance(error, MaskWeaveError) else _unreadable(text, error)
-        yield _Found(safe_stem(Path(text).stem), text, _raising(failure), None)
+        shown = _shown(text)
+        failure = error if isinstance(error, MaskWeaveError) else _unreadable(shown, error)
+        yield _Found(safe_stem(Path(shown).stem), shown, _raising(failure), None)
 
 
 def _find_or_raise(text: str, settings: _Settings) -> Iterator[_Found]:
@@ -208,20 +227,36 @@ def _file(path: Path, folder: Path | None, settings: _Settings) -> _Found:
 
 
 def _folder(folder: Path, settings: _Settings) -> Iterator[_Found]:
-    files = _files_in(folder, recursive=settings.recursive and not settings.as_video)
+    files, closed = _files_in(folder, recursive=settings.recursive and not settings.as_video)
     if settings.as_video:
         frames = [path for path in files if kind_by_suffix(path) == "image"]
-        if frames:
-            yield _frames(folder, frames, settings)
-            return
-        raise SourceNotFound(f"{folder}: need a folder of pictures, found none ({' '.join(IMAGE_SUFFIXES)})")
-    if not files:
+        if not frames:
+            raise SourceNotFound(
+                f"{folder}: need a folder of pictures, found none ({' '.join(IMAGE_SUFFIXES)})"
+            )
+        yield _frames(folder, _wanted(frames, folder, settings), settings)
+        return
+    if not files and not closed:
         deeper = "" if settings.recursive else "; --recursive also looks into folders below"
         raise SourceNotFound(
             f"{folder}: no pictures or videos in this folder; looked for "
             f"{' '.join(IMAGE_SUFFIXES + VIDEO_SUFFIXES)}{deeper}"
         )
-    yield from (_file(path, folder, settings) for path in files)
+    yield from (_file(path, folder, settings) for path in _wanted(files, folder, settings))
+    for path, error in closed:
+        failure = _unreadable(str(path), error)
+        yield _Found(stem_within(path, folder), str(path), _raising(failure), None)
+
+
+def _wanted(files: list[Path], place: Path | str, settings: _Settings) -> list[Path]:
+    """The files that are not to be ignored; raises `SourceNotFound` when that leaves none of them."""
+    wanted = [path for path in files if settings.ignore is None or not settings.ignore(path)]
+    if files and not wanted:
+        raise SourceNotFound(
+            f"{place}: need pictures or videos, this holds nothing but results of an earlier run, "
+            f"like {files[0].name}; name a file itself to use it"
+        )
+    return wanted
 
 
 def _frames(folder: Path, frames: list[Path], settings: _Settings) -> _Found:
@@ -236,11 +271,11 @@ def _frames(folder: Path, frames: list[Path], settings: _Settings) -> _Found:
 def _pattern(pattern: str, settings: _Settings) -> Iterator[_Found]:
     """Files of a known kind that match; ``**`` goes through folders; hidden files do not match."""
     matches = [Path(match) for match in glob(pattern, recursive=True)]  # noqa: PTH207 - absolute ones too
-    files = [path for path in matches if path.is_file() and _kind(path) is not None]
+    files = [path for path in matches if _is_file(path) and _kind(path) is not None]
     if not files:
         got = f"{len(matches)} other files" if matches else "nothing"
         raise SourceNotFound(f"{pattern}: need pictures or videos, the pattern matches {got}; check it")
-    for path in sorted(files, key=_in_order):
+    for path in _wanted(sorted(files, key=_in_order), pattern, settings):
         yield _file(path, None, settings)
 
 
@@ -254,14 +289,12 @@ def _camera(index: int, settings: _Settings) -> _Found:
 
 
 def _address(address: str, scheme: str, settings: _Settings) -> _Found:
-    from maskweave.sources.web import without_secrets
-
-    shown = without_secrets(address)
+    shown = _shown(address)
     if scheme in ("rtsp", "rtsps"):
         return _Found(safe_stem(shown.split("://", 1)[1]), shown, _rtsp(address, settings), "live")
     if scheme in ("http", "https"):
         stem = safe_stem(Path(shown.split("://", 1)[1]).stem)
-        return _Found(stem, shown, _web(address, settings), "image", Path(shown).suffix.lower())
+        return _Found(stem, shown, _web(address, shown, settings), "image", Path(shown).suffix.lower())
     raise SourceNotFound(
         f"{shown}: need http, https or rtsp, got {scheme}; load it yourself and pass the file"
     )
@@ -276,41 +309,73 @@ def _rtsp(address: str, settings: _Settings) -> Callable[[str], Source]:
     return open_as
 
 
-def _web(address: str, settings: _Settings) -> Callable[[str], Source]:
+def _web(address: str, shown: str, settings: _Settings) -> Callable[[str], Source]:
     def open_as(name: str) -> Source:
         from maskweave.sources.images import ImageSource
         from maskweave.sources.web import fetch
 
-        return ImageSource(fetch(address), name, max_pixels=settings.max_pixels)
+        return ImageSource(fetch(address), name, max_pixels=settings.max_pixels, label=shown)
 
     return open_as
 
 
+def _shown(text: str) -> str:
+    """What the user typed, as messages may show it."""
+    from maskweave.sources.web import without_secrets
+
+    return without_secrets(text) if "://" in text else text
+
+
 def _standard_input(name: str, settings: _Settings) -> Source:
-    from maskweave.sources.images import ImageSource
+    from maskweave.sources.images import ImageSource, read_all
 
     if sys.stdin is None or sys.stdin.isatty():
         raise UnreadableImage(
             "standard input: need a picture, got a terminal; use: maskweave segment - < a.jpg"
         )
-    data = sys.stdin.buffer.read(_MOST_STDIN_BYTES + 1)
-    if len(data) > _MOST_STDIN_BYTES:
-        raise UnreadableImage(f"standard input: need at most {_MOST_STDIN_BYTES / 1e6:g} MB, got more")
-    return ImageSource(data, name, max_pixels=settings.max_pixels)
+    label = "standard input"
+    data = read_all(sys.stdin.buffer, label)
+    return ImageSource(data, name, max_pixels=settings.max_pixels, label=label)
 
 
-def _files_in(folder: Path, *, recursive: bool) -> list[Path]:
-    """Pictures and videos of a folder by suffix, in natural order, hidden files and folders left out."""
+def _files_in(folder: Path, *, recursive: bool) -> tuple[list[Path], list[tuple[Path, OSError]]]:
+    """Pictures and videos by suffix, in natural order, and the folders further down that cannot be read."""
     found: list[Path] = []
+    closed: list[tuple[Path, OSError]] = []
+    waiting = [folder]
+    while waiting:
+        here = waiting.pop()
+        try:
+            files, folders = _entries(here)
+        except OSError as error:
+            if here is folder:
+                raise
+            closed.append((here, error))
+            continue
+        found += files
+        waiting += folders if recursive else []
+    return sorted(found, key=_in_order), sorted(closed, key=lambda each: _in_order(each[0]))
+
+
+def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Regular files with a known suffix, and folders, without hidden ones and links to folders."""
+    files: list[Path] = []
+    folders: list[Path] = []
     for path in folder.iterdir():
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            if recursive and not path.is_symlink():  # a link may lead back up
-                found.extend(_files_in(path, recursive=True))
-        elif kind_by_suffix(path) is not None:
-            found.append(path)
-    return sorted(found, key=_in_order)
+            folders += [] if path.is_symlink() else [path]  # a link may lead back up
+        elif kind_by_suffix(path) is not None and is_regular(path):
+            files.append(path)
+    return files, folders
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a folder on the way may not be entered
+        return False
 
 
 def _in_order(path: Path) -> tuple[object, str]:
@@ -344,7 +409,12 @@ def _unreadable(text: str, error: Exception) -> MaskWeaveError:
 
 
 def _kind(path: Path) -> Kind | None:
-    """Kind by content or suffix; unreadable files go by suffix and fail when they are opened."""
+    """Kind by content or suffix; unreadable files go by suffix and fail when they are opened.
+
+    A pipe would be used up by a look at its content, and a device may never answer: both are left to `ImageSource`.
+    """
+    if not is_regular(path):
+        return "image"
     try:
         return kind_of(path)
     except OSError:

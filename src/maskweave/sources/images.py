@@ -9,15 +9,23 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from os import PathLike
 from pathlib import Path
+from typing import IO, Any, BinaryIO, TypeAlias
 
 import numpy as np
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
-from maskweave.errors import ImageTooLarge, MaskWeaveError, SourceNotFound, UnreadableImage
+from maskweave.errors import (
+    ImageTooLarge,
+    InvalidValue,
+    MaskWeaveError,
+    SourceNotFound,
+    UnreadableImage,
+)
 from maskweave.sources.base import MAX_PIXELS, Closing, check_budget
-from maskweave.sources.kinds import kind_by_content
+from maskweave.sources.kinds import is_pipe, is_regular, kind_by_content
 from maskweave.sources.pixels import rgb_from_array, rgb_from_pillow, upright
 from maskweave.types.arrays import Array, Image
 from maskweave.types.frame import Frame, SourceInfo
@@ -25,22 +33,127 @@ from maskweave.types.frame import Frame, SourceInfo
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "JPEG2000", "AVIF", "PPM")
 """Pillow's decoders that are let near a file; others (EPS starts Ghostscript) are never tried."""
 
+Encoded: TypeAlias = str | PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+"""A picture in a file or in the bytes of one."""
+
+_MOST_BYTES = 500_000_000
+"""The most that is read from a pipe or an open file."""
 _ORIENTATION = 0x0112
 _pillow_lock = threading.Lock()
 
 
-def read_image(data: Path | bytes, *, max_pixels: int = MAX_PIXELS, label: str | None = None) -> Image:
+def read_image(data: Encoded, *, max_pixels: int = MAX_PIXELS, label: str | None = None) -> Image:
     """Decode one picture to (H, W, 3) uint8 RGB, upright, by the rules of `maskweave.sources.pixels`.
 
-    ``max_pixels`` is compared with the size in the header before anything is decoded. ``label`` names the
-    picture in errors. Of an animation or a multi-page file the first picture is read.
+    ``data`` is a path, encoded bytes, or a file opened with "rb". ``max_pixels`` is compared with the size in
+    the header before anything is decoded. ``label`` names the picture in errors. Of an animation or a
+    multi-page file the first picture is read.
 
     Raises `SourceNotFound`, `ImageTooLarge`, or `UnreadableImage` for whatever is no picture, damaged or
-    cut short; missing pixels are never filled with grey.
+    cut short; missing pixels are never filled with grey. Raises `InvalidValue` for ``data`` of another type.
     """
-    label = label or (str(data) if isinstance(data, Path) else "image data")
+    label = label or (str(data) if isinstance(data, str | PathLike) else "image data")
+    with _readable(label):
+        encoded = _encoded(data, label, need="a path, bytes or an open binary file")
+        return _decode(_without_waiting(encoded, label), max_pixels, label)
+
+
+def read_all(file: IO[Any], label: str) -> bytes:
+    """The rest of an open binary file, of at most 500 MB.
+
+    Raises `UnreadableImage` when there is more, `InvalidValue` when the file gives text.
+    """
+    received = bytearray()
+    while piece := file.read(1 << 20):
+        if not isinstance(piece, bytes):
+            raise InvalidValue(f'{label}: need a file that gives bytes, got text; open it with "rb"')
+        received += piece
+        if len(received) > _MOST_BYTES:
+            raise UnreadableImage(f"{label}: need at most {_MOST_BYTES / 1e6:g} MB, got more; pass a file")
+    return bytes(received)
+
+
+class ImageSource(Closing):
+    """One still picture as a source of one `Frame`, whose image shares no memory with ``data``.
+
+    ``data`` is a path, encoded bytes, a file opened with "rb" (read at once), a Pillow picture, or a uint8
+    array: (H, W, 3) RGB, (H, W) grey or (H, W, 4) RGBA. ``name`` is the stem for outputs; a path brings its
+    own. ``label`` names the picture in errors. Paths are read when iterated, pipes only once.
+    ``max_pixels`` bounds what is decoded; pixels that are in memory already have no budget.
+
+    Raises `InvalidValue` for another type; iterating raises what `read_image` raises, and `InvalidValue` for
+    an array of another kind.
+
+    >>> frames = list(ImageSource(np.zeros((2, 3), np.uint8), "dark"))
+    >>> frames[0].image.shape, frames[0].source
+    ((2, 3, 3), 'dark')
+    """
+
+    def __init__(
+        self,
+        data: Encoded | Pillow.Image | Array,
+        name: str | None = None,
+        *,
+        max_pixels: int = MAX_PIXELS,
+        label: str | None = None,
+    ) -> None:
+        self._data: Path | bytes | Pillow.Image | Array
+        if isinstance(data, np.ndarray | Pillow.Image):
+            self._data = data
+        else:
+            self._data = _encoded(data, label or name or "image", need=_NEED)
+        self._max_pixels = max_pixels
+        path = self._data if isinstance(self._data, Path) else None
+        self.info = SourceInfo(
+            name=name or (path.stem if path else "image"), kind="image", path=path, frame_count=1
+        )
+        self._label = label or (str(path) if path else self.info.name)
+        self.warnings: list[str] = []
+
+    def __iter__(self) -> Iterator[Frame]:
+        path = self.info.path
+        yield Frame(self._image(), source=self.info.name, file_name=path.name if path else "")
+
+    def _image(self) -> Image:
+        if isinstance(self._data, np.ndarray):
+            return rgb_from_array(self._data)
+        with _readable(self._label):
+            if isinstance(self._data, Pillow.Image):
+                return _loaded(self._data, self._max_pixels, self._label)
+            self._data = _without_waiting(self._data, self._label)
+            return _decode(self._data, self._max_pixels, self._label)
+
+
+_NEED = "a path, bytes, an open binary file, a PIL image or a uint8 array"
+
+
+def _encoded(data: Any, label: str, *, need: str) -> Path | bytes:
+    """The path, or a copy of the bytes; an open file is read to its end."""
+    if isinstance(data, str | PathLike):
+        return Path(data)
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    if callable(getattr(data, "read", None)):
+        with _readable(label):
+            return read_all(data, label)
+    raise InvalidValue(f"image: need {need}, got {type(data).__name__}")
+
+
+def _without_waiting(data: Path | bytes, label: str) -> Path | bytes:
+    """A pipe's bytes, since it can be read only once; anything else as it is."""
+    if isinstance(data, bytes) or is_regular(data):
+        return data
+    if not is_pipe(data):
+        raise UnreadableImage(f"{label}: need a file or a pipe, got a device; cameras are named camera:0")
+    with data.open("rb") as file:
+        return read_all(file, label)
+
+
+@contextmanager
+def _readable(label: str) -> Iterator[None]:
+    """Turn whatever a broken picture provokes in the block into a `SourceError` that begins with ``label``."""
     try:
-        return _decode(data, max_pixels, label)
+        yield
     except MaskWeaveError:
         raise
     except FileNotFoundError:
@@ -51,49 +164,6 @@ def read_image(data: Path | bytes, *, max_pixels: int = MAX_PIXELS, label: str |
         raise UnreadableImage(f"{label}: need a readable file, got {error.strerror}") from error
     except Exception as error:  # a broken file can provoke nearly any exception inside a decoder
         raise UnreadableImage(f"{label}: damaged or cut short ({_reason(error)})") from error
-
-
-class ImageSource(Closing):
-    """One still picture as a source of one `Frame`.
-
-    ``data`` is a path, encoded bytes, a Pillow picture, or a uint8 array: (H, W, 3) RGB, (H, W) grey or
-    (H, W, 4) RGBA. ``name`` is the stem for outputs; a path brings its own. Files are read when iterated.
-
-    Iterating raises what `read_image` raises, and `InvalidValue` for an array of another kind.
-
-    >>> frames = list(ImageSource(np.zeros((2, 3), np.uint8), "dark"))
-    >>> frames[0].image.shape, frames[0].source
-    ((2, 3, 3), 'dark')
-    """
-
-    def __init__(
-        self,
-        data: Path | str | bytes | Pillow.Image | Array,
-        name: str | None = None,
-        *,
-        max_pixels: int = MAX_PIXELS,
-    ) -> None:
-        self._data = Path(data) if isinstance(data, str) else data
-        self._max_pixels = max_pixels
-        path = self._data if isinstance(self._data, Path) else None
-        self.info = SourceInfo(
-            name=name or (path.stem if path else "image"), kind="image", path=path, frame_count=1
-        )
-        self.warnings: list[str] = []
-
-    def __iter__(self) -> Iterator[Frame]:
-        yield Frame(self._image(), source=self.info.name)
-
-    def _image(self) -> Image:
-        if isinstance(self._data, np.ndarray):
-            return rgb_from_array(self._data)
-        if isinstance(self._data, Pillow.Image):
-            return _loaded(self._data, self._max_pixels, self.info.name)
-        return read_image(
-            self._data,
-            max_pixels=self._max_pixels,
-            label=None if isinstance(self._data, Path) else self.info.name,
-        )
 
 
 def _decode(data: Path | bytes, max_pixels: int, label: str) -> Image:
@@ -113,11 +183,19 @@ def _decode(data: Path | bytes, max_pixels: int, label: str) -> Image:
 
 
 def _loaded(picture: Pillow.Image, max_pixels: int, label: str) -> Image:
-    check_budget(*picture.size, max_pixels=max_pixels, label=label)
+    if not _in_memory(picture):
+        check_budget(*picture.size, max_pixels=max_pixels, label=label)
     if 0 in picture.size:
         raise UnreadableImage(f"{label}: need pixels, got a picture of {picture.size[0]} x {picture.size[1]}")
     picture.load()
     return upright(rgb_from_pillow(picture), _orientation(picture))
+
+
+def _in_memory(picture: Pillow.Image) -> bool:
+    """Whether a picture's pixels are decoded. Pillow does not tell: it has its core image and no tile is left."""
+    attributes = vars(picture)
+    core = attributes.get("_im", attributes.get("im"))  # Pillow before 11 calls it im
+    return core is not None and not getattr(picture, "tile", ())
 
 
 def _check_png(data: Path | bytes) -> None:
@@ -161,7 +239,10 @@ def _not_a_picture(head: bytes) -> str:
     wanted = "need a picture (JPEG, PNG, WebP, TIFF, BMP, GIF)"
     if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"msf1"):
         return f"{wanted}, got HEIC; export it as JPEG"
-    if kind_by_content(head) == "image":
+    kind = kind_by_content(head)
+    if kind == "video":
+        return f"{wanted}, got a video"
+    if kind == "image":
         return f"{wanted}, got one whose header is damaged"
     printable = sum(32 <= byte < 127 or byte in b"\t\r\n" for byte in head)
     if printable == len(head):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -71,3 +72,23 @@ def kind_of(path: Path) -> Kind | None:
     with path.open("rb") as file:
         head = file.read(200)
     return kind_by_content(head) or kind_by_suffix(path)
+
+
+def is_regular(path: Path) -> bool:
+    """Whether ``path`` is neither a pipe nor a device, which may wait for ever or be read only once.
+
+    What is not there, or may not be looked at, is no pipe either: it fails when it is opened.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return True
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+
+
+def is_pipe(path: Path) -> bool:
+    """Whether ``path`` is a FIFO or the shell's ``<(...)``: readable once, by waiting for whoever writes."""
+    try:
+        return stat.S_ISFIFO(path.stat().st_mode)
+    except OSError:
+        return False

@@ -43,7 +43,7 @@ def rgb_from_pillow(picture: Pillow.Image) -> Image:
 def rgb_from_array(array: Array) -> Image:
     """(H, W, 3) uint8 RGB of a uint8 array: (H, W, 3) RGB as it is, (H, W) grey, (H, W, 4) RGBA on white.
 
-    Raises `InvalidValue` for any other shape or dtype: other ranges are the caller's to scale.
+    Always a copy. Raises `InvalidValue` for any other shape or dtype: other ranges are the caller's to scale.
     """
     if array.dtype != np.uint8 or 0 in array.shape or array.ndim not in (2, 3):
         raise InvalidValue(
@@ -56,7 +56,7 @@ def rgb_from_array(array: Array) -> Image:
         return _on_white(array)
     if array.shape[2] != 3:
         raise InvalidValue(f"image: need 3 (RGB) or 4 (RGBA) channels, got {array.shape}")
-    return np.ascontiguousarray(array)
+    return np.array(array, order="C")
 
 
 def upright(image: Image, orientation: int) -> Image:
@@ -91,6 +91,7 @@ def _to_rgba(picture: Pillow.Image) -> Pillow.Image:
     """RGBA, with a 16-bit PNG's transparent colour brought to the 8 bits that Pillow made of its pixels."""
     key: Any = picture.info.get("transparency")
     if isinstance(key, tuple) and max(key) > 255:
+        picture = picture.copy()  # the caller's stays as it is
         picture.info["transparency"] = tuple(value >> 8 for value in key)
     if picture.mode == "La":
         picture = picture.convert("LA")

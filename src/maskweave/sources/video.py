@@ -10,7 +10,7 @@ from typing import Any
 import av
 
 from maskweave.errors import SourceNotFound, UnreadableVideo
-from maskweave.sources.base import MAX_PIXELS, Closing, check_budget
+from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, Closing, check_budget
 from maskweave.sources.decoding import (
     Clock,
     Damage,
@@ -21,12 +21,11 @@ from maskweave.sources.decoding import (
     to_image,
     video_stream,
 )
-from maskweave.sources.kinds import kind_by_content
+from maskweave.sources.kinds import is_regular, kind_by_content
 from maskweave.types.frame import Frame, SourceInfo
 
 _ELSEWHERE = ("hls", "concat", "dash", "sdp", "imf", "image2", "tty")
 """FFmpeg's formats that are no video themselves: they name other files, or draw text."""
-_GUESSED_RATE = Fraction(25)
 
 
 class VideoSource(Closing):
@@ -102,7 +101,7 @@ class VideoSource(Closing):
 
     def _frames(self, damage: Damage) -> Iterator[Frame]:
         """Convert frames one behind the decoder, so that each one's duration is the next one's start."""
-        clock = Clock(self._stream, self.info.rate or _GUESSED_RATE, damage)
+        clock = Clock(self._stream, self.info.rate or FRAME_RATE, damage)
         scaler = _Scaler(self._max_pixels, str(self._path), self.warnings)
         held: tuple[int, Fraction, Any] | None = None
         last_step: Fraction | None = None
@@ -171,6 +170,8 @@ class _Scaler:
 
 def _opened(path: Path) -> Any:
     """Open ``path`` as a file and nothing else: no address, no list of other files."""
+    if not is_regular(path):  # opened twice, and read here and there
+        raise UnreadableVideo(f"{path}: need a video file, got a pipe or a device; save it as a file first")
     try:
         with path.open("rb") as file:
             head = file.read(200)
@@ -204,7 +205,6 @@ def _info(container: Any, stream: Any, name: str, path: Path) -> SourceInfo:
     duration = float(ticks * stream.time_base) if ticks else None
     if duration is None and container.duration:
         duration = container.duration / 1_000_000
-    context = stream.codec_context
     return SourceInfo(
         name=name,
         kind="video",
@@ -214,7 +214,6 @@ def _info(container: Any, stream: Any, name: str, path: Path) -> SourceInfo:
         frame_count=stream.frames or None,
         duration=duration,
         has_audio=bool(container.streams.audio),
-        full_range=int(context.color_range) == 2 or str(context.pix_fmt).startswith("yuvj"),
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import time
 import urllib.error
 import urllib.request
-from http.client import HTTPException
+from http.client import HTTPException, InvalidURL
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from maskweave.errors import SourceNotFound, UnreadableImage
 
@@ -19,34 +21,70 @@ _SCHEMES = ("http", "https")
 
 
 def without_secrets(address: str) -> str:
-    """The address without user name, password and query: fit for messages and logs."""
-    parts = urlsplit(address)
-    host = parts.hostname or ""
-    port = f":{parts.port}" if parts.port else ""
-    return urlunsplit((parts.scheme, host + port, parts.path, "", ""))
+    """The address without user name, password and query: fit for messages and logs. Never raises.
+
+    An address that cannot be taken apart for certain (a password with an unescaped "/", a bad port) is cut so
+    that rather too much is left out.
+    """
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return _cut(address)
+    if ":" in parts.netloc and "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        return _cut(address)
+    host = f"[{host}]" if ":" in host else host
+    return urlunsplit((parts.scheme, host + (f":{port}" if port else ""), parts.path, "", ""))
+
+
+def _cut(address: str) -> str:
+    """What is surely no secret: nothing before the last "@", nothing from "?" or "#" on."""
+    scheme, slashes, rest = address.partition("//")
+    shown, *hidden = re.split("[?#]", rest, maxsplit=1)
+    if "@" in "".join(hidden):  # in a query, or in a password with a question mark?
+        return f"{scheme}{slashes}…"
+    return f"{scheme}{slashes}{shown.rpartition('@')[2]}"
 
 
 def fetch(address: str, *, timeout: float = TIMEOUT, max_bytes: int = MAX_BYTES) -> bytes:
     """Load what ``address`` (http or https, also after redirects) serves.
 
+    A user name and password in it are sent to its own host only (RFC 7617), never to one it redirects to.
+
     Raises `SourceNotFound` when it cannot be reached in time, `UnreadableImage` when it is too large.
     """
     shown = without_secrets(address)
     try:
-        with _opener().open(address, timeout=timeout) as answer:
+        with _opener().open(_request(address), timeout=timeout) as answer:
             return _read(answer, shown, max_bytes)
     except urllib.error.HTTPError as error:
         error.close()
         raise SourceNotFound(
             f"{shown}: need a picture, the server answered {error.code} {error.reason}; check the address"
         ) from None
-    except (OSError, HTTPException, ValueError) as error:
+    except (ValueError, InvalidURL):  # its text repeats the address, so it is not passed on
+        raise SourceNotFound(f"{shown}: need a valid address, got a malformed one; check it") from None
+    except (OSError, HTTPException) as error:
         if isinstance(error, SourceNotFound):
             raise
         reason = getattr(error, "reason", None) or error
         raise SourceNotFound(
             f"{shown}: cannot be fetched ({reason}); check the address and the network, or pass a file"
         ) from error
+
+
+def _request(address: str) -> urllib.request.Request:
+    """The request without user name and password in its address; raises `ValueError` for a bad port."""
+    parts = urlsplit(address)
+    if not parts.hostname or parts.port == 0:
+        raise ValueError("no host or port")
+    place = parts.netloc.rpartition("@")[2]
+    request = urllib.request.Request(urlunsplit(parts._replace(netloc=place)))
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        word = base64.b64encode(pair.encode()).decode("ascii")
+        request.add_unredirected_header("Authorization", f"Basic {word}")
+    return request
 
 
 def _read(answer: Any, shown: str, max_bytes: int) -> bytes:

@@ -49,7 +49,7 @@ class TrainConfig:
         checkpoint_minutes: Time between checkpoints.
         validate_minutes: Time between validations (and early exports).
         validate_size: Long side of validation images; 0 means `size`.
-        start_from: "built-in" or a checkpoint to take weights from; None starts anew.
+        start_from: "built-in", an exported .onnx file, or a .pt checkpoint to take weights from; None starts anew.
         augmentation: How strongly training views differ from their images.
         loss: Factors of the parts of the loss.
     """

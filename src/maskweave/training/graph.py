@@ -146,11 +146,10 @@ def _backbone(g: GraphWriter, network: CompactNet, x: str) -> list[str]:
     for index, stage in enumerate(network.backbone.stages):
         for depth, module in enumerate(stage.children()):
             name = f"stage{index}.{depth}"
-            x = (
-                _residual(g, x, name, module)
-                if isinstance(module, Residual)
-                else g.conv_norm(x, name, module)
-            )
+            if isinstance(module, Residual):
+                x = _residual(g, x, name, module)
+            elif isinstance(module, ConvNorm):
+                x = g.conv_norm(x, name, module)
         maps.append(x)
     maps[-1] = _pool(g, maps[-1], network.backbone.pool)
     return maps

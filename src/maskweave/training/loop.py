@@ -91,7 +91,7 @@ class Trainer:
         """Train at one input size until the schedule asks for another."""
         last_save = time.monotonic()
         mark = time.monotonic()
-        for batch in self._batches(size):
+        for batch in self.batches(size):
             was_decaying = self.schedule.decaying(self.progress)
             parts = self.train_step(batch)
             now = time.monotonic()
@@ -108,7 +108,8 @@ class Trainer:
             if self.progress >= 1 or self.schedule.size(self.progress) != size or self.step == stop_at_step:
                 return
 
-    def _batches(self, size: int) -> Iterator[Batch]:
+    def batches(self, size: int, *, workers: int | None = None) -> Iterator[Batch]:
+        """The batches of the next steps at an input size; `workers` None takes the run's setting."""
         dataset = StepDataset(
             self.data,
             self.cache,
@@ -118,7 +119,7 @@ class Trainer:
             seed=self.config.seed,
             augmentation=self.config.augmentation,
         )
-        return step_loader(dataset, self.step, workers=self.config.workers)
+        return step_loader(dataset, self.step, workers=self.config.workers if workers is None else workers)
 
     def train_step(self, batch: Batch) -> LossParts:
         """One update; `step` counts up.
@@ -173,6 +174,7 @@ class Trainer:
             "config": json.dumps(self.config.to_dict()),
             "architecture": json.dumps(self.network.architecture.to_dict()),
             "class_names": list(self.data.class_names),
+            "precision": self.precision,
             "step": self.step,
             "seconds": self.seconds,
             "network": self.network.state_dict(),
@@ -198,4 +200,7 @@ class Trainer:
         self.average.network.load_state_dict(state["average"])
         self.optimisers.load_state_dict(state["optimisers"])
         torch.set_rng_state(state["torch_rng"])
+        self.precision = str(
+            state.get("precision", self.precision)
+        )  # "auto" may resolve otherwise the second time
         self.step, self.seconds = int(state["step"]), float(state["seconds"])

@@ -55,8 +55,8 @@ class _Positives:
 def compute_loss(output: RawOutput, batch: Batch, weights: LossWeights) -> LossParts:
     """Loss of one batch.
 
-    A class that is not labelled exhaustively in an image costs nothing there except at points that learn an object
-    of it; box-only objects cost no mask; crowds silence the points inside them.
+    A class that is not labelled exhaustively in an image costs nothing there, except on objects whose class is known;
+    box-only objects cost no mask; crowds silence the points inside them.
     """
     height, width = batch.images.shape[1:3]
     centres, _ = point_centres(height, width, output.boxes.device)
@@ -103,17 +103,31 @@ def _class_loss(output: RawOutput, batch: Batch, positives: _Positives, centres:
     logits = output.class_logits.float()
     targets = torch.zeros_like(logits)
     counts = batch.labelled[:, None, :].expand_as(logits).float().clone()
+    _count_inside_masks(counts, batch, centres)
     _silence(counts, batch, centres)
     classes = batch.classes[positives.objects]
     known = classes >= 0
     where = (positives.images[known], positives.points[known], classes[known])
     targets[where] = positives.quality[known]
-    counts[where] = 1.0
+    counts[positives.images[known], positives.points[known]] = 1.0
     with torch.no_grad():
         probabilities = logits.sigmoid()
         focus = torch.where(targets > 0, targets, 0.75 * probabilities.square())
     loss = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     return (loss * focus * counts).sum()
+
+
+def _count_inside_masks(counts: Tensor, batch: Batch, centres: Tensor) -> None:
+    """A pixel of a known object is of no other class, labelled in its image or not.
+
+    Without this, a class that few sources label swallows its look-alikes everywhere else, where calling a cow an
+    elephant costs nothing.
+    """
+    cells = (centres / _MASK_STRIDE).long()
+    hits = batch.masks[:, cells[:, 1], cells[:, 0]] > 0
+    hits &= (batch.classes >= 0)[:, None]
+    objects, points = torch.nonzero(hits, as_tuple=True)
+    counts[batch.owner[objects], points] = 1.0
 
 
 def _silence(counts: Tensor, batch: Batch, centres: Tensor) -> None:

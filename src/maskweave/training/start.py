@@ -1,4 +1,4 @@
-"""Starting a run from weights that exist: the model in the package, or a checkpoint."""
+"""Starting a run from weights that exist: the model in the package, an exported file, or a checkpoint."""
 
 from __future__ import annotations
 
@@ -11,33 +11,64 @@ from torch import Tensor
 from maskweave.training.checkpoint import load_checkpoint, require_same, save_checkpoint
 from maskweave.training.errors import CheckpointError
 from maskweave.training.loop import Trainer
+from maskweave.training.network import normalise
+from maskweave.training.unfold import load_file_weights, read_file_weights
 
 BUILT_IN = "built-in"
-_PACKAGED = "compact-s.pt"
+_PACKAGED = "compact-s.onnx"
 _CLASS_LAYERS = ("class_out.weight", "class_out.bias", "semantic_out.weight", "semantic_out.bias")
 
 
 def load_start(trainer: Trainer, start: str) -> None:
-    """Put the weights of a checkpoint (or of "built-in") into a fresh trainer.
+    """Put existing weights into a fresh trainer.
 
     Classes are matched by name: those both know start from what was learned, new ones from scratch.
+
+    Args:
+        trainer: Whose network and average to fill.
+        start: "built-in", an .onnx file that MaskWeave exported, or a .pt checkpoint.
 
     Raises:
         CheckpointError: There is no such file, or its network has another shape.
     """
     path = _built_in() if start == BUILT_IN else Path(start)
-    if path.suffix == ".onnx":
+    if not path.is_file():
         raise CheckpointError(
-            f"{path}: need a .pt checkpoint that training wrote (last.pt), got an ONNX file."
+            f"{path}: no such file. Give built-in, an exported .onnx file or a .pt checkpoint."
         )
+    if path.suffix == ".onnx":
+        _load_onnx(trainer, path)
+    else:
+        _load_checkpoint(trainer, path)
+
+
+def _load_onnx(trainer: Trainer, path: Path) -> None:
+    weights, class_names = read_file_weights(path)
+    batch = next(trainer.batches(trainer.config.start_size, workers=0))
+    images = normalise(batch.images.to(trainer.device))
+    for network in (trainer.network, trainer.average.network):
+        load_file_weights(network, weights, images, path)
+        fresh = network.state_dict()
+        known = {name: rows for name, rows in weights.items() if name in _CLASS_LAYERS}
+        network.load_state_dict(
+            {**fresh, **_match_classes(known, fresh, class_names, trainer.data.class_names)}
+        )
+
+
+def _load_checkpoint(trainer: Trainer, path: Path) -> None:
     state = load_checkpoint(path)
     mine = json.loads(json.dumps(trainer.network.architecture.to_dict()))
-    stored = json.loads(state["architecture"])
-    require_same("architecture", stored=_body(stored), wanted=_body(mine), path=path)
-    for network, source in ((trainer.network, "network"), (trainer.average.network, "average")):
-        weights = state.get(source, state["average"])
-        fitted = _match_classes(weights, network.state_dict(), state["class_names"], trainer.data.class_names)
-        network.load_state_dict(fitted)
+    require_same(
+        "architecture", stored=_body(json.loads(state["architecture"])), wanted=_body(mine), path=path
+    )
+    for network in (trainer.network, trainer.average.network):
+        fresh = network.state_dict()
+        weights = state["average"]
+        fitted = {
+            name: value.to(fresh[name].dtype) for name, value in weights.items() if name not in _CLASS_LAYERS
+        }
+        classes = _match_classes(weights, fresh, state["class_names"], trainer.data.class_names)
+        network.load_state_dict({**fitted, **classes})
 
 
 def _body(architecture: dict[str, object]) -> dict[str, object]:
@@ -48,26 +79,19 @@ def _body(architecture: dict[str, object]) -> dict[str, object]:
 def _match_classes(
     weights: dict[str, Tensor], fresh: dict[str, Tensor], theirs: list[str], ours: tuple[str, ...]
 ) -> dict[str, Tensor]:
-    fitted = {
-        name: value.to(fresh[name].dtype) for name, value in weights.items() if name not in _CLASS_LAYERS
-    }
+    """The class layers of `fresh` with the rows of all classes that `weights` know put in."""
+    fitted = {}
     for name in _CLASS_LAYERS:
         rows = fresh[name].clone()
         for row, class_name in enumerate(ours):
-            if class_name in theirs:
-                rows[row] = weights[name][theirs.index(class_name)].to(rows.dtype)
+            if name in weights and class_name in theirs:
+                rows[row] = weights[name][theirs.index(class_name)].to(rows)
         fitted[name] = rows
     return fitted
 
 
 def _built_in() -> Path:
-    path = Path(str(resources.files("maskweave.catalogue") / "weights" / _PACKAGED))
-    if not path.is_file():
-        raise CheckpointError(
-            f'"{BUILT_IN}": the trainable weights ({_PACKAGED}) are not in this package. '
-            "Give the last.pt of a run instead."
-        )
-    return path
+    return Path(str(resources.files("maskweave.catalogue") / "weights" / _PACKAGED))
 
 
 def save_small(source: Path, target: Path) -> None:
@@ -78,5 +102,5 @@ def save_small(source: Path, target: Path) -> None:
     """
     state = load_checkpoint(source)
     average = {name: v.half() if v.is_floating_point() else v for name, v in state["average"].items()}
-    keep = {key: state[key] for key in ("architecture", "class_names", "step", "seconds", "config")}
+    keep = {key: state[key] for key in ("architecture", "class_names", "step", "seconds")}
     save_checkpoint(target, {**keep, "average": average})

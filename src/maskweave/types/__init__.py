@@ -3,6 +3,17 @@
 from maskweave.types.frame import Frame, SourceInfo
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks
+from maskweave.types.prediction import TASKS, Prediction, Task
 from maskweave.types.semantic import IGNORE, SemanticMap
 
-__all__ = ["IGNORE", "Frame", "Instances", "Masks", "SemanticMap", "SourceInfo"]
+__all__ = [
+    "IGNORE",
+    "TASKS",
+    "Frame",
+    "Instances",
+    "Masks",
+    "Prediction",
+    "SemanticMap",
+    "SourceInfo",
+    "Task",
+]

@@ -21,7 +21,6 @@ class SourceInfo:
     - ``time_base``: the stream's own tick in seconds.
     - ``frame_count``, ``duration``: as the header says (frames, seconds), or None when it does not.
     - ``has_audio``: whether ``path`` carries sound that can be copied.
-    - ``full_range``: whether the video's colours use 0..255 rather than 16..235 ("pc" rather than "tv").
     """
 
     name: str
@@ -32,7 +31,6 @@ class SourceInfo:
     frame_count: int | None = None
     duration: float | None = None
     has_audio: bool = False
-    full_range: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +43,7 @@ class Frame:
     - ``duration``: how long the frame is shown in seconds, or None when the stream does not say.
     - ``source``: the source's name.
     - ``name``: the file stem of this very frame when it has one (a folder of frames), else "".
+    - ``file_name``: the name of this very frame's own file, suffix and all, when it has one, else "".
     """
 
     image: Image
@@ -53,6 +52,7 @@ class Frame:
     duration: Fraction | None = None
     source: str = ""
     name: str = ""
+    file_name: str = ""
 
     def __post_init__(self) -> None:
         """Check the image."""

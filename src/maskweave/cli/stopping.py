@@ -1,0 +1,67 @@
+"""Ctrl-C, a closed terminal and SIGTERM: nothing half done stays, and a live recording ends instead."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import typer
+
+from maskweave.cli.console import say
+from maskweave.types.frame import Frame
+
+INTERRUPTED = 128 + signal.SIGINT
+
+_SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+]
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn a signal to stop into one line and exit code 130, after everything half done was removed.
+
+    Around the body of a command, inside typer's own handling.
+    """
+    try:
+        with _handled(signal.default_int_handler):
+            yield
+    except KeyboardInterrupt:
+        say("maskweave: interrupted; finished outputs stay")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def until_stopped(frames: Iterable[Frame], *, live: bool) -> Iterator[Iterable[Frame]]:
+    """Yield ``frames``; of a live source the first signal to stop ends them, so that the recording is kept."""
+    if not live:
+        yield frames
+        return
+    stopped = False
+
+    def stop(number: int, at: FrameType | None) -> None:
+        nonlocal stopped
+        if stopped:
+            raise KeyboardInterrupt
+        stopped = True
+
+    def taken() -> Iterator[Frame]:
+        for frame in frames:
+            yield frame
+            if stopped:
+                return
+
+    with _handled(stop):
+        yield taken()
+
+
+@contextmanager
+def _handled(handler: signal._HANDLER) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeAlias
 
 import numpy as np
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _MASK_TASKS: dict[str, Task] = {".masks": "instances", ".semantic": "semantic", ".foreground": "foreground"}
 
-ImageInput: TypeAlias = "str | Path | bytes | np.ndarray[Any, np.dtype[Any]] | Picture"
+ImageInput: TypeAlias = "str | Path | bytes | bytearray | memoryview | BinaryIO | np.ndarray[Any, np.dtype[Any]] | Picture"
 
 
 def load(

@@ -1,4 +1,7 @@
-"""The overlay looks as it was found pleasant to look at. After a wanted change: `python -m tests.outputs.test_golden`."""
+"""The overlay looks as it was found pleasant to look at.
+
+After a wanted change: `python -m tests.outputs.test_golden`.
+"""
 
 from pathlib import Path
 

@@ -82,7 +82,7 @@ def segment_inputs(job: Job, model_name: str, model_options: dict[str, Any]) -> 
         if job.is_pipe:
             return _from_stdin_to_stdout(job, segmenter.model)
         sources = _sources(job, job.inputs)
-        inputs = frozenset(Path(source.label).resolve() for source in sources if source.kind != "live")
+        inputs = frozenset(source.path.resolve() for source in sources if source.path is not None)
         failed = sum(not _segment_one(job, source, segmenter.model, inputs) for source in sources)
     return FAILED if failed else 0
 

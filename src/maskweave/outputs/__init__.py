@@ -50,6 +50,7 @@ DEFAULTS: MappingProxyType[tuple[str, str], tuple[str, ...]] = MappingProxyType(
 
 
 _OUTPUT_NAME = re.compile(r"\.(overlay\.(jpg|png|mp4)|(masks|semantic|foreground)\.(png|mp4))$")
+_OUTPUT_FOLDER = re.compile(r"\.(masks|semantic|foreground)$")
 
 
 def format_names() -> tuple[str, ...]:
@@ -84,12 +85,12 @@ def make_writers(names: Sequence[str], target: Target) -> list[Writer]:
 
 
 def is_output(path: Path) -> bool:
-    """Whether a file is named as this program names its own pictures and videos.
+    """Whether a file is named, or lies in a folder that is named, as this program names what it writes.
 
-    >>> is_output(Path("street.overlay.jpg")), is_output(Path("street.jpg"))
-    (True, False)
+    >>> is_output(Path("street.overlay.jpg")), is_output(Path("film.masks/000001.png")), is_output(Path("street.jpg"))
+    (True, True, False)
     """
-    return _OUTPUT_NAME.search(path.name) is not None
+    return bool(_OUTPUT_NAME.search(path.name) or _OUTPUT_FOLDER.search(path.parent.name))
 
 
 def _kind(kind: str) -> str:

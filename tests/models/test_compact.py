@@ -176,11 +176,14 @@ def test_broken_files_and_calls_are_named():
         )
 
 
-@pytest.mark.parametrize("names", ["5", '"cat"', "{}", "[]", "[1, 2]", '["cat", null]', "null", "[" * 99999])
+@pytest.mark.parametrize(
+    "names", ["5", '"cat"', "{}", "[]", "[1, 2]", '["cat", null]', "null", "[" * 99999, "[1,\n2]"]
+)
 def test_class_names_that_are_no_list_of_names(names):
     with pytest.raises(UnknownLayout, match=r"^tester: need .*class_names") as caught:
         model(answer([[0, 0, 1, 1]], [[0, 0]]), **{"maskweave.class_names": names})
     assert len(str(caught.value)) < 200
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

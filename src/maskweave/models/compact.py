@@ -92,7 +92,7 @@ def _settings(name: str, metadata: Mapping[str, str]) -> _Settings:
         raise UnknownLayout(f"{name}: need class_names and size in the metadata, got {error}") from error
     if not found.class_names or not all(isinstance(each, str) for each in found.class_names):
         told = metadata["maskweave.class_names"][:60]
-        raise UnknownLayout(f"{name}: need maskweave.class_names to be a JSON list of names, got {told}")
+        raise UnknownLayout(f"{name}: need maskweave.class_names to be a JSON list of names, got {told!r}")
     if not _MULTIPLE <= found.size <= _LARGEST:
         raise UnknownLayout(f"{name}: need maskweave.size of {_MULTIPLE} to {_LARGEST}, got {found.size}")
     if not (0 <= found.nms_iou <= 1 and 0 <= found.score <= 1):
@@ -195,7 +195,9 @@ class CompactModel(Model):
         for name, rank in zip(_OUTPUTS, (3, 3, 3, 4), strict=True):
             shape = outputs[name].shape if name in outputs else "nothing"
             if len(shape) != rank or not shape[0]:
-                raise EngineError(f"{self.name}: need output {name} of {rank} axes for one image, got {shape}")
+                raise EngineError(
+                    f"{self.name}: need output {name} of {rank} axes for one image, got {shape}"
+                )
         boxes, scores, coefficients, prototypes = (outputs[name][0] for name in _OUTPUTS)
         points, channels = len(boxes), len(prototypes)
         if scores.shape != (points, len(self.class_names)) or coefficients.shape != (points, channels):

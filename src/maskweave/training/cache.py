@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,44 +18,54 @@ from maskweave.training.errors import TrainingDataError
 class ImageCache:
     """RGB images of a training set, at most `max_side` pixels on their longer side.
 
-    Item `i` is image `i` of the records as (H, W, 3) uint8 RGB. The file is rebuilt when the records or the side
-    change.
+    Item `i` is image `i` of the records as (H, W, 3) uint8 RGB. The file is rebuilt when an image, the list or the
+    side changes. A set that would take more than `max_bytes` is decoded anew on every access instead.
     """
 
     def __init__(
-        self, records: Sequence[ImageRecord], folder: Path, *, max_side: int, name: str = "images"
+        self, records: Sequence[ImageRecord], folder: Path, *, max_side: int, max_bytes: float = 16e9
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._pixels = folder / f"{name}.bin"
-        index = folder / f"{name}.json"
-        key = {"max_side": max_side, "files": [str(record.path) for record in records]}
-        stored = json.loads(index.read_text()) if index.is_file() and self._pixels.is_file() else {}
-        if stored.get("key") != key:
-            stored = {"key": key, "sizes": self._build(records, max_side)}
-            partial = index.with_suffix(".partial")
-            partial.write_text(json.dumps(stored))
-            partial.replace(index)
-        self._sizes: list[tuple[int, int]] = [(int(h), int(w)) for h, w in stored["sizes"]]
-        self._offsets = np.concatenate([[0], np.cumsum([h * w * 3 for h, w in self._sizes], dtype=np.int64)])
+        self._paths = [record.path for record in records]
+        self._max_side = max_side
         self._map: np.memmap[tuple[int], np.dtype[np.uint8]] | None = None
+        self._file: Path | None = None
+        if sum(_stored_bytes(record.size, max_side) for record in records) <= max_bytes:
+            self._file = folder / "images.bin"
+            self._sizes = self._read_or_build(folder)
+            lengths = [height * width * 3 for height, width in self._sizes]
+            self._offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
 
-    def _build(self, records: Sequence[ImageRecord], max_side: int) -> list[tuple[int, int]]:
+    def _read_or_build(self, folder: Path) -> list[tuple[int, int]]:
+        folder.mkdir(parents=True, exist_ok=True)
+        index = folder / "images.json"
+        key = {"max_side": self._max_side, "files": [_stamp(path) for path in self._paths]}
+        stored = _read_index(index)
+        if stored.get("key") != key or not (folder / "images.bin").is_file():
+            stored = {"key": key, "sizes": self._build(folder / "images.bin")}
+            partial = index.with_suffix(".partial")
+            partial.write_text(json.dumps(stored), encoding="utf-8")
+            partial.replace(index)
+        return [(int(height), int(width)) for height, width in stored["sizes"]]
+
+    def _build(self, target: Path) -> list[tuple[int, int]]:
         sizes = []
-        partial = self._pixels.with_suffix(".partial")
+        partial = target.with_suffix(".partial")
         with partial.open("wb") as out:
-            for record in records:
-                image = _fit(read_rgb(record.path), max_side)
+            for path in self._paths:
+                image = _fit(read_rgb(path), self._max_side)
                 out.write(image.tobytes())
                 sizes.append((image.shape[0], image.shape[1]))
-        partial.replace(self._pixels)
+        partial.replace(target)
         return sizes
 
     def __len__(self) -> int:
-        return len(self._sizes)
+        return len(self._paths)
 
     def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        if self._file is None:
+            return _fit(read_rgb(self._paths[index]), self._max_side)
         if self._map is None:  # opened on first use, so that each process maps the file itself
-            self._map = np.memmap(self._pixels, dtype=np.uint8, mode="r")
+            self._map = np.memmap(self._file, dtype=np.uint8, mode="r")
         height, width = self._sizes[index]
         start = int(self._offsets[index])
         return np.asarray(self._map[start : start + height * width * 3]).reshape(height, width, 3)
@@ -72,6 +83,24 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
             f"{path}: not a readable image. Repair it or take it out of the annotation file."
         )
     return np.ascontiguousarray(image[:, :, ::-1]).astype(np.uint8, copy=False)
+
+
+def _stored_bytes(size: tuple[int, int], max_side: int) -> float:
+    scale = min(1.0, max_side / max(size))
+    return 3 * size[0] * size[1] * scale * scale
+
+
+def _stamp(path: Path) -> list[Any]:
+    """What tells that a file is still the same."""
+    state = path.stat()
+    return [str(path), state.st_size, state.st_mtime_ns]
+
+
+def _read_index(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
 
 
 def _fit(image: NDArray[np.uint8], max_side: int) -> NDArray[np.uint8]:

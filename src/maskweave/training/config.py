@@ -45,6 +45,7 @@ class TrainConfig:
         device: "cpu", "cuda", or "auto".
         workers: Loader processes.
         threads: CPU threads of torch; 0 leaves its default.
+        cache_gb: Room for decoded images in the run folder; a larger data set is decoded anew in every pass.
         seed: Of weights, data order and augmentation.
         checkpoint_minutes: Time between checkpoints.
         validate_minutes: Time between validations (and early exports).
@@ -79,6 +80,7 @@ class TrainConfig:
     device: str = "auto"
     workers: int = 1
     threads: int = 0
+    cache_gb: float = 16.0
     seed: int = 0
     checkpoint_minutes: float = 3.0
     validate_minutes: float = 15.0

@@ -51,7 +51,12 @@ class Trainer:
             exclude_sources=config.exclude_sources,
         )
         config.output.mkdir(parents=True, exist_ok=True)
-        self.cache = ImageCache(self.data.images, config.output / "cache", max_side=round(config.size * 1.5))
+        self.cache = ImageCache(
+            self.data.images,
+            config.output / "cache",
+            max_side=round(config.size * 1.5),
+            max_bytes=config.cache_gb * 1e9,
+        )
         self.device = choose_device(config.device)
         self.schedule = Schedule.of(config, len(self.data.images))
         network = CompactNet(Architecture(classes=len(self.data.class_names)))

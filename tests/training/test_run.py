@@ -134,6 +134,15 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(settings)
     assert (trainer.config.output / LAST).read_bytes() == before
 
 
+def test_a_gradient_that_is_not_finite_never_reaches_the_weights(settings):
+    trainer = Trainer(TrainConfig(**settings))
+    trainer.network.box_out.weight.register_hook(lambda grad: grad * float("inf"))
+    with pytest.raises(LossNotFinite, match="the gradient of step 0 is"):
+        trainer.run()
+    assert all(torch.isfinite(p).all() for p in trainer.network.parameters())
+    assert load_checkpoint(trainer.config.output / LAST)["step"] == 0
+
+
 def test_a_run_killed_while_it_saves_resumes_from_the_checkpoint_before(settings, monkeypatch):
     trainer = Trainer(TrainConfig(**settings))
     trainer.run(stop_at_step=1)

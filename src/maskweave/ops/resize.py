@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from maskweave.ops.paste import interpolation_weights, visible_pixels
+from maskweave.ops.sampling import sample_grid, visible_window
 from maskweave.types.arrays import Size, check_size
 from maskweave.types.masks import Masks
 
@@ -18,12 +18,14 @@ def resize_masks(masks: Masks, size: Size) -> Masks:
     crops, corners = [], []
     for crop, x, y in masks.placed():
         padded = np.pad(crop, 1)  # the object ends at its outline, not at the crop's
-        y1, y2 = (y - 1) * factor_y, (y + crop.shape[0] + 1) * factor_y
-        x1, x2 = (x - 1) * factor_x, (x + crop.shape[1] + 1) * factor_x
-        top, bottom = visible_pixels(y1, y2, size[0])
-        left, right = visible_pixels(x1, x2, size[1])
-        rows = interpolation_weights(np.arange(top, bottom), y1, y2, padded.shape[0])
-        columns = interpolation_weights(np.arange(left, right), x1, x2, padded.shape[1])
-        crops.append(rows @ padded.astype(np.float32) @ columns.T > 0.5)
-        corners.append((left, top))
+        height, width = crop.shape
+        extent = (
+            (x - 1) * factor_x,
+            (y - 1) * factor_y,
+            (x + width + 1) * factor_x,
+            (y + height + 1) * factor_y,
+        )
+        window = visible_window(extent, size)
+        crops.append(sample_grid(padded, extent, window) > 0.5)
+        corners.append(window[:2])
     return Masks(crops, corners, size)

@@ -131,16 +131,17 @@ def _tint(region: Image, mask: Mask, colour: Colour, opacity: float) -> None:
     """Mix ``colour`` into the pixels of ``region`` where ``mask`` is set, in place."""
     if not mask.size:
         return
-    plane = np.empty_like(region)
-    plane[:] = colour
-    mixed = cv2.addWeighted(region, 1 - opacity, plane, opacity, 0)
+    # one table look-up a channel: what each brightness becomes under the colour
+    brightness = np.arange(256, dtype=np.float32)[:, None]
+    table = brightness * (1 - opacity) + np.array(colour, dtype=np.float32) * opacity
+    mixed = cv2.LUT(region, np.rint(table).astype(np.uint8)[None])
     region[:] = cv2.copyTo(mixed, mask.view(np.uint8), region)
 
 
 def _outline(picture: Image, crop: Mask, corner: tuple[int, int], colour: Colour) -> None:
     if not crop.size:
         return
-    contours, _ = cv2.findContours(crop.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    contours, _ = cv2.findContours(crop.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     cv2.drawContours(picture, contours, -1, colour, _line_width(picture), cv2.LINE_AA, offset=corner)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from maskweave.training.annotations import TrainingSet, read_training_set
 from maskweave.training.averaging import MovingAverage
@@ -86,6 +87,8 @@ class Trainer:
         Raises:
             LossNotFinite: The loss became NaN or infinite; the last checkpoint is left as it was.
         """
+        if not (self.config.output / LAST).exists():
+            self.save(LAST)
         while self.progress < 1 and (stop_at_step is None or self.step < stop_at_step):
             self._run_at(self.schedule.size(self.progress), on_step, stop_at_step)
         self.save(LAST)
@@ -139,18 +142,23 @@ class Trainer:
         with self._autocast():
             output = self.network(images)
         parts = compute_loss(output, batch, self.config.loss)
-        if not torch.isfinite(parts.total):
-            raise LossNotFinite(
-                f"the loss of step {batch.step} is {parts.total.item()}. The last good checkpoint is "
-                f"{self.config.output / LAST}; lower the learning rate (now {self.config.lr}) or look at that batch."
-            )
+        self._require_finite("loss", parts.total, batch)
         self.optimisers.zero_grad()
         parts.total.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
+        self._require_finite("gradient", norm, batch)
         self.optimisers.step()
         self.average.update(self.network, self.step)
         self.step += 1
         return parts
+
+    def _require_finite(self, what: str, value: Tensor, batch: Batch) -> None:
+        if torch.isfinite(value):
+            return
+        raise LossNotFinite(
+            f"the {what} of step {batch.step} is {value.item()}. The last good checkpoint is "
+            f"{self.config.output / LAST}; lower the learning rate (now {self.config.lr}) or look at that batch."
+        )
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.precision == "bf16":

@@ -62,6 +62,14 @@ class Masks:
             raise InvalidValue(f"masks: need (N, H, W) bool, got {dense.shape} {dense.dtype}")
         return cls(list(dense), np.zeros((len(dense), 2), np.int64), dense.shape[1:])
 
+    @classmethod
+    def _of_tight(cls, crops: Sequence[Mask], corners: NDArray[np.int64], size: Size) -> Masks:
+        """From crops of other `Masks`, which need no trimming and no check."""
+        masks = cls.__new__(cls)
+        masks._size, masks._crops, masks._corners = size, tuple(crops), corners.reshape(-1, 2).copy()
+        masks._corners.flags.writeable = False
+        return masks
+
     @property
     def size(self) -> Size:
         """(height, width) of the image."""
@@ -118,7 +126,7 @@ class Masks:
     def __getitem__(self, selection: Selection) -> Masks:
         """Select objects by bool array, index, indices or slice; always a `Masks`."""
         rows = selected_rows(selection, len(self))
-        return Masks([self._crops[row] for row in rows], self._corners[rows], self._size)
+        return Masks._of_tight([self._crops[row] for row in rows], self._corners[rows], self._size)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Masks):
@@ -141,7 +149,7 @@ def concatenate(parts: Sequence[Masks]) -> Masks:
         raise InvalidValue("masks: need at least one Masks to join, got none")
     if len({part.size for part in parts}) > 1:
         raise InvalidValue(f"masks: need one image size, got {sorted({part.size for part in parts})}")
-    return Masks(
+    return Masks._of_tight(
         [crop for part in parts for crop in part.crops],
         np.concatenate([part.corners for part in parts]),
         parts[0].size,

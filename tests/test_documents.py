@@ -21,7 +21,11 @@ def test_relative_links_lead_somewhere(document):
 
 
 def test_the_readme_lists_every_model_with_its_licence():
-    rows = [line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    rows = [
+        line
+        for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("| `")
+    ]
     for entry in ENTRIES:
         (row,) = [line for line in rows if f"`{entry.name}` |" in line]
         assert entry.licence in row

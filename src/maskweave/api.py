@@ -9,8 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeAlias
 
-import numpy as np
-
 from maskweave.catalogue.entries import BUILT_IN
 from maskweave.errors import InvalidValue, SourceNotFound
 from maskweave.models.base import Model
@@ -26,7 +24,7 @@ from maskweave.sources.base import MAX_PIXELS, Source
 from maskweave.sources.find import find_sources
 from maskweave.sources.images import ImageSource
 from maskweave.tracking import OverlapTracker
-from maskweave.types.arrays import Image
+from maskweave.types.arrays import Array, Image
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
 from maskweave.types.prediction import Prediction, Task
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
 
 _MASK_TASKS: dict[str, Task] = {".masks": "instances", ".semantic": "semantic", ".foreground": "foreground"}
 
-ImageInput: TypeAlias = "str | Path | bytes | bytearray | memoryview | BinaryIO | np.ndarray[Any, np.dtype[Any]] | Picture"
+ImageInput: TypeAlias = "str | Path | bytes | bytearray | memoryview | BinaryIO | Array | Picture"
 
 
 def load(

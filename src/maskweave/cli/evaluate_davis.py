@@ -37,9 +37,9 @@ def evaluate_davis_command(
     from maskweave.evaluation.davis_folders import evaluate_davis
 
     scores: list[ObjectScores] = []
-    if not json_lines:
-        typer.echo(_HEAD)
     for sequence in evaluate_davis(annotations, results, skip_ends=task is DavisTask.semi_supervised):
+        if not scores and not json_lines:
+            typer.echo(_HEAD)
         scores += sequence
         for each in sequence:
             if json_lines:

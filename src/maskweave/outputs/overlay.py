@@ -152,4 +152,4 @@ def _line_width(picture: Image) -> int:
 
 def _text_size(picture: Image) -> int:
     long_side: int = max(picture.shape[:2])
-    return min(max(round(long_side / 62), 10), 48)
+    return min(max(round(long_side / 62), 10), 96)

@@ -210,3 +210,18 @@ def test_outputs_that_are_not_what_was_described():
 def test_recognition_is_by_metadata():
     assert compact.recognise(FakeRuntime({}, metadata=METADATA).describe())
     assert compact.recognise(FakeRuntime({}).describe()) is None
+
+
+def test_a_part_of_a_better_object_of_its_class_loses_score():
+    boxes = [[0, 0, 64, 64], [0, 0, 64, 24], [0, 40, 64, 64]]
+    scores = [[0.9, 0], [0.8, 0], [0, 0.8]]
+    found = model(answer(boxes, scores)).predict(np.zeros((64, 64, 3), np.uint8))
+    assert found.names == ("cat", "dog")  # the cat's upper part fell to 0.16; the dog is another class
+    weak = model(answer(boxes, scores)).predict(np.zeros((64, 64, 3), np.uint8), score=0.1)
+    np.testing.assert_allclose(weak.scores, [0.9, 0.16, 0.8], atol=1e-6)
+
+
+def test_neighbours_and_half_covered_objects_keep_their_score():
+    boxes = [[0, 0, 32, 64], [16, 0, 48, 64], [48, 0, 64, 64]]
+    found = model(answer(boxes, [[0.9, 0], [0.8, 0], [0.7, 0]])).predict(np.zeros((64, 64, 3), np.uint8))
+    np.testing.assert_allclose(found.scores, [0.9, 0.8, 0.7], atol=1e-6)

@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as arrays
 
 from maskweave.errors import InvalidValue
 from maskweave.ops.boxes import box_iou, clip_boxes, non_maximum_suppression
-from maskweave.ops.iou import mask_iou
+from maskweave.ops.iou import mask_containment, mask_iou
 from maskweave.types import Masks
 from tests.strategies import dense_masks
 
@@ -19,6 +19,15 @@ def test_mask_iou_agrees_with_dense_arrays(dense):
         for j, b in enumerate(dense):
             expected[i, j] = (a & b).sum() / max(1, (a | b).sum())
     np.testing.assert_allclose(mask_iou(masks, masks), expected)
+
+
+@given(dense_masks())
+def test_containment_agrees_with_dense_arrays(dense):
+    masks = Masks.from_dense(dense)
+    expected = np.array([[(a & b).sum() / max(1, a.sum()) for b in dense] for a in dense]).reshape(
+        len(dense), len(dense)
+    )
+    np.testing.assert_allclose(mask_containment(masks, masks), expected)
 
 
 def test_masks_of_other_images_are_refused():

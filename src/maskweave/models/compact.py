@@ -20,6 +20,7 @@ from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models._fixed_input import fit_inside, fixed_canvas
 from maskweave.models.base import Model, Prepared
 from maskweave.ops.boxes import clip_boxes, non_maximum_suppression, usable_boxes
+from maskweave.ops.iou import mask_containment
 from maskweave.ops.paste import paste_canvas_masks
 from maskweave.ops.placement import Placement
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors, TensorSpec
@@ -32,6 +33,7 @@ _MULTIPLE = 32
 _LARGEST = 4096
 _PAD_VALUE = 114
 _CANDIDATES = 300  # points that enter suppression, best first
+_PART_LOSS = 0.8  # of the score of an object that lies wholly inside a better one of its class
 _OBJECTS = 100  # objects reported at most, as in COCO's evaluation
 
 
@@ -188,7 +190,8 @@ class CompactModel(Model):
             class_ids=class_ids[points],
             class_names=self.class_names,
         )
-        return found[masks.areas > 0]
+        found = found.replace(scores=found.scores * part_factors(found))
+        return found[(masks.areas > 0) & (found.scores >= score)]
 
     def _tensors(self, outputs: Mapping[str, FloatArray]) -> tuple[FloatArray, ...]:
         """The four tensors of the first image, shapes checked."""
@@ -206,6 +209,20 @@ class CompactModel(Model):
                 f"({points}, {channels}), got {scores.shape} and {coefficients.shape}"
             )
         return boxes, scores, coefficients, prototypes
+
+
+def part_factors(found: Instances) -> FloatArray:
+    """(N,) factors in 0.2..1 for the scores: an object whose mask lies inside a better one of its class loses.
+
+    Boxes of an object and of a part of it overlap too little for suppression; their masks tell. Falls from 1 where
+    half of the mask is covered to 0.2 where all of it is, in the manner of Soft-NMS,
+    https://arxiv.org/abs/1704.04503. The figures were chosen on validation images.
+    """
+    inside = mask_containment(found.masks, found.masks)
+    inside *= found.class_ids[:, None] == found.class_ids[None]
+    inside *= found.scores[:, None] < found.scores[None]
+    covered: FloatArray = inside.max(axis=1, initial=0.0)
+    return 1 - _PART_LOSS * np.clip(2 * covered - 1, 0, 1)
 
 
 def _canvas_extent(placement: Placement) -> tuple[float, float, float, float]:

@@ -30,6 +30,14 @@ def mask_iou(first: Masks, second: Masks) -> FloatArray:
     return iou
 
 
+def mask_containment(inner: Masks, outer: Masks) -> FloatArray:
+    """(N, M) share of each of N masks that lies inside each of M; 0 for a mask without pixels."""
+    shared = mask_intersections(inner, outer)
+    areas = np.broadcast_to(inner.areas[:, None], shared.shape)
+    share: FloatArray = np.divide(shared, areas, out=np.zeros(shared.shape), where=areas > 0)
+    return share
+
+
 def _shared_pixels(first: Masks, row: int, second: Masks, column: int) -> int:
     a, (ax, ay) = first.crops[row], first.corners[row].tolist()
     b, (bx, by) = second.crops[column], second.corners[column].tolist()

@@ -100,7 +100,12 @@ ENTRIES: tuple[Entry, ...] = (
         aliases=(BUILT_IN,),
         task="instances",
         family="compact",
-        files=(ModelFile("compact-s.onnx", None),),
+        files=(
+            ModelFile(
+                "compact-s.onnx",
+                Checksum("sha256", "ad55f12841cc12fb5cb5c596604cd4cd590869e7557913b877253c052b73c5a3"),
+            ),
+        ),
         licence="Apache-2.0",
         class_names=None,
         preprocessing="RGB 0..255, long side as the file says, padded with grey 114 to a multiple of 32",

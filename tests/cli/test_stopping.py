@@ -4,7 +4,7 @@ import signal
 import numpy as np
 import pytest
 
-from maskweave.cli.stopping import until_stopped
+from maskweave.cli.stopping import interruptible, until_stopped
 from maskweave.types import Frame
 
 
@@ -31,3 +31,11 @@ def test_a_recorded_video_is_interrupted():
     with pytest.raises(KeyboardInterrupt), until_stopped(frames(), live=False) as recorded:  # noqa: PT012
         for _ in recorded:
             os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs SIGHUP")
+def test_a_signal_that_nohup_ignores_stays_ignored():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with interruptible():
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN

@@ -59,7 +59,9 @@ def until_stopped(frames: Iterable[Frame], *, live: bool) -> Iterator[Iterable[F
 
 @contextmanager
 def _handled(handler: signal._HANDLER) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in _SIGNALS}
+    """Install ``handler`` for every signal to stop but those that are ignored, as ``nohup`` asks for."""
+    heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in heard}
     try:
         yield
     finally:

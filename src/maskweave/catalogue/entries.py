@@ -103,14 +103,14 @@ ENTRIES: tuple[Entry, ...] = (
         files=(
             ModelFile(
                 "compact-s.onnx",
-                Checksum("sha256", "ad55f12841cc12fb5cb5c596604cd4cd590869e7557913b877253c052b73c5a3"),
+                Checksum("sha256", "a28f5e24dcd0242f30494fc78f552a795294240ced86fa5b7cfcd882a26cba54"),
             ),
         ),
         licence="Apache-2.0",
         class_names=None,
         preprocessing="RGB 0..255, long side as the file says, padded with grey 114 to a multiple of 32",
-        metric="measured numbers are in its card",
-        source="trained by this project; card beside the weights in maskweave/catalogue/weights",
+        metric="mask AP50 29.6 on the 15 of its classes that VOC 2012 val images label (box 33.0)",
+        source="trained by this project; docs/model-card.md",
         notes="in the package: needs no download",
         packaged=True,
     ),

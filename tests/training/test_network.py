@@ -74,6 +74,19 @@ def test_orthogonalised_matrices_have_singular_values_near_one(shape):
     assert values.max() < 1.4
 
 
+@pytest.mark.parametrize("shape", [(3, 16, 144), (2, 40, 24), (1, 1, 9)])
+def test_orthogonalising_by_gram_matrices_equals_the_published_iteration(shape):
+    torch.manual_seed(0)
+    matrices = torch.randn(shape)
+    x = matrices / matrices.norm(dim=(1, 2), keepdim=True)
+    for _ in range(5):  # Jordan et al. 2024, written for wide matrices; tall ones by their transpose
+        wide = x if shape[1] <= shape[2] else x.transpose(1, 2)
+        gram = wide @ wide.transpose(1, 2)
+        wide = 3.4445 * wide + (-4.7750 * gram + 2.0315 * gram @ gram) @ wide
+        x = wide if shape[1] <= shape[2] else wide.transpose(1, 2)
+    torch.testing.assert_close(orthogonalise(matrices), x, atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize("kind", ["muon", "adamw"])
 def test_every_parameter_is_trained_once(kind):
     network = CompactNet(Architecture(classes=2))

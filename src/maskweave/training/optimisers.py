@@ -56,16 +56,29 @@ def _apply(pairs: list[tuple[Tensor, Tensor]], group: dict[str, float]) -> None:
 
 
 def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
-    """Nearest semi-orthogonal matrices (B, rows, columns), singular values roughly 0.7 to 1.2."""
-    a, b, c = _NEWTON_SCHULZ
+    """Nearest semi-orthogonal matrices (B, rows, columns), singular values roughly 0.7 to 1.2.
+
+    Every step multiplies from the short side by a polynomial in the Gram matrix, so the steps run on Gram matrices alone
+    and the product is applied once: the same result for a third of the work or less on convolution weights.
+    """
     wide = matrices.shape[1] <= matrices.shape[2]
     x = matrices if wide else matrices.transpose(1, 2)
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    for _ in range(steps):
-        gram = x @ x.transpose(1, 2)
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    result: Tensor = x if wide else x.transpose(1, 2)
+    factor = _newton_schulz_factor(x @ x.transpose(1, 2), steps)
+    result: Tensor = factor @ x if wide else x.transpose(1, 2) @ factor
     return result
+
+
+def _newton_schulz_factor(gram: Tensor, steps: int) -> Tensor:
+    """The product of all steps' polynomials a + b G + c G^2 (symmetric), from the Gram matrices (B, n, n) before them."""
+    a, b, c = _NEWTON_SCHULZ
+    product = torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device).expand_as(gram)
+    for _ in range(steps):
+        polynomial = torch.baddbmm(b * gram, gram, gram, alpha=c)
+        polynomial.diagonal(dim1=1, dim2=2).add_(a)
+        product = polynomial @ product
+        gram = polynomial @ gram @ polynomial
+    return product
 
 
 class Optimisers:

@@ -51,6 +51,15 @@ def test_a_batch_holds_different_images_and_consistent_targets(dataset):
         assert (batch.boxes[:, 2:] > batch.boxes[:, :2]).all()
 
 
+def test_mosaics_hold_more_objects(dataset):
+    plain = [len(dataset[step].boxes) for step in range(4)]
+    dataset.augmentation = Augmentation(mosaic=1.0)
+    mosaics = [dataset[step] for step in range(4)]
+    assert sum(len(batch.boxes) for batch in mosaics) > 2 * sum(plain)
+    assert all(batch.images.shape[1] % 32 == batch.images.shape[2] % 32 == 0 for batch in mosaics)
+    assert same(dataset[2], mosaics[2])
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_loading_starts_at_any_step_and_keeps_the_order(dataset, workers):
     batches = list(step_loader(dataset, 7, workers=workers, last_step=10))
@@ -95,7 +104,8 @@ def test_the_schedule_warms_up_stays_and_falls(tmp_path):
     assert rates[9:76] == [1.0] * 67
     assert np.all(np.diff(rates[75:]) < 0)
     assert rates[100] == 0
-    assert [schedule.size(p) for p in (0.0, 0.49, 0.5, 1.0)] == [64, 64, 128, 128]
+    assert [schedule.phase(p).size for p in (0.0, 0.49, 0.5, 1.0)] == [64, 64, 128, 128]
+    assert [schedule.phase(p).mosaic for p in (0.0, 0.74, 0.75, 1.0)] == [True, True, False, False]
     assert not schedule.decaying(0.74)
     assert schedule.decaying(0.75)
 

@@ -69,6 +69,14 @@ def test_a_known_object_is_of_no_other_class_labelled_or_not():
     assert (out.class_logits.grad[0, on_object, 1] > 0).all()
 
 
+def test_nor_does_silence_around_it_excuse_another_class():
+    out = gradients(view(silent=(1, [0, 0, 64, 64])))
+    centres, _ = point_centres(SIZE, SIZE)
+    on_object = ((centres > 9) & (centres < 39)).all(1)
+    assert (out.class_logits.grad[0, on_object, 1] > 0).all()
+    assert out.class_logits.grad[0, (centres > 41).any(1), 1].abs().sum() == 0
+
+
 def test_an_object_of_an_unlabelled_class_still_teaches_its_points():
     out = gradients(view(classes=(1,), labelled=(False, False)))
     assert (out.class_logits.grad[0, :, 1] < 0).any()

@@ -30,6 +30,7 @@ class Augmentation:
         grey: Probability of a view without colour.
         paste: Probability of pasting objects of another image.
         max_pasted: Most objects pasted into one view.
+        mosaic: Probability of a view put together from four; zero once the learning rate falls.
     """
 
     scale: tuple[float, float] = (0.65, 1.8)
@@ -38,6 +39,7 @@ class Augmentation:
     grey: float = 0.05
     paste: float = 0.5
     max_pasted: int = 3
+    mosaic: float = 0.0
 
 
 @dataclass

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from maskweave.training.annotations import ObjectRecord, TrainingSet
 from maskweave.training.augment import Augmentation, View, make_view
 from maskweave.training.cache import ImageCache
+from maskweave.training.mosaic import join_views
 
 _SHAPES = ((1.0, 1.0), (0.75, 1.0), (1.0, 0.75))
 _SHAPE_ODDS = (0.3, 0.5, 0.2)
@@ -107,7 +108,21 @@ class StepDataset(Dataset[Batch]):
         factors = _SHAPES[rng.choice(len(_SHAPES), p=_SHAPE_ODDS)]
         size = (round(self.size * factors[0] / 32) * 32, round(self.size * factors[1] / 32) * 32)
         chosen = _systematic(self.weights, self.batch_size, rng)
-        return collate([self._view(int(index), size, rng) for index in chosen], step)
+        return collate([self._whole_view(int(index), size, rng) for index in chosen], step)
+
+    def _whole_view(self, index: int, size: tuple[int, int], rng: np.random.Generator) -> View:
+        if not self.augmentation.mosaic or rng.random() >= self.augmentation.mosaic:
+            return self._view(index, size, rng)
+        half = (size[0] // 2, size[1] // 2)
+        b, c, d = (int(other) for other in rng.choice(len(self.weights), 3, p=self.weights))
+        return join_views(
+            (
+                self._view(index, half, rng),
+                self._view(b, half, rng),
+                self._view(c, half, rng),
+                self._view(d, half, rng),
+            )
+        )
 
     def _view(self, index: int, size: tuple[int, int], rng: np.random.Generator) -> View:
         donor = None

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from maskweave.training.hardware import choose_device, choose_precision, keep_fr
 from maskweave.training.losses import LossParts, compute_loss
 from maskweave.training.network import Architecture, CompactNet, normalise
 from maskweave.training.optimisers import Optimisers
-from maskweave.training.schedule import Schedule
+from maskweave.training.schedule import Phase, Schedule
 
 LAST, STABLE = "last.pt", "stable.pt"
 _LOG_EVERY = 20
@@ -90,21 +91,21 @@ class Trainer:
         if not (self.config.output / LAST).exists():
             self.save(LAST)
         while self.progress < 1 and (stop_at_step is None or self.step < stop_at_step):
-            self._run_at(self.schedule.size(self.progress), on_step, stop_at_step)
+            self._run_at(self.schedule.phase(self.progress), on_step, stop_at_step)
         self.save(LAST)
 
     def _run_at(
-        self, size: int, on_step: Callable[[Trainer, LossParts], None] | None, stop_at_step: int | None
+        self, phase: Phase, on_step: Callable[[Trainer, LossParts], None] | None, stop_at_step: int | None
     ) -> None:
-        """Train at one input size until the schedule asks for another."""
+        """Train on one kind of views until the schedule asks for another."""
         last_save = time.monotonic()
         mark = time.monotonic()
-        for batch in self.batches(size):
+        for batch in self.batches(phase.size, mosaic=phase.mosaic):
             was_decaying = self.schedule.decaying(self.progress)
             parts = self.train_step(batch)
             now = time.monotonic()
             self.seconds, mark = self.seconds + now - mark, now
-            self._log(parts, size)
+            self._log(parts, phase.size)
             if on_step is not None:
                 on_step(self, parts)
                 mark = time.monotonic()  # validation and export do not count as training time
@@ -113,11 +114,12 @@ class Trainer:
             if now - last_save > self.config.checkpoint_minutes * 60:
                 self.save(LAST)
                 last_save = now
-            if self.progress >= 1 or self.schedule.size(self.progress) != size or self.step == stop_at_step:
+            if self.progress >= 1 or self.schedule.phase(self.progress) != phase or self.step == stop_at_step:
                 return
 
-    def batches(self, size: int, *, workers: int | None = None) -> Iterator[Batch]:
+    def batches(self, size: int, *, mosaic: bool = True, workers: int | None = None) -> Iterator[Batch]:
         """The batches of the next steps at an input size; `workers` None takes the run's setting."""
+        augmentation = self.config.augmentation
         dataset = StepDataset(
             self.data,
             self.cache,
@@ -125,7 +127,7 @@ class Trainer:
             batch_size=self.config.batch_size,
             size=size,
             seed=self.config.seed,
-            augmentation=self.config.augmentation,
+            augmentation=augmentation if mosaic else replace(augmentation, mosaic=0.0),
         )
         return step_loader(dataset, self.step, workers=self.config.workers if workers is None else workers)
 

@@ -103,8 +103,8 @@ def _class_loss(output: RawOutput, batch: Batch, positives: _Positives, centres:
     logits = output.class_logits.float()
     targets = torch.zeros_like(logits)
     counts = batch.labelled[:, None, :].expand_as(logits).float().clone()
-    _count_inside_masks(counts, batch, centres)
     _silence(counts, batch, centres)
+    _count_inside_masks(counts, batch, centres)
     classes = batch.classes[positives.objects]
     known = classes >= 0
     where = (positives.images[known], positives.points[known], classes[known])

@@ -58,8 +58,8 @@ def _apply(pairs: list[tuple[Tensor, Tensor]], group: dict[str, float]) -> None:
 def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
     """Nearest semi-orthogonal matrices (B, rows, columns), singular values roughly 0.7 to 1.2.
 
-    Every step multiplies from the short side by a polynomial in the Gram matrix, so the steps run on Gram matrices alone
-    and the product is applied once: the same result for a third of the work or less on convolution weights.
+    Every step multiplies from the short side by a polynomial in the Gram matrix, so the steps run on Gram matrices
+    alone and the product is applied once: the same result for a third of the work on convolution weights.
     """
     wide = matrices.shape[1] <= matrices.shape[2]
     x = matrices if wide else matrices.transpose(1, 2)
@@ -70,7 +70,7 @@ def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
 
 
 def _newton_schulz_factor(gram: Tensor, steps: int) -> Tensor:
-    """The product of all steps' polynomials a + b G + c G^2 (symmetric), from the Gram matrices (B, n, n) before them."""
+    """Product of all steps' polynomials a + b G + c G^2, from the Gram matrices (B, n, n) before the first."""
     a, b, c = _NEWTON_SCHULZ
     product = torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device).expand_as(gram)
     for _ in range(steps):

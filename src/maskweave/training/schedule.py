@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from maskweave.training.config import TrainConfig
+
+
+class Phase(NamedTuple):
+    """What the training views are like for a while: their long side in pixels, and whether mosaics are among them."""
+
+    size: int
+    mosaic: bool
 
 
 @dataclass(frozen=True)
@@ -40,9 +48,10 @@ class Schedule:
             self.config.lr * warm * (1 - math.sqrt(min(max(into_decay, 0.0), 1.0)) if into_decay > 0 else 1.0)
         )
 
-    def size(self, progress: float) -> int:
-        """Long side of the training views."""
-        return self.config.start_size if progress < self.config.size_switch else self.config.size
+    def phase(self, progress: float) -> Phase:
+        """Size and kind of the training views."""
+        size = self.config.start_size if progress < self.config.size_switch else self.config.size
+        return Phase(size, mosaic=not self.decaying(progress))
 
     def decaying(self, progress: float) -> bool:
         """Whether the stable phase is over."""

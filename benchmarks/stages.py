@@ -23,7 +23,7 @@ from maskweave.outputs.overlay import draw_overlay
 from maskweave.outputs.video import VideoWriter
 from maskweave.pipeline import StageClock, Wish, segment_frames
 from maskweave.sources.video import VideoSource
-from maskweave.tracking import OverlapTracker
+from maskweave.tracking import MaskTracker
 
 
 def main() -> None:
@@ -59,7 +59,7 @@ def one_run(segmenter: mw.Segmenter, video: Path, frames: int, folder: Path) -> 
     count = 0
     with VideoSource(video) as source, VideoWriter(folder / "out.mp4", source.info) as writer:
         results = segment_frames(
-            islice(source, frames), segmenter.model, Wish(), tracker=OverlapTracker(), clock=clock
+            islice(source, frames), segmenter.model, Wish(), tracker=MaskTracker(), clock=clock
         )
         for frame, prediction in results:
             start = time.perf_counter()

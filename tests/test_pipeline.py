@@ -9,7 +9,7 @@ from maskweave.ops.placement import Placement
 from maskweave.outputs.base import Target, Writer
 from maskweave.pipeline import STAGES, StageClock, Wish, as_task, keep_classes, run, segment_frames
 from maskweave.runtimes.fake import FakeRuntime
-from maskweave.tracking import OverlapTracker
+from maskweave.tracking import MaskTracker
 from maskweave.types import IGNORE, Frame, Instances, Masks, SemanticMap, SourceInfo
 
 
@@ -77,7 +77,7 @@ def test_frames_are_read_only_when_asked_for():
 
 def test_order_ids_and_counts(tmp_path):
     writer = Notes(tmp_path)
-    report = run(frames(4), BrightSquare(), Wish(), tracker=OverlapTracker(), writers=[writer])
+    report = run(frames(4), BrightSquare(), Wish(), tracker=MaskTracker(), writers=[writer])
     assert [index for index, _ in writer.seen] == [0, 1, 2, 3]
     assert [result.track_ids.tolist() for _, result in writer.seen] == [[1]] * 4
     assert (report.frames, report.objects, report.paths) == (4, 4, [writer.path])

@@ -33,6 +33,7 @@ __all__ = [
     "__version__",
     "errors",
     "load",
+    "propagate",
     "segment_video",
 ]
 
@@ -48,6 +49,7 @@ _HOMES = {
     "Segmenter": "maskweave.api",
     "SemanticMap": "maskweave.types",
     "load": "maskweave.api",
+    "propagate": "maskweave.api",
     "segment_video": "maskweave.api",
 }
 

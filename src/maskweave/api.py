@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeAlias
+
+import numpy as np
 
 from maskweave.catalogue.entries import BUILT_IN
 from maskweave.errors import InvalidValue, SourceNotFound
@@ -19,16 +21,18 @@ from maskweave.outputs.files import atomic_file
 from maskweave.outputs.overlay import OverlayStyle, draw_overlay
 from maskweave.outputs.pictures import encode_masks_picture, encode_picture
 from maskweave.outputs.videos import ForegroundVideo, OverlayVideo
-from maskweave.pipeline import Report, Wish, as_task, run, segment_frames
+from maskweave.pipeline import Report, Wish, as_task, segment_frames, write_results
+from maskweave.propagation import feature_network, propagate_frames
 from maskweave.sources.base import MAX_PIXELS, Source
 from maskweave.sources.find import find_sources
 from maskweave.sources.images import ImageSource
-from maskweave.tracking import OverlapTracker
 from maskweave.types.arrays import Array, Image
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
 from maskweave.types.prediction import Prediction, Task
+from maskweave.types.prompt import Box, Point, Prompt
 from maskweave.types.semantic import SemanticMap
+from maskweave.video import follow_frames
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -113,8 +117,9 @@ class Segmenter:
     ) -> Iterator[Result]:
         """Segment a video (or folder, camera, stream) frame by frame; yields results as they come.
 
-        Memory stays constant. ``track`` gives the objects of a video ids that last. ``as_video`` reads a folder of
-        pictures as one video. Other arguments as for a call; wrong ones raise here, not at the first result.
+        Memory stays constant. ``track`` gives the objects of a video ids that last, and with ``task`` "foreground"
+        finds what moves too (without it foreground is every instance). ``as_video`` reads a folder of pictures as
+        one video. Other arguments as for a call; wrong ones raise here, not at the first result.
         """
         wish = Wish(task or self.model.task, score, classes)
         wish.check(self.model)
@@ -128,8 +133,8 @@ class Segmenter:
     def _results(self, sources: Sequence[Source], wish: Wish, *, track: bool) -> Iterator[Result]:
         for source in sources:
             with source:
-                tracker = OverlapTracker() if track and source.info.kind != "image" else None
-                for frame, prediction in segment_frames(source, self.model, wish, tracker=tracker):
+                follow = follow_frames if track and source.info.kind != "image" else segment_frames
+                for frame, prediction in follow(source, self.model, wish):
                     yield Result(frame, prediction, self.name)
 
     def close(self) -> None:
@@ -226,6 +231,43 @@ class Result:
         return f"Result({self.prediction!r})"
 
 
+def propagate(
+    source: str | Path,
+    *,
+    mask: str | Path | Array | None = None,
+    boxes: Sequence[Sequence[float]] = (),
+    points: Sequence[Sequence[float]] = (),
+    frame: int = 0,
+    as_video: bool = False,
+) -> Iterator[Result]:
+    """Follow objects that are marked in one frame through a video; yields a result for every frame, in order.
+
+    Mark them by a ``mask``, (H, W) integers or the path of such a PNG: 0 is background, every other number an object;
+    or by ``boxes`` x1 y1 x2 y2, one object each; or by ``points``, x y on one object or x y 0 beside it. ``frame`` is
+    the number of the marked frame, from 0; frames before it are gone through backwards. ``track_ids`` are the
+    objects' numbers. ``as_video`` reads a folder of pictures as one video.
+
+    Raises `InvalidValue` for marks that do not fit, and `SourceError` when the video or the mask cannot be read.
+    """
+    from maskweave.evaluation.davis_folders import read_id_map
+
+    ids = read_id_map(Path(mask)) if isinstance(mask, str | Path) else mask
+    prompt = Prompt(
+        frame,
+        None if ids is None else np.asarray(ids).astype(np.int64),
+        tuple(Box(*corners) for corners in boxes),
+        tuple(Point(x, y, not inside or bool(inside[0])) for x, y, *inside in points),
+    )
+    (found,) = find_sources([str(source)], as_video=as_video)
+    return _propagated(found, prompt)
+
+
+def _propagated(source: Source, prompt: Prompt) -> Iterator[Result]:
+    with closing(feature_network()) as network, source:
+        for frame, prediction in propagate_frames(source, prompt, network):
+            yield Result(frame, prediction, network.name)
+
+
 def segment_video(
     source: str | Path,
     destination: str | Path,
@@ -262,11 +304,10 @@ def segment_video(
             inputs=frozenset({Path(source).resolve()}),
         )
         kind = ForegroundVideo if task == "foreground" else OverlayVideo
-        report = run(
-            video,
-            segmenter.model,
-            wish,
-            tracker=OverlapTracker(),
+        report = Report()
+        write_results(
+            follow_frames(video, segmenter.model, wish, clock=report.clock),
+            report=report,
             writers=[kind(target, target.checked(destination))],
             progress=progress,
         )

@@ -19,6 +19,8 @@ from maskweave.ops.semantic import (
 )
 from maskweave.outputs.base import Writer
 from maskweave.tracking.base import Tracker
+from maskweave.tracking.counting import Counter
+from maskweave.types.counts import Counts
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
 from maskweave.types.prediction import TASKS, Prediction, Task
@@ -78,13 +80,14 @@ class Wish:
 
 @dataclass
 class Report:
-    """What one run did: frames, objects (summed over frames), seconds per stage, files, warnings."""
+    """What one run did: frames, objects (summed over frames), seconds per stage, files, warnings, last counts."""
 
     frames: int = 0
     objects: int = 0
     clock: StageClock = field(default_factory=StageClock)
     paths: list[Path] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    counts: Counts | None = None
 
 
 def segment_frames(
@@ -93,12 +96,18 @@ def segment_frames(
     wish: Wish,
     *,
     tracker: Tracker | None = None,
+    counter: Counter | None = None,
     clock: StageClock | None = None,
 ) -> Iterator[tuple[Frame, Prediction]]:
     """Yield each frame with its result, reading the next frame only when asked for it."""
     wish.check(model)
+    if counter is not None and wish.task != "instances":
+        raise InvalidValue(f"lines and zones: need --task instances, got {wish.task}: they count objects")
     clock = clock or StageClock()
     score = model.check_score(wish.score)
+    if wish.task != "instances":
+        tracker = None
+    least = score if tracker is None else tracker.start(score)
     stream = iter(frames)
     while True:
         with clock.stage("decode"):
@@ -110,11 +119,13 @@ def segment_frames(
         with clock.stage("network"):
             outputs = model.infer(prepared.inputs)
         with clock.stage("decode of results"):
-            prediction = model.decode(outputs, prepared.placement, score=score)
+            prediction = model.decode(outputs, prepared.placement, score=least)
             prediction = keep_classes(prediction, wish.classes)
         with clock.stage("track"):
-            if tracker is not None and isinstance(prediction, Instances) and wish.task == "instances":
-                prediction = tracker.update(prediction)
+            if tracker is not None and isinstance(prediction, Instances):
+                prediction = tracker.update(prediction, frame)
+            if counter is not None and isinstance(prediction, Instances):
+                prediction = counter.update(prediction)
         with clock.stage("decode of results"):
             prediction = as_task(prediction, wish.task)
         yield frame, prediction
@@ -126,23 +137,44 @@ def run(
     wish: Wish,
     *,
     tracker: Tracker | None = None,
+    counter: Counter | None = None,
     writers: Sequence[Writer] = (),
     progress: Callable[[Frame], None] | None = None,
 ) -> Report:
     """Segment all frames and write the results; the writers' files appear only when all of it worked.
 
-    ``writers`` are entered and left here. ``progress`` is called after each frame.
+    ``counter`` counts the tracked objects at lines and in zones. ``writers`` are entered and left here. ``progress``
+    is called after each frame.
     """
     report = Report()
+    results = segment_frames(frames, model, wish, tracker=tracker, counter=counter, clock=report.clock)
+    return write_results(results, writers=writers, progress=progress, report=report)
+
+
+def write_results(
+    results: Iterable[tuple[Frame, Prediction]],
+    *,
+    writers: Sequence[Writer] = (),
+    progress: Callable[[Frame], None] | None = None,
+    report: Report | None = None,
+) -> Report:
+    """Write results as they come; the writers' files appear only when all of it worked.
+
+    ``writers`` are entered and left here. ``progress`` is called after each frame. ``report`` is added to and
+    returned; None begins a new one.
+    """
+    report = report or Report()
     with ExitStack() as stack:
         for writer in writers:
             stack.enter_context(writer)
-        for frame, prediction in segment_frames(frames, model, wish, tracker=tracker, clock=report.clock):
+        for frame, prediction in results:
             with report.clock.stage("draw and encode"):
                 for writer in writers:
                     writer.write(frame, prediction)
             report.frames += 1
-            report.objects += len(prediction) if isinstance(prediction, Instances) else 0
+            if isinstance(prediction, Instances):
+                report.objects += len(prediction)
+                report.counts = prediction.counts
             if progress is not None:
                 progress(frame)
         with report.clock.stage("draw and encode"):

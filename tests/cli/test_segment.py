@@ -322,7 +322,7 @@ def test_frames_of_a_folder_keep_their_names(model, tmp_path, monkeypatch, capfd
     words = ("segment", tmp_path / "frames", "--as-video", "--fps", "10", "-m", model, "-o", tmp_path / "out")
     code, _, err = run(monkeypatch, capfd, *words, "--save", "masks,coco,overlay")
     assert code == 0, err
-    masks = sorted(path.name for path in (tmp_path / "out" / "frames.masks").iterdir())
+    masks = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
     assert masks == ["00007.png", "00008.png", "00009.png"]
     images = json.loads((tmp_path / "out" / "frames.json").read_text())["images"]
     assert [image["file_name"] for image in images] == ["00007.jpg", "00008.jpg", "00009.jpg"]
@@ -339,3 +339,73 @@ def test_an_internal_error_is_one_line_too(photo, model, tmp_path, monkeypatch, 
     code, _, err = run(monkeypatch, capfd, "segment", photo, "-m", model, "-o", tmp_path / "out")
     assert code == 1
     assert err == "maskweave: internal error (RuntimeError: a bug); please report it, with --debug\n"
+
+
+def test_every_output_of_a_video_with_lines_and_zones(model, tmp_path, monkeypatch, capfd):
+    clip = film(tmp_path, 30, audio="aac")
+    formats = "overlay,side-by-side,davis,tracks,mots,csv,cutout"
+    places = ("--line", "45,0,45,64=door", "--zone", "0,0,96,0,96,64,0,64", "--trail", "1")
+    words = ("segment", clip, "-m", model, "-o", tmp_path / "out", "--save", formats, *places)
+    code, out, err = run(monkeypatch, capfd, *words, "--json")
+    assert code == 0, err
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "film.overlay.mp4", "film.side-by-side.mp4", "film.davis", "film.tracks.json", "film.mots.txt", "film.csv",
+        "film.cutout.webm",
+    }  # fmt: skip
+    record = json.loads(out)
+    # the square goes from left to right over a line from top to bottom: from its left side to its right is backward
+    assert record["lines"] == {"door": {"forward": 0, "backward": 1}}
+    assert record["zones"] == {"zone 1": {"inside": 1, "seen": 1}}
+    assert any("no sound" in warning for warning in record["warnings"])
+    tracks = json.loads((tmp_path / "out" / "film.tracks.json").read_text())
+    assert [each["direction"] for each in tracks["counts"]["lines"][0]["crossings"]] == ["backward"]
+    code, _, err = run(monkeypatch, capfd, *words)
+    assert (code, "film: door: 0 crossed forward, 1 backward" in err) == (0, True), err
+    code, _, err = run(monkeypatch, capfd, "segment", tmp_path / "out", "-m", model, "-o", tmp_path / "again")
+    assert code == 1  # nothing that was written is taken for an input
+    assert "film" not in "".join(path.name for path in tmp_path.glob("again/*"))
+
+
+def test_a_cut_out_photo(photo, model, tmp_path, monkeypatch, capfd):
+    words = ("segment", photo, "-m", model, "-o", tmp_path / "out", "--save", "cutout,csv")
+    assert run(monkeypatch, capfd, *words)[0] == 0
+    with Image.open(tmp_path / "out" / "photo.cutout.png") as picture:
+        assert picture.mode == "RGBA"
+        assert picture.getpixel((60, 60)) == (255, 255, 255, 255)
+        assert picture.getpixel((5, 5)) == (0, 0, 0, 0)
+    assert len((tmp_path / "out" / "photo.csv").read_text().splitlines()) == 2
+    assert run(monkeypatch, capfd, *words, "--background", "teal")[0] == 0
+    with Image.open(tmp_path / "out" / "photo.cutout.png") as picture:
+        assert picture.getpixel((5, 5)) == (0, 128, 128)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--line", "1,2"), "--line: need x1,y1,x2,y2 (4 numbers), got 2 in '1,2'"),
+        (("--line", "0,0,9,9=a", "--zone", "0,0,9,9,0,9=a"), "got 'a' twice"),
+        (("--zone", "0,0,200,0,200,200"), "need points inside the 96 x 64 picture"),
+        (("--save", "cutout", "--background", "gren"), "--background: need transparent, blur, #rrggbb"),
+        (("--background", "white"), "--background: is for cut-outs; add --save cutout"),
+        (("--trail", "-1"), "trail: need 0 to 60 seconds, got -1"),
+        (("--line", "0,0,9,9", "--no-track"), "need tracking, got --no-track"),
+        (("--line", "0,0,9,9", "--task", "foreground"), "need --task instances, got foreground"),
+        (("--save", "tracks", "--no-track"), "need objects with track ids"),
+    ],
+)
+def test_wrong_values_of_video_outputs_are_told_in_one_line(
+    options, message, model, tmp_path, monkeypatch, capfd
+):
+    clip = film(tmp_path, 3)
+    code, _, err = run(monkeypatch, capfd, "segment", clip, "-m", model, "-o", tmp_path / "out", *options)
+    assert code in {1, 2}
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_counting_needs_a_video(photo, model, tmp_path, monkeypatch, capfd):
+    words = ("segment", photo, "-m", model, "-o", tmp_path / "out", "--zone", "0,0,9,0,9,9")
+    code, _, err = run(monkeypatch, capfd, *words)
+    assert code == 1
+    assert "--line and --zone: need a video, got a picture" in err

@@ -17,7 +17,7 @@ def save_tiny_model(path: Path, *, size: int = 64, canvas: tuple[int, int] | Non
 
 
 def tiny_model(size: int = 64, *, canvas: tuple[int, int] | None = None) -> onnx.ModelProto:
-    """The only prototype is brightness; the only point's box is the whole input.
+    """The only prototype is brightness, the features are colour; the only point's box is the whole input.
 
     ``canvas``: a fixed (height, width) of the input, which is free without it.
     """
@@ -40,6 +40,9 @@ def tiny_model(size: int = 64, *, canvas: tuple[int, int] | None = None) -> onnx
         helper.make_node("ReduceMean", ["channels_first", "channel"], ["grey"], keepdims=1),
         helper.make_node("AveragePool", ["grey"], ["small"], kernel_shape=[4, 4], strides=[4, 4]),
         helper.make_node("Sub", ["small", "half"], ["prototypes"]),
+        helper.make_node(
+            "AveragePool", ["channels_first"], ["features"], kernel_shape=[8, 8], strides=[8, 8]
+        ),
         helper.make_node("Shape", ["image"], ["shape"]),
         helper.make_node("Gather", ["shape", "width_height"], ["sides"]),
         helper.make_node("Cast", ["sides"], ["sides_float"], to=TensorProto.FLOAT),
@@ -51,6 +54,7 @@ def tiny_model(size: int = 64, *, canvas: tuple[int, int] | None = None) -> onnx
         helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 1, 2]),
         helper.make_tensor_value_info("coefficients", TensorProto.FLOAT, [1, 1, 1]),
         helper.make_tensor_value_info("prototypes", TensorProto.FLOAT, [1, 1, "h", "w"]),
+        helper.make_tensor_value_info("features", TensorProto.FLOAT, [1, 3, "rows", "columns"]),
     ]
     image = helper.make_tensor_value_info("image", TensorProto.UINT8, [1, height, width, 3])
     graph = helper.make_graph(nodes, "tiny", [image], outputs, constants)

@@ -11,7 +11,7 @@ from pycocotools.coco import COCO
 
 from maskweave.errors import InvalidValue, OutputError
 from maskweave.ops.coco_names import COCO_IDS, category_ids
-from maskweave.outputs import FORMATS, choose_formats, make_writers
+from maskweave.outputs import FORMATS, check_formats, choose_formats, is_output, make_writers
 from maskweave.outputs.base import Target, Writer
 from maskweave.outputs.coco import CocoFile, coco_results
 from maskweave.types import Frame, Instances, Masks, SemanticMap, SourceInfo
@@ -107,9 +107,9 @@ def test_a_class_map_is_refused(tmp_path):
         writer.write(frame(), semantic)
 
 
-def predictions(task):
+def predictions(kind, task):
     if task == "instances":
-        return objects()
+        return objects([4, 9]) if kind == "video" else objects()
     names = ("background", "foreground") if task == "foreground" else ("background", *NAMES)
     return SemanticMap((objects().masks.union()).astype(int), names)
 
@@ -121,9 +121,12 @@ def test_every_format_writes_its_file_and_only_when_whole(key, tmp_path):
     assert isinstance(writer, Writer)
     assert not writer.path.exists()
     with writer:
-        writer.write(frame(), predictions(task))
+        writer.write(frame(), predictions(kind, task))
     assert writer.path.exists()
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    readable = (".jpg", ".png", ".mp4", ".webm")  # what a later run could take for an input
+    made = list(writer.path.iterdir()) if writer.path.is_dir() else [writer.path]
+    assert all(is_output(path) for path in made if path.suffix in readable)
     if writer.path.suffix == ".json":
         assert json.loads(writer.path.read_text())["info"]["model"] == "tester"
 
@@ -133,13 +136,18 @@ def test_formats_are_chosen_by_task_and_kind(tmp_path):
     both = choose_formats(("foreground", "masks"), kind="image", task="foreground")
     assert len(make_writers(both, target(tmp_path, "image", "foreground"))) == 1  # one file, written once
     for names, message in [
-        (("gif",), "out of overlay, masks, coco, foreground, got 'gif'"),
+        (("gif",), "out of overlay, masks, coco, foreground, .*csv, got 'gif'"),
         ((), "got nothing"),
     ]:
         with pytest.raises(InvalidValue, match=message):
             choose_formats(names, kind="image", task="instances")
     with pytest.raises(InvalidValue, match="--save coco: there is no such output of --task semantic"):
         choose_formats(("coco",), kind="image", task="semantic")
+    check_formats(("tracks",), task="instances")
+    with pytest.raises(
+        InvalidValue, match=r"--save tracks: there is no such output of .* for this kind of input"
+    ):
+        choose_formats(("tracks",), kind="image", task="instances")
 
 
 def test_a_writer_that_cannot_begin_leaves_nothing(tmp_path):

@@ -1,6 +1,7 @@
 """A data set drawn by the tests: bright discs and squares on dark noise, in COCO format."""
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -54,4 +55,26 @@ def _outline(category: int, left: int, top: int) -> np.ndarray:
 def edit(path: Path, **changes: object) -> Path:
     """Replace top-level keys of an instances file."""
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    return path
+
+
+def write_as_yolo(instances: Path, folder: Path, val: int = 1) -> Path:
+    """Write a drawn data set in YOLO's layout, the first `val` images as its val part; return its data.yaml."""
+    content = json.loads(instances.read_text())
+    classes = [category["id"] for category in content["categories"]]
+    for image in content["images"]:
+        part = "val" if image["id"] < val else "train"
+        for kind in ("images", "labels"):
+            (folder / kind / part).mkdir(parents=True, exist_ok=True)
+        name = image["file_name"]
+        shutil.copy(instances.parent / "images" / name, folder / "images" / part / name)
+        lines = [
+            f"{classes.index(each['category_id'])} "
+            + " ".join(f"{value / SIDE:.8f}" for value in each["segmentation"][0])
+            for each in content["annotations"]
+            if each["image_id"] == image["id"]
+        ]
+        (folder / "labels" / part / name).with_suffix(".txt").write_text("\n".join(lines) + "\n")
+    path = folder / "data.yaml"
+    path.write_text("path: .\ntrain: images/train\nval: images/val\nnames:\n  0: disc\n  1: square\n")
     return path

@@ -10,6 +10,7 @@ pytest.importorskip("torch", reason="training needs torch: pip install maskweave
 from maskweave.cli.app import app
 from maskweave.errors import InvalidValue
 from maskweave.training.errors import CheckpointError, TrainingDataError
+from tests.training.drawn import write_as_yolo
 
 pytestmark = pytest.mark.training
 
@@ -34,6 +35,19 @@ def test_train_then_evaluate(settings):
     table = run("evaluate", "coco", data, "--images", images, "-m", output / "model.onnx", "--limit", 2)
     assert "2 images" in table.output
     assert "square" in table.output
+
+
+def test_a_data_yaml_is_all_that_train_needs(settings, tmp_path):
+    pytest.importorskip("yaml", reason="a data.yaml needs PyYAML: pip install maskweave[train]")
+    data = write_as_yolo(settings["annotations"], tmp_path / "yolo", val=2)
+    output = tmp_path / "run"
+    done = run("train", data, "--size", 96, "--epochs", 1, "--workers", 0, "--device", "cpu", "-o", output)
+    assert done.exit_code == 0, done.output
+    assert len((output / "val.csv").read_text().splitlines()) == 2
+    assert sorted(path.name for path in (output / "val").iterdir()) == ["0.jpg", "1.jpg"]
+    more = run("train", "--resume", output, "--epochs", 12)
+    assert more.exit_code == 0, more.output
+    assert len((output / "val.csv").read_text().splitlines()) == 3
 
 
 def test_wrong_calls_are_told(settings, tmp_path):

@@ -11,6 +11,7 @@ import typer
 
 from maskweave.cli.evaluate import evaluate_app
 from maskweave.cli.evaluate_davis import evaluate_davis_command
+from maskweave.cli.propagate import propagate_command
 from maskweave.cli.train import train_command
 from maskweave.version import __version__
 
@@ -93,7 +94,8 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     save: Annotated[
         str | None,
         typer.Option(
-            help="Comma-separated: overlay, masks, coco, foreground. By default what suits task and input."
+            help="Comma-separated: overlay, side-by-side, masks, foreground, davis, coco, tracks, mots, csv, cutout. "
+            "By default what suits task and input."
         ),
     ] = None,
     score: Annotated[
@@ -116,6 +118,21 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     colour_by: Annotated[
         ColourBy, typer.Option(help="One colour per object or per class.")
     ] = ColourBy.instance,
+    trail: Annotated[
+        float, typer.Option(help="In overlays of videos, the way each object came in the last SECONDS.")
+    ] = 0.0,
+    background: Annotated[
+        str | None,
+        typer.Option(help="Behind cut-outs: transparent (the default), blur, #rrggbb or a colour name."),
+    ] = None,
+    line: Annotated[
+        list[str] | None,
+        typer.Option(help="x1,y1,x2,y2[=name] in pixels: count the objects that cross it. Repeatable."),
+    ] = None,
+    zone: Annotated[
+        list[str] | None,
+        typer.Option(help="x1,y1,x2,y2,x3,y3,…[=name] in pixels: count the objects in it. Repeatable."),
+    ] = None,
     device: DeviceOption = "cpu",
     engine: EngineOption = None,
     threads: ThreadsOption = None,
@@ -143,6 +160,10 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         max_pixels=_pixels(max_pixels),
         opacity=opacity,
         colour_by=colour_by.value,
+        trail=trail,
+        background=background,
+        lines=tuple(line or ()),
+        zones=tuple(zone or ()),
         json_lines=json_lines,
         debug=debug,
     )
@@ -194,6 +215,7 @@ def verify_models() -> None:
     raise typer.Exit(models.verify_all())
 
 
+app.command("propagate")(propagate_command)
 app.command("train")(train_command)
 evaluate_app.command("davis")(evaluate_davis_command)
 

@@ -14,17 +14,20 @@ from typing import Any, Literal
 from maskweave.cli.console import FAILED, counted, emit, progress_bar, say
 from maskweave.cli.models import loaded
 from maskweave.cli.stopping import until_stopped
-from maskweave.errors import MaskWeaveError
+from maskweave.errors import InvalidValue, MaskWeaveError
 from maskweave.models.base import Model
-from maskweave.outputs import choose_formats, is_output, make_writers
+from maskweave.outputs import check_formats, choose_formats, is_output, make_writers, one_picture_a_frame
+from maskweave.outputs.background import TRANSPARENT, Background, parse_background
 from maskweave.outputs.base import Target
 from maskweave.outputs.overlay import OverlayStyle, draw_overlay
 from maskweave.outputs.pictures import encode_picture
-from maskweave.pipeline import Report, Wish, run, segment_frames
+from maskweave.pipeline import Report, Wish, segment_frames, write_results
 from maskweave.sources.find import LazySource, find_sources
-from maskweave.tracking import OverlapTracker
+from maskweave.tracking.counting import Counter, parse_line, parse_zone
+from maskweave.types.counts import Counts
 from maskweave.types.frame import Frame
 from maskweave.types.prediction import Task
+from maskweave.video import follow_frames
 
 _OUTPUT = Path("maskweave-out")
 
@@ -50,6 +53,10 @@ class Job:
     colour_by: Literal["instance", "class"]
     json_lines: bool
     debug: bool
+    trail: float = 0.0
+    background: str | None = None
+    lines: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
 
     @property
     def wish(self) -> Wish:
@@ -59,7 +66,40 @@ class Job:
     @property
     def style(self) -> OverlayStyle:
         """How overlays look."""
-        return OverlayStyle(opacity=self.opacity, colour_by=self.colour_by)
+        return OverlayStyle(opacity=self.opacity, colour_by=self.colour_by, trail=self.trail)
+
+    @property
+    def behind(self) -> Background:
+        """What lies behind cut-outs."""
+        return TRANSPARENT if self.background is None else parse_background(self.background)
+
+    def counter(self, kind: str) -> Counter | None:
+        """A new counter for one source, or None where nothing is to be counted."""
+        if not self.lines and not self.zones:
+            return None
+        if kind == "image":
+            raise InvalidValue(
+                "--line and --zone: need a video, got a picture; a folder is one with --as-video"
+            )
+        return Counter(
+            [parse_line(text, number=number) for number, text in enumerate(self.lines, start=1)],
+            [parse_zone(text, number=number) for number, text in enumerate(self.zones, start=1)],
+        )
+
+    def check(self) -> None:
+        """Raise `InvalidValue` for a wrong call, before anything is loaded."""
+        check_formats(self.save, task=self.task)
+        _ = self.wish, self.style, self.behind
+        if self.background is not None and "cutout" not in (self.save or ()):
+            raise InvalidValue("--background: is for cut-outs; add --save cutout")
+        if self.counter("video") is None:
+            return
+        if self.task != "instances":
+            raise InvalidValue(
+                f"--line and --zone: need --task instances, got {self.task}: they count objects"
+            )
+        if not self.track:
+            raise InvalidValue("--line and --zone: need tracking, got --no-track: they count ids")
 
     @property
     def folder(self) -> Path:
@@ -75,8 +115,7 @@ class Job:
 
 def segment_inputs(job: Job, model_name: str, model_options: dict[str, Any]) -> int:
     """Do the whole job and return the exit code."""
-    choose_formats(job.save, kind="image", task=job.task)  # wrong calls are told before anything is loaded
-    _ = job.wish, job.style
+    job.check()
     with loaded(model_name, **model_options) as segmenter:
         job.wish.check(segmenter.model)
         if job.is_pipe:
@@ -134,17 +173,31 @@ def _segment_one(job: Job, source: LazySource, model: Model, inputs: frozenset[P
 
 def _write_results(job: Job, source: LazySource, model: Model, inputs: frozenset[Path]) -> Report:
     info = source.info
+    formats = choose_formats(job.save, kind=info.kind, task=job.task)
     target = Target(
-        job.folder, info, job.task, model.class_names, model=model.name, style=job.style, inputs=inputs
+        job.folder,
+        info,
+        job.task,
+        model.class_names,
+        model=model.name,
+        style=job.style,
+        inputs=inputs,
+        background=job.behind,
+        flat=len(job.inputs) == 1 and one_picture_a_frame(formats),
     )
+    counter = job.counter(info.kind)
     total = info.frame_count or (1 if info.kind == "image" else None)
     with progress_bar(info.name, total) as update, until_stopped(source, live=info.kind == "live") as frames:
-        report = run(
-            _limited(frames, job),
-            model,
-            job.wish,
-            tracker=OverlapTracker() if job.track and info.kind != "image" else None,
-            writers=make_writers(choose_formats(job.save, kind=info.kind, task=job.task), target),
+        chosen = _limited(frames, job)
+        report = Report()
+        if job.track and info.kind != "image":
+            results = follow_frames(chosen, model, job.wish, counter=counter, clock=report.clock)
+        else:
+            results = segment_frames(chosen, model, job.wish, clock=report.clock)
+        write_results(
+            results,
+            report=report,
+            writers=make_writers(formats, target),
             progress=_progress(update, total),
         )
     report.warnings = list(source.warnings) + report.warnings
@@ -171,6 +224,7 @@ def _progress(update: Callable[[int, int | None], None], total: int | None) -> C
 
 def _from_stdin_to_stdout(job: Job, model: Model) -> int:
     """The image on stdin, its overlay as PNG on stdout: for pipes."""
+    job.counter("image")
     (source,) = _sources(job, ["-"])
     with source:
         for frame, prediction in segment_frames(source, model, job.wish):
@@ -194,12 +248,26 @@ def _tell_success(job: Job, source: LazySource, report: Report, seconds: float) 
                 "outputs": paths,
                 "warnings": report.warnings,
             }
+            | _counts_record(report.counts)
         )
         return
     found = counted(report.frames, "frame")
     if job.task == "instances":
         found = f"{counted(report.objects, 'object')} in {found}"
     say(f"{source.name}: {found}, {seconds:.2f} s → {', '.join(paths)}")
+    for line in report.counts.lines if report.counts else ():
+        say(f"{source.name}: {line.line.name}: {line.forward} crossed forward, {line.backward} backward")
+    for zone in report.counts.zones if report.counts else ():
+        say(f"{source.name}: {zone.zone.name}: {zone.seen} seen in it, {len(zone.inside)} at the end")
+
+
+def _counts_record(counts: Counts | None) -> dict[str, Any]:
+    """What lines and zones counted, for machines; nothing where there are none."""
+    if counts is None:
+        return {}
+    lines = {each.line.name: {"forward": each.forward, "backward": each.backward} for each in counts.lines}
+    zones = {each.zone.name: {"inside": len(each.inside), "seen": each.seen} for each in counts.zones}
+    return {"lines": lines, "zones": zones}
 
 
 def _tell_failure(job: Job, source: LazySource, error: MaskWeaveError) -> None:

@@ -1,4 +1,4 @@
-"""`maskweave train`: the compact network on a user's own COCO annotations."""
+"""`maskweave train`: the compact network on a user's own data, in COCO's or YOLO's layout."""
 
 from __future__ import annotations
 
@@ -18,9 +18,21 @@ if TYPE_CHECKING:
 
 
 def train_command(  # noqa: PLR0913, PLR0917 - each is an option of the command line
-    annotations: Annotated[Path | None, typer.Argument(help="COCO instances file to train on.")] = None,
-    images: Annotated[Path | None, typer.Option(help="Folder of its images.")] = None,
-    val: Annotated[Path | None, typer.Option(help="COCO instances file to validate on.")] = None,
+    annotations: Annotated[
+        Path | None,
+        typer.Argument(
+            help="COCO instances file to train on, or the data.yaml of a YOLO segmentation data set."
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the images; a data.yaml says it itself.")
+    ] = None,
+    val: Annotated[
+        Path | None,
+        typer.Option(
+            help="COCO instances file or data.yaml to validate on; by default a data.yaml's val entry."
+        ),
+    ] = None,
     val_images: Annotated[
         Path | None, typer.Option(help="Folder of the validation images, if another.")
     ] = None,
@@ -49,6 +61,8 @@ def train_command(  # noqa: PLR0913, PLR0917 - each is an option of the command 
                 changes = {"minutes": None, "epochs": None, **changes}
             say(str(training.resume(resume, on_progress, **changes)))
             return
+        val = val or _own_validation(annotations)
+        images, val_images = _folder_of(annotations, images), _folder_of(val, val_images)
         paths = {"annotations": annotations, "images": images, "output": output}
         missing = [name for name, value in paths.items() if value is None]
         if missing:
@@ -64,6 +78,24 @@ def train_command(  # noqa: PLR0913, PLR0917 - each is an option of the command 
             changes["seed"] = seed
         config = training.read_recipe(recipe, **changes) if recipe else _plain_config(changes, size)
         say(str(training.train(config, on_progress)))
+
+
+def _folder_of(annotations: Path | None, told: Path | None) -> Path | None:
+    """The folder of a file's images: what an option told, or what a data.yaml says itself."""
+    from maskweave.training.annotations_yolo import is_data_yaml, read_data_yaml
+
+    if told is not None or annotations is None or not is_data_yaml(annotations):
+        return told
+    return read_data_yaml(annotations).root
+
+
+def _own_validation(annotations: Path | None) -> Path | None:
+    """A data.yaml itself, where it has a val entry; None for anything else."""
+    from maskweave.training.annotations_yolo import is_data_yaml, read_data_yaml
+
+    if annotations is None or not is_data_yaml(annotations):
+        return None
+    return annotations if "val" in read_data_yaml(annotations).entries else None
 
 
 def _plain_config(changes: dict[str, Any], size: int) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from maskweave.errors import InvalidValue
 from maskweave.ops.placement import Placement
 from maskweave.runtimes.base import Runtime, Tensors
-from maskweave.types.arrays import Image, check_image
+from maskweave.types.arrays import FloatArray, Image, check_image
 from maskweave.types.prediction import Prediction, Task
 
 
@@ -48,6 +48,10 @@ class Model(ABC):
     @abstractmethod
     def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Prediction:
         """Turn the network's outputs into a result in source-image pixels, dropping scores under ``score``."""
+
+    def features(self, outputs: Tensors, placement: Placement) -> FloatArray | None:
+        """(C, rows, columns) features over the whole source image, or None where the network gives none."""
+        return None
 
     def predict(self, image: Image, *, score: float | None = None) -> Prediction:
         """Segment one (H, W, 3) uint8 RGB image.

@@ -28,6 +28,8 @@ from maskweave.types.arrays import FloatArray, Image, Size
 from maskweave.types.instances import Instances
 
 _OUTPUTS = ("boxes", "scores", "coefficients", "prototypes")
+_FEATURES = "features"
+_FEATURE_STRIDE = 8
 _INPUT = "image"
 _MULTIPLE = 32
 _LARGEST = 4096
@@ -192,6 +194,15 @@ class CompactModel(Model):
         )
         found = found.replace(scores=found.scores * part_factors(found))
         return found[(masks.areas > 0) & (found.scores >= score)]
+
+    def features(self, outputs: Tensors, placement: Placement) -> FloatArray | None:
+        """(F, rows, columns) of the stride-8 map over the image, padding cut off; None where the export has none."""
+        if _FEATURES not in outputs:
+            return None
+        height, width = placement.scaled_size
+        rows, columns = -(-height // _FEATURE_STRIDE), -(-width // _FEATURE_STRIDE)
+        found: FloatArray = outputs[_FEATURES][0, :, :rows, :columns]
+        return found
 
     def _tensors(self, outputs: Mapping[str, FloatArray]) -> tuple[FloatArray, ...]:
         """The four tensors of the first image, shapes checked."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from maskweave.errors import OutputError
+from maskweave.outputs.background import TRANSPARENT, Background
+from maskweave.outputs.files import atomic_files, atomic_folder
 from maskweave.outputs.overlay import OverlayStyle
 from maskweave.types.frame import Frame, SourceInfo
 from maskweave.types.prediction import Prediction, Task
@@ -20,8 +22,9 @@ class Target:
     """Where a source's results go, and what a writer must know about the run.
 
     ``folder``: the output folder. ``info``: the source. ``task``: what was asked for. ``class_names``: the
-    model's. ``model``: name of the model, for the record. ``style``: how overlays look. ``inputs``: the resolved
-    paths of everything the run reads, which no output may replace.
+    model's. ``model``: name of the model, for the record. ``style``: how overlays look. ``background``: what lies
+    behind cut-outs. ``inputs``: the resolved paths of everything the run reads, which no output may replace.
+    ``flat``: the pictures of a folder of frames go into ``folder`` itself, named as the frames.
     """
 
     folder: Path
@@ -31,6 +34,8 @@ class Target:
     model: str = ""
     style: OverlayStyle = field(default_factory=OverlayStyle)
     inputs: frozenset[Path] = frozenset()
+    background: Background = TRANSPARENT
+    flat: bool = False
 
     def path(self, suffix: str) -> Path:
         """The file ``<folder>/<source name><suffix>``; raises `OutputError` when that is an input of the run."""
@@ -42,9 +47,31 @@ class Target:
             raise OutputError(f"{path}: would replace an input of this run; choose another folder with -o")
         return path
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether this source's pictures of frames go into ``folder`` itself: not beside the frames they are of."""
+        source = self.info.path
+        return (
+            self.flat and source is not None and source.is_dir() and source.resolve() != self.folder.resolve()
+        )
+
+    def pictures_path(self, suffix: str) -> Path:
+        """The folder for one picture a frame: ``<folder>/<source name><suffix>``, or ``folder`` when flat."""
+        return self.folder if self.is_flat else self.path(suffix)
+
+    def open_pictures(self, suffix: str) -> AbstractContextManager[Path]:
+        """A folder to fill with one picture a frame; what is in it appears at `pictures_path` when it is whole."""
+        path = self.pictures_path(suffix)
+        return atomic_files(path) if self.is_flat else atomic_folder(path)
+
     def frame_name(self, frame: Frame) -> str:
         """The stem of a frame's own file: its name where it has one, else its number."""
         return frame.name or f"{frame.index:06d}"
+
+    def file_name(self, frame: Frame) -> str:
+        """The name of the file that a frame is from: its own, else its source's. Never made up."""
+        path = self.info.path
+        return frame.file_name or frame.name or (path.name if path else self.info.name)
 
 
 class Writer(ABC):

@@ -129,9 +129,8 @@ class CocoFile(Writer):
         """Add one frame."""
         if not isinstance(prediction, Instances):
             raise InvalidValue("coco: need instances, got a semantic map; use --task instances")
-        info = self.target.info
-        file_name = frame.file_name or frame.name or (info.path.name if info.path else info.name)
-        self._stream.write(frame, prediction, file_name=file_name, video=info.kind != "image")
+        file_name = self.target.file_name(frame)
+        self._stream.write(frame, prediction, file_name=file_name, video=self.target.info.kind != "image")
 
     def finish(self) -> None:
         """Close the JSON document."""

@@ -34,14 +34,16 @@ _MARK_BYTES = 1200
 """How much of a file is looked at; a PNG's palette (780 bytes) may stand before its mark."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_MARK = b"tEXtSoftware\0MaskWeave"
+CSV_MARK = "frame,name,time_seconds,track_id,class,score,area,"
 _JSON_MARK = re.compile(rb'\s*\{\s*"info"\s*:\s*\{\s*"description"\s*:\s*"Objects found by MaskWeave"')
 
 
 def is_ours(path: Path) -> bool:
-    """Whether MaskWeave wrote the file at ``path``: a PNG that says so before its pixels, or a COCO file.
+    """Whether MaskWeave wrote the file at ``path``: a PNG that says so before its pixels, a JSON or a CSV file.
 
-    The marks are a PNG's text chunk ``Software`` = ``MaskWeave`` and a COCO file's ``info.description``, which
-    comes first. Anything else is not ours, and neither is what cannot be read or is not there.
+    The marks are a PNG's text chunk ``Software`` = ``MaskWeave``, a JSON file's ``info.description``, which comes
+    first, and the columns of our tables. Anything else is not ours, and neither is what cannot be read or is not
+    there.
     """
     try:
         if not path.is_file():
@@ -52,7 +54,7 @@ def is_ours(path: Path) -> bool:
         return False
     if head.startswith(_PNG):
         return _PNG_MARK in head.partition(b"IDAT")[0]
-    return _JSON_MARK.match(head) is not None
+    return head.startswith(CSV_MARK.encode()) or _JSON_MARK.match(head) is not None
 
 
 class AtomicFile:
@@ -148,6 +150,37 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
             yield part
             _replace_folder(part, final)
             _sync_folder(final.parent)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def atomic_files(folder: Path | str) -> Iterator[Path]:
+    """Yield a temporary folder to fill; its files move into ``folder`` when the block ends without an exception.
+
+    What else lies in ``folder`` stays. A file of the same name is replaced if it `is_ours`; else this raises
+    `OutputError`, and nothing is moved. The moves are renames, each of a whole file.
+
+    Raises `OutputError` as `atomic_file` does.
+    """
+    final = Path(folder)
+    part = final / _part_name(Path("frames"))
+    try:
+        with output_errors(final):
+            final.mkdir(parents=True, exist_ok=True)
+            part.mkdir()
+            yield part
+            files = sorted(_files(part))
+            for file in files:
+                place = final / file.name
+                if place.exists() and not is_ours(place):
+                    raise OutputError(
+                        f"{place}: is there already, and MaskWeave did not write it; move it away or choose another "
+                        "folder with -o"
+                    )
+            for file in files:
+                file.replace(final / file.name)
+            _sync_folder(final)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

@@ -49,7 +49,7 @@ def encode_id_map(id_map: IntArray, *, wide: bool | None = None) -> bytes:
     if largest > _LARGEST_ID:
         raise OutputError(f"id picture: need ids up to {_LARGEST_ID} (16-bit PNG), got {largest}")
     if needs_16_bits(id_map) if wide is None else wide:
-        return _png(Pictures.fromarray(id_map.astype(np.uint16)))
+        return marked_png(Pictures.fromarray(id_map.astype(np.uint16)))
     return _with_palette(id_map.astype(np.uint8))
 
 
@@ -60,16 +60,18 @@ def encode_class_map(semantic: SemanticMap) -> bytes:
 
 def encode_binary(mask: Mask) -> bytes:
     """1-bit PNG of an (H, W) bool mask: white is foreground."""
-    return _png(Pictures.fromarray(mask.astype(np.uint8) * 255).convert("1", dither=Pictures.Dither.NONE))
+    return marked_png(
+        Pictures.fromarray(mask.astype(np.uint8) * 255).convert("1", dither=Pictures.Dither.NONE)
+    )
 
 
 def _with_palette(indices: NDArray[np.uint8]) -> bytes:
     picture = Pictures.fromarray(indices).convert("L")
     picture.putpalette(voc_palette().tobytes())
-    return _png(picture)
+    return marked_png(picture)
 
 
-def _png(picture: Pictures.Image) -> bytes:
+def marked_png(picture: Pictures.Image) -> bytes:
     """Encode, with the mark by which a later run knows that the file may be replaced."""
     mark = PngInfo()
     mark.add_text("Software", "MaskWeave")

@@ -9,12 +9,15 @@ import cv2
 import numpy as np
 
 from maskweave.errors import InvalidValue
+from maskweave.outputs.count_marks import draw_numbers, draw_places
 from maskweave.outputs.labels import draw_label, draw_text, text_coverage
 from maskweave.outputs.palette import Colour, class_colour, object_colour
+from maskweave.outputs.trails import Trails
 from maskweave.types.arrays import Image, Mask, check_image
 from maskweave.types.instances import Instances
 from maskweave.types.semantic import IGNORE, SemanticMap
 
+_LONGEST_TRAIL = 60.0  # seconds; what is remembered grows with it
 _SMALLEST_LABELLED = 48  # pixels of the image's short side under which text would hide the picture
 
 
@@ -23,7 +26,10 @@ class OverlayStyle:
     """How results are drawn.
 
     ``opacity``: of the mask's colour, 0 to 1. ``colour_by``: one colour per object ("instance") or per class.
-    ``contours``, ``labels``, ``boxes``, ``legend``: what is drawn besides. Line and text sizes follow the image.
+    ``contours``, ``labels``, ``boxes``, ``legend``: what is drawn besides. ``trail``: seconds of each tracked
+    object's way that videos show, 0 to 60. Line and text sizes follow the image.
+
+    Raises `InvalidValue` for a number outside its range.
     """
 
     opacity: float = 0.45
@@ -32,17 +38,26 @@ class OverlayStyle:
     labels: bool = True
     boxes: bool = False
     legend: bool = True
+    trail: float = 0
 
     def __post_init__(self) -> None:
-        """Check the opacity."""
+        """Check the numbers."""
         if not 0 <= self.opacity <= 1:
             raise InvalidValue(f"opacity: need a number in [0, 1], got {self.opacity}")
+        if not 0 <= self.trail <= _LONGEST_TRAIL:
+            raise InvalidValue(f"trail: need 0 to {_LONGEST_TRAIL:g} seconds, got {self.trail:g}")
 
 
 def draw_overlay(
-    image: Image, prediction: Instances | SemanticMap, style: OverlayStyle | None = None
+    image: Image,
+    prediction: Instances | SemanticMap,
+    style: OverlayStyle | None = None,
+    *,
+    trails: Trails | None = None,
 ) -> Image:
     """Draw a result over (H, W, 3) uint8 RGB ``image`` and return the new picture of the same size.
+
+    ``trails``: the ways that the objects came, drawn under the labels; a single picture has none.
 
     Raises `InvalidValue` when image and result are of different sizes.
     """
@@ -56,11 +71,11 @@ def draw_overlay(
     if isinstance(prediction, SemanticMap):
         _draw_semantic(picture, prediction, style)
     else:
-        _draw_instances(picture, prediction, style)
+        _draw_instances(picture, prediction, style, trails)
     return picture
 
 
-def _draw_instances(picture: Image, instances: Instances, style: OverlayStyle) -> None:
+def _draw_instances(picture: Image, instances: Instances, style: OverlayStyle, trails: Trails | None) -> None:
     colours = instance_colours(instances, style)
     largest_first = np.argsort(-instances.masks.areas, kind="stable").tolist()
     for row in largest_first:
@@ -74,12 +89,23 @@ def _draw_instances(picture: Image, instances: Instances, style: OverlayStyle) -
         if style.boxes:
             x1, y1, x2, y2 = instances.boxes[row].round().astype(int).tolist()
             cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), colours[row], _line_width(picture))
+    if instances.counts is not None:
+        draw_places(picture, instances.counts, width=_line_width(picture))
+    if trails is not None and instances.track_ids is not None:
+        by_id = dict(zip(instances.track_ids.tolist(), colours, strict=True))
+        trails.draw(picture, by_id, width=_line_width(picture) + 1)
     if style.labels and min(picture.shape[:2]) >= _SMALLEST_LABELLED:
-        for row in largest_first:
-            x1, y1 = instances.boxes[row, :2].round().astype(int).tolist()
-            draw_label(
-                picture, _caption(instances, row), (x1, y1), pixels=_text_size(picture), colour=colours[row]
-            )
+        _draw_labels(picture, instances, colours, largest_first)
+    if instances.counts is not None:
+        draw_numbers(picture, instances.counts, pixels=_text_size(picture))
+
+
+def _draw_labels(picture: Image, instances: Instances, colours: list[Colour], rows: list[int]) -> None:
+    for row in rows:
+        x1, y1 = instances.boxes[row, :2].round().astype(int).tolist()
+        draw_label(
+            picture, _caption(instances, row), (x1, y1), pixels=_text_size(picture), colour=colours[row]
+        )
 
 
 def instance_colours(instances: Instances, style: OverlayStyle) -> list[Colour]:

@@ -10,7 +10,7 @@ from PIL import Image as Pictures
 
 from maskweave.errors import InvalidValue, OutputError
 from maskweave.outputs.base import Target, Writer
-from maskweave.outputs.files import atomic_file, atomic_folder, output_errors
+from maskweave.outputs.files import atomic_file, output_errors
 from maskweave.outputs.masks_png import (
     encode_binary,
     encode_class_map,
@@ -67,7 +67,7 @@ def encode_masks_picture(prediction: Prediction, task: str) -> bytes:
     return encode_class_map(prediction)
 
 
-class _OneFile(Writer):
+class OneFile(Writer):
     """A writer of one file for one still image."""
 
     def __init__(self, target: Target, suffix: str) -> None:
@@ -76,6 +76,7 @@ class _OneFile(Writer):
 
     @property
     def path(self) -> Path:
+        """The file."""
         return self._path
 
     def put(self, data: bytes, *, only_ours: bool = False) -> None:
@@ -84,7 +85,7 @@ class _OneFile(Writer):
             temporary.write_bytes(data)
 
 
-class OverlayPicture(_OneFile):
+class OverlayPicture(OneFile):
     """``<name>.overlay.jpg``: the image with the result drawn over it (PNG when it is too large for JPEG)."""
 
     def __init__(self, target: Target) -> None:
@@ -97,7 +98,7 @@ class OverlayPicture(_OneFile):
         self.put(encode_picture(draw_overlay(frame.image, prediction, self.target.style), self._path.suffix))
 
 
-class MaskPicture(_OneFile):
+class MaskPicture(OneFile):
     """``<name>.masks.png``, ``.semantic.png`` or ``.foreground.png``: the result as a label picture."""
 
     def __init__(self, target: Target) -> None:
@@ -117,7 +118,7 @@ class MaskFolder(Writer):
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
-        self._path = target.path(MASK_SUFFIX[target.task])
+        self._path = target.pictures_path(MASK_SUFFIX[target.task])
         self._wide = False
 
     @property
@@ -127,7 +128,7 @@ class MaskFolder(Writer):
 
     def begin(self) -> None:
         """Make the folder under a hidden name."""
-        self._folder = self.files.enter_context(atomic_folder(self._path))
+        self._folder = self.files.enter_context(self.target.open_pictures(MASK_SUFFIX[self.target.task]))
 
     def write(self, frame: Frame, prediction: Prediction) -> None:
         """Add ``<frame>.png``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _ENCODER = "libx264"
 """H.264, which every browser plays."""
+_ALPHA_ENCODER = "libvpx-vp9"
+_WEBM_TICK = Fraction(1, 1000)
 _LIVE_TIME_BASE = Fraction(1, 90_000)
 _LARGEST_TICKS = 1_000_000
 _GUESSED_RATE = Fraction(25)
@@ -100,7 +102,7 @@ class VideoWriter:
         ``duration`` matters for the last picture; None repeats the step before it. A time that does not rise
         is moved one tick behind the one before, with a warning.
         """
-        image = check_image(image)
+        image = self._checked(image)
         if self._done:
             raise OutputError(f"{self._file.path}: the video is finished; open a new writer")
         self._check_size(image)
@@ -109,7 +111,7 @@ class VideoWriter:
                 self._begin(Fraction(time))
             ticks = self._ticks(Fraction(time))
             self._durations[ticks] = max(1, round(duration / self._time_base)) if duration else self._step()
-            frame = _yuv(image)
+            frame = self._encodable(image)
             frame.pts = ticks
             frame.time_base = self._time_base
             self._mux(self._stream.encode(frame))
@@ -169,6 +171,13 @@ class VideoWriter:
             self.abort()
             raise
 
+    def _checked(self, image: Image) -> Image:
+        return check_image(image)
+
+    def _encodable(self, image: Image) -> Any:
+        """The `av.VideoFrame` for the encoder."""
+        return _yuv(image)
+
     def _check_size(self, image: Image) -> None:
         size = image.shape[:2]
         if self._size is None:
@@ -182,10 +191,7 @@ class VideoWriter:
 
     def _begin(self, first: Fraction) -> None:
         """Open the container, add the streams, and choose the time that becomes 0."""
-        import av
-
-        options = {"movflags": "+faststart", "movie_timescale": str(_movie_ticks(self._time_base))}
-        self._container = av.open(str(self._file.part), "w", format="mp4", container_options=options)
+        self._container = self._open_container(str(self._file.part))
         self._stream = self._add_pictures()
         begins = [first]
         if self._info.has_audio and self._info.path is not None:
@@ -198,13 +204,23 @@ class VideoWriter:
         if abs(self.start) >= _TOLD_SHIFT:
             self.warnings.append(f"the source begins at {float(self.start):.3f} s; the video begins at 0")
 
+    def _open_container(self, path: str) -> Any:
+        import av
+
+        options = {"movflags": "+faststart", "movie_timescale": str(_movie_ticks(self._time_base))}
+        return av.open(path, "w", format="mp4", container_options=options)
+
     def _add_pictures(self) -> Any:
-        size = self._size or (0, 0)
         settings = self._encoding
-        options = {"crf": f"{settings.crf:g}", "preset": settings.preset, "bf": "0"}
-        stream = self._container.add_stream(_ENCODER, rate=self._rate, options=options)
+        return self._add_stream(
+            _ENCODER, "yuv420p", {"crf": f"{settings.crf:g}", "preset": settings.preset, "bf": "0"}
+        )
+
+    def _add_stream(self, encoder: str, pixels: str, options: dict[str, str]) -> Any:
+        size = self._size or (0, 0)
+        stream = self._container.add_stream(encoder, rate=self._rate, options=options)
         stream.height, stream.width = (side + side % 2 for side in size)
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pixels
         stream.time_base = self._time_base
         context = stream.codec_context
         context.time_base = self._time_base
@@ -271,21 +287,60 @@ class VideoWriter:
             self.warnings.append(sentence)
 
 
-def _yuv(image: Image) -> Any:
-    """An even-sized yuv420p `av.VideoFrame` in limited range."""
+def _yuv(image: Image, kind: str = "rgb24", into: str = "yuv420p") -> Any:
+    """An even-sized `av.VideoFrame` in limited range from an (H, W, C) array of ``kind``."""
     import av
     from av.video.reformatter import ColorRange, Colorspace
 
     height, width = image.shape[:2]
     if height % 2 or width % 2:
         image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=kind)
     return frame.reformat(
-        format="yuv420p",
+        format=into,
         dst_colorspace=Colorspace.ITU709 if _is_hd((height, width)) else Colorspace.ITU601,
         src_color_range=ColorRange.JPEG,
         dst_color_range=ColorRange.MPEG,
     )
+
+
+class AlphaVideoWriter(VideoWriter):
+    """Writes one WebM file of VP9 with alpha, which browsers lay over a page; else as `VideoWriter`.
+
+    Pictures are (H, W, 4) uint8 RGBA, alpha not multiplied in. WebM counts in milliseconds, so times are rounded to
+    them. There is no sound, since WebM takes none of the codecs that most sources have; ``warnings`` says so.
+    Source: https://www.webmproject.org/docs/container/#BlockAdditions.
+    """
+
+    def __init__(self, path: Path | str, info: SourceInfo) -> None:
+        super().__init__(path, replace(info, has_audio=False, time_base=_WEBM_TICK))
+        if info.has_audio:
+            self.warnings.append("a video with alpha has no sound; with --background COLOUR or blur it has")
+
+    def _checked(self, image: Image) -> Image:
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 4 or 0 in image.shape:
+            raise InvalidValue(
+                f"image: need a non-empty (H, W, 4) uint8 RGBA array, got {image.shape} {image.dtype}"
+            )
+        return image
+
+    def _encodable(self, image: Image) -> Any:
+        return _yuv(image, "rgba", "yuva420p")
+
+    def _open_container(self, path: str) -> Any:
+        import av
+
+        return av.open(path, "w", format="webm")
+
+    def _add_pictures(self) -> Any:
+        # alternate reference frames look ahead and would not stream; alpha_mode tells players of the alpha
+        options = {
+            "crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1",
+            "auto-alt-ref": "0", "lag-in-frames": "0",
+        }  # fmt: skip
+        stream = self._add_stream(_ALPHA_ENCODER, "yuva420p", options)
+        stream.metadata["alpha_mode"] = "1"
+        return stream
 
 
 def _is_hd(size: Size) -> bool:

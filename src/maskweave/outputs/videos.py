@@ -1,23 +1,29 @@
-"""Writers of videos: overlays, and the foreground in white on black."""
+"""Writers of videos: overlays, alone or beside the original, and the foreground in white on black."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from maskweave.errors import InvalidValue
 from maskweave.outputs.base import Target, Writer
 from maskweave.outputs.overlay import draw_overlay
+from maskweave.outputs.trails import Trails
 from maskweave.outputs.video import VideoWriter
 from maskweave.types.arrays import Image
 from maskweave.types.frame import Frame
+from maskweave.types.instances import Instances
 from maskweave.types.prediction import Prediction
 from maskweave.types.semantic import SemanticMap
 
+LONGEST_SIDE = 4096
+"""Pixels of a video's longer side that hardware decoders and browsers take for H.264 (level 5.2)."""
 
-class _Video(Writer):
+
+class VideoFile(Writer):
     """A writer of one H.264 video with the source's sound and timestamps, at ``path`` or a name of its own."""
 
     suffix: str
@@ -52,17 +58,51 @@ class _Video(Writer):
         """The (H, W, 3) uint8 RGB picture to encode."""
 
 
-class OverlayVideo(_Video):
+class OverlayVideo(VideoFile):
     """``<name>.overlay.mp4``: the video with the results drawn over it."""
 
     suffix = ".overlay.mp4"
 
+    def begin(self) -> None:
+        """Open the video, with no trails yet."""
+        super().begin()
+        seconds = self.target.style.trail
+        self._trails = Trails(seconds) if seconds else None
+
     def draw(self, frame: Frame, prediction: Prediction) -> Image:
         """The frame with its result."""
-        return draw_overlay(frame.image, prediction, self.target.style)
+        if self._trails is not None and isinstance(prediction, Instances):
+            self._trails.update(frame, prediction)
+        return draw_overlay(frame.image, prediction, self.target.style, trails=self._trails)
 
 
-class ForegroundVideo(_Video):
+class SideBySideVideo(OverlayVideo):
+    """``<name>.side-by-side.mp4``: the original on the left, the overlay on the right.
+
+    Both are made smaller where they would be wider or higher together than `LONGEST_SIDE`.
+    """
+
+    suffix = ".side-by-side.mp4"
+
+    def draw(self, frame: Frame, prediction: Prediction) -> Image:
+        """The frame beside its result."""
+        overlay = super().draw(frame, prediction)
+        width, height = _fitting(overlay.shape[1], overlay.shape[0])
+        if (width, height) == overlay.shape[1::-1]:
+            return np.concatenate([frame.image, overlay], axis=1)
+        warning = (
+            f"side by side: each half is scaled to {width} x {height}, players know up to {LONGEST_SIDE}"
+        )
+        if warning not in self._warnings:
+            self._warnings.append(warning)
+        halves = [
+            cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+            for image in (frame.image, overlay)
+        ]
+        return np.concatenate(halves, axis=1)
+
+
+class ForegroundVideo(VideoFile):
     """``<name>.foreground.mp4``: the foreground white, the rest black."""
 
     suffix = ".foreground.mp4"
@@ -75,3 +115,9 @@ class ForegroundVideo(_Video):
             )
         mask = prediction.mask("foreground").astype(np.uint8) * np.uint8(255)
         return np.repeat(mask[..., None], 3, axis=2)
+
+
+def _fitting(width: int, height: int) -> tuple[int, int]:
+    """The size of each half, so that two of them side by side fit."""
+    scale = min(1.0, LONGEST_SIDE / (2 * width), LONGEST_SIDE / height)
+    return max(1, int(width * scale)), max(1, int(height * scale))

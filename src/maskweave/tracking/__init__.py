@@ -1,6 +1,6 @@
 """Objects that keep their identity through a stream."""
 
 from maskweave.tracking.base import Tracker
-from maskweave.tracking.overlap import OverlapTracker
+from maskweave.tracking.mask_tracker import MaskTracker
 
-__all__ = ["OverlapTracker", "Tracker"]
+__all__ = ["MaskTracker", "Tracker"]

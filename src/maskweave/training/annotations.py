@@ -89,11 +89,11 @@ def read_training_set(
     class_names: Sequence[str] | None = None,
     exclude_sources: Sequence[str] = (),
 ) -> TrainingSet:
-    """Read a COCO instances file.
+    """Read a COCO instances file, or the training part of a ``data.yaml`` (see `annotations_yolo`).
 
     Args:
-        annotations: The JSON file.
-        images: Folder the file names are relative to.
+        annotations: The JSON or YAML file.
+        images: Folder the file names (in YAML: the entries) are relative to.
         class_names: Classes to train; None takes every category of the file. Objects of other categories become
             `OTHER`.
         exclude_sources: Values of the images' ``source`` key to leave out.
@@ -102,8 +102,32 @@ def read_training_set(
         TrainingDataError: The file is no COCO file, is empty, names images that are missing, or lacks a class
             asked for.
     """
+    from maskweave.training.annotations_yolo import is_data_yaml, read_yolo_set  # it needs the records above
+
+    if is_data_yaml(annotations):
+        return read_yolo_set(annotations, images, class_names=class_names)
     data = _load(annotations)
     known = {int(c["id"]): str(c["name"]) for c in data["categories"]}
+    names, index = class_indices(annotations, known, class_names)
+    by_image: dict[int, list[Mapping[str, Any]]] = {}
+    for annotation in data["annotations"]:
+        by_image.setdefault(int(annotation["image_id"]), []).append(annotation)
+    kept = [image for image in data["images"] if image.get("source", "") not in exclude_sources]
+    records = tuple(
+        _image_record(image, by_image.get(int(image["id"]), []), index, len(names), images) for image in kept
+    )
+    check_records(annotations, images, names, records)
+    return TrainingSet(names, records)
+
+
+def class_indices(
+    annotations: Path, known: Mapping[int, str], class_names: Sequence[str] | None
+) -> tuple[tuple[str, ...], dict[int, int]]:
+    """The trained class names, and the index among them of each of a file's categories that is trained.
+
+    Raises:
+        TrainingDataError: A class asked for is not among the `known` names.
+    """
     names = tuple(class_names) if class_names is not None else tuple(known.values())
     unknown = sorted(set(names) - set(known.values()))
     if unknown:
@@ -112,16 +136,7 @@ def read_training_set(
             f"({', '.join(known.values())}). "
             "Check the spelling or leave them out of --classes."
         )
-    index = {category: names.index(name) for category, name in known.items() if name in names}
-    by_image: dict[int, list[Mapping[str, Any]]] = {}
-    for annotation in data["annotations"]:
-        by_image.setdefault(int(annotation["image_id"]), []).append(annotation)
-    kept = [image for image in data["images"] if image.get("source", "") not in exclude_sources]
-    records = tuple(
-        _image_record(image, by_image.get(int(image["id"]), []), index, len(names), images) for image in kept
-    )
-    _check(annotations, images, names, records)
-    return TrainingSet(names, records)
+    return names, {category: names.index(name) for category, name in known.items() if name in names}
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -143,7 +158,14 @@ def _load(path: Path) -> dict[str, Any]:
     return data
 
 
-def _check(annotations: Path, images: Path, names: Sequence[str], records: Sequence[ImageRecord]) -> None:
+def check_records(
+    annotations: Path, images: Path, names: Sequence[str], records: Sequence[ImageRecord]
+) -> None:
+    """Refuse a data set from which nothing can be learned.
+
+    Raises:
+        TrainingDataError: It has no image, lacks image files, or has no object of any class.
+    """
     if not records:
         raise TrainingDataError(f"{annotations}: the data set is empty. Give a file with at least one image.")
     missing = [record.path for record in records if not record.path.is_file()]
@@ -201,14 +223,17 @@ def _object_record(
     return ObjectRecord(
         class_index=index.get(int(annotation["category_id"]), OTHER),
         box=box,
-        mask=_mask_crop(segmentation, size) if segmentation else None,
+        mask=mask_crop(segmentation, size) if segmentation else None,
         mask_exact=bool(annotation.get("mask_exact", True)),
         crowd=bool(annotation.get("iscrowd", 0)),
     )
 
 
-def _mask_crop(segmentation: Any, size: tuple[int, int]) -> MaskCrop | None:
-    """None when the mask has no pixel inside the image (the box is then all that is known)."""
+def mask_crop(segmentation: Any, size: tuple[int, int]) -> MaskCrop | None:
+    """A COCO segmentation as a crop.
+
+    None when the mask has no pixel inside the image (the box is then all that is known).
+    """
     masks = segmentation_to_masks(segmentation, size)
     crop = masks.crops[0]
     if not crop.size:

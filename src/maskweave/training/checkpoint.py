@@ -29,8 +29,9 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         partial.replace(path)
     except (OSError, RuntimeError) as error:
         partial.unlink(missing_ok=True)
+        why = " ".join(str(error).split())
         raise CheckpointError(
-            f"{path}: cannot be written ({error}). Free some space, then --resume the run."
+            f"{path}: cannot be written ({why}). Free some space, then --resume the run."
         ) from error
 
 

@@ -19,10 +19,10 @@ class TrainConfig:
     """A training run.
 
     Attributes:
-        annotations: COCO instances file to train on.
-        images: Folder of its images.
+        annotations: COCO instances file to train on, or a data.yaml of the YOLO segmentation layout.
+        images: Folder of its images; of a data.yaml, the folder that its entries start from.
         output: Run folder; made if missing.
-        val_annotations: COCO instances file to choose by; None skips validation.
+        val_annotations: COCO instances file, or data.yaml with a val entry, to choose by; None skips validation.
         val_images: Folder of the validation images; None means `images`.
         classes: Names to train; None takes every category of the file.
         exclude_sources: Values of the images' ``source`` key to leave out.

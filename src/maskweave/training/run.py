@@ -1,27 +1,34 @@
 """A whole run as users start it: training, validation with early export, curves and pictures, all in one folder.
 
 The folder holds ``config.json``, ``last.pt`` (resume from here), ``stable.pt`` (the state before the learning
-rate fell), ``log.csv``, ``val.csv``, ``curves.png``, ``model.onnx`` (newest average) and ``val/`` (pictures).
+rate fell), ``log.csv``, ``val.csv``, ``curves.png``, ``model.onnx`` (newest average) and ``val/`` (pictures);
+``bad-batch.txt`` where the loss became NaN.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from maskweave.errors import MaskWeaveError
 from maskweave.evaluation.coco_ap import CocoScores
 from maskweave.evaluation.coco_truth import CocoTruth, read_coco_truth
 from maskweave.models.loading import load_model
 from maskweave.outputs.overlay import draw_overlay
 from maskweave.outputs.pictures import encode_picture
 from maskweave.training.annotations import classes_without_objects
-from maskweave.training.cache import read_rgb
+from maskweave.training.annotations_yolo import is_data_yaml, read_yolo_truths
+from maskweave.training.cache import ImageCache, read_rgb
 from maskweave.training.config import TrainConfig
-from maskweave.training.errors import CheckpointError, TrainingDataError
+from maskweave.training.errors import CheckpointError, LossNotFinite, TrainingDataError, TrainingError
 from maskweave.training.export import ExportInfo, export_onnx
 from maskweave.training.loop import LAST, Trainer
 from maskweave.training.losses import LossParts
@@ -29,7 +36,7 @@ from maskweave.training.plots import draw_curves
 from maskweave.training.start import load_start
 from maskweave.training.validate import WHOLE, validate
 
-CONFIG, MODEL, VAL_LOG = "config.json", "model.onnx", "val.csv"
+CONFIG, MODEL, VAL_LOG, BAD_BATCH = "config.json", "model.onnx", "val.csv", "bad-batch.txt"
 _PICTURES = 12
 
 
@@ -64,16 +71,18 @@ def train(config: TrainConfig, on_progress: OnProgress | None = None) -> Path:
         TrainingDataError: The data cannot be trained on, or the output folder holds another run.
         LossNotFinite: The loss became NaN or infinite; the last good checkpoint is kept.
         CheckpointError: A checkpoint cannot be written, or `start_from` is of another network.
+        TrainingError: Anything else cannot be read or written: the disk is full, say.
     """
     if (config.output / LAST).exists():
         raise TrainingDataError(
             f"{config.output}: holds a run already. Continue it with --resume, or choose another folder."
         )
-    trainer = Trainer(config)
-    _write_json(config.output / CONFIG, config.to_dict())
-    if config.start_from is not None:
-        load_start(trainer, config.start_from)
-    return _go(trainer, on_progress)
+    with _disk_errors(config.output):
+        trainer = Trainer(config)
+        _write_json(config.output / CONFIG, config.to_dict())
+        if config.start_from is not None:
+            load_start(trainer, config.start_from)
+        return _go(trainer, on_progress)
 
 
 def resume(folder: Path, on_progress: OnProgress | None = None, **changes: Any) -> Path:
@@ -87,17 +96,63 @@ def resume(folder: Path, on_progress: OnProgress | None = None, **changes: Any) 
         raise CheckpointError(
             f"{folder}: holds no run to resume; need {CONFIG} and {LAST}, as training writes them."
         )
-    config = TrainConfig.from_dict({**json.loads(path.read_text(encoding="utf-8")), "output": folder})
-    trainer = Trainer(replace(config, **changes))
-    trainer.load(folder / LAST)
-    return _go(trainer, on_progress)
+    with _disk_errors(folder):
+        config = TrainConfig.from_dict({**json.loads(path.read_text(encoding="utf-8")), "output": folder})
+        trainer = Trainer(replace(config, **changes))
+        trainer.load(folder / LAST)
+        return _go(trainer, on_progress)
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Tell what the disk refuses as a `TrainingError`."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, MaskWeaveError):
+            raise
+        raise TrainingError(
+            f"{folder}: a file of the run cannot be read or written ({error}). See to that, then start or --resume."
+        ) from error
 
 
 def _go(trainer: Trainer, on_progress: OnProgress | None) -> Path:
     observer = _Observer(trainer, on_progress or (lambda _: None))
-    trainer.run(observer.on_step)
+    try:
+        trainer.run(observer.on_step)
+    except LossNotFinite as error:
+        names = [path.name for path in images_of_step(trainer)]
+        listed = trainer.config.output / BAD_BATCH
+        listed.write_text("\n".join(names) + "\n", encoding="utf-8")
+        raise LossNotFinite(
+            f"{error} Its images begin with {', '.join(names[:3])}; all are in {listed}."
+        ) from error
     observer.validate()
     return trainer.config.output / MODEL
+
+
+def images_of_step(trainer: Trainer) -> list[Path]:
+    """All images that the trainer's next step is made of, those that objects are pasted from included."""
+    phase = trainer.schedule.phase(trainer.progress)
+    seen = _Seen(trainer.data.images, trainer.config.output, max_side=32, max_bytes=0)
+    cache, trainer.cache = trainer.cache, seen
+    try:
+        next(trainer.batches(phase.size, mosaic=phase.mosaic, workers=0))
+    finally:
+        trainer.cache = cache
+    return [trainer.data.images[index].path for index in dict.fromkeys(seen.asked)]
+
+
+class _Seen(ImageCache):
+    """Notes which images are asked for, and gives small ones: only their names matter."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.asked: list[int] = []
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        self.asked.append(index)
+        return super().__getitem__(index)
 
 
 class _Observer:
@@ -106,10 +161,10 @@ class _Observer:
     def __init__(self, trainer: Trainer, on_progress: OnProgress) -> None:
         self.trainer, self.on_progress = trainer, on_progress
         config = trainer.config
+        self.images = config.val_images or config.images
         self.truths: list[CocoTruth] = []
         if config.val_annotations is not None:
-            self.truths = read_coco_truth(config.val_annotations, trainer.data.class_names)
-        self.images = config.val_images or config.images
+            self.truths = _read_truths(config.val_annotations, self.images, trainer.data.class_names)
         self.last_validation = trainer.seconds
         self.scores: CocoScores | None = None
         empty = classes_without_objects(trainer.data)
@@ -117,6 +172,8 @@ class _Observer:
             self._tell(
                 f"no object of {', '.join(empty)} in the training data: these will not be learned", 0.0
             )
+        if not any(item.mask for image in trainer.data.images for item in image.objects):
+            self._tell("no object of the training data has an outline: masks will not be learned", 0.0)
 
     def _tell(self, message: str, loss: float) -> None:
         trainer = self.trainer
@@ -161,6 +218,12 @@ class _Observer:
             values = (scores.masks.ap, scores.masks.ap50, scores.boxes.ap, scores.boxes.ap50)
             minutes = f"{self.trainer.seconds / 60:.2f}"
             writer.writerow([self.trainer.step, minutes, *(f"{value:.2f}" for value in values)])
+
+
+def _read_truths(annotations: Path, images: Path, class_names: tuple[str, ...]) -> list[CocoTruth]:
+    if is_data_yaml(annotations):
+        return read_yolo_truths(annotations, images, class_names)
+    return read_coco_truth(annotations, class_names)
 
 
 def _draw_pictures(folder: Path, truths: list[CocoTruth], images: Path) -> None:

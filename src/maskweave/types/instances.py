@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
 from maskweave.types.arrays import FloatArray, Size, column
+from maskweave.types.counts import Counts
 from maskweave.types.masks import Masks, Selection, selected_rows
 
 
@@ -24,6 +25,9 @@ class Instances:
     - ``class_ids``: (N,) int, indices into ``class_names``.
     - ``class_names``: the model's classes.
     - ``track_ids``: (N,) int or None; the same number is the same object for a whole stream.
+
+    ``counts``: what lines and zones of the stream have counted up to this frame, or None; no column, so selecting
+    objects leaves it as it is.
 
     Columns are copied and read-only. Raises `InvalidValue` naming the column, what was needed and what came.
     Selecting with a bool array, index, list of indices or slice gives a new object:
@@ -42,6 +46,7 @@ class Instances:
     class_ids: NDArray[np.int64]
     class_names: tuple[str, ...]
     track_ids: NDArray[np.int64] | None = None
+    counts: Counts | None = None
 
     def __post_init__(self) -> None:
         """Check and freeze the columns."""
@@ -103,6 +108,7 @@ class Instances:
             class_ids=self.class_ids[rows],
             class_names=self.class_names,
             track_ids=None if self.track_ids is None else self.track_ids[rows],
+            counts=self.counts,
         )
 
     def __iter__(self) -> Iterator[Instances]:

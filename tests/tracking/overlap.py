@@ -1,4 +1,4 @@
-"""The plain tracker: an object is the one whose mask it overlaps most in the frame before."""
+"""The plain reference that the tracker is measured against: an object is the one its mask overlaps most."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from maskweave.errors import InvalidValue
 from maskweave.ops.iou import mask_iou
 from maskweave.types.arrays import FloatArray
+from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
 from maskweave.types.masks import concatenate
 
@@ -31,16 +31,16 @@ class OverlapTracker:
     """
 
     def __init__(self, *, least_iou: float = 0.2, patience: int = 15) -> None:
-        if not 0 < least_iou <= 1 or patience < 0:
-            raise InvalidValue(
-                f"tracker: need least_iou in (0, 1] and patience from 0, got {least_iou} and {patience}"
-            )
         self._least_iou = least_iou
         self._patience = patience
         self._memory: _Memory | None = None
         self._next_id = 1
 
-    def update(self, instances: Instances) -> Instances:
+    def start(self, score: float) -> float:
+        """Low scores are of no use."""
+        return score
+
+    def update(self, instances: Instances, frame: Frame) -> Instances:
         """Return ``instances`` with track ids; see `Tracker`."""
         known = self._memory
         if known is None or known.instances.size != instances.size:

@@ -1,0 +1,128 @@
+"""The work of `maskweave propagate`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from maskweave.cli.console import counted, emit, progress_bar, say
+from maskweave.errors import InvalidValue
+from maskweave.evaluation.davis_folders import read_id_map
+from maskweave.models.base import Model
+from maskweave.models.loading import EngineOptions
+from maskweave.outputs import choose_formats, make_writers, one_picture_a_frame
+from maskweave.outputs.base import Target
+from maskweave.pipeline import Report, write_results
+from maskweave.propagation import CLASS_NAMES, feature_network, propagate_frames
+from maskweave.sources.find import LazySource, find_sources
+from maskweave.types.frame import Frame
+from maskweave.types.prompt import Box, Point, Prompt
+
+
+@dataclass(frozen=True)
+class Job:
+    """The options of one call of the command; see its help."""
+
+    source: str
+    mask: Path | None
+    boxes: tuple[str, ...]
+    points: tuple[str, ...]
+    frame: int
+    output: Path
+    save: tuple[str, ...]
+    as_video: bool
+    fps: float
+    threads: int | None
+    json_lines: bool
+
+    @property
+    def prompt(self) -> Prompt:
+        """What is marked; raises `InvalidValue` for a malformed box or point, `SourceError` for the mask."""
+        return Prompt(
+            self.frame,
+            None if self.mask is None else read_id_map(self.mask),
+            tuple(Box(*_numbers("--box", text, "x1,y1,x2,y2", (4,))) for text in self.boxes),
+            tuple(_point(text) for text in self.points),
+        )
+
+
+def propagate_input(job: Job) -> None:
+    """Do the whole job."""
+    choose_formats(job.save, kind="video", task="instances")  # wrong calls are told before anything is loaded
+    prompt = job.prompt
+    source = _only_video(job)
+    started = time.perf_counter()
+    network = feature_network(options=EngineOptions(threads=job.threads))
+    try:
+        with source:
+            report = _write(job, source, prompt, network)
+    finally:
+        network.close()
+    _tell(job, source, report, time.perf_counter() - started)
+
+
+def _only_video(job: Job) -> LazySource:
+    sources = find_sources([job.source], as_video=job.as_video, rate=job.fps)
+    if len(sources) != 1 or sources[0].info.kind == "image":
+        raise InvalidValue(f"{job.source}: need one video, or a folder of frames with --as-video")
+    return sources[0]
+
+
+def _write(job: Job, source: LazySource, prompt: Prompt, network: Model) -> Report:
+    info = source.info
+    inputs = [path for path in (source.path, job.mask) if path is not None]
+    target = Target(
+        job.output,
+        info,
+        "instances",
+        CLASS_NAMES,
+        model=network.name,
+        inputs=frozenset(path.resolve() for path in inputs),
+        flat=one_picture_a_frame(job.save),
+    )
+    writers = make_writers(job.save, target)
+    with progress_bar(info.name, info.frame_count) as update:
+
+        def progress(frame: Frame) -> None:
+            update(frame.index + 1, info.frame_count)
+
+        results = propagate_frames(source, prompt, network)
+        report = write_results(results, writers=writers, progress=progress)
+    report.warnings = list(source.warnings) + report.warnings
+    return report
+
+
+def _tell(job: Job, source: LazySource, report: Report, seconds: float) -> None:
+    for warning in report.warnings:
+        say(f"{source.name}: warning: {warning}")
+    paths = [str(path) for path in report.paths]
+    if job.json_lines:
+        emit(
+            {
+                "input": source.label,
+                "ok": True,
+                "frames": report.frames,
+                "objects": report.objects,
+                "seconds": round(seconds, 3),
+                "outputs": paths,
+                "warnings": report.warnings,
+            }
+        )
+        return
+    say(f"{source.name}: {counted(report.frames, 'frame')}, {seconds:.2f} s → {', '.join(paths)}")
+
+
+def _point(text: str) -> Point:
+    x, y, *inside = _numbers("--point", text, "x,y or x,y,0", (2, 3))
+    return Point(x, y, not inside or bool(inside[0]))
+
+
+def _numbers(option: str, text: str, form: str, counts: tuple[int, ...]) -> list[float]:
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) not in counts:
+        raise InvalidValue(f"{option}: need {form} in pixels, got {text!r}")
+    return values

@@ -1,0 +1,72 @@
+"""The foreground of a whole video, found without being told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice, takewhile
+
+import numpy as np
+
+from maskweave.errors import InvalidValue
+from maskweave.models.base import Model
+from maskweave.tracking.cuts import CutDetector
+from maskweave.tracking.foreground import LEAST_SCORE, ForegroundFinder
+from maskweave.tracking.views import View
+from maskweave.types.frame import Frame
+from maskweave.types.instances import Instances
+from maskweave.types.semantic import SemanticMap
+
+CLASS_NAMES = ("background", "foreground")
+WARM_UP = 8
+"""Frames that are looked at before the first result: what an object looks like is learned on them, backwards."""
+
+
+def foreground_frames(
+    frames: Iterable[Frame], model: Model, network: Model, *, warm_up: int = WARM_UP
+) -> Iterator[tuple[Frame, SemanticMap]]:
+    """Yield every frame with its foreground, in order.
+
+    ``model`` finds instances, ``network`` gives features (`propagation.feature_network`). Of the stream only the
+    first ``warm_up`` frames, then only the last one, are held. After a cut to another scene all is found anew.
+
+    Raises `InvalidValue` when ``model`` gives no instances or ``network`` no features.
+    """
+    if model.task != "instances":
+        raise InvalidValue(f"{model.name}: need a model of instances, got one of {model.task} maps")
+    cuts = CutDetector()
+    looks = (_look(frame, cuts, model, network) for frame in frames)
+    begun = list(islice(looks, max(1, warm_up)))
+    finder = ForegroundFinder()
+    for look in reversed(list(takewhile(lambda look: not look.cut, begun[1:]))):
+        look.find(finder)
+    size = None
+    for look in chain(begun, looks):
+        if look.cut or size not in (None, look.view.size):
+            finder = ForegroundFinder()
+        size = look.view.size
+        yield look.frame, SemanticMap(look.find(finder).astype(np.uint8), CLASS_NAMES)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A frame and what the networks say about it; ``cut``: a new scene begins with it."""
+
+    frame: Frame
+    view: View
+    instances: Instances
+    cut: bool
+
+    def find(self, finder: ForegroundFinder) -> np.ndarray:
+        return finder.update(self.view, self.frame.image, self.instances) > 0.5
+
+
+def _look(frame: Frame, cuts: CutDetector, model: Model, network: Model) -> _Look:
+    prepared = network.prepare(frame.image)
+    features = network.features(network.infer(prepared.inputs), prepared.placement)
+    if features is None:
+        raise InvalidValue(f"{network.name}: need a network that gives features; use the built-in one")
+    found = model.predict(frame.image, score=LEAST_SCORE)
+    if not isinstance(found, Instances):
+        raise InvalidValue(f"{model.name}: need instances, got a map of classes")
+    return _Look(frame, View.of(frame.image, features), found, cuts.update(frame.image))

@@ -1,0 +1,102 @@
+"""Objects cut out: alone, before one colour, or before a blurred picture."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ImageColor
+
+from maskweave.errors import InvalidValue
+from maskweave.outputs.palette import Colour
+from maskweave.types.arrays import Image, Mask
+
+_SHRINK = 4  # the blur is computed on a smaller picture: it has no detail to lose
+_LEAST_WEIGHT = 1e-6  # only deep inside an object, where the background is not seen
+
+VIDEO_MARGIN = 4
+"""Pixels round an object whose colour stays under the alpha of videos: codecs mix neighbouring colours."""
+
+
+@dataclass(frozen=True)
+class Background:
+    """What lies behind the objects: nothing ("transparent"), one ``colour``, or the picture itself, blurred."""
+
+    kind: Literal["transparent", "colour", "blur"] = "transparent"
+    colour: Colour = (0, 0, 0)
+
+    @property
+    def is_transparent(self) -> bool:
+        """Whether the result needs alpha."""
+        return self.kind == "transparent"
+
+
+TRANSPARENT = Background()
+
+
+def parse_background(text: str) -> Background:
+    """Read "transparent", "blur", "#rrggbb" or a colour name of CSS; raises `InvalidValue` for anything else.
+
+    >>> parse_background("teal").colour
+    (0, 128, 128)
+    """
+    word = text.strip().lower()
+    if word == "transparent":
+        return TRANSPARENT
+    if word == "blur":
+        return Background("blur")
+    colour: tuple[int, ...] = ()
+    with suppress(ValueError):
+        colour = ImageColor.getrgb(word)
+    if len(colour) != 3:  # no colour, or one with alpha
+        raise InvalidValue(
+            f"--background: need transparent, blur, #rrggbb or a colour name like white or teal, got {text!r}"
+        )
+    return Background("colour", (colour[0], colour[1], colour[2]))
+
+
+def with_alpha(image: Image, mask: Mask, *, margin: int = 0) -> Image:
+    """(H, W, 4) uint8 RGBA: the image where ``mask`` is, else transparent black.
+
+    ``margin``: pixels round the mask that keep their colour under the transparency (`VIDEO_MARGIN`).
+    """
+    kept = mask.view(np.uint8)
+    if margin:
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1, 2 * margin + 1))
+        kept = cv2.dilate(kept, kernel).astype(np.uint8, copy=False)
+    picture = np.zeros((*mask.shape, 4), dtype=np.uint8)
+    picture[..., :3] = cv2.copyTo(np.ascontiguousarray(image), kept)
+    picture[..., 3] = mask.view(np.uint8) * np.uint8(255)
+    return picture
+
+
+def before_background(image: Image, mask: Mask, background: Background) -> Image:
+    """(H, W, 3) uint8 RGB: the image where ``mask`` is, before ``background``; edges are softened by a pixel.
+
+    Raises `InvalidValue` for a transparent background, which needs `with_alpha`.
+    """
+    if background.is_transparent:
+        raise InvalidValue("background: need a colour or blur for a picture without alpha, got transparent")
+    ground = np.array(background.colour, dtype=np.float32)
+    if background.kind == "blur":
+        ground = _blurred_without(image, mask)
+    share = cv2.GaussianBlur(mask.astype(np.float32), (3, 3), 0)[..., None].astype(np.float32, copy=False)
+    return np.rint(ground + share * (image - ground)).astype(np.uint8)
+
+
+def _blurred_without(image: Image, mask: Mask) -> NDArray[np.float32]:
+    """(H, W, 3) float32, blurred as if the objects were not there, so that none has a halo of its own colour."""
+    height, width = mask.shape
+    small = (-(-width // _SHRINK), -(-height // _SHRINK))
+    seen = (~mask).astype(np.float32)
+    colours = cv2.resize(image * seen[..., None], small, interpolation=cv2.INTER_AREA)
+    weights = cv2.resize(seen, small, interpolation=cv2.INTER_AREA)
+    sigma = max(height, width) / _SHRINK / 70
+    colours = cv2.GaussianBlur(colours, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    weights = cv2.GaussianBlur(weights, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    blurred = colours / np.maximum(weights, _LEAST_WEIGHT)[..., None]
+    return cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)

@@ -1,0 +1,137 @@
+"""Objects marked in one frame, followed through the whole video, forwards and backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskweave.errors import InvalidValue
+from maskweave.models.base import Model
+from maskweave.models.loading import EngineOptions, load_model
+from maskweave.sources.base import Source
+from maskweave.tracking.cuts import CutDetector
+from maskweave.tracking.prompts import mask_from_box, mask_from_points
+from maskweave.tracking.propagation import MaskPropagator
+from maskweave.tracking.views import View
+from maskweave.types.arrays import FloatArray, Image
+from maskweave.types.frame import Frame
+from maskweave.types.instances import Instances
+from maskweave.types.masks import Masks
+from maskweave.types.prompt import Prompt
+
+CLASS_NAMES = ("object",)
+FEATURE_SIZE = 640
+"""Long side at which the network looks at frames for features: a cell of its map is then 1/80 of the width."""
+_CHUNK_BYTES = 256_000_000
+"""Frames that are held to be gone through backwards."""
+
+
+def feature_network(*, options: EngineOptions | None = None) -> Model:
+    """The network in the package at the size that gives fine features."""
+    return load_model("built-in", options=options, size=FEATURE_SIZE)
+
+
+def propagate_frames(source: Source, prompt: Prompt, network: Model) -> Iterator[tuple[Frame, Instances]]:
+    """Yield every frame of a source with the prompt's objects, in order; ``track_ids`` are the objects' numbers.
+
+    Forwards nothing is held but the last frame. Frames before the prompt's are gone through first, backwards, in
+    chunks that are read from the start of the source; only their compact masks are kept. An object that cannot be
+    seen is not in a frame's result.
+
+    Raises `InvalidValue` when the prompt fits no frame of the source, or ``network`` gives no features.
+    """
+    if prompt.frame and source.info.kind == "live":
+        raise InvalidValue(f"{source.info.name}: a live stream cannot be gone through backwards; use frame 0")
+    before = _before(source, prompt, network)
+    follower: _Follower | None = None
+    last = -1
+    for frame in source:
+        last = frame.index
+        if frame.index < prompt.frame:
+            yield frame, before.pop()
+        elif follower is None:
+            follower = _Follower(network, prompt, frame.image, label=source.info.name)
+            yield frame, follower.first
+        else:
+            yield frame, follower.follow(frame.image)
+    if last < prompt.frame:
+        raise InvalidValue(
+            f"{source.info.name}: the prompt is for frame {prompt.frame}, the last frame is {last}"
+        )
+
+
+def _before(source: Source, prompt: Prompt, network: Model) -> list[Instances]:
+    """Results of the frames before the prompt's, the first frame's last."""
+    if prompt.frame == 0:
+        return []
+    start = next(islice(source, prompt.frame, None), None)
+    if start is None:
+        raise InvalidValue(
+            f"{source.info.name}: the prompt is for frame {prompt.frame}, there are fewer frames"
+        )
+    follower = _Follower(network, prompt, start.image, label=source.info.name)
+    chunk = max(8, _CHUNK_BYTES // start.image.nbytes)
+    results: list[Instances] = []
+    for end in range(prompt.frame, 0, -chunk):
+        images = [frame.image for frame in islice(source, max(0, end - chunk), end)]
+        results.extend(follower.follow(image) for image in reversed(images))
+    return results
+
+
+class _Follower:
+    """One direction of propagation."""
+
+    def __init__(self, network: Model, prompt: Prompt, image: Image, *, label: str) -> None:
+        height, width = image.shape[:2]
+        prompt.check((height, width), label=label)
+        self._network, self._ids = network, np.array(prompt.object_ids)
+        self._cuts = CutDetector()
+        self._cuts.update(image)
+        view = self._look(image)
+        masks = _prompted(prompt, image, network)
+        self.first = self._result(masks.astype(np.float32))
+        self._propagator = MaskPropagator(view, np.stack([view.from_source(mask) for mask in masks]))
+
+    def follow(self, image: Image) -> Instances:
+        """The objects in the next frame."""
+        cut = self._cuts.update(image)
+        return self._result(self._propagator.update(self._look(image), image, cut=cut))
+
+    def _look(self, image: Image) -> View:
+        prepared = self._network.prepare(image)
+        outputs = self._network.infer(prepared.inputs)
+        features = self._network.features(outputs, prepared.placement)
+        if features is None:
+            raise InvalidValue(
+                f"{self._network.name}: need a network that gives features; use the built-in one"
+            )
+        return View.of(image, features)
+
+    def _result(self, probs: FloatArray) -> Instances:
+        """(K, H, W) soft masks to instances: every pixel belongs to the likeliest, an object or none."""
+        background = 1 - probs.sum(axis=0)
+        mine = (probs >= probs.max(axis=0)) & (probs > background)
+        seen = np.flatnonzero(mine.any(axis=(1, 2)))
+        masks = Masks.from_dense(mine[seen]) if len(seen) else Masks.empty(probs.shape[1:])
+        return Instances(
+            masks=masks,
+            boxes=masks.boxes,
+            scores=np.array([float(probs[k][mine[k]].mean()) for k in seen]),
+            class_ids=np.zeros(len(seen), dtype=np.int64),
+            class_names=CLASS_NAMES,
+            track_ids=self._ids[seen],
+        )
+
+
+def _prompted(prompt: Prompt, image: Image, network: Model) -> NDArray[np.bool_]:
+    """(K, H, W) masks of the prompt's objects."""
+    if prompt.ids is not None:
+        return np.stack([prompt.ids == number for number in prompt.object_ids])
+    found = network.predict(image)
+    instances = found if isinstance(found, Instances) else Instances.empty(image.shape[:2], ())
+    if prompt.boxes:
+        return np.stack([mask_from_box(image, box, instances) for box in prompt.boxes])
+    return mask_from_points(image, prompt.points, instances)[None]

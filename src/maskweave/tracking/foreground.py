@@ -1,0 +1,138 @@
+"""The objects a video is about, found without being told: what moves on its own, and what of it the network knows.
+
+Every frame's soft mask is the sum of four opinions: how much more a pixel moves than the background does, the
+network's instances (those that move less than the others count less), a classifier on the network's features that
+learns from the results so far, and the former mask moved along by optical flow. So an object that stops is still
+known by its looks, and one that the network never saw is found when it moves. A frame in which nothing moves and
+nothing is known gives nothing: no map is ever stretched to fill its range.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from maskweave.errors import InvalidValue
+from maskweave.ops.guided_filter import ColourFit, fit_to_colours
+from maskweave.tracking.flow import DenseFlow, carry
+from maskweave.tracking.motion_saliency import motion_saliency, own_motion
+from maskweave.tracking.online_classifier import OnlineClassifier
+from maskweave.tracking.views import View
+from maskweave.types.arrays import FloatArray, Image
+from maskweave.types.instances import Instances
+
+LEAST_SCORE = 0.15
+"""Score from which on an instance is listened to; at `_SURE` it counts fully."""
+_SURE = 0.5
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each opinion counts, in logits.
+
+    Chosen on the mean over the ten DAVIS 2016 sequences of ``benchmarks/davis.py``.
+    """
+
+    prior: float = -1.2
+    motion: float = 0.6
+    instances: float = 3.0
+    features: float = 2.5
+    flow: float = 2.0
+    rate: float = 0.1
+    radius: int = 8
+    epsilon: float = 3e-4
+
+
+class ForegroundFinder:
+    """Finds the foreground of one stream, frame after frame."""
+
+    _LEAST_MOTION = 0.15
+    """Saliency under which nothing in the frame moves to speak of."""
+    _WHEN_STILL = 0.7
+    _IDLE = 0.1
+    """An instance with less than this share of the greatest saliency counts as standing still."""
+    _KNOWN, _ALONE = 0.3, 3.0
+    """While no instance is trusted, motion counts so many times more."""
+    _PAUSED = 0.25
+    """Of the prior, while nothing moves though something was found: what stops has not gone."""
+    _LEAST = 20
+    """Reduced pixels under which a mask teaches nothing."""
+
+    def __init__(self, weights: Weights | None = None) -> None:
+        self._weights = weights or Weights()
+        self._flow = DenseFlow()
+        self._classifier = OnlineClassifier()
+        self._former: View | None = None
+        self._mask: FloatArray | None = None
+        self._mean = self._scale = np.zeros(0)
+
+    def update(self, view: View, image: Image, instances: Instances) -> FloatArray:
+        """(H, W) soft mask of the next frame, ``image``; foreground is where its value is above 0.5.
+
+        ``instances``: what the network found there, scores down to `LEAST_SCORE`.
+        Raises `InvalidValue` when the frame is of another size than the one before.
+        """
+        if self._former is not None and view.size != self._former.size:
+            raise InvalidValue(f"view: need {self._former.size} as before, got {view.size}")
+        if self._former is None:
+            self._mean = view.features.mean(axis=0)
+            self._scale = 1 / (view.features.std(axis=0) + 1e-3)
+        samples = np.concatenate([(view.features - self._mean) * self._scale, view.colours], axis=1)
+        fit = self._settle(view, self._logits(view, samples, instances))
+        self._former, self._mask = view, fit.on(view.image)
+        self._learn(view, samples)
+        return fit.on(image)
+
+    def _logits(self, view: View, samples: FloatArray, instances: Instances) -> FloatArray:
+        weights = self._weights
+        motion, expected = self._compare(view)
+        known = self._known(view, instances, motion)
+        alone = known.max() < self._KNOWN
+        paused = self._enough(expected) and motion.max() < self._LEAST_MOTION
+        logits = np.full(view.size, weights.prior * (self._PAUSED if paused else 1.0), dtype=np.float32)
+        logits += weights.motion * motion * (self._ALONE if alone else 1.0)
+        logits += weights.instances * known
+        logits += weights.features * view.from_cells(self._classifier.scores(samples))
+        if expected is not None:
+            logits += weights.flow * (2 * expected - 1)
+        return logits
+
+    def _compare(self, view: View) -> tuple[FloatArray, FloatArray | None]:
+        """Motion saliency and the former mask moved along, both (h, w); zeros and None on the first frame."""
+        if self._former is None or self._mask is None:
+            return np.zeros(view.size, dtype=np.float32), None
+        flow = self._flow.between(view.grey, self._former.grey)
+        expected = carry(self._mask, flow)
+        return motion_saliency(own_motion(flow), expected), expected
+
+    def _known(self, view: View, instances: Instances, motion: FloatArray) -> FloatArray:
+        """(h, w) in 0..1: the surest moving instance at each pixel."""
+        known = np.zeros(view.size, dtype=np.float32)
+        if not len(instances):
+            return known
+        masks = [view.from_source(mask) for mask in instances.masks.dense()]
+        motions = np.array([float((motion * mask).sum() / max(float(mask.sum()), 1.0)) for mask in masks])
+        trust = ((instances.scores - LEAST_SCORE) / (_SURE - LEAST_SCORE)).clip(0, 1)
+        top = max([self._LEAST_MOTION, *motions[instances.scores > LEAST_SCORE + 0.1]])
+        if top <= self._LEAST_MOTION:
+            trust = trust * self._WHEN_STILL
+        else:
+            trust = trust * ((motions / top - self._IDLE) / (1 - self._IDLE)).clip(0, 1)
+        for mask, share in zip(masks, trust, strict=True):
+            np.maximum(known, mask * share, out=known)
+        return known
+
+    def _settle(self, view: View, logits: FloatArray) -> ColourFit:
+        probs = (1 / (1 + np.exp(-logits))).astype(np.float32)
+        return fit_to_colours(probs, view.image, radius=self._weights.radius, epsilon=self._weights.epsilon)
+
+    def _enough(self, mask: FloatArray | None) -> bool:
+        """Whether there is a mask of more than a few pixels."""
+        return mask is not None and int(np.count_nonzero(mask > 0.5)) > self._LEAST
+
+    def _learn(self, view: View, samples: FloatArray) -> None:
+        if self._mask is None or not self._enough(self._mask):
+            return
+        labels = view.to_cells(self._mask)
+        self._classifier.add(samples, labels, rate=self._weights.rate, trust=np.abs(2 * labels - 1))

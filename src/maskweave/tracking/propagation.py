@@ -1,0 +1,172 @@
+"""Masks of one frame carried to the others, with no memory network.
+
+Every frame's soft mask is the sum of four opinions: a classifier on the network's features and one on colours, both
+learned on the first mask and on the results since (online adaptation as in OSVOS, https://arxiv.org/abs/1611.05198,
+but with a linear model), the former mask moved along by optical flow, and distance from it. An edge-aware filter
+then puts the border where the picture has one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from maskweave.errors import InvalidValue
+from maskweave.ops.guided_filter import ColourFit, fit_to_colours
+from maskweave.tracking.colour_model import ColourModel, colour_bins
+from maskweave.tracking.flow import DenseFlow, carry
+from maskweave.tracking.online_classifier import OnlineClassifier
+from maskweave.tracking.views import View
+from maskweave.types.arrays import FloatArray, Image
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each opinion counts, in logits, and how fast the models follow.
+
+    Chosen on the mean over the ten DAVIS 2016 sequences of ``benchmarks/davis.py``.
+    """
+
+    features: float = 4.5
+    colours: float = 0.15
+    flow: float = 2.0
+    reach: float = 12.0
+    """Reduced pixels beyond the moved mask at which distance begins to count against a pixel."""
+    rate: float = 0.05
+    colour_rate: float = 0.1
+    radius: int = 8
+    epsilon: float = 3e-4
+
+
+class MaskPropagator:
+    """Carries the masks of K objects from frame to frame, in one direction."""
+
+    def __init__(self, view: View, masks: FloatArray, weights: Weights | None = None) -> None:
+        """Begin with (K, h, w) soft masks of the first view's size; raises `InvalidValue` for another shape."""
+        if masks.shape[1:] != view.size or masks.ndim != 3:
+            raise InvalidValue(f"masks: need (K, {view.size[0]}, {view.size[1]}), got {masks.shape}")
+        self._weights = weights or Weights()
+        self._flow = DenseFlow()
+        self._mean = view.features.mean(axis=0)
+        self._scale = 1 / (view.features.std(axis=0) + 1e-3)
+        self._grey = view.grey
+        self._masks = masks
+        samples, bins = self._samples(view), colour_bins(view.image)
+        self._objects = [_Appearance() for _ in masks]
+        for appearance, mask in zip(self._objects, masks, strict=True):
+            appearance.begin(samples, view.to_cells(mask), bins, mask)
+
+    def update(self, view: View, image: Image, *, cut: bool = False) -> FloatArray:
+        """(K, H, W) soft masks of the next frame, ``image``; an object is where its value is above 0.5.
+
+        After a ``cut`` only what the objects look like counts, not where they were.
+        Raises `InvalidValue` when the frame is of another size than the first.
+        """
+        if view.size != self._grey.shape:
+            raise InvalidValue(f"view: need {self._grey.shape} as before, got {view.size}")
+        flow = None if cut else self._flow.between(view.grey, self._grey)
+        samples, bins = self._samples(view), colour_bins(view.image)
+        fits = [
+            self._settle(
+                view,
+                self._look_for(view, appearance, samples, bins)
+                + (0 if flow is None else self._expect(carry(mask, flow))),
+            )
+            for appearance, mask in zip(self._objects, self._masks, strict=True)
+        ]
+        self._masks = share_pixels(np.stack([fit.on(view.image) for fit in fits]))
+        self._grey = view.grey
+        for appearance, mask in zip(self._objects, self._masks, strict=True):
+            appearance.follow(samples, view.to_cells(mask), bins, mask, weights=self._weights)
+        return share_pixels(np.stack([fit.on(image) for fit in fits]))
+
+    def _samples(self, view: View) -> FloatArray:
+        features = (view.features - self._mean) * self._scale
+        return np.concatenate([features, view.colours], axis=1)
+
+    def _look_for(
+        self, view: View, appearance: _Appearance, samples: FloatArray, bins: NDArray[np.int32]
+    ) -> FloatArray:
+        """(h, w) logits of where the frame looks like the object."""
+        weights = self._weights
+        logits = weights.features * view.from_cells(appearance.classifier.scores(samples))
+        logits += weights.colours * appearance.colour_opinion(bins)
+        return logits
+
+    def _expect(self, moved: FloatArray) -> FloatArray:
+        """(h, w) logits of where the object should be, from its former mask moved along."""
+        logits: FloatArray = self._weights.flow * (2 * moved - 1)
+        core = moved > 0.5
+        if core.any():
+            away = cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, 3)
+            logits -= np.maximum(0, away - self._weights.reach) / self._weights.reach
+        return logits
+
+    def _settle(self, view: View, logits: FloatArray) -> ColourFit:
+        probs = (1 / (1 + np.exp(-logits))).astype(np.float32)
+        return fit_to_colours(probs, view.image, radius=self._weights.radius, epsilon=self._weights.epsilon)
+
+
+class _Appearance:
+    """What one object looks like: in features and in colours, at first and of late."""
+
+    _NEAR = 30
+    _FAR_WEIGHT = 0.15
+    _CLIP = 4.0
+    _LEAST = 20
+    """Reduced pixels under which a mask teaches nothing."""
+
+    def __init__(self) -> None:
+        self.classifier = OnlineClassifier()
+        self._first_colours, self._colours = ColourModel(), ColourModel()
+
+    def begin(
+        self,
+        samples: FloatArray,
+        labels: FloatArray,
+        bins: NDArray[np.int32],
+        mask: FloatArray,
+    ) -> None:
+        self.classifier.anchor(samples, labels)
+        self._first_colours.add(bins, mask, self._nearness(mask), rate=1.0)
+
+    def follow(
+        self,
+        samples: FloatArray,
+        labels: FloatArray,
+        bins: NDArray[np.int32],
+        mask: FloatArray,
+        *,
+        weights: Weights,
+    ) -> None:
+        if np.count_nonzero(mask > 0.5) <= self._LEAST:
+            return
+        self.classifier.add(samples, labels, rate=weights.rate, trust=np.abs(2 * labels - 1))
+        near = self._nearness(mask) * np.abs(2 * mask - 1)
+        self._colours.add(bins, mask, near, rate=weights.colour_rate)
+
+    def colour_opinion(self, bins: NDArray[np.int32]) -> FloatArray:
+        both = self._first_colours.log_ratio(bins) + self._colours.log_ratio(bins)
+        return np.asarray(cv2.blur(both.clip(-self._CLIP, self._CLIP), (3, 3)), dtype=np.float32)
+
+    def _nearness(self, mask: FloatArray) -> FloatArray:
+        """(h, w) 1 in and around the object, little elsewhere."""
+        window = np.ones((2 * self._NEAR + 1,) * 2, dtype=np.uint8)
+        near = cv2.dilate((mask > 0.5).astype(np.uint8), window) > 0
+        return np.where(near, 1.0, self._FAR_WEIGHT).astype(np.float32)
+
+
+def share_pixels(masks: FloatArray) -> FloatArray:
+    """Let (K, h, w) soft masks compete: odds are kept, and the masks and the rest of the frame add up to 1.
+
+    Soft aggregation of STM (https://arxiv.org/abs/1904.00607). One mask alone stays as it is.
+    """
+    if len(masks) == 1:
+        return masks
+    probs = masks.clip(1e-5, 1 - 1e-5)
+    odds = probs / (1 - probs)
+    shared: FloatArray = odds / (1 + odds.sum(axis=0))
+    return shared

@@ -1,0 +1,90 @@
+"""Masks that do not flicker."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from maskweave.types.arrays import Mask, Size
+
+_SECONDS = 0.08  # memory of the outline: 60 % of it comes from before at 25 frames a second
+_LEAST_IOU = 0.75  # under this the object changed, was hidden or turned up: nothing to smooth
+_BAND = 0.035  # of the root of the area: how far from the raw outline the result may lie
+
+
+@dataclass(frozen=True)
+class SteadyMask:
+    """A track's outline, averaged over time.
+
+    ``probs``: (h, w) uint8, 255 is the object, its top-left pixel at ``corner`` (x, y) of the frame.
+    ``centre``: x, y of the middle of the raw mask's pixels in the frame.
+    """
+
+    probs: NDArray[np.uint8]
+    corner: tuple[int, int]
+    centre: tuple[float, float]
+
+    @classmethod
+    def of(cls, crop: Mask, corner: tuple[int, int]) -> SteadyMask:
+        """Start from a raw mask; ``crop`` (h, w) bool at ``corner`` x, y."""
+        return cls(crop.view(np.uint8) * np.uint8(255), corner, _centre(crop, corner))
+
+
+def steady(
+    former: SteadyMask, crop: Mask, corner: tuple[int, int], *, size: Size, scale: float, seconds: float
+) -> tuple[SteadyMask, Mask, tuple[int, int]]:
+    """Return the average of a raw mask with what was before, and the mask to show with its corner (x, y).
+
+    ``crop`` (h, w) bool lies at ``corner`` of a frame of ``size``. The former outline is laid over the new one,
+    middle on middle, ``scale`` times as large, and the two are averaged; ``seconds`` lie between them. The result
+    differs from the raw mask only in a narrow `band` along its outline, so nothing is left behind and nothing lags;
+    where the two have too little in common, it is the raw one.
+    """
+    if not crop.size:
+        return SteadyMask.of(crop, corner), crop, corner
+    margin = band(crop)
+    left, top = min(margin, corner[0]), min(margin, corner[1])
+    right = min(margin, size[1] - corner[0] - crop.shape[1])
+    bottom = min(margin, size[0] - corner[1] - crop.shape[0])
+    raw = np.pad(crop.view(np.uint8) * np.uint8(255), ((top, bottom), (left, right)))
+    place = corner[0] - left, corner[1] - top
+    centre = _centre(crop, corner)
+    carried = _carried(former, centre, place, raw.shape, scale)
+    inside, shown = carried >= 128, raw > 0
+    if np.count_nonzero(inside & shown) < _LEAST_IOU * np.count_nonzero(inside | shown):
+        return SteadyMask(raw, place, centre), shown, place
+    keep = math.exp(-seconds / _SECONDS)
+    probs = np.asarray(cv2.addWeighted(carried, keep, raw, 1 - keep, 0), dtype=np.uint8)
+    near = cv2.blur(raw, (2 * margin + 1, 2 * margin + 1), borderType=cv2.BORDER_REPLICATE)
+    shown = (probs >= 128) & (near > 0) | (near == 255)
+    return SteadyMask(probs, place, centre), shown, place
+
+
+def band(crop: Mask) -> int:
+    """Pixels that a steady outline may lie away from the raw one."""
+    return max(1, round(_BAND * math.sqrt(crop.size)))
+
+
+def _carried(
+    former: SteadyMask,
+    centre: tuple[float, float],
+    place: tuple[int, int],
+    shape: tuple[int, ...],
+    scale: float,
+) -> NDArray[np.uint8]:
+    """The former probabilities in the pixels of an array of ``shape`` at ``place``."""
+    shift_x = centre[0] - place[0] - scale * (former.centre[0] - former.corner[0])
+    shift_y = centre[1] - place[1] - scale * (former.centre[1] - former.corner[1])
+    matrix = np.array([[scale, 0, shift_x], [0, scale, shift_y]])
+    carried = cv2.warpAffine(former.probs, matrix, (shape[1], shape[0]), flags=cv2.INTER_LINEAR)
+    return np.asarray(carried, dtype=np.uint8)
+
+
+def _centre(crop: Mask, corner: tuple[int, int]) -> tuple[float, float]:
+    moments = cv2.moments(crop.view(np.uint8), binaryImage=True)
+    area = max(moments["m00"], 1.0)
+    return corner[0] + moments["m10"] / area, corner[1] + moments["m01"] / area

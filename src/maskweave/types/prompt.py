@@ -1,0 +1,95 @@
+"""What a user points at in one frame of a video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from maskweave.errors import InvalidValue
+from maskweave.types.arrays import IntArray, Size
+
+
+@dataclass(frozen=True)
+class Point:
+    """A place in pixels: ``x`` to the right, ``y`` down; ``inside`` the object, or expressly not."""
+
+    x: float
+    y: float
+    inside: bool = True
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box around an object in pixels, x2 and y2 excluded; raises `InvalidValue` when it is empty."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    def __post_init__(self) -> None:
+        """Check the corners."""
+        if not (self.x1 < self.x2 and self.y1 < self.y2):
+            raise InvalidValue(
+                f"box: need x1 < x2 and y1 < y2, got {self.x1:g},{self.y1:g},{self.x2:g},{self.y2:g}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """The objects to follow, as seen in frame number ``frame`` (from 0); one of three ways.
+
+    - ``ids``: (H, W) integers, 0 is background, every other number one object.
+    - ``boxes``: one object each, numbered from 1.
+    - ``points``: together one object, number 1.
+
+    Raises `InvalidValue` for none or several of them, an id map without an object, or no point inside.
+    """
+
+    frame: int = 0
+    ids: IntArray | None = None
+    boxes: tuple[Box, ...] = ()
+    points: tuple[Point, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that there is something to follow."""
+        if self.frame < 0:
+            raise InvalidValue(f"prompt: need a frame from 0, got {self.frame}")
+        given = [self.ids is not None, bool(self.boxes), bool(self.points)]
+        if sum(given) != 1:
+            raise InvalidValue(
+                f"prompt: need a mask, boxes or points, exactly one kind; got {sum(given)} of them"
+            )
+        if self.ids is not None and (self.ids.ndim != 2 or not self.object_ids):
+            raise InvalidValue(
+                f"prompt: need a mask (H, W) with at least one object, got an empty one of {self.ids.shape}"
+            )
+        if self.points and not any(point.inside for point in self.points):
+            raise InvalidValue("prompt: need at least one point inside the object, got only points outside")
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """The numbers of the objects, ascending."""
+        if self.ids is not None:
+            return tuple(int(value) for value in np.unique(self.ids) if value != 0)
+        return tuple(range(1, len(self.boxes) + 1)) if self.boxes else (1,)
+
+    def check(self, size: Size, *, label: str) -> None:
+        """Raise `InvalidValue`, naming ``label`` and the frame, when it does not fit frames of ``size``."""
+        height, width = size
+        where = f"{label}, frame {self.frame}"
+        if self.ids is not None and self.ids.shape != size:
+            got = f"{self.ids.shape[1]}x{self.ids.shape[0]}"
+            raise InvalidValue(f"{where}: need a mask of the video's size {width}x{height}, got {got}")
+        for box in self.boxes:
+            if box.x2 <= 0 or box.y2 <= 0 or box.x1 >= width or box.y1 >= height:
+                raise InvalidValue(
+                    f"{where}: need a box within {width}x{height}, got "
+                    f"{box.x1:g},{box.y1:g},{box.x2:g},{box.y2:g}"
+                )
+        for point in self.points:
+            if not (0 <= point.x < width and 0 <= point.y < height):
+                raise InvalidValue(
+                    f"{where}: need points within {width}x{height}, got {point.x:g},{point.y:g}"
+                )

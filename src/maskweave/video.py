@@ -1,0 +1,36 @@
+"""What a video is given that a picture is not: objects that keep their identity, foreground found by its motion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+
+from maskweave.foreground import foreground_frames
+from maskweave.models.base import Model
+from maskweave.pipeline import StageClock, Wish, segment_frames
+from maskweave.propagation import feature_network
+from maskweave.tracking.counting import Counter
+from maskweave.tracking.mask_tracker import MaskTracker
+from maskweave.types.frame import Frame
+from maskweave.types.prediction import Prediction
+
+
+def follow_frames(
+    frames: Iterable[Frame],
+    model: Model,
+    wish: Wish,
+    *,
+    counter: Counter | None = None,
+    clock: StageClock | None = None,
+) -> Iterator[tuple[Frame, Prediction]]:
+    """Yield each frame of one video with its result.
+
+    Instances are tracked. Foreground is what moves and what the model knows, unless the wish names classes or a
+    score: then it is every pixel of those instances.
+    """
+    wish.check(model)
+    if wish.task == "foreground" and model.task == "instances" and not wish.classes and wish.score is None:
+        with closing(feature_network()) as network:
+            yield from foreground_frames(frames, model, network)
+        return
+    yield from segment_frames(frames, model, wish, tracker=MaskTracker(), counter=counter, clock=clock)

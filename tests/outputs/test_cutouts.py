@@ -1,0 +1,171 @@
+"""Cut-outs: the alpha is there, the background is what was asked for, times and sound are kept."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from maskweave.errors import InvalidValue
+from maskweave.outputs.background import (
+    TRANSPARENT,
+    Background,
+    before_background,
+    parse_background,
+    with_alpha,
+)
+from maskweave.outputs.base import Target
+from maskweave.outputs.cutouts import CutoutPicture, CutoutVideo
+from maskweave.outputs.video import AlphaVideoWriter
+from maskweave.sources.video import VideoSource
+from maskweave.types import Frame, SemanticMap, SourceInfo
+from tests.clips import Clip, audio_packets, write_clip
+from tests.outputs.scenes import NAMES, SIZE, frame, squares, target
+
+TIMES = [Fraction(0), Fraction(40, 1000), Fraction(133, 1000), Fraction(150, 1000), Fraction(400, 1000)]
+
+
+def alpha_frames(path):
+    """(time, RGBA) of each picture of a WebM file, decoded by libvpx, which knows alpha."""
+    decoder = av.CodecContext.create("libvpx-vp9", "r")
+    found = []
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].codec_context.name == "vp9"
+        for packet in container.demux(video=0):
+            for picture in decoder.decode(packet):
+                assert picture.format.name == "yuva420p"
+                colours = picture.to_ndarray(format="rgb24")
+                plane = picture.planes[3]  # FFmpeg's way from yuva420p to rgba leaves out the last columns
+                alpha = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+                alpha = alpha[: picture.height, : picture.width]
+                found.append((picture.pts * picture.time_base, np.dstack([colours, alpha])))
+    return found
+
+
+def test_a_transparent_video_has_alpha_and_the_sources_times(tmp_path):
+    with CutoutVideo(target(tmp_path)) as writer:
+        for index, time in enumerate(TIMES):
+            image = np.full((*SIZE, 3), (200, 60, 30), np.uint8)
+            writer.write(Frame(image, index, time), squares((10 + 5 * index, 20), side=20))
+    assert writer.path.name == "street.cutout.webm"
+    found = alpha_frames(writer.path)
+    assert [time for time, _ in found] == TIMES
+    for index, (_, picture) in enumerate(found):
+        truth = np.zeros(SIZE, bool)
+        truth[20:40, 10 + 5 * index : 30 + 5 * index] = True
+        alpha = picture[..., 3]
+        assert alpha[30, 20 + 5 * index] > 250
+        assert alpha[5, 5] < 5
+        assert ((alpha > 127) == truth).mean() > 0.99
+        np.testing.assert_allclose(picture[30, 20 + 5 * index, :3].astype(int), (200, 60, 30), atol=16)
+
+
+def test_odd_sizes_work_and_sound_is_said_to_be_missing(tmp_path):
+    info = SourceInfo("x", "video", tmp_path / "x.mp4", has_audio=True)
+    with AlphaVideoWriter(tmp_path / "a.webm", info) as writer:
+        writer.write(np.full((17, 33, 4), 255, np.uint8), time=Fraction(2), duration=Fraction(1, 25))
+    ((time, picture),) = alpha_frames(tmp_path / "a.webm")
+    assert (time, picture.shape) == (0, (18, 34, 4))
+    assert (picture[..., 3] > 250).all()
+    assert any("no sound" in warning for warning in writer.warnings)
+
+
+def test_pictures_without_alpha_are_refused(tmp_path):
+    writer = AlphaVideoWriter(tmp_path / "a.webm", SourceInfo("x", "video"))
+    with pytest.raises(InvalidValue, match=r"need a non-empty \(H, W, 4\)"), writer:
+        writer.write(np.zeros((16, 16, 3), np.uint8), time=Fraction(0))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["lime", "blur"])
+def test_a_background_gives_h264_with_the_sound(tmp_path, name):
+    clip = write_clip(tmp_path / "street.mp4", Clip(size=SIZE, audio="aac"))
+    with VideoSource(clip) as source:
+        chosen = Target(tmp_path / "out", source.info, "instances", NAMES, background=parse_background(name))
+        with CutoutVideo(chosen) as writer:
+            times = []
+            for each in source:
+                writer.write(each, squares((30, 20), side=20))
+                times.append(each.time)
+    assert writer.path.name == "street.cutout.mp4"
+    assert len(audio_packets(writer.path)) == len(audio_packets(clip)) > 0
+    with VideoSource(writer.path) as copy:
+        pictures = list(copy)
+    assert [each.time for each in pictures] == times
+    expected = (0, 255, 0) if name == "lime" else (20, 20, 20)
+    np.testing.assert_allclose(pictures[0].image[8, 8].astype(int), expected, atol=16)
+    np.testing.assert_allclose(pictures[0].image[30, 40].astype(int), (20, 20, 20), atol=12)
+
+
+@pytest.mark.parametrize("task", ["instances", "foreground"])
+def test_a_picture_is_cut_out_to_the_pixel(tmp_path, task):
+    result = squares((10, 20), (25, 20), side=20)
+    mask = result.masks.union()
+    if task == "foreground":
+        result = SemanticMap(mask.astype(int), ("background", "foreground"))
+    with CutoutPicture(target(tmp_path, "image", task)) as writer:
+        writer.write(frame(value=77), result)
+    assert writer.path.name == "street.cutout.png"
+    picture = Image.open(writer.path)
+    assert picture.mode == "RGBA"
+    values = np.asarray(picture)
+    np.testing.assert_array_equal(values[..., 3] == 255, mask)
+    assert set(np.unique(values[..., 3])) == {0, 255}
+    assert (values[mask][:, :3] == 77).all()
+    assert not values[~mask].any()  # nothing of the background stays hidden in the file
+
+
+def test_a_picture_before_a_colour_has_no_alpha(tmp_path):
+    chosen = target(tmp_path, "image", background=Background("colour", (255, 0, 0)))
+    with CutoutPicture(chosen) as writer:
+        writer.write(frame(value=77), squares((10, 20), side=20))
+    picture = Image.open(writer.path)
+    assert picture.mode == "RGB"
+    assert picture.getpixel((5, 5)) == (255, 0, 0)
+    assert picture.getpixel((20, 30)) == (77, 77, 77)
+
+
+def test_blur_takes_no_colour_from_the_objects():
+    image = np.full((100, 150, 3), 40, np.uint8)
+    mask = np.zeros((100, 150), bool)
+    mask[30:70, 50:100] = True
+    image[mask] = (250, 0, 0)
+    blurred = before_background(image, mask, Background("blur"))
+    near = np.zeros_like(mask)
+    near[26:74, 46:104] = True
+    near[28:72, 48:102] = False
+    np.testing.assert_allclose(blurred[near].astype(int), 40, atol=2)
+    assert blurred[50, 75].tolist() == [250, 0, 0]
+
+
+def test_blur_blurs_and_works_where_nothing_or_all_is_object():
+    noise = np.random.default_rng(0).integers(0, 256, (90, 70, 3), dtype=np.uint8)
+    empty = before_background(noise, np.zeros((90, 70), bool), Background("blur"))
+    assert empty.std() < noise.std() / 3
+    full = before_background(noise, np.ones((90, 70), bool), Background("blur"))
+    np.testing.assert_array_equal(full, noise)
+    one = before_background(noise[:1, :1], np.zeros((1, 1), bool), Background("blur"))
+    assert one.shape == (1, 1, 3)
+
+
+def test_videos_keep_some_colour_round_the_edge():
+    mask = np.zeros((30, 30), bool)
+    mask[10:20, 10:20] = True
+    picture = with_alpha(np.full((30, 30, 3), 90, np.uint8), mask, margin=4)
+    assert picture[15, 8].tolist() == [90, 90, 90, 0]
+    assert picture[15, 3].tolist() == [0, 0, 0, 0]
+
+
+def test_backgrounds_are_read_from_text():
+    assert parse_background("Transparent") is TRANSPARENT
+    assert parse_background("blur").kind == "blur"
+    assert parse_background("#102030").colour == (16, 32, 48)
+    assert parse_background("White").colour == (255, 255, 255)
+    for text in ("", "gren", "#12", "#11223344", "blurred"):
+        with pytest.raises(
+            InvalidValue, match="--background: need transparent, blur, #rrggbb or a colour name"
+        ):
+            parse_background(text)
+    with pytest.raises(InvalidValue, match="got transparent"):
+        before_background(np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), bool), TRANSPARENT)

@@ -1,0 +1,164 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+import maskweave as mw
+from maskweave.errors import InvalidValue
+from maskweave.models.loading import load_model
+from maskweave.propagation import propagate_frames
+from maskweave.sources.find import find_sources
+from maskweave.types.prompt import Box, Point, Prompt
+from tests.models.tiny import save_tiny_model
+from tests.tracking.drawn import HEIGHT, WIDTH, Disc, draw, iou
+
+DISCS = [Disc(50, 60, dx=4)]
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """The tiny model at a size that gives features of some fineness."""
+    model = load_model(save_tiny_model(tmp_path_factory.mktemp("model") / "tiny.onnx"), size=192)
+    yield model
+    model.close()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Ten frames as a folder, named as DAVIS does."""
+    return write_frames(tmp_path / "clip", [draw(DISCS, time)[0] for time in range(10)])
+
+
+def write_frames(folder, images):
+    folder.mkdir()
+    for index, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{index:05d}.png")
+    return folder
+
+
+def source_of(folder):
+    (source,) = find_sources([str(folder)], as_video=True)
+    return source
+
+
+def truth(time):
+    return draw(DISCS, time)[1][0]
+
+
+def run(folder, prompt, network):
+    with source_of(folder) as source:
+        return list(propagate_frames(source, prompt, network))
+
+
+@pytest.mark.parametrize("marked", [0, 4, 9])
+def test_a_marked_object_is_followed_forwards_and_backwards(folder, network, marked):
+    results = run(folder, Prompt(marked, truth(marked).astype(int) * 7), network)
+    assert [frame.index for frame, _ in results] == list(range(10))
+    for frame, instances in results:
+        assert instances.track_ids.tolist() == [7]
+        assert iou(truth(frame.index), instances.masks.union()) > 0.8
+        assert np.array_equal(frame.image, draw(DISCS, frame.index)[0])
+    assert np.array_equal(results[marked][1].masks.union(), truth(marked))
+
+
+def test_chunks_of_frames_give_what_one_chunk_gives(folder, network, monkeypatch):
+    prompt = Prompt(9, truth(9).astype(int))
+    whole = run(folder, prompt, network)
+    monkeypatch.setattr("maskweave.propagation._CHUNK_BYTES", 1)
+    for (_, one), (_, other) in zip(whole, run(folder, prompt, network), strict=True):
+        assert one.masks == other.masks
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        Prompt(0, boxes=(Box(30, 40, 70, 80),)),
+        Prompt(0, points=(Point(50, 60), Point(150, 20, inside=False))),
+    ],
+    ids=["box", "points"],
+)
+def test_a_box_or_points_are_enough(folder, network, prompt):
+    results = run(folder, prompt, network)
+    assert iou(truth(0), results[0][1].masks.union()) > 0.7
+    assert iou(truth(9), results[9][1].masks.union()) > 0.6
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        (
+            Prompt(0, np.ones((10, 10), int)),
+            r"clip, frame 0: need a mask of the video's size 200x120, got 10x10",
+        ),
+        (
+            Prompt(2, boxes=(Box(300, 0, 310, 5),)),
+            r"clip, frame 2: need a box within 200x120, got 300,0,310,5",
+        ),
+        (Prompt(0, points=(Point(5, 500),)), r"clip, frame 0: need points within 200x120, got 5,500"),
+        (
+            Prompt(30, np.ones((HEIGHT, WIDTH), int)),
+            r"clip: the prompt is for frame 30, there are fewer frames",
+        ),
+    ],
+)
+def test_prompts_that_do_not_fit(folder, network, prompt, message):
+    with pytest.raises(InvalidValue, match=message):
+        run(folder, prompt, network)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ids": np.zeros((4, 4), int)}, "at least one object, got an empty one"),
+        ({}, "exactly one kind; got 0"),
+        ({"ids": np.ones((4, 4), int), "points": (Point(1, 1),)}, "exactly one kind; got 2"),
+        ({"points": (Point(1, 1, inside=False),)}, "at least one point inside"),
+        ({"frame": -1, "points": (Point(1, 1),)}, "need a frame from 0"),
+    ],
+)
+def test_prompts_that_mean_nothing(options, message):
+    with pytest.raises(InvalidValue, match=message):
+        Prompt(**options)
+
+
+def test_an_empty_box_is_refused():
+    with pytest.raises(InvalidValue, match=r"need x1 < x2 and y1 < y2, got 5,5,5,9"):
+        Box(5, 5, 5, 9)
+
+
+def test_a_video_of_one_frame(tmp_path, network):
+    folder = write_frames(tmp_path / "one", [draw(DISCS, 0)[0]])
+    ((_, instances),) = run(folder, Prompt(0, truth(0).astype(int)), network)
+    assert np.array_equal(instances.masks.union(), truth(0))
+
+
+def test_a_video_of_16_pixels(tmp_path, network):
+    rng = np.random.default_rng(0)
+    folder = write_frames(tmp_path / "tiny", rng.integers(0, 255, (3, 16, 16, 3), dtype=np.uint8))
+    ids = np.zeros((16, 16), int)
+    ids[4:12, 4:12] = 1
+    assert len(run(folder, Prompt(0, ids), network)) == 3
+
+
+def test_a_network_without_features_is_refused(folder, tmp_path):
+    class Blind:
+        name = "blind"
+
+        def prepare(self, image):
+            return type("Prepared", (), {"inputs": {}, "placement": None})
+
+        def infer(self, inputs):
+            return {}
+
+        def features(self, outputs, placement):
+            return None
+
+    with pytest.raises(InvalidValue, match="blind: need a network that gives features"):
+        run(folder, Prompt(0, truth(0).astype(int)), Blind())
+
+
+def test_the_public_function(folder, tmp_path):
+    mask = tmp_path / "first.png"
+    Image.fromarray(truth(0).astype(np.uint8) * 255).save(mask)
+    results = list(mw.propagate(folder, mask=mask, as_video=True))
+    assert len(results) == 10
+    assert iou(truth(9), results[9].instances.masks.union()) > 0.6

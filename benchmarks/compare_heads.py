@@ -105,7 +105,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--from", dest="start", type=Path, required=True, help="checkpoint of backbone and neck"
     )
-    parser.add_argument("--recipe", type=Path, default=Path("recipes/compact-s-continue.toml"))
+    parser.add_argument("--recipe", type=Path, default=Path("recipes/compact-s-2.toml"))
     parser.add_argument("--minutes", type=float, default=10.0, help="training time of each head")
     parser.add_argument("--freeze", action="store_true", help="leave backbone and neck as they are")
     parser.add_argument("--threads", type=int, default=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice, takewhile
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from maskweave.errors import InvalidValue
 from maskweave.models.base import Model
+from maskweave.sources.ahead import work_ahead
 from maskweave.tracking.cuts import CutDetector
 from maskweave.tracking.foreground import LEAST_SCORE, ForegroundFinder
 from maskweave.tracking.views import View
@@ -28,24 +30,25 @@ def foreground_frames(
     """Yield every frame with its foreground, in order.
 
     ``model`` finds instances, ``network`` gives features (`propagation.feature_network`). Of the stream only the
-    first ``warm_up`` frames, then only the last one, are held. After a cut to another scene all is found anew.
+    first ``warm_up`` frames, then only the last few, are held; the networks work a frame ahead. After a cut to
+    another scene all is found anew.
 
     Raises `InvalidValue` when ``model`` gives no instances or ``network`` no features.
     """
     if model.task != "instances":
         raise InvalidValue(f"{model.name}: need a model of instances, got one of {model.task} maps")
     cuts = CutDetector()
-    looks = (_look(frame, cuts, model, network) for frame in frames)
-    begun = list(islice(looks, max(1, warm_up)))
-    finder = ForegroundFinder()
-    for look in reversed(list(takewhile(lambda look: not look.cut, begun[1:]))):
-        look.find(finder)
-    size = None
-    for look in chain(begun, looks):
-        if look.cut or size not in (None, look.view.size):
-            finder = ForegroundFinder()
-        size = look.view.size
-        yield look.frame, SemanticMap(look.find(finder).astype(np.uint8), CLASS_NAMES)
+    with closing(work_ahead(_look(frame, cuts, model, network) for frame in frames)) as looks:
+        begun = list(islice(looks, max(1, warm_up)))
+        finder = ForegroundFinder()
+        for look in reversed(list(takewhile(lambda look: not look.cut, begun[1:]))):
+            look.find(finder)
+        size = None
+        for look in chain(begun, looks):
+            if look.cut or size not in (None, look.view.size):
+                finder = ForegroundFinder()
+            size = look.view.size
+            yield look.frame, SemanticMap(look.find(finder).astype(np.uint8), CLASS_NAMES)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -165,6 +165,8 @@ def write_results(
     """
     report = report or Report()
     with ExitStack() as stack:
+        if isinstance(results, Generator):
+            stack.callback(results.close)  # its threads end before what they read from is closed
         for writer in writers:
             stack.enter_context(writer)
         for frame, prediction in results:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from maskweave.errors import InvalidValue
 from maskweave.models.base import Model
 from maskweave.models.loading import EngineOptions, load_model
+from maskweave.sources.ahead import work_ahead
 from maskweave.sources.base import Source
 from maskweave.tracking.cuts import CutDetector
 from maskweave.tracking.prompts import mask_from_box, mask_from_points
@@ -23,15 +26,25 @@ from maskweave.types.masks import Masks
 from maskweave.types.prompt import Prompt
 
 CLASS_NAMES = ("object",)
-FEATURE_SIZE = 640
-"""Long side at which the network looks at frames for features: a cell of its map is then 1/80 of the width."""
+FEATURE_SIZE = 512
+"""Long side at which the network looks at frames for features: a cell of its map is then 1/64 of the width."""
 _CHUNK_BYTES = 256_000_000
 """Frames that are held to be gone through backwards."""
 
 
 def feature_network(*, options: EngineOptions | None = None) -> Model:
     """The network in the package at the size that gives fine features."""
-    return load_model("built-in", options=options, size=FEATURE_SIZE)
+    chosen = replace(options or EngineOptions(), shares_cores=True)
+    return load_model("built-in", options=chosen, size=FEATURE_SIZE)
+
+
+def look_at(image: Image, network: Model) -> View:
+    """Reduce an (H, W, 3) image and ask the network for features; raises `InvalidValue` when it gives none."""
+    prepared = network.prepare(image)
+    features = network.features(network.infer(prepared.inputs), prepared.placement)
+    if features is None:
+        raise InvalidValue(f"{network.name}: need a network that gives features; use the built-in one")
+    return View.of(image, features)
 
 
 def propagate_frames(source: Source, prompt: Prompt, network: Model) -> Iterator[tuple[Frame, Instances]]:
@@ -47,20 +60,18 @@ def propagate_frames(source: Source, prompt: Prompt, network: Model) -> Iterator
         raise InvalidValue(f"{source.info.name}: a live stream cannot be gone through backwards; use frame 0")
     before = _before(source, prompt, network)
     follower: _Follower | None = None
-    last = -1
-    for frame in source:
-        last = frame.index
-        if frame.index < prompt.frame:
-            yield frame, before.pop()
-        elif follower is None:
-            follower = _Follower(network, prompt, frame.image, label=source.info.name)
-            yield frame, follower.first
-        else:
-            yield frame, follower.follow(frame.image)
-    if last < prompt.frame:
-        raise InvalidValue(
-            f"{source.info.name}: the prompt is for frame {prompt.frame}, the last frame is {last}"
-        )
+    after = (
+        (frame, look_at(frame.image, network) if frame.index >= prompt.frame else None) for frame in source
+    )
+    with closing(work_ahead(after)) as looks:
+        for frame, view in looks:
+            if view is None:
+                yield frame, before.pop()
+            elif follower is None:
+                follower = _Follower(network, prompt, frame.image, view, label=source.info.name)
+                yield frame, follower.first
+            else:
+                yield frame, follower.follow(frame.image, view)
 
 
 def _before(source: Source, prompt: Prompt, network: Model) -> list[Instances]:
@@ -72,43 +83,33 @@ def _before(source: Source, prompt: Prompt, network: Model) -> list[Instances]:
         raise InvalidValue(
             f"{source.info.name}: the prompt is for frame {prompt.frame}, there are fewer frames"
         )
-    follower = _Follower(network, prompt, start.image, label=source.info.name)
+    first = look_at(start.image, network)
+    follower = _Follower(network, prompt, start.image, first, label=source.info.name)
     chunk = max(8, _CHUNK_BYTES // start.image.nbytes)
     results: list[Instances] = []
     for end in range(prompt.frame, 0, -chunk):
         images = [frame.image for frame in islice(source, max(0, end - chunk), end)]
-        results.extend(follower.follow(image) for image in reversed(images))
+        results.extend(follower.follow(image, look_at(image, network)) for image in reversed(images))
     return results
 
 
 class _Follower:
     """One direction of propagation."""
 
-    def __init__(self, network: Model, prompt: Prompt, image: Image, *, label: str) -> None:
+    def __init__(self, network: Model, prompt: Prompt, image: Image, view: View, *, label: str) -> None:
         height, width = image.shape[:2]
         prompt.check((height, width), label=label)
-        self._network, self._ids = network, np.array(prompt.object_ids)
+        self._ids = np.array(prompt.object_ids)
         self._cuts = CutDetector()
         self._cuts.update(image)
-        view = self._look(image)
         masks = _prompted(prompt, image, network)
         self.first = self._result(masks.astype(np.float32))
         self._propagator = MaskPropagator(view, np.stack([view.from_source(mask) for mask in masks]))
 
-    def follow(self, image: Image) -> Instances:
+    def follow(self, image: Image, view: View) -> Instances:
         """The objects in the next frame."""
         cut = self._cuts.update(image)
-        return self._result(self._propagator.update(self._look(image), image, cut=cut))
-
-    def _look(self, image: Image) -> View:
-        prepared = self._network.prepare(image)
-        outputs = self._network.infer(prepared.inputs)
-        features = self._network.features(outputs, prepared.placement)
-        if features is None:
-            raise InvalidValue(
-                f"{self._network.name}: need a network that gives features; use the built-in one"
-            )
-        return View.of(image, features)
+        return self._result(self._propagator.update(view, image, cut=cut))
 
     def _result(self, probs: FloatArray) -> Instances:
         """(K, H, W) soft masks to instances: every pixel belongs to the likeliest, an object or none."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from maskweave.errors import InvalidValue
 from maskweave.ops.guided_filter import ColourFit, fit_to_colours
+from maskweave.ops.resize import resize_masks
 from maskweave.tracking.flow import DenseFlow, carry
 from maskweave.tracking.motion_saliency import motion_saliency, own_motion
 from maskweave.tracking.online_classifier import OnlineClassifier
@@ -111,16 +112,22 @@ class ForegroundFinder:
         known = np.zeros(view.size, dtype=np.float32)
         if not len(instances):
             return known
-        masks = [view.from_source(mask) for mask in instances.masks.dense()]
-        motions = np.array([float((motion * mask).sum() / max(float(mask.sum()), 1.0)) for mask in masks])
+        placed = list(resize_masks(instances.masks, view.size).placed())
+        windows = [(slice(y, y + crop.shape[0]), slice(x, x + crop.shape[1])) for crop, x, y in placed]
+        motions = np.array(
+            [
+                float(motion[window][crop].mean()) if crop.any() else 0.0
+                for (crop, _, _), window in zip(placed, windows, strict=True)
+            ]
+        )
         trust = ((instances.scores - LEAST_SCORE) / (_SURE - LEAST_SCORE)).clip(0, 1)
         top = max([self._LEAST_MOTION, *motions[instances.scores > LEAST_SCORE + 0.1]])
         if top <= self._LEAST_MOTION:
             trust = trust * self._WHEN_STILL
         else:
             trust = trust * ((motions / top - self._IDLE) / (1 - self._IDLE)).clip(0, 1)
-        for mask, share in zip(masks, trust, strict=True):
-            np.maximum(known, mask * share, out=known)
+        for (crop, _, _), window, share in zip(placed, windows, trust, strict=True):
+            np.maximum(known[window], crop * np.float32(share), out=known[window])
         return known
 
     def _settle(self, view: View, logits: FloatArray) -> ColourFit:

@@ -1,0 +1,74 @@
+"""Working ahead: an iterator that runs in a thread of its own while its last items are being used."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+from typing import Generic, TypeVar
+
+_T = TypeVar("_T")
+_LOOK_UP = 0.1
+"""Seconds after which a waiting thread looks whether it is still wanted."""
+
+
+@dataclass(frozen=True)
+class _End:
+    """After the last item: what the iterator raised, or None."""
+
+    error: BaseException | None
+
+
+def work_ahead(items: Iterable[_T], *, depth: int = 1) -> Generator[_T]:
+    """Yield ``items`` in order while the next ``depth`` of them are made in another thread.
+
+    What the iterator raises is raised here, after the items before it. Closing this generator waits for the item in
+    the making, then ends the thread; so close it before closing what the items are read from.
+    """
+    belt: _Belt[_T] = _Belt(depth)
+    thread = Thread(target=belt.fill, args=(items,), name="maskweave-ahead", daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := belt.take(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        belt.stopped.set()
+        thread.join()
+
+
+class _Belt(Generic[_T]):
+    """What the two threads share."""
+
+    def __init__(self, depth: int) -> None:
+        self.stopped = Event()
+        self._queue: Queue[_T | _End] = Queue(maxsize=depth)
+
+    def fill(self, items: Iterable[_T]) -> None:
+        """Put all items on, and the end; stop early when they are no longer wanted."""
+        try:
+            for item in items:
+                self._put(item)
+                if self.stopped.is_set():
+                    return
+            self._put(_End(None))
+        except BaseException as error:  # raised again where the items are used
+            self._put(_End(error))
+
+    def take(self) -> _T | _End:
+        """The next item; waits for it in short steps, so that Ctrl-C is heard."""
+        while True:
+            try:
+                return self._queue.get(timeout=_LOOK_UP)
+            except Empty:
+                continue
+
+    def _put(self, item: _T | _End) -> None:
+        while not self.stopped.is_set():
+            try:
+                self._queue.put(item, timeout=_LOOK_UP)
+            except Full:
+                continue
+            return

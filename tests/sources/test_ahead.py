@@ -1,0 +1,54 @@
+import threading
+
+import pytest
+
+from maskweave.sources.ahead import work_ahead
+
+
+def names():
+    return [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_order_is_kept_and_the_thread_ends(depth):
+    assert list(work_ahead(iter(range(50)), depth=depth)) == list(range(50))
+    assert "maskweave-ahead" not in names()
+
+
+def test_what_is_raised_comes_after_the_items_before_it():
+    def items():
+        yield 1
+        yield 2
+        raise ValueError("no more")
+
+    seen = []
+    with pytest.raises(ValueError, match="no more"):
+        seen.extend(iter_into(seen, work_ahead(items())))
+    assert seen == [1, 2]
+    assert "maskweave-ahead" not in names()
+
+
+def iter_into(seen, items):
+    for item in items:
+        seen.append(item)
+    return []
+
+
+def test_no_more_than_the_depth_is_made_ahead():
+    made = []
+
+    def items():
+        for number in range(100):
+            made.append(number)
+            yield number
+
+    ahead = work_ahead(items(), depth=2)
+    assert next(ahead) == 0
+    ahead.close()
+    assert len(made) <= 5
+    assert "maskweave-ahead" not in names()
+
+
+def test_items_are_made_in_another_thread():
+    (name,) = work_ahead(threading.current_thread().name for _ in range(1))
+    assert name == "maskweave-ahead"

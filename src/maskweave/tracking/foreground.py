@@ -35,7 +35,7 @@ class Weights:
     Chosen on the mean over the ten DAVIS 2016 sequences of ``benchmarks/davis.py``.
     """
 
-    prior: float = -1.2
+    prior: float = -1.0
     motion: float = 0.6
     instances: float = 3.0
     features: float = 2.5

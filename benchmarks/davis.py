@@ -20,8 +20,9 @@ import numpy as np
 import maskweave as mw
 from maskweave.evaluation.davis import DavisMetric, ObjectScores
 from maskweave.evaluation.davis_folders import read_id_map
+from maskweave.features import feature_network
 from maskweave.foreground import foreground_frames
-from maskweave.propagation import feature_network, propagate_frames
+from maskweave.propagation import propagate_frames
 from maskweave.sources.find import find_sources
 from maskweave.tracking.flow import DenseFlow, carry
 from maskweave.types.frame import Frame, SourceInfo

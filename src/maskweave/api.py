@@ -13,6 +13,7 @@ import numpy as np
 
 from maskweave.catalogue.entries import BUILT_IN
 from maskweave.errors import InvalidValue, SourceNotFound
+from maskweave.features import feature_network
 from maskweave.models.base import Model
 from maskweave.models.loading import EngineOptions, load_model
 from maskweave.outputs.base import Target
@@ -22,7 +23,7 @@ from maskweave.outputs.overlay import OverlayStyle, draw_overlay
 from maskweave.outputs.pictures import encode_masks_picture, encode_picture
 from maskweave.outputs.videos import ForegroundVideo, OverlayVideo
 from maskweave.pipeline import Report, Wish, as_task, segment_frames, write_results
-from maskweave.propagation import feature_network, propagate_frames
+from maskweave.propagation import propagate_frames
 from maskweave.sources.base import MAX_PIXELS, Source
 from maskweave.sources.find import find_sources
 from maskweave.sources.images import ImageSource

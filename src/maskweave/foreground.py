@@ -10,6 +10,7 @@ from itertools import chain, islice, takewhile
 import numpy as np
 
 from maskweave.errors import InvalidValue
+from maskweave.features import look_at
 from maskweave.models.base import Model
 from maskweave.sources.ahead import work_ahead
 from maskweave.tracking.cuts import CutDetector
@@ -29,7 +30,7 @@ def foreground_frames(
 ) -> Iterator[tuple[Frame, SemanticMap]]:
     """Yield every frame with its foreground, in order.
 
-    ``model`` finds instances, ``network`` gives features (`propagation.feature_network`). Of the stream only the
+    ``model`` finds instances, ``network`` gives features (`features.feature_network`). Of the stream only the
     first ``warm_up`` frames, then only the last few, are held; the networks work a frame ahead. After a cut to
     another scene all is found anew.
 
@@ -65,11 +66,8 @@ class _Look:
 
 
 def _look(frame: Frame, cuts: CutDetector, model: Model, network: Model) -> _Look:
-    prepared = network.prepare(frame.image)
-    features = network.features(network.infer(prepared.inputs), prepared.placement)
-    if features is None:
-        raise InvalidValue(f"{network.name}: need a network that gives features; use the built-in one")
+    view = look_at(frame.image, network)
     found = model.predict(frame.image, score=LEAST_SCORE)
     if not isinstance(found, Instances):
         raise InvalidValue(f"{model.name}: need instances, got a map of classes")
-    return _Look(frame, View.of(frame.image, features), found, cuts.update(frame.image))
+    return _Look(frame, view, found, cuts.update(frame.image))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
+from maskweave.features import look_at
 from maskweave.models.base import Model
-from maskweave.models.loading import EngineOptions, load_model
 from maskweave.sources.ahead import work_ahead
 from maskweave.sources.base import Source
 from maskweave.tracking.cuts import CutDetector
@@ -26,25 +25,8 @@ from maskweave.types.masks import Masks
 from maskweave.types.prompt import Prompt
 
 CLASS_NAMES = ("object",)
-FEATURE_SIZE = 512
-"""Long side at which the network looks at frames for features: a cell of its map is then 1/64 of the width."""
 _CHUNK_BYTES = 256_000_000
 """Frames that are held to be gone through backwards."""
-
-
-def feature_network(*, options: EngineOptions | None = None) -> Model:
-    """The network in the package at the size that gives fine features."""
-    chosen = replace(options or EngineOptions(), shares_cores=True)
-    return load_model("built-in", options=chosen, size=FEATURE_SIZE)
-
-
-def look_at(image: Image, network: Model) -> View:
-    """Reduce an (H, W, 3) image and ask the network for features; raises `InvalidValue` when it gives none."""
-    prepared = network.prepare(image)
-    features = network.features(network.infer(prepared.inputs), prepared.placement)
-    if features is None:
-        raise InvalidValue(f"{network.name}: need a network that gives features; use the built-in one")
-    return View.of(image, features)
 
 
 def propagate_frames(source: Source, prompt: Prompt, network: Model) -> Iterator[tuple[Frame, Instances]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 
+from maskweave.features import feature_network
 from maskweave.foreground import foreground_frames
 from maskweave.models.base import Model
 from maskweave.pipeline import StageClock, Wish, segment_frames
-from maskweave.propagation import feature_network
 from maskweave.tracking.counting import Counter
 from maskweave.tracking.mask_tracker import MaskTracker
 from maskweave.types.frame import Frame

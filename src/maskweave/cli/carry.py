@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maskweave.cli.console import counted, emit, progress_bar, say
+from maskweave.cli.telling import advance, success_line, success_record, tell_warnings
 from maskweave.errors import InvalidValue
 from maskweave.evaluation.davis_folders import read_id_map
+from maskweave.features import feature_network
 from maskweave.models.base import Model
 from maskweave.models.loading import EngineOptions
 from maskweave.outputs import choose_formats, make_writers, one_picture_a_frame
 from maskweave.outputs.base import Target
 from maskweave.pipeline import Report, write_results
-from maskweave.propagation import CLASS_NAMES, feature_network, propagate_frames
+from maskweave.propagation import CLASS_NAMES, propagate_frames
 from maskweave.sources.find import LazySource, find_sources
-from maskweave.types.frame import Frame
 from maskweave.types.prompt import Box, Point, Prompt
 
 
@@ -83,34 +84,18 @@ def _write(job: Job, source: LazySource, prompt: Prompt, network: Model) -> Repo
     )
     writers = make_writers(job.save, target)
     with progress_bar(info.name, info.frame_count) as update:
-
-        def progress(frame: Frame) -> None:
-            update(frame.index + 1, info.frame_count)
-
         results = propagate_frames(source, prompt, network)
-        report = write_results(results, writers=writers, progress=progress)
+        report = write_results(results, writers=writers, progress=advance(update, info.frame_count))
     report.warnings = list(source.warnings) + report.warnings
     return report
 
 
 def _tell(job: Job, source: LazySource, report: Report, seconds: float) -> None:
-    for warning in report.warnings:
-        say(f"{source.name}: warning: {warning}")
-    paths = [str(path) for path in report.paths]
+    tell_warnings(source, report)
     if job.json_lines:
-        emit(
-            {
-                "input": source.label,
-                "ok": True,
-                "frames": report.frames,
-                "objects": report.objects,
-                "seconds": round(seconds, 3),
-                "outputs": paths,
-                "warnings": report.warnings,
-            }
-        )
+        emit(success_record(source, report, seconds))
         return
-    say(f"{source.name}: {counted(report.frames, 'frame')}, {seconds:.2f} s → {', '.join(paths)}")
+    say(success_line(source, counted(report.frames, "frame"), report, seconds))
 
 
 def _point(text: str) -> Point:

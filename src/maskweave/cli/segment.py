@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -14,6 +14,7 @@ from typing import Any, Literal
 from maskweave.cli.console import FAILED, counted, emit, progress_bar, say
 from maskweave.cli.models import loaded
 from maskweave.cli.stopping import until_stopped
+from maskweave.cli.telling import advance, success_line, success_record, tell_warnings
 from maskweave.errors import InvalidValue, MaskWeaveError
 from maskweave.models.base import Model
 from maskweave.outputs import check_formats, choose_formats, is_output, make_writers, one_picture_a_frame
@@ -198,7 +199,7 @@ def _write_results(job: Job, source: LazySource, model: Model, inputs: frozenset
             results,
             report=report,
             writers=make_writers(formats, target),
-            progress=_progress(update, total),
+            progress=advance(update, total),
         )
     report.warnings = list(source.warnings) + report.warnings
     return report
@@ -215,13 +216,6 @@ def _limited(frames: Iterable[Frame], job: Job) -> Iterator[Frame]:
         yield frame
 
 
-def _progress(update: Callable[[int, int | None], None], total: int | None) -> Callable[[Frame], None]:
-    def advance(frame: Frame) -> None:
-        update(frame.index + 1, total)
-
-    return advance
-
-
 def _from_stdin_to_stdout(job: Job, model: Model) -> int:
     """The image on stdin, its overlay as PNG on stdout: for pipes."""
     job.counter("image")
@@ -234,27 +228,14 @@ def _from_stdin_to_stdout(job: Job, model: Model) -> int:
 
 
 def _tell_success(job: Job, source: LazySource, report: Report, seconds: float) -> None:
-    for warning in report.warnings:
-        say(f"{source.name}: warning: {warning}")
-    paths = [str(path) for path in report.paths]
+    tell_warnings(source, report)
     if job.json_lines:
-        emit(
-            {
-                "input": source.label,
-                "ok": True,
-                "frames": report.frames,
-                "objects": report.objects,
-                "seconds": round(seconds, 3),
-                "outputs": paths,
-                "warnings": report.warnings,
-            }
-            | _counts_record(report.counts)
-        )
+        emit(success_record(source, report, seconds) | _counts_record(report.counts))
         return
     found = counted(report.frames, "frame")
     if job.task == "instances":
         found = f"{counted(report.objects, 'object')} in {found}"
-    say(f"{source.name}: {found}, {seconds:.2f} s → {', '.join(paths)}")
+    say(success_line(source, found, report, seconds))
     for line in report.counts.lines if report.counts else ():
         say(f"{source.name}: {line.line.name}: {line.forward} crossed forward, {line.backward} backward")
     for zone in report.counts.zones if report.counts else ():

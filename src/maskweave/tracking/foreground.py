@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskweave.errors import InvalidValue
-from maskweave.ops.guided_filter import ColourFit, fit_to_colours
 from maskweave.ops.resize import resize_masks
 from maskweave.tracking.flow import DenseFlow, carry
 from maskweave.tracking.motion_saliency import motion_saliency, own_motion
 from maskweave.tracking.online_classifier import OnlineClassifier
+from maskweave.tracking.soft_masks import Samples, settle, shows_something
 from maskweave.tracking.views import View
 from maskweave.types.arrays import FloatArray, Image
 from maskweave.types.instances import Instances
@@ -41,8 +41,6 @@ class Weights:
     features: float = 2.5
     flow: float = 2.0
     rate: float = 0.1
-    radius: int = 8
-    epsilon: float = 3e-4
 
 
 class ForegroundFinder:
@@ -57,8 +55,6 @@ class ForegroundFinder:
     """While no instance is trusted, motion counts so many times more."""
     _PAUSED = 0.25
     """Of the prior, while nothing moves though something was found: what stops has not gone."""
-    _LEAST = 20
-    """Reduced pixels under which a mask teaches nothing."""
 
     def __init__(self, weights: Weights | None = None) -> None:
         self._weights = weights or Weights()
@@ -66,7 +62,7 @@ class ForegroundFinder:
         self._classifier = OnlineClassifier()
         self._former: View | None = None
         self._mask: FloatArray | None = None
-        self._mean = self._scale = np.zeros(0)
+        self._samples: Samples | None = None
 
     def update(self, view: View, image: Image, instances: Instances) -> FloatArray:
         """(H, W) soft mask of the next frame, ``image``; foreground is where its value is above 0.5.
@@ -76,11 +72,10 @@ class ForegroundFinder:
         """
         if self._former is not None and view.size != self._former.size:
             raise InvalidValue(f"view: need {self._former.size} as before, got {view.size}")
-        if self._former is None:
-            self._mean = view.features.mean(axis=0)
-            self._scale = 1 / (view.features.std(axis=0) + 1e-3)
-        samples = np.concatenate([(view.features - self._mean) * self._scale, view.colours], axis=1)
-        fit = self._settle(view, self._logits(view, samples, instances))
+        if self._samples is None:
+            self._samples = Samples(view)
+        samples = self._samples.of(view)
+        fit = settle(view, self._logits(view, samples, instances))
         self._former, self._mask = view, fit.on(view.image)
         self._learn(view, samples)
         return fit.on(image)
@@ -90,7 +85,7 @@ class ForegroundFinder:
         motion, expected = self._compare(view)
         known = self._known(view, instances, motion)
         alone = known.max() < self._KNOWN
-        paused = self._enough(expected) and motion.max() < self._LEAST_MOTION
+        paused = expected is not None and shows_something(expected) and motion.max() < self._LEAST_MOTION
         logits = np.full(view.size, weights.prior * (self._PAUSED if paused else 1.0), dtype=np.float32)
         logits += weights.motion * motion * (self._ALONE if alone else 1.0)
         logits += weights.instances * known
@@ -130,16 +125,8 @@ class ForegroundFinder:
             np.maximum(known[window], crop * np.float32(share), out=known[window])
         return known
 
-    def _settle(self, view: View, logits: FloatArray) -> ColourFit:
-        probs = (1 / (1 + np.exp(-logits))).astype(np.float32)
-        return fit_to_colours(probs, view.image, radius=self._weights.radius, epsilon=self._weights.epsilon)
-
-    def _enough(self, mask: FloatArray | None) -> bool:
-        """Whether there is a mask of more than a few pixels."""
-        return mask is not None and int(np.count_nonzero(mask > 0.5)) > self._LEAST
-
     def _learn(self, view: View, samples: FloatArray) -> None:
-        if self._mask is None or not self._enough(self._mask):
+        if self._mask is None or not shows_something(self._mask):
             return
         labels = view.to_cells(self._mask)
         self._classifier.add(samples, labels, rate=self._weights.rate, trust=np.abs(2 * labels - 1))

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
-from maskweave.ops.guided_filter import ColourFit, fit_to_colours
 from maskweave.tracking.colour_model import ColourModel, colour_bins
 from maskweave.tracking.flow import DenseFlow, carry
 from maskweave.tracking.online_classifier import OnlineClassifier
+from maskweave.tracking.soft_masks import Samples, settle, shows_something
 from maskweave.tracking.views import View
 from maskweave.types.arrays import FloatArray, Image
 
@@ -37,8 +37,6 @@ class Weights:
     """Reduced pixels beyond the moved mask at which distance begins to count against a pixel."""
     rate: float = 0.05
     colour_rate: float = 0.1
-    radius: int = 8
-    epsilon: float = 3e-4
 
 
 class MaskPropagator:
@@ -50,11 +48,10 @@ class MaskPropagator:
             raise InvalidValue(f"masks: need (K, {view.size[0]}, {view.size[1]}), got {masks.shape}")
         self._weights = weights or Weights()
         self._flow = DenseFlow()
-        self._mean = view.features.mean(axis=0)
-        self._scale = 1 / (view.features.std(axis=0) + 1e-3)
+        self._samples = Samples(view)
         self._grey = view.grey
         self._masks = masks
-        samples, bins = self._samples(view), colour_bins(view.image)
+        samples, bins = self._samples.of(view), colour_bins(view.image)
         self._objects = [_Appearance() for _ in masks]
         for appearance, mask in zip(self._objects, masks, strict=True):
             appearance.begin(samples, view.to_cells(mask), bins, mask)
@@ -68,9 +65,9 @@ class MaskPropagator:
         if view.size != self._grey.shape:
             raise InvalidValue(f"view: need {self._grey.shape} as before, got {view.size}")
         flow = None if cut else self._flow.between(view.grey, self._grey)
-        samples, bins = self._samples(view), colour_bins(view.image)
+        samples, bins = self._samples.of(view), colour_bins(view.image)
         fits = [
-            self._settle(
+            settle(
                 view,
                 self._look_for(view, appearance, samples, bins)
                 + (0 if flow is None else self._expect(carry(mask, flow))),
@@ -82,10 +79,6 @@ class MaskPropagator:
         for appearance, mask in zip(self._objects, self._masks, strict=True):
             appearance.follow(samples, view.to_cells(mask), bins, mask, weights=self._weights)
         return share_pixels(np.stack([fit.on(image) for fit in fits]))
-
-    def _samples(self, view: View) -> FloatArray:
-        features = (view.features - self._mean) * self._scale
-        return np.concatenate([features, view.colours], axis=1)
 
     def _look_for(
         self, view: View, appearance: _Appearance, samples: FloatArray, bins: NDArray[np.int32]
@@ -105,10 +98,6 @@ class MaskPropagator:
             logits -= np.maximum(0, away - self._weights.reach) / self._weights.reach
         return logits
 
-    def _settle(self, view: View, logits: FloatArray) -> ColourFit:
-        probs = (1 / (1 + np.exp(-logits))).astype(np.float32)
-        return fit_to_colours(probs, view.image, radius=self._weights.radius, epsilon=self._weights.epsilon)
-
 
 class _Appearance:
     """What one object looks like: in features and in colours, at first and of late."""
@@ -116,8 +105,6 @@ class _Appearance:
     _NEAR = 30
     _FAR_WEIGHT = 0.15
     _CLIP = 4.0
-    _LEAST = 20
-    """Reduced pixels under which a mask teaches nothing."""
 
     def __init__(self) -> None:
         self.classifier = OnlineClassifier()
@@ -142,7 +129,7 @@ class _Appearance:
         *,
         weights: Weights,
     ) -> None:
-        if np.count_nonzero(mask > 0.5) <= self._LEAST:
+        if not shows_something(mask):
             return
         self.classifier.add(samples, labels, rate=weights.rate, trust=np.abs(2 * labels - 1))
         near = self._nearness(mask) * np.abs(2 * mask - 1)

@@ -15,7 +15,6 @@ LONG_SIDE = 432
 """Soft masks are worked on at this size at most: half of 854x480, where a pixel is still 0.25 % of the width."""
 _GREY = 128.0
 _LIGHT_SPREAD, _COLOUR_SPREAD, _LARGEST = 60.0, 15.0, 4.0
-COLOUR_TERMS = 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +73,6 @@ class View:
         """(h, w) map of (cells,) values, linear in between."""
         grid = values.reshape(self.cells).astype(np.float32)
         return np.asarray(cv2.resize(grid, self.size[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.float32)
-
-    def to_source(self, mask_probs: FloatArray) -> FloatArray:
-        """(H, W) map of an (h, w) one, linear in between."""
-        wanted = self.source_size[::-1]
-        return np.asarray(cv2.resize(mask_probs, wanted, interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 
     def from_source(self, mask: NDArray[np.bool_]) -> FloatArray:
         """(h, w) share of every reduced pixel that an (H, W) mask covers."""

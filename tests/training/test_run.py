@@ -286,3 +286,21 @@ def test_an_unreadable_image_is_named(settings):
     data = read_training_set(settings["annotations"], settings["images"])
     with pytest.raises(TrainingDataError, match=f"{broken.name}: not a readable image"):
         Trainer(TrainConfig(**settings), data)
+
+
+def test_a_fused_network_is_the_same_network(settings, monkeypatch):
+    """`compile` trains through what torch.compile returns; the weights that are saved are the network's own."""
+    asked = []
+
+    def compiled(network, *, dynamic):
+        asked.append(dynamic)
+        return lambda images: network(images)
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    plain = Trainer(TrainConfig(**settings))
+    fused = Trainer(TrainConfig(**settings | {"compile": True, "output": settings["output"].with_name("fused")}))
+    plain.run(stop_at_step=2)
+    fused.run(stop_at_step=2)
+    assert asked == [False]
+    for name, value in plain.network.state_dict().items():
+        torch.testing.assert_close(fused.network.state_dict()[name], value, rtol=0, atol=0)

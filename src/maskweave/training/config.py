@@ -42,6 +42,8 @@ class TrainConfig:
         decay: Share of the run, at its end, in which the learning rate falls to zero.
         ema: Greatest decay of the moving average of the weights.
         precision: "fp32", "bf16", or "auto" for the faster of the two on this machine.
+        compile: Fuse the network's operations with torch.compile; needs a C++ compiler. Each shape of the views costs
+            about a minute once, a step is then a fifth shorter.
         device: "cpu", "cuda", or "auto".
         workers: Loader processes.
         threads: CPU threads of torch; 0 leaves its default.
@@ -77,6 +79,7 @@ class TrainConfig:
     decay: float = 0.3
     ema: float = 0.999
     precision: str = "auto"
+    compile: bool = False
     device: str = "auto"
     workers: int = 1
     threads: int = 0

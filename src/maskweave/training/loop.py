@@ -63,6 +63,7 @@ class Trainer:
         self.schedule = Schedule.of(config, len(self.data.images))
         network = CompactNet(Architecture(classes=len(self.data.class_names)))
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._forward = torch.compile(self.network, dynamic=False) if config.compile else self.network
         self.average = MovingAverage(self.network, config.ema)
         self.optimisers = Optimisers(
             self.network,
@@ -142,7 +143,7 @@ class Trainer:
         batch = batch.to(self.device)
         images = normalise(batch.images).contiguous(memory_format=torch.channels_last)
         with self._autocast():
-            output = self.network(images)
+            output = self._forward(images)
         parts = compute_loss(output, batch, self.config.loss)
         self._require_finite("loss", parts.total, batch)
         self.optimisers.zero_grad()

@@ -2,7 +2,6 @@ import cv2
 import numpy as np
 import pytest
 
-from maskweave.errors import InvalidValue
 from maskweave.tracking.camera_motion import CameraMotion, move_points, scale_homography
 
 SIZE = (120, 212)
@@ -21,18 +20,16 @@ def moved(image, matrix):
 MOTIONS = {
     "shift": [[1, 0, 7.5], [0, 1, -4], [0, 0, 1]],
     "turn and scale": [[1.02, -0.03, 3], [0.03, 1.02, -3], [0, 0, 1]],
-    "tilt": [[1, 0.01, 2], [0, 1.01, 1], [1e-4, 5e-5, 1]],
 }
 
 
 @pytest.mark.parametrize("name", MOTIONS)
 def test_the_motion_of_the_whole_picture_is_found(name):
-    camera = CameraMotion(model="homography" if name == "tilt" else "similarity")
+    camera = CameraMotion()
     assert np.array_equal(camera.update(picture()), np.eye(3))
     found = camera.update(moved(picture(), MOTIONS[name]))
     error = move_points(found, CORNERS) - move_points(np.array(MOTIONS[name], float), CORNERS)
     assert np.abs(error).max() < 0.5
-    assert camera.inlier_share > 0.6
 
 
 def test_an_object_that_moves_on_its_own_does_not_move_the_camera():
@@ -46,18 +43,6 @@ def test_an_object_that_moves_on_its_own_does_not_move_the_camera():
     assert np.abs(error).max() < 0.7
 
 
-def test_ignored_pixels_are_not_followed():
-    camera, first, second = CameraMotion(), np.full(SIZE, 90, np.uint8), np.full(SIZE, 90, np.uint8)
-    patch = picture(seed=5)[:60, :80]
-    first[20:80, 20:100] = patch
-    second[20:80, 26:106] = patch
-    ignore = np.zeros(SIZE, bool)
-    ignore[15:85, 15:115] = True
-    camera.update(first, ignore=ignore)
-    assert np.array_equal(camera.update(second), np.eye(3))
-    assert camera.inlier_share == 0
-
-
 @pytest.mark.parametrize("size", [(16, 16), (1, 40), (120, 212)])
 def test_where_nothing_is_to_be_seen_nothing_moves(size):
     camera = CameraMotion()
@@ -65,12 +50,10 @@ def test_where_nothing_is_to_be_seen_nothing_moves(size):
         assert np.array_equal(camera.update(np.full(size, level, np.uint8)), np.eye(3))
 
 
-def test_another_size_or_a_reset_begins_anew():
+def test_another_size_begins_anew():
     camera = CameraMotion()
     camera.update(picture())
     assert np.array_equal(camera.update(picture()[:100]), np.eye(3))
-    camera.reset()
-    assert np.array_equal(camera.update(moved(picture()[:100], np.eye(3))), np.eye(3))
 
 
 def test_a_map_at_another_size_moves_the_same_content():
@@ -78,8 +61,3 @@ def test_a_map_at_another_size_moves_the_same_content():
     large = scale_homography(found, measured=SIZE, wanted=(480, 848))
     points = move_points(large, CORNERS * 4 + 1.5)
     np.testing.assert_allclose(points, move_points(found, CORNERS) * 4 + 1.5)
-
-
-def test_unknown_models_are_refused():
-    with pytest.raises(InvalidValue, match="similarity or homography"):
-        CameraMotion(model="affine")

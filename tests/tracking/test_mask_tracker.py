@@ -83,6 +83,26 @@ def test_low_scores_continue_a_track_but_begin_none():
     assert ids(tracker, 0.08, box(14), box(200)) == [1, 2]
 
 
+def test_low_scores_do_not_carry_a_track_for_ever():
+    tracker = started()
+    shown = [
+        ids(tracker, Fraction(index, 25), box(100, score=0.9 if index < 5 else 0.3)) for index in range(60)
+    ]
+    assert shown[:5] == [[1]] * 5
+    lasted = shown.index([])
+    assert 5 + 20 <= lasted <= 5 + 26  # about the second for which a hidden object would be waited for
+    assert shown[lasted:] == [[]] * (60 - lasted)
+    assert ids(tracker, Fraction(60, 25), box(100)) == [2]
+
+
+def test_a_good_score_now_and_then_keeps_a_track_of_low_scores():
+    tracker = started()
+    scores = [0.6 if index % 20 == 0 else 0.3 for index in range(100)]
+    assert all(
+        ids(tracker, Fraction(index, 25), box(100, score=each)) == [1] for index, each in enumerate(scores)
+    )
+
+
 @pytest.mark.parametrize("rate", [4, 25, 100])
 def test_patience_is_in_seconds_at_every_rate(rate):
     for hidden, expected in ((0.7, [1]), (1.3, [2])):

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
 from maskweave.ops.boxes import box_intersections
-from maskweave.types.arrays import FloatArray
+from maskweave.types.arrays import FloatArray, Mask
 from maskweave.types.masks import Masks
 
 
@@ -17,8 +17,9 @@ def mask_intersections(first: Masks, second: Masks) -> NDArray[np.int64]:
         raise InvalidValue(f"masks: need one image size, got {first.size} and {second.size}")
     shared = np.zeros((len(first), len(second)), dtype=np.int64)
     meeting = box_intersections(first.boxes, second.boxes) > 0
-    for row, column in np.argwhere(meeting):
-        shared[row, column] = _shared_pixels(first, int(row), second, int(column))
+    placed_first, placed_second = list(first.placed()), list(second.placed())
+    for row, column in np.argwhere(meeting).tolist():
+        shared[row, column] = _shared_pixels(*placed_first[row], *placed_second[column])
     return shared
 
 
@@ -38,9 +39,7 @@ def mask_containment(inner: Masks, outer: Masks) -> FloatArray:
     return share
 
 
-def _shared_pixels(first: Masks, row: int, second: Masks, column: int) -> int:
-    a, (ax, ay) = first.crops[row], first.corners[row].tolist()
-    b, (bx, by) = second.crops[column], second.corners[column].tolist()
+def _shared_pixels(a: Mask, ax: int, ay: int, b: Mask, bx: int, by: int) -> int:
     left, right = max(ax, bx), min(ax + a.shape[1], bx + b.shape[1])
     top, bottom = max(ay, by), min(ay + a.shape[0], by + b.shape[0])
     return int(

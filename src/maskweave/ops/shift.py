@@ -15,12 +15,12 @@ def shift_masks(masks: Masks, offsets: IntArray) -> Masks:
     if offsets.shape != (len(masks), 2) or offsets.dtype.kind != "i":
         raise InvalidValue(f"offsets: need ({len(masks)}, 2) integers, got {offsets.shape} {offsets.dtype}")
     height, width = masks.size
-    crops, corners = [], []
-    for crop, (x, y) in zip(masks.crops, (masks.corners + offsets).tolist(), strict=True):
-        if x >= 0 and y >= 0 and x + crop.shape[1] <= width and y + crop.shape[0] <= height:
-            crops.append(crop)
-            corners.append((x, y))
-        else:
-            crops.append(crop[max(0, -y) : max(0, height - y), max(0, -x) : max(0, width - x)])
-            corners.append((max(0, x), max(0, y)))
-    return Masks(crops, corners, masks.size)
+    corners = masks.corners + offsets
+    ends = corners + [crop.shape[::-1] for crop in masks.crops] if len(masks) else corners
+    if (corners >= 0).all() and (ends <= (width, height)).all():
+        return Masks.of_tight(masks.crops, corners, masks.size)
+    cut = [
+        crop[max(0, -y) : max(0, height - y), max(0, -x) : max(0, width - x)]
+        for crop, (x, y) in zip(masks.crops, corners.tolist(), strict=True)
+    ]
+    return Masks(cut, corners.clip(0), masks.size)

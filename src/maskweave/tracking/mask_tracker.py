@@ -43,6 +43,9 @@ class _Tracks:
     votes: NDArray[np.float64]  # (T, classes)
     ids: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     seen: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))  # seconds of the stream
+    sure: NDArray[np.float64] = field(
+        default_factory=lambda: np.zeros(0)
+    )  # seen with a score that begins a track
     scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     areas: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     looks: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, appearance.BINS), np.float32))
@@ -52,7 +55,7 @@ class _Tracks:
 
     def keep(self, rows: IntArray) -> None:
         """Keep these rows only."""
-        for name in ("masks", "votes", "ids", "seen", "scores", "areas", "looks", "places"):
+        for name in ("masks", "votes", "ids", "seen", "sure", "scores", "areas", "looks", "places"):
             setattr(self, name, getattr(self, name)[rows])
         self.steady = [self.steady[row] for row in rows.tolist()]
         self.motion.keep(rows)
@@ -66,14 +69,20 @@ class _Tracks:
         self.votes = np.concatenate([self.votes, votes])
         self.ids = np.concatenate([self.ids, np.arange(first_id, first_id + len(found))])
         self.seen = np.concatenate([self.seen, np.full(len(found), time)])
+        self.sure = np.concatenate([self.sure, np.full(len(found), time)])
         self.scores = np.concatenate([self.scores, found.scores])
         self.areas = np.concatenate([self.areas, found.masks.areas])
         self.looks = np.concatenate([self.looks, looks])
         self.places = np.concatenate([self.places, self.motion.places[len(self.places) :]])
         self.steady += [SteadyMask.of(crop, (x, y)) for crop, x, y in found.masks.placed()]
 
-    def sight(self, rows: IntArray, found: Instances, looks: NDArray[np.float32], *, time: float) -> None:
-        """Take in the objects that continue the tracks ``rows``; their masks stay as they were."""
+    def sight(
+        self, rows: IntArray, found: Instances, looks: NDArray[np.float32], *, time: float, least: float
+    ) -> None:
+        """Take in the objects that continue the tracks ``rows``; their masks stay as they were.
+
+        From the score ``least`` on an object is surely there.
+        """
         areas = found.masks.areas.astype(np.float64)
         alike = np.minimum(areas, self.areas[rows]) / np.maximum(np.maximum(areas, self.areas[rows]), 1)
         trust = np.clip(2.5 * alike - 1.25, 0, 1)  # 1 from 90 % of the area on, 0 under half of it
@@ -86,6 +95,7 @@ class _Tracks:
         self.scores[rows] += _SCORE_GAIN * (found.scores - self.scores[rows])
         self.votes[rows, found.class_ids] += found.scores
         self.seen[rows] = time
+        self.sure[rows[found.scores >= least]] = time
         self.places[rows] = self.motion.places[rows]
 
     def here(self) -> Masks:
@@ -100,10 +110,10 @@ class _Tracks:
 class MaskTracker:
     """Follows objects by the overlap of motion-compensated masks, the motion of boxes, and colours.
 
-    A hidden object is waited for ``patience`` seconds and keeps its number; after that, after a cut to another scene,
-    and when the picture's size changes or time runs backwards, tracks end. Numbers are never used again. The class
-    is what most sightings say, weighted by score; the score is averaged over time; with ``steady_masks`` outlines are
-    averaged too (see `smoothing.steady`).
+    A hidden object is waited for ``patience`` seconds and keeps its number; low scores carry a track for as long
+    after its last good one. Then, after a cut to another scene, and when the picture's size changes or time runs
+    backwards, tracks end. Numbers are never used again. The class is what most sightings say, weighted by score; the
+    score is averaged over time; with ``steady_masks`` outlines are averaged too (see `smoothing.steady`).
 
     Raises `InvalidValue` for a patience that is negative.
     """
@@ -158,7 +168,7 @@ class MaskTracker:
             return self._tracks
         hidden = self._clock.time - tracks.seen
         young = tracks.motion.sightings < _YOUNG
-        patience = np.where(young, self._clock.moment, max(self._patience, self._clock.step))
+        patience = np.where(young, self._clock.moment, self._wait)
         gone = hidden > patience
         if gone.any():
             tracks.keep(np.flatnonzero(~gone))
@@ -181,11 +191,16 @@ class MaskTracker:
         alike = likeness(expected, found, unsure=hidden | (tracks.motion.sightings < 2))
         good = instances.scores >= self._least
         first = assign(alike * good, least=_LEAST_LIKE)
-        free = ~hidden
+        free = ~hidden & (self._clock.time - tracks.sure <= self._wait)
         free[first[:, 0]] = False
         second = assign(alike * (free[:, None] & ~good), least=_LEAST_LIKE_LOW)
         pairs = np.concatenate([first, second])
         return pairs[:, 0], pairs[:, 1]
+
+    @property
+    def _wait(self) -> float:
+        """Seconds for which a track goes on without being surely seen."""
+        return max(self._patience, self._clock.step)
 
     def _continue(
         self, tracks: _Tracks, rows: NDArray[np.int64], found: Instances, looks: NDArray[np.float32]
@@ -195,7 +210,7 @@ class MaskTracker:
             return
         seconds = self._clock.time - tracks.seen[rows]
         before = tracks.places[rows, 2:]
-        tracks.sight(rows, found, looks, time=self._clock.time)
+        tracks.sight(rows, found, looks, time=self._clock.time, least=self._least)
         scales = np.sqrt((tracks.places[rows, 2:] / np.maximum(before, 1)).prod(axis=1).clip(0.64, 1.5625))
         crops, corners = list(tracks.masks.crops), tracks.masks.corners.copy()
         for row, (crop, x, y), scale, passed in zip(

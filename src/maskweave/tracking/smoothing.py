@@ -50,7 +50,8 @@ def steady(
     left, top = min(margin, corner[0]), min(margin, corner[1])
     right = min(margin, size[1] - corner[0] - crop.shape[1])
     bottom = min(margin, size[0] - corner[1] - crop.shape[0])
-    raw = np.pad(crop.view(np.uint8) * np.uint8(255), ((top, bottom), (left, right)))
+    raw = np.zeros((top + crop.shape[0] + bottom, left + crop.shape[1] + right), dtype=np.uint8)
+    raw[top : top + crop.shape[0], left : left + crop.shape[1]][crop] = 255
     place = corner[0] - left, corner[1] - top
     centre = _centre(crop, corner)
     carried = _carried(former, centre, place, raw.shape, scale)

@@ -28,7 +28,7 @@ class Masks:
     ([3], [[1.0, 0.0, 3.0, 2.0]])
     """
 
-    __slots__ = ("_corners", "_crops", "_size")
+    __slots__ = ("_areas", "_corners", "_crops", "_size")
 
     def __init__(self, crops: Sequence[Mask], corners: object, size: tuple[int, int]) -> None:
         self._size = check_size(size)
@@ -48,6 +48,7 @@ class Masks:
             -1, 2
         )
         self._corners.flags.writeable = False
+        self._areas: NDArray[np.int64] | None = None
 
     @classmethod
     def empty(cls, size: tuple[int, int]) -> Masks:
@@ -63,11 +64,12 @@ class Masks:
         return cls(list(dense), np.zeros((len(dense), 2), np.int64), dense.shape[1:])
 
     @classmethod
-    def _of_tight(cls, crops: Sequence[Mask], corners: NDArray[np.int64], size: Size) -> Masks:
-        """From crops of other `Masks`, which need no trimming and no check."""
+    def of_tight(cls, crops: Sequence[Mask], corners: NDArray[np.int64], size: Size) -> Masks:
+        """From crops of other `Masks`, wholly inside an image of ``size``: nothing is trimmed or checked."""
         masks = cls.__new__(cls)
         masks._size, masks._crops, masks._corners = size, tuple(crops), corners.reshape(-1, 2).copy()
         masks._corners.flags.writeable = False
+        masks._areas = None
         return masks
 
     @property
@@ -87,8 +89,11 @@ class Masks:
 
     @property
     def areas(self) -> NDArray[np.int64]:
-        """(N,) number of pixels of each object."""
-        return np.array([np.count_nonzero(crop) for crop in self._crops], dtype=np.int64)
+        """(N,) number of pixels of each object; counted once, read-only."""
+        if self._areas is None:
+            self._areas = np.array([np.count_nonzero(crop) for crop in self._crops], dtype=np.int64)
+            self._areas.flags.writeable = False
+        return self._areas
 
     @property
     def boxes(self) -> FloatArray:
@@ -126,7 +131,11 @@ class Masks:
     def __getitem__(self, selection: Selection) -> Masks:
         """Select objects by bool array, index, indices or slice; always a `Masks`."""
         rows = selected_rows(selection, len(self))
-        return Masks._of_tight([self._crops[row] for row in rows], self._corners[rows], self._size)
+        picked = Masks.of_tight([self._crops[row] for row in rows], self._corners[rows], self._size)
+        if self._areas is not None:
+            picked._areas = self._areas[rows]
+            picked._areas.flags.writeable = False
+        return picked
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Masks):
@@ -149,7 +158,7 @@ def concatenate(parts: Sequence[Masks]) -> Masks:
         raise InvalidValue("masks: need at least one Masks to join, got none")
     if len({part.size for part in parts}) > 1:
         raise InvalidValue(f"masks: need one image size, got {sorted({part.size for part in parts})}")
-    return Masks._of_tight(
+    return Masks.of_tight(
         [crop for part in parts for crop in part.crops],
         np.concatenate([part.corners for part in parts]),
         parts[0].size,
@@ -177,11 +186,9 @@ def _trim(index: int, crop: Mask, x: int, y: int, size: Size) -> tuple[Mask, int
     if not isinstance(crop, np.ndarray) or crop.ndim != 2 or crop.dtype != np.bool_:
         got = f"{crop.shape} {crop.dtype}" if isinstance(crop, np.ndarray) else type(crop).__name__
         raise InvalidValue(f"crop {index}: need a 2-D bool array, got {got}")
-    rows = np.flatnonzero(crop.any(axis=1))
-    if not len(rows):
+    top, bottom, left, right = _extent(crop)
+    if top == bottom:
         return np.zeros((0, 0), dtype=bool), 0, 0
-    columns = np.flatnonzero(crop.any(axis=0))
-    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     if y + top < 0 or x + left < 0 or y + bottom > size[0] or x + right > size[1]:
         raise InvalidValue(
             f"crop {index}: need pixels inside the {size[0]}x{size[1]} image, got x {x + left}..{x + right}, "
@@ -192,3 +199,15 @@ def _trim(index: int, crop: Mask, x: int, y: int, size: Size) -> tuple[Mask, int
         crop = crop[top:bottom, left:right].copy()
         crop.flags.writeable = False
     return crop, int(x + left), int(y + top)
+
+
+def _extent(crop: Mask) -> tuple[int, int, int, int]:
+    """Rows and columns, ends excluded, outside of which a crop is empty; zeros for one without pixels."""
+    height, width = crop.shape
+    if crop.size and crop[0].any() and crop[-1].any() and crop[:, 0].any() and crop[:, -1].any():
+        return 0, height, 0, width
+    rows = np.flatnonzero(crop.any(axis=1))
+    if not len(rows):
+        return 0, 0, 0, 0
+    columns = np.flatnonzero(crop.any(axis=0))
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1

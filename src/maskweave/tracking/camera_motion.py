@@ -45,7 +45,9 @@ class CameraMotion:
         if former is None or former.shape != grey.shape or len(corners) < _LEAST_POINTS:
             self._look_for_corners(grey)
             return np.eye(3)
-        found, seen, _ = cv2.calcOpticalFlowPyrLK(former, grey, corners, None, winSize=(11, 11), maxLevel=3)
+        found, seen, _ = cv2.calcOpticalFlowPyrLK(
+            former, grey, corners, corners.copy(), winSize=(11, 11), maxLevel=3
+        )
         both = np.asarray(seen).ravel() == 1
         start, end = corners[both], np.asarray(found, dtype=np.float32)[both]
         self._corners = end

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskweave.errors import InvalidValue
+from maskweave.ops.blas import single_threaded_blas
 from maskweave.ops.resize import resize_masks
 from maskweave.tracking.flow import DenseFlow, carry
 from maskweave.tracking.motion_saliency import motion_saliency, own_motion
@@ -74,10 +75,11 @@ class ForegroundFinder:
             raise InvalidValue(f"view: need {self._former.size} as before, got {view.size}")
         if self._samples is None:
             self._samples = Samples(view)
-        samples = self._samples.of(view)
-        fit = settle(view, self._logits(view, samples, instances))
-        self._former, self._mask = view, fit.on(view.image)
-        self._learn(view, samples)
+        with single_threaded_blas():
+            samples = self._samples.of(view)
+            fit = settle(view, self._logits(view, samples, instances))
+            self._former, self._mask = view, fit.on(view.image)
+            self._learn(view, samples)
         return fit.on(image)
 
     def _logits(self, view: View, samples: FloatArray, instances: Instances) -> FloatArray:

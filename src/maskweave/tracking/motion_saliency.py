@@ -58,8 +58,9 @@ def motion_saliency(motion: FloatArray, believed: FloatArray | None) -> FloatArr
 
 def _displacements(matrix: FloatArray, size: tuple[int, int]) -> FloatArray:
     """(h, w, 2): where a homography takes each pixel, less the pixel."""
-    y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
-    scale = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2]
-    new_x = (matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2]) / scale
-    new_y = (matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2]) / scale
-    return np.stack([new_x - x, new_y - y], axis=-1)
+    across = np.arange(size[1], dtype=np.float32)
+    down = np.arange(size[0], dtype=np.float32)[:, None]
+    x, y, scale = (
+        np.float32(row[0]) * across + (row[1] * down + row[2]).astype(np.float32) for row in matrix
+    )
+    return np.stack([x / scale - across, y / scale - down], axis=-1)

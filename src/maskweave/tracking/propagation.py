@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
+from maskweave.ops.blas import single_threaded_blas
+from maskweave.ops.guided_filter import ColourFit
 from maskweave.tracking.colour_model import ColourModel, colour_bins
 from maskweave.tracking.flow import DenseFlow, carry
 from maskweave.tracking.online_classifier import OnlineClassifier
@@ -64,6 +66,12 @@ class MaskPropagator:
         """
         if view.size != self._grey.shape:
             raise InvalidValue(f"view: need {self._grey.shape} as before, got {view.size}")
+        with single_threaded_blas():
+            fits = self._fits(view, cut=cut)
+        return share_pixels(np.stack([fit.on(image) for fit in fits]))
+
+    def _fits(self, view: View, *, cut: bool) -> list[ColourFit]:
+        """Each object's soft mask in a view; the models learn from it."""
         flow = None if cut else self._flow.between(view.grey, self._grey)
         samples, bins = self._samples.of(view), colour_bins(view.image)
         fits = [
@@ -78,7 +86,7 @@ class MaskPropagator:
         self._grey = view.grey
         for appearance, mask in zip(self._objects, self._masks, strict=True):
             appearance.follow(samples, view.to_cells(mask), bins, mask, weights=self._weights)
-        return share_pixels(np.stack([fit.on(image) for fit in fits]))
+        return fits
 
     def _look_for(
         self, view: View, appearance: _Appearance, samples: FloatArray, bins: NDArray[np.int32]

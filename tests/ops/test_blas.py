@@ -1,0 +1,16 @@
+import numpy as np
+from threadpoolctl import threadpool_info
+
+from maskweave.ops.blas import single_threaded_blas
+
+
+def threads():
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+
+def test_products_stay_in_their_thread_inside_the_block_only():
+    before = threads()
+    with single_threaded_blas():
+        assert set(threads()) <= {1}
+        np.testing.assert_allclose(np.eye(300) @ np.ones((300, 300)), 1)
+    assert threads() == before

@@ -7,8 +7,12 @@ from dataclasses import replace
 from maskweave.errors import InvalidValue
 from maskweave.models.base import Model
 from maskweave.models.loading import EngineOptions, load_model
+from maskweave.ops.placement import Placement
+from maskweave.runtimes.base import Tensors
+from maskweave.tracking.recognition import LEAST_SCORE
 from maskweave.tracking.views import View
 from maskweave.types.arrays import Image
+from maskweave.types.instances import Instances
 
 FEATURE_SIZE = 512
 """Long side at which the network looks at frames for features: a cell of its map is then 1/64 of the width."""
@@ -22,8 +26,22 @@ def feature_network(*, options: EngineOptions | None = None) -> Model:
 
 def look_at(image: Image, network: Model) -> View:
     """Reduce an (H, W, 3) image and ask the network for features; raises `InvalidValue` when it gives none."""
+    return _look(image, network)[0]
+
+
+def look_and_find(image: Image, network: Model) -> tuple[View, Instances]:
+    """`look_at`, and what the network finds in the same pass, scores down to `recognition.LEAST_SCORE`."""
+    view, outputs, placement = _look(image, network)
+    found = network.decode(outputs, placement, score=LEAST_SCORE)
+    if not isinstance(found, Instances):
+        raise InvalidValue(f"{network.name}: need instances, got a map of classes; use the built-in network")
+    return view, found
+
+
+def _look(image: Image, network: Model) -> tuple[View, Tensors, Placement]:
     prepared = network.prepare(image)
-    features = network.features(network.infer(prepared.inputs), prepared.placement)
+    outputs = network.infer(prepared.inputs)
+    features = network.features(outputs, prepared.placement)
     if features is None:
         raise InvalidValue(f"{network.name}: need a network that gives features; use the built-in one")
-    return View.of(image, features)
+    return View.of(image, features), outputs, prepared.placement

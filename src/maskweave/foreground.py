@@ -14,7 +14,8 @@ from maskweave.features import look_at
 from maskweave.models.base import Model
 from maskweave.sources.ahead import work_ahead
 from maskweave.tracking.cuts import CutDetector
-from maskweave.tracking.foreground import LEAST_SCORE, ForegroundFinder
+from maskweave.tracking.foreground import ForegroundFinder
+from maskweave.tracking.recognition import LEAST_SCORE
 from maskweave.tracking.views import View
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
-from maskweave.features import look_at
+from maskweave.features import look_and_find, look_at
 from maskweave.models.base import Model
 from maskweave.sources.ahead import work_ahead
 from maskweave.sources.base import Source
@@ -43,17 +43,18 @@ def propagate_frames(source: Source, prompt: Prompt, network: Model) -> Iterator
     before = _before(source, prompt, network)
     follower: _Follower | None = None
     after = (
-        (frame, look_at(frame.image, network) if frame.index >= prompt.frame else None) for frame in source
+        (frame, look_and_find(frame.image, network) if frame.index >= prompt.frame else None)
+        for frame in source
     )
     with closing(work_ahead(after)) as looks:
-        for frame, view in looks:
-            if view is None:
+        for frame, look in looks:
+            if look is None:
                 yield frame, before.pop()
             elif follower is None:
-                follower = _Follower(network, prompt, frame.image, view, label=source.info.name)
+                follower = _Follower(network, prompt, frame.image, look[0], label=source.info.name)
                 yield frame, follower.first
             else:
-                yield frame, follower.follow(frame.image, view)
+                yield frame, follower.follow(frame.image, *look)
 
 
 def _before(source: Source, prompt: Prompt, network: Model) -> list[Instances]:
@@ -71,7 +72,7 @@ def _before(source: Source, prompt: Prompt, network: Model) -> list[Instances]:
     results: list[Instances] = []
     for end in range(prompt.frame, 0, -chunk):
         images = [frame.image for frame in islice(source, max(0, end - chunk), end)]
-        results.extend(follower.follow(image, look_at(image, network)) for image in reversed(images))
+        results.extend(follower.follow(image, *look_and_find(image, network)) for image in reversed(images))
     return results
 
 
@@ -88,10 +89,10 @@ class _Follower:
         self.first = self._result(masks.astype(np.float32))
         self._propagator = MaskPropagator(view, np.stack([view.from_source(mask) for mask in masks]))
 
-    def follow(self, image: Image, view: View) -> Instances:
-        """The objects in the next frame."""
+    def follow(self, image: Image, view: View, found: Instances) -> Instances:
+        """The objects in the next frame, in which the network found some."""
         cut = self._cuts.update(image)
-        return self._result(self._propagator.update(view, image, cut=cut))
+        return self._result(self._propagator.update(view, image, found, cut=cut))
 
     def _result(self, probs: FloatArray) -> Instances:
         """(K, H, W) soft masks to instances: every pixel belongs to the likeliest, an object or none."""

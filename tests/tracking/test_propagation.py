@@ -3,7 +3,12 @@ import pytest
 
 from maskweave.errors import InvalidValue
 from maskweave.tracking.propagation import MaskPropagator, share_pixels
+from maskweave.types import Instances, Masks
 from tests.tracking.drawn import Disc, draw, iou, view_of
+
+
+def nothing_in(image):
+    return Instances.empty(image.shape[:2], ("disc",))
 
 
 def follow(discs, frames, **options):
@@ -13,7 +18,7 @@ def follow(discs, frames, **options):
     propagator = MaskPropagator(view, np.stack([view.from_source(mask) for mask in masks]))
     for time in range(1, frames):
         image, masks = draw(discs, time, **options)
-        yield masks, propagator.update(view_of(image), image)
+        yield masks, propagator.update(view_of(image), image, nothing_in(image))
 
 
 def test_a_moving_object_is_followed_where_a_still_mask_fails():
@@ -41,8 +46,25 @@ def test_after_a_cut_the_object_is_found_by_its_looks():
     view = view_of(image)
     propagator = MaskPropagator(view, view.from_source(masks[0])[None])
     elsewhere, truth = draw([Disc(150, 50)], 0, seed=3)
-    found = propagator.update(view_of(elsewhere), elsewhere, cut=True)[0] > 0.5
+    found = propagator.update(view_of(elsewhere), elsewhere, nothing_in(elsewhere), cut=True)[0] > 0.5
     assert iou(truth[0], found) > 0.7
+
+
+def test_an_instance_that_fits_says_where_the_object_is():
+    """Colours and features that tell nothing apart: only the network's instance knows how the object grew."""
+    image = np.full((120, 200, 3), 90, np.uint8)
+    view, grown = view_of(image), np.zeros((1, 120, 200), bool)
+    small = grown.copy()
+    small[0, 40:70, 60:100] = True
+    grown[0, 38:74, 57:104] = True
+    found = Instances.empty((120, 200), ("disc",)).replace(
+        masks=Masks.from_dense(grown), boxes=np.array([[57.0, 38, 104, 74]]), scores=[0.9], class_ids=[0]
+    )
+    with_it, without = (
+        MaskPropagator(view, view.from_source(small[0])[None]).update(view, image, each)[0] > 0.5
+        for each in (found, nothing_in(image))
+    )
+    assert iou(grown[0], with_it) > iou(grown[0], without) + 0.1
 
 
 def test_pixels_are_shared():
@@ -58,4 +80,4 @@ def test_sizes_must_fit():
     propagator = MaskPropagator(view, np.ones((1, 120, 200)))
     small = np.zeros((64, 64, 3), np.uint8)
     with pytest.raises(InvalidValue, match=r"need \(120, 200\) as before"):
-        propagator.update(view_of(small), small)
+        propagator.update(view_of(small), small, nothing_in(small))

@@ -19,14 +19,14 @@ from maskweave.ops.resize import resize_masks
 from maskweave.tracking.flow import DenseFlow, carry
 from maskweave.tracking.motion_saliency import motion_saliency, own_motion
 from maskweave.tracking.online_classifier import OnlineClassifier
+from maskweave.tracking.recognition import LEAST_SCORE
 from maskweave.tracking.soft_masks import Samples, settle, shows_something
 from maskweave.tracking.views import View
 from maskweave.types.arrays import FloatArray, Image
 from maskweave.types.instances import Instances
 
-LEAST_SCORE = 0.15
-"""Score from which on an instance is listened to; at `_SURE` it counts fully."""
 _SURE = 0.5
+"""Score from which on an instance counts fully."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Masks of one frame carried to the others, with no memory network.
 
-Every frame's soft mask is the sum of four opinions: a classifier on the network's features and one on colours, both
+Every frame's soft mask is the sum of five opinions: a classifier on the network's features and one on colours, both
 learned on the first mask and on the results since (online adaptation as in OSVOS, https://arxiv.org/abs/1611.05198,
-but with a linear model), the former mask moved along by optical flow, and distance from it. An edge-aware filter
-then puts the border where the picture has one.
+but with a linear model), the former mask moved along by optical flow, distance from it, and the network's own
+instance there, where it knows the object. An edge-aware filter then puts the border where the picture has one.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from numpy.typing import NDArray
 from maskweave.errors import InvalidValue
 from maskweave.ops.blas import single_threaded_blas
 from maskweave.ops.guided_filter import ColourFit
+from maskweave.ops.resize import resize_masks
 from maskweave.tracking.colour_model import ColourModel, colour_bins
 from maskweave.tracking.flow import DenseFlow, carry
 from maskweave.tracking.online_classifier import OnlineClassifier
+from maskweave.tracking.recognition import opinion_of_instances
 from maskweave.tracking.soft_masks import Samples, settle, shows_something
 from maskweave.tracking.views import View
 from maskweave.types.arrays import FloatArray, Image
+from maskweave.types.instances import Instances
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Weights:
     features: float = 4.5
     colours: float = 0.15
     flow: float = 2.0
+    instances: float = 2.0
     reach: float = 12.0
     """Reduced pixels beyond the moved mask at which distance begins to count against a pixel."""
     rate: float = 0.05
@@ -58,27 +62,29 @@ class MaskPropagator:
         for appearance, mask in zip(self._objects, masks, strict=True):
             appearance.begin(samples, view.to_cells(mask), bins, mask)
 
-    def update(self, view: View, image: Image, *, cut: bool = False) -> FloatArray:
+    def update(self, view: View, image: Image, found: Instances, *, cut: bool = False) -> FloatArray:
         """(K, H, W) soft masks of the next frame, ``image``; an object is where its value is above 0.5.
 
-        After a ``cut`` only what the objects look like counts, not where they were.
+        ``found``: what the network found there, scores down to `recognition.LEAST_SCORE`. After a ``cut`` only what
+        the objects look like counts, not where they were.
         Raises `InvalidValue` when the frame is of another size than the first.
         """
         if view.size != self._grey.shape:
             raise InvalidValue(f"view: need {self._grey.shape} as before, got {view.size}")
         with single_threaded_blas():
-            fits = self._fits(view, cut=cut)
+            fits = self._fits(view, found, cut=cut)
         return share_pixels(np.stack([fit.on(image) for fit in fits]))
 
-    def _fits(self, view: View, *, cut: bool) -> list[ColourFit]:
+    def _fits(self, view: View, found: Instances, *, cut: bool) -> list[ColourFit]:
         """Each object's soft mask in a view; the models learn from it."""
         flow = None if cut else self._flow.between(view.grey, self._grey)
         samples, bins = self._samples.of(view), colour_bins(view.image)
+        found = found.replace(masks=resize_masks(found.masks, view.size))
         fits = [
             settle(
                 view,
                 self._look_for(view, appearance, samples, bins)
-                + (0 if flow is None else self._expect(carry(mask, flow))),
+                + (0 if flow is None else self._expect(carry(mask, flow), found)),
             )
             for appearance, mask in zip(self._objects, self._masks, strict=True)
         ]
@@ -97,9 +103,10 @@ class MaskPropagator:
         logits += weights.colours * appearance.colour_opinion(bins)
         return logits
 
-    def _expect(self, moved: FloatArray) -> FloatArray:
-        """(h, w) logits of where the object should be, from its former mask moved along."""
+    def _expect(self, moved: FloatArray, found: Instances) -> FloatArray:
+        """(h, w) logits of where the object should be, from its former mask moved along and the instance there."""
         logits: FloatArray = self._weights.flow * (2 * moved - 1)
+        logits += self._weights.instances * opinion_of_instances(found, moved)
         core = moved > 0.5
         if core.any():
             away = cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, 3)

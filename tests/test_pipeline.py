@@ -1,9 +1,10 @@
+import threading
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from maskweave.errors import InvalidValue, OutputError
+from maskweave.errors import InvalidValue, OutputError, UnreadableVideo
 from maskweave.models.base import Model, Prepared
 from maskweave.ops.placement import Placement
 from maskweave.outputs.base import Target, Writer
@@ -73,6 +74,75 @@ def test_frames_are_read_only_when_asked_for():
     assert read == [0]
     next(results)
     assert read == [0, 1]
+
+
+@pytest.mark.parametrize("task", ["instances", "semantic", "foreground"])
+def test_overlapped_stages_give_the_same_results(task):
+    def results(**options):
+        tracker = MaskTracker()
+        found = segment_frames(frames(25), BrightSquare(), Wish(task), tracker=tracker, **options)
+        return [(frame.index, frame.time, result) for frame, result in found]
+
+    plain, overlapped = results(), results(overlap=True)
+    assert [each[:2] for each in overlapped] == [each[:2] for each in plain]
+    for (*_, first), (*_, second) in zip(plain, overlapped, strict=True):
+        if task == "instances":
+            assert first.masks == second.masks
+            assert first.track_ids.tolist() == second.track_ids.tolist()
+        else:
+            np.testing.assert_array_equal(first.class_map, second.class_map)
+
+
+def test_overlapped_stages_read_only_a_few_frames_ahead_and_end_when_closed():
+    read, closed = [], []
+
+    def source():
+        try:
+            for frame in frames(30):
+                read.append(frame.index)
+                yield frame
+        finally:
+            closed.append(True)
+
+    results = segment_frames(source(), BrightSquare(), Wish(), overlap=True)
+    next(results)
+    results.close()
+    assert len(read) <= 8
+    assert closed == [True]
+    assert not [each for each in threading.enumerate() if each.name == "maskweave-ahead"]
+
+
+@pytest.mark.parametrize("place", ["source", "network", "decode"])
+def test_overlapped_stages_hand_errors_on_after_the_results_before_them(place):
+    class Failing(BrightSquare):
+        count = 0
+
+        def fail_at_third(self, stage):
+            if stage == place:
+                self.count += 1
+                if self.count == 3:
+                    raise UnreadableVideo(f"{place} broke")
+
+        def infer(self, inputs):
+            self.fail_at_third("network")
+            return super().infer(inputs)
+
+        def decode(self, outputs, placement, *, score):
+            self.fail_at_third("decode")
+            return super().decode(outputs, placement, score=score)
+
+    model = Failing()
+
+    def source():
+        for frame in frames(10):
+            model.fail_at_third("source")
+            yield frame
+
+    results = segment_frames(source(), model, Wish(), overlap=True)
+    assert [next(results)[0].index for _ in range(2)] == [0, 1]
+    with pytest.raises(UnreadableVideo, match=f"{place} broke"):
+        next(results)
+    assert not [each for each in threading.enumerate() if each.name == "maskweave-ahead"]
 
 
 def test_order_ids_and_counts(tmp_path):

@@ -33,4 +33,8 @@ def follow_frames(
         with closing(feature_network()) as network:
             yield from foreground_frames(frames, model, network)
         return
-    yield from segment_frames(frames, model, wish, tracker=MaskTracker(), counter=counter, clock=clock)
+    results = segment_frames(
+        frames, model, wish, tracker=MaskTracker(), counter=counter, clock=clock, overlap=True
+    )
+    with closing(results):
+        yield from results

@@ -52,3 +52,19 @@ def test_no_more_than_the_depth_is_made_ahead():
 def test_items_are_made_in_another_thread():
     (name,) = work_ahead(threading.current_thread().name for _ in range(1))
     assert name == "maskweave-ahead"
+
+
+def test_belts_of_belts_end_from_the_outside():
+    ended = []
+
+    def items():
+        try:
+            yield from range(100)
+        finally:
+            ended.append(threading.current_thread().name)
+
+    ahead = work_ahead(number + 1 for number in work_ahead(items()))
+    assert next(ahead) == 1
+    ahead.close()
+    assert ended == ["maskweave-ahead"]
+    assert "maskweave-ahead" not in names()

@@ -194,7 +194,9 @@ def _write_results(job: Job, source: LazySource, model: Model, inputs: frozenset
         if job.track and info.kind != "image":
             results = follow_frames(chosen, model, job.wish, counter=counter, clock=report.clock)
         else:
-            results = segment_frames(chosen, model, job.wish, clock=report.clock)
+            results = segment_frames(
+                chosen, model, job.wish, clock=report.clock, overlap=info.kind != "image"
+            )
         write_results(
             results,
             report=report,

@@ -24,7 +24,8 @@ def work_ahead(items: Iterable[_T], *, depth: int = 1) -> Generator[_T]:
     """Yield ``items`` in order while the next ``depth`` of them are made in another thread.
 
     What the iterator raises is raised here, after the items before it. Closing this generator waits for the item in
-    the making, then ends the thread; so close it before closing what the items are read from.
+    the making, closes the iterator where it is a generator, then ends the thread; so close it before closing what the
+    items are read from.
     """
     belt: _Belt[_T] = _Belt(depth)
     thread = Thread(target=belt.fill, args=(items,), name="maskweave-ahead", daemon=True)
@@ -56,6 +57,9 @@ class _Belt(Generic[_T]):
             self._put(_End(None))
         except BaseException as error:  # raised again where the items are used
             self._put(_End(error))
+        finally:
+            if isinstance(items, Generator):
+                items.close()  # in the thread that ran it: it may hold a belt of its own
 
     def take(self) -> _T | _End:
         """The next item; waits for it in short steps, so that Ctrl-C is heard."""

@@ -11,7 +11,7 @@ LEAST_SCORE = 0.15
 """Score from which on an instance is listened to; at `_SURE` it counts fully."""
 _SURE = 0.5
 _LEAST_IOU = 0.5
-"""Soft IoU with where the object should be, up to which an instance is another thing; from 0.75 on it counts fully."""
+"""Soft IoU with where the object should be up to which an instance is another thing; 0.75 counts fully."""
 
 
 def opinion_of_instances(found: Instances, expected: FloatArray) -> FloatArray:

@@ -10,7 +10,7 @@ from itertools import chain, islice, takewhile
 import numpy as np
 
 from maskweave.errors import InvalidValue
-from maskweave.features import look_at
+from maskweave.features import look_and_find
 from maskweave.models.base import Model
 from maskweave.sources.ahead import work_ahead
 from maskweave.tracking.cuts import CutDetector
@@ -60,15 +60,16 @@ class _Look:
     frame: Frame
     view: View
     instances: Instances
+    fine: Instances
     cut: bool
 
     def find(self, finder: ForegroundFinder) -> np.ndarray:
-        return finder.update(self.view, self.frame.image, self.instances) > 0.5
+        return finder.update(self.view, self.frame.image, self.instances, self.fine) > 0.5
 
 
 def _look(frame: Frame, cuts: CutDetector, model: Model, network: Model) -> _Look:
-    view = look_at(frame.image, network)
+    view, fine = look_and_find(frame.image, network)
     found = model.predict(frame.image, score=LEAST_SCORE)
     if not isinstance(found, Instances):
         raise InvalidValue(f"{model.name}: need instances, got a map of classes")
-    return _Look(frame, view, found, cuts.update(frame.image))
+    return _Look(frame, view, found, fine, cuts.update(frame.image))

@@ -14,7 +14,8 @@ def find(frames, instances=None):
     """The foreground of every frame; ``instances``: what the network saw, frame by frame."""
     finder = ForegroundFinder()
     return [
-        finder.update(view_of(image), image, NOTHING if instances is None else instances[index]) > 0.5
+        finder.update(view_of(image), image, NOTHING if instances is None else instances[index], NOTHING)
+        > 0.5
         for index, image in enumerate(frames)
     ]
 
@@ -64,10 +65,10 @@ def test_of_two_known_objects_the_moving_one_is_meant():
 def test_a_frame_of_another_size_is_refused():
     finder = ForegroundFinder()
     image = draw([], 0)[0]
-    finder.update(view_of(image), image, NOTHING)
+    finder.update(view_of(image), image, NOTHING, NOTHING)
     small = np.zeros((64, 64, 3), np.uint8)
     with pytest.raises(InvalidValue, match=r"need \(120, 200\) as before"):
-        finder.update(view_of(small), small, Instances.empty((64, 64), ("thing",)))
+        finder.update(view_of(small), small, *[Instances.empty((64, 64), ("thing",))] * 2)
 
 
 def test_a_tiny_video():
@@ -75,7 +76,10 @@ def test_a_tiny_video():
     finder = ForegroundFinder()
     for _ in range(3):
         image = rng.integers(0, 255, (16, 16, 3), dtype=np.uint8)
-        assert finder.update(view_of(image), image, Instances.empty((16, 16), ("thing",))).shape == (16, 16)
+        assert finder.update(view_of(image), image, *[Instances.empty((16, 16), ("thing",))] * 2).shape == (
+            16,
+            16,
+        )
 
 
 def _noisy(image, rng):

@@ -1,10 +1,10 @@
 """The objects a video is about, found without being told: what moves on its own, and what of it the network knows.
 
-Every frame's soft mask is the sum of four opinions: how much more a pixel moves than the background does, the
+Every frame's soft mask is the sum of five opinions: how much more a pixel moves than the background does, the
 network's instances (those that move less than the others count less), a classifier on the network's features that
-learns from the results so far, and the former mask moved along by optical flow. So an object that stops is still
-known by its looks, and one that the network never saw is found when it moves. A frame in which nothing moves and
-nothing is known gives nothing: no map is ever stretched to fill its range.
+learns from the results so far, the former mask moved along by optical flow, and the instance that fits that mask.
+So an object that stops is still known by its looks, and one that the network never saw is found when it moves. A
+frame in which nothing moves and nothing is known gives nothing: no map is ever stretched to fill its range.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from maskweave.ops.resize import resize_masks
 from maskweave.tracking.flow import DenseFlow, carry
 from maskweave.tracking.motion_saliency import motion_saliency, own_motion
 from maskweave.tracking.online_classifier import OnlineClassifier
-from maskweave.tracking.recognition import LEAST_SCORE
+from maskweave.tracking.recognition import LEAST_SCORE, opinion_of_instances
 from maskweave.tracking.soft_masks import Samples, settle, shows_something
 from maskweave.tracking.views import View
 from maskweave.types.arrays import FloatArray, Image
@@ -41,6 +41,7 @@ class Weights:
     instances: float = 3.0
     features: float = 2.5
     flow: float = 2.0
+    fitting: float = 1.0
     rate: float = 0.1
 
 
@@ -65,10 +66,11 @@ class ForegroundFinder:
         self._mask: FloatArray | None = None
         self._samples: Samples | None = None
 
-    def update(self, view: View, image: Image, instances: Instances) -> FloatArray:
+    def update(self, view: View, image: Image, instances: Instances, fine: Instances) -> FloatArray:
         """(H, W) soft mask of the next frame, ``image``; foreground is where its value is above 0.5.
 
-        ``instances``: what the network found there, scores down to `LEAST_SCORE`.
+        ``instances``: what the network found there, scores down to `LEAST_SCORE`; ``fine``: what it found at the size
+        at which it gives features, whose outlines are finer and whose doubtful finds are more.
         Raises `InvalidValue` when the frame is of another size than the one before.
         """
         if self._former is not None and view.size != self._former.size:
@@ -77,12 +79,12 @@ class ForegroundFinder:
             self._samples = Samples(view)
         with single_threaded_blas():
             samples = self._samples.of(view)
-            fit = settle(view, self._logits(view, samples, instances))
+            fit = settle(view, self._logits(view, samples, instances, fine))
             self._former, self._mask = view, fit.on(view.image)
             self._learn(view, samples)
         return fit.on(image)
 
-    def _logits(self, view: View, samples: FloatArray, instances: Instances) -> FloatArray:
+    def _logits(self, view: View, samples: FloatArray, instances: Instances, fine: Instances) -> FloatArray:
         weights = self._weights
         motion, expected = self._compare(view)
         known = self._known(view, instances, motion)
@@ -94,6 +96,9 @@ class ForegroundFinder:
         logits += weights.features * view.from_cells(self._classifier.scores(samples))
         if expected is not None:
             logits += weights.flow * (2 * expected - 1)
+            if shows_something(expected):
+                fine = fine.replace(masks=resize_masks(fine.masks, view.size))
+                logits += weights.fitting * opinion_of_instances(fine, expected)
         return logits
 
     def _compare(self, view: View) -> tuple[FloatArray, FloatArray | None]:

@@ -41,7 +41,7 @@ class Weights:
     instances: float = 3.0
     features: float = 2.5
     flow: float = 2.0
-    fitting: float = 1.0
+    fitting: float = 2.0
     rate: float = 0.1
 
 

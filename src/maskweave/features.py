@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from maskweave.errors import InvalidValue
 from maskweave.models.base import Model
 from maskweave.models.loading import EngineOptions, load_model
@@ -20,8 +18,7 @@ FEATURE_SIZE = 512
 
 def feature_network(*, options: EngineOptions | None = None) -> Model:
     """The network in the package at the size that gives fine features."""
-    chosen = replace(options or EngineOptions(), shares_cores=True)
-    return load_model("built-in", options=chosen, size=FEATURE_SIZE)
+    return load_model("built-in", options=options, size=FEATURE_SIZE)
 
 
 def look_at(image: Image, network: Model) -> View:

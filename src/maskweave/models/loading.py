@@ -36,7 +36,6 @@ class EngineOptions:
 
     device: str = "cpu"
     threads: int | None = None
-    shares_cores: bool = False
     engine: str | None = None
 
     def __post_init__(self) -> None:
@@ -120,9 +119,7 @@ def _open_entry(entry: Entry, files: tuple[Path, ...], options: EngineOptions) -
 def _onnxruntime(path: Path, options: EngineOptions) -> Runtime:
     from maskweave.runtimes.onnxruntime import OnnxRuntime
 
-    return OnnxRuntime(
-        path, device=options.device, threads=options.threads, shares_cores=options.shares_cores
-    )
+    return OnnxRuntime(path, device=options.device, threads=options.threads)
 
 
 def _opencv(path: Path, options: EngineOptions, *, text_graph: Path | None, verified: bool) -> Runtime:

@@ -64,9 +64,8 @@ class OnnxRuntime:
     - ``model``: path of an .onnx file, or its bytes.
     - ``device``: "cpu", "cuda", "cuda:1", … see `PROVIDERS`. Operators that a device lacks run on the
       processor.
-    - ``threads``: processor threads inside an operator; None lets ONNX Runtime choose.
-    - ``shares_cores``: other work runs beside it, so its threads do not wait for theirs by spinning. Alone it is then
-      a little slower.
+    - ``threads``: processor threads inside an operator; None lets ONNX Runtime choose. They do not wait for each other
+      by spinning: alone the network is as fast so, and work beside it, such as decoding a video, is not held up.
 
     Raises `NotAModel` for a file that cannot be loaded, `DeviceUnavailable` when the device does not really
     serve the model (ONNX Runtime itself would fall back to the processor without an error).
@@ -78,7 +77,6 @@ class OnnxRuntime:
         *,
         device: str = "cpu",
         threads: int | None = None,
-        shares_cores: bool = False,
     ) -> None:
         name = "model" if isinstance(model, bytes) else Path(model).name
         if not isinstance(model, bytes):
@@ -87,7 +85,7 @@ class OnnxRuntime:
             check_external_data(Path(model))
         provider, options = _provider(device)
         self._device = device
-        self._session = _session(model, name, _options(threads, shares_cores=shares_cores), provider, options)
+        self._session = _session(model, name, _options(threads), provider, options)
         served = self._session.get_providers()
         if provider not in served:
             raise DeviceUnavailable(
@@ -143,15 +141,14 @@ def _provider(device: str) -> tuple[str, dict[str, str]]:
     return PROVIDERS[kind], {"device_id": number} if number else {}
 
 
-def _options(threads: int | None, *, shares_cores: bool = False) -> onnxruntime.SessionOptions:
+def _options(threads: int | None) -> onnxruntime.SessionOptions:
     if threads is not None and threads < 1:
         raise InvalidValue(f"threads: need 1 or more, got {threads}")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _SILENT
     options.inter_op_num_threads = 1
     options.intra_op_num_threads = threads or 0
-    if shares_cores:
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
+from functools import partial
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Literal
 
 from maskweave.cli.console import FAILED, counted, emit, progress_bar, say
 from maskweave.cli.models import loaded
+from maskweave.cli.several import done_in_order
 from maskweave.cli.stopping import until_stopped
 from maskweave.cli.telling import advance, success_line, success_record, tell_warnings
 from maskweave.errors import InvalidValue, MaskWeaveError
@@ -123,7 +126,8 @@ def segment_inputs(job: Job, model_name: str, model_options: dict[str, Any]) -> 
             return _from_stdin_to_stdout(job, segmenter.model)
         sources = _sources(job, job.inputs)
         inputs = frozenset(source.path.resolve() for source in sources if source.path is not None)
-        failed = sum(not _segment_one(job, source, segmenter.model, inputs) for source in sources)
+        one = partial(_segment_one, job, model=segmenter.model, inputs=inputs)
+        failed = sum(not _tell(job, outcome) for outcome in _outcomes(sources, one))
     return FAILED if failed else 0
 
 
@@ -157,18 +161,44 @@ def _joined_camera(inputs: Sequence[str]) -> list[str]:
     return joined
 
 
-def _segment_one(job: Job, source: LazySource, model: Model, inputs: frozenset[Path]) -> bool:
-    """Segment one source and tell what came of it; False when it failed."""
+def _outcomes(sources: Iterable[LazySource], one: Callable[[LazySource], _Outcome]) -> Iterator[_Outcome]:
+    """What comes of each source, in order; of pictures several are at work.
+
+    A video keeps all cores busy itself, and signals to stop are heard in the main thread only.
+    """
+    for kind, group in groupby(sources, key=lambda source: source.kind):
+        yield from done_in_order(group, one) if kind == "image" else map(one, group)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What came of one source."""
+
+    source: LazySource
+    came: Report | MaskWeaveError
+    seconds: float
+
+
+def _segment_one(job: Job, source: LazySource, *, model: Model, inputs: frozenset[Path]) -> _Outcome:
+    """Segment one source; an input that is at fault does not stop the others."""
     started = time.perf_counter()
+    came: Report | MaskWeaveError
     try:
         with source:
-            report = _write_results(job, source, model, inputs)
+            came = _write_results(job, source, model, inputs)
     except MaskWeaveError as error:
         if job.debug:
             raise
-        _tell_failure(job, source, error)
+        came = error
+    return _Outcome(source, came, time.perf_counter() - started)
+
+
+def _tell(job: Job, outcome: _Outcome) -> bool:
+    """Tell what came of one source; False when it failed."""
+    if isinstance(outcome.came, MaskWeaveError):
+        _tell_failure(job, outcome.source, outcome.came)
         return False
-    _tell_success(job, source, report, time.perf_counter() - started)
+    _tell_success(job, outcome.source, outcome.came, outcome.seconds)
     return True
 
 
@@ -187,8 +217,9 @@ def _write_results(job: Job, source: LazySource, model: Model, inputs: frozenset
         flat=len(job.inputs) == 1 and one_picture_a_frame(formats),
     )
     counter = job.counter(info.kind)
-    total = info.frame_count or (1 if info.kind == "image" else None)
-    with progress_bar(info.name, total) as update, until_stopped(source, live=info.kind == "live") as frames:
+    total = info.frame_count
+    bar = nullcontext(_no_bar) if info.kind == "image" else progress_bar(info.name, total)
+    with bar as update, until_stopped(source, live=info.kind == "live") as frames:
         chosen = _limited(frames, job)
         report = Report()
         if job.track and info.kind != "image":
@@ -205,6 +236,10 @@ def _write_results(job: Job, source: LazySource, model: Model, inputs: frozenset
         )
     report.warnings = list(source.warnings) + report.warnings
     return report
+
+
+def _no_bar(done: int, total: int | None) -> None:
+    """A picture is done before a bar could move, and several are at work at a time."""
 
 
 def _limited(frames: Iterable[Frame], job: Job) -> Iterator[Frame]:

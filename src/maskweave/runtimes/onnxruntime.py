@@ -64,8 +64,8 @@ class OnnxRuntime:
     - ``model``: path of an .onnx file, or its bytes.
     - ``device``: "cpu", "cuda", "cuda:1", … see `PROVIDERS`. Operators that a device lacks run on the
       processor.
-    - ``threads``: processor threads inside an operator; None lets ONNX Runtime choose. They do not wait for each other
-      by spinning: alone the network is as fast so, and work beside it, such as decoding a video, is not held up.
+    - ``threads``: processor threads inside an operator; None lets ONNX Runtime choose. They do not wait for
+      each other by spinning: alone the network is as fast so, and work beside it is not held up.
 
     Raises `NotAModel` for a file that cannot be loaded, `DeviceUnavailable` when the device does not really
     serve the model (ONNX Runtime itself would fall back to the processor without an error).

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -65,6 +66,7 @@ class OpenCVRuntime:
             )
         if threads is not None:
             _set_threads(threads)
+        self._one_at_a_time = Lock()  # the net holds its inputs and outputs itself
         self._name = path.name
         self._onnx = _described(path) if _is_onnx(path) else None
         if not verified:
@@ -77,9 +79,13 @@ class OpenCVRuntime:
 
     def run(self, inputs: Tensors) -> Tensors:
         """Run the network; see `Runtime`."""
+        self._check(inputs)
+        with self._one_at_a_time:
+            return self._run(inputs)
+
+    def _run(self, inputs: Tensors) -> Tensors:
         if self._net is None:
             raise EngineError("OpenCV: the network was closed; load it again")
-        self._check(inputs)
         try:
             with _read_opencv.quiet():
                 for name, blob in inputs.items():

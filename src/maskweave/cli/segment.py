@@ -167,7 +167,8 @@ def _outcomes(sources: Iterable[LazySource], one: Callable[[LazySource], _Outcom
     A video keeps all cores busy itself, and signals to stop are heard in the main thread only.
     """
     for kind, group in groupby(sources, key=lambda source: source.kind):
-        yield from done_in_order(group, one) if kind == "image" else map(one, group)
+        alike = list(group)
+        yield from done_in_order(alike, one) if kind == "image" else map(one, alike)
 
 
 @dataclass(frozen=True)

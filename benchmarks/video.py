@@ -1,0 +1,158 @@
+"""Segmenting a video, the whole job: stage by stage, one after the other, and overlapped.
+
+    python benchmarks/video.py [VIDEO] [--model NAME] [--size PIXELS] [--frames N] [--runs N] [--write FILE] [--short]
+
+Reading, network, masks, ids, overlay and H.264 with sound. Without a video one is made: two photos under a moving
+camera, 854x480 (needs the demo extra). The two ways take turns, and must give the same objects. The overlapped way
+can be no shorter than its longest stage, nor than all its work shared out over the cores; how close it comes is its
+efficiency.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import runpy
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from measuring import machine, replace_between_marks, spread
+
+import maskweave as mw
+from maskweave.outputs.overlay import draw_overlay
+from maskweave.outputs.video import VideoWriter
+from maskweave.pipeline import StageClock, Wish, segment_frames
+from maskweave.sources.video import VideoSource
+from maskweave.tracking import MaskTracker
+from maskweave.types.frame import Frame
+from maskweave.types.instances import Instances
+
+MARK = "video"
+
+
+@dataclass
+class Run:
+    """One whole job: seconds a frame on the clock and of all cores, by stage, and what was found."""
+
+    wall: float
+    cpu: float
+    stages: dict[str, float]
+    found: list[tuple[int, ...]] = field(repr=False)
+
+
+def main() -> None:
+    """Measure and print the table."""
+    options = _options()
+    frames, runs = (6, 1) if options.short else (options.frames, options.runs)
+    with tempfile.TemporaryDirectory() as folder:
+        video = options.video or demo_video(Path(folder))
+        with mw.load(options.model, size=options.size, threads=options.threads) as segmenter:
+            one_run(segmenter, video, 3, overlap=True)
+            taken: dict[bool, list[Run]] = {False: [], True: []}
+            for _ in range(runs):
+                for overlap, collected in taken.items():
+                    collected.append(one_run(segmenter, video, frames, overlap=overlap))
+            text = report(segmenter, video, taken[False], taken[True])
+    print(text)
+    if options.write is not None:
+        replace_between_marks(options.write, MARK, text)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("video", nargs="?", type=Path)
+    parser.add_argument("--model", default="built-in")
+    parser.add_argument("--size", type=int)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--frames", type=int, default=250)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--short", action="store_true", help="a few frames, once: does it still run?")
+    parser.add_argument("--write", type=Path, help="Markdown file whose table is replaced")
+    return parser.parse_args()
+
+
+def demo_video(folder: Path) -> Path:
+    """The demo's video, made by its own script."""
+    demo = runpy.run_path(str(Path(__file__).parent.parent / "scripts" / "demo.py"))
+    path = folder / "walk.mp4"
+    demo["make_video"](path)
+    return path
+
+
+def one_run(segmenter: mw.Segmenter, video: Path, frames: int, *, overlap: bool) -> Run:
+    """The whole job on the first frames of a video."""
+    clock, own, found = StageClock(), {"draw": 0.0, "encode": 0.0}, []
+    wall, cpu = time.perf_counter(), time.process_time()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        VideoSource(video) as source,
+        VideoWriter(Path(folder) / "out.mp4", source.info) as writer,
+    ):
+        chosen: Iterator[Frame] = islice(source, frames)
+        results = segment_frames(
+            chosen, segmenter.model, Wish(), tracker=MaskTracker(), clock=clock, overlap=overlap
+        )
+        with closing(results):
+            for frame, prediction in results:
+                start = time.perf_counter()
+                picture = draw_overlay(frame.image, prediction)
+                drawn = time.perf_counter()
+                writer.write(picture, time=frame.time, duration=frame.duration)
+                own["draw"] += drawn - start
+                own["encode"] += time.perf_counter() - drawn
+                found.append(seen(prediction))
+        start = time.perf_counter()
+        writer.close()
+        own["encode"] += time.perf_counter() - start
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    stages = {name: spent for name, spent in clock.seconds.items() if name != "draw and encode"} | own
+    return Run(
+        wall / len(found),
+        cpu / len(found),
+        {name: spent / len(found) for name, spent in stages.items()},
+        found,
+    )
+
+
+def seen(prediction: object) -> tuple[int, ...]:
+    """What two runs must agree on: ids, classes and areas of all objects."""
+    if not isinstance(prediction, Instances) or prediction.track_ids is None:
+        raise TypeError(f"need tracked instances, got {type(prediction).__name__}")
+    columns = (prediction.track_ids, prediction.class_ids, prediction.masks.areas)
+    return tuple(int(value) for column in columns for value in column)
+
+
+def report(segmenter: mw.Segmenter, video: Path, plain: list[Run], overlapped: list[Run]) -> str:
+    """Markdown: a row a stage, then both ways as a whole, and how close the second comes to what is possible."""
+    if any(run.found != plain[0].found for run in [*plain, *overlapped]):
+        raise AssertionError("the two ways found different objects")
+    cores = os.cpu_count() or 1
+    lines = ["| stage, one after the other | ms a frame |", "|---|---:|"]
+    lines += [f"| {stage} | {spread([run.stages[stage] for run in plain])} |" for stage in plain[0].stages]
+    for name, runs in (("whole job, one after the other", plain), ("whole job, overlapped", overlapped)):
+        rate = 1 / statistics.median(run.wall for run in runs)
+        lines.append(f"| **{name}** | {spread([run.wall for run in runs])}: {rate:.1f} frames a second |")
+    work = statistics.median(run.cpu for run in overlapped) / cores
+    longest = max(statistics.median(run.stages[stage] for run in plain) for stage in plain[0].stages)
+    wall = statistics.median(run.wall for run in overlapped)
+    info, size = segmenter.model.runtime.describe(), getattr(segmenter.model, "long_side", "")
+    lines += [
+        "",
+        f"{segmenter.name} at {size} px on {info.engine} {info.engine_version}, {video.name}, "
+        f"{len(plain[0].found)} frames, {len(plain)} runs each. All work shared out over {cores} cores takes "
+        f"{1000 * work:.1f} ms a frame, the longest stage alone {1000 * longest:.1f} ms: the overlapped job takes "
+        f"{wall / max(work, longest):.2f} times what is possible.",
+        "",
+        machine("opencv-python-headless", "onnxruntime", "av"),
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -93,6 +93,34 @@ def test_overlapped_stages_give_the_same_results(task):
             np.testing.assert_array_equal(first.class_map, second.class_map)
 
 
+@pytest.mark.parametrize("overlap", [False, True])
+def test_between_key_frames_objects_are_carried(overlap):
+    looked = []
+
+    class Counting(BrightSquare):
+        def infer(self, inputs):
+            looked.append(len(looked))
+            return super().infer(inputs)
+
+    plain = [result for _, result in segment_frames(frames(9), BrightSquare(), Wish(), tracker=MaskTracker())]
+    results = list(
+        segment_frames(frames(9), Counting(), Wish(), tracker=MaskTracker(), every=3, overlap=overlap)
+    )
+    assert len(looked) == 3
+    assert [frame.index for frame, _ in results] == list(range(9))
+    for index, (_, result) in enumerate(results):
+        assert result.track_ids.tolist() == [1]
+        if index % 3 == 0:
+            assert result.masks.areas == plain[index].masks.areas
+
+
+def test_a_model_of_maps_looks_at_every_frame():
+    model = BrightSquare()
+    model.task = "semantic"
+    with pytest.raises(InvalidValue, match="every: need 1 or more, and over 1 a model of instances"):
+        next(segment_frames(frames(1), model, Wish("semantic"), every=2))
+
+
 def test_overlapped_stages_read_only_a_few_frames_ahead_and_end_when_closed():
     read, closed = [], []
 

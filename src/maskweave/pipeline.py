@@ -24,7 +24,9 @@ from maskweave.outputs.base import Writer
 from maskweave.runtimes.base import Tensors
 from maskweave.sources.ahead import work_ahead
 from maskweave.tracking.base import Tracker
+from maskweave.tracking.carrying import MaskCarrier
 from maskweave.tracking.counting import Counter
+from maskweave.tracking.key_frames import KeyFrames
 from maskweave.types.counts import Counts
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
@@ -105,9 +107,13 @@ def segment_frames(
     tracker: Tracker | None = None,
     counter: Counter | None = None,
     clock: StageClock | None = None,
+    every: int = 1,
     overlap: bool = False,
 ) -> Generator[tuple[Frame, Prediction]]:
     """Yield each frame with its result, in order.
+
+    With ``every`` N the network looks at each N-th frame, and at the first of each scene; in between, its objects are
+    carried along by optical flow.
 
     Plainly, the next frame is read only when asked for. With ``overlap`` reading, the network, and what is made of
     its outputs run in threads of their own, each a frame or two ahead of the next: the same results, sooner. Close
@@ -116,11 +122,16 @@ def segment_frames(
     wish.check(model)
     if counter is not None and wish.task != "instances":
         raise InvalidValue(f"lines and zones: need --task instances, got {wish.task}: they count objects")
+    if every < 1 or (every > 1 and model.task != "instances"):
+        raise InvalidValue(
+            f"every: need 1 or more, and over 1 a model of instances; got {every}, {model.name}"
+        )
     clock = clock or StageClock()
     belt: _Belt = work_ahead if overlap else _in_turn
-    prepared = belt(_prepared(frames, model, clock))
+    prepared = belt(_prepared(frames, model, clock, every=every))
     answered = belt(_answered(prepared, model, clock))
-    results = belt(_finished(answered, _Finisher(model, wish, tracker=tracker, counter=counter, clock=clock)))
+    finisher = _Finisher(model, wish, tracker=tracker, counter=counter, clock=clock, carries=every > 1)
+    results = belt(_finished(answered, finisher))
     with closing(results):
         yield from results
 
@@ -132,34 +143,44 @@ def _in_turn(items: Iterable[_T]) -> Generator[_T]:
     yield from items
 
 
-def _prepared(frames: Iterable[Frame], model: Model, clock: StageClock) -> Generator[tuple[Frame, Prepared]]:
-    stream = iter(frames)
+_Answer: TypeAlias = tuple[Tensors, Placement]
+"""The network's outputs, and where the picture lay in its input."""
+
+
+def _prepared(
+    frames: Iterable[Frame], model: Model, clock: StageClock, *, every: int
+) -> Generator[tuple[Frame, Prepared | None]]:
+    """Each frame, prepared for the network where that is to look at it."""
+    stream, choice = iter(frames), KeyFrames(every)
     while True:
         with clock.stage("decode"):
             frame = next(stream, None)
         if frame is None:
             return
         with clock.stage("prepare"):
-            prepared = model.prepare(frame.image)
+            prepared = model.prepare(frame.image) if choice.looks_at(frame.image) else None
         yield frame, prepared
 
 
 def _answered(
-    prepared: Generator[tuple[Frame, Prepared]], model: Model, clock: StageClock
-) -> Generator[tuple[Frame, Tensors, Placement]]:
+    prepared: Generator[tuple[Frame, Prepared | None]], model: Model, clock: StageClock
+) -> Generator[tuple[Frame, _Answer | None]]:
     with closing(prepared):
         for frame, fed in prepared:
+            if fed is None:
+                yield frame, None
+                continue
             with clock.stage("network"):
                 outputs = model.infer(fed.inputs)
-            yield frame, outputs, fed.placement
+            yield frame, (outputs, fed.placement)
 
 
 def _finished(
-    answered: Generator[tuple[Frame, Tensors, Placement]], finisher: _Finisher
+    answered: Generator[tuple[Frame, _Answer | None]], finisher: _Finisher
 ) -> Generator[tuple[Frame, Prediction]]:
     with closing(answered):
-        for frame, outputs, placement in answered:
-            yield finisher.finish(frame, outputs, placement)
+        for frame, answer in answered:
+            yield frame, finisher.finish(frame, answer)
 
 
 class _Finisher:
@@ -173,29 +194,37 @@ class _Finisher:
         tracker: Tracker | None,
         counter: Counter | None,
         clock: StageClock,
+        carries: bool,
     ) -> None:
         self._model, self._wish, self._clock = model, wish, clock
         self._tracker = tracker if wish.task == "instances" else None
         self._counter = counter
+        self._carrier = MaskCarrier() if carries else None
         score = model.check_score(wish.score)
         self._least = score if self._tracker is None else self._tracker.start(score)
 
-    def finish(self, frame: Frame, outputs: Tensors, placement: Placement) -> tuple[Frame, Prediction]:
-        """The frame and its result."""
+    def finish(self, frame: Frame, answer: _Answer | None) -> Prediction:
+        """The result of a frame; without an answer of the network, what it found before, carried along."""
+        if answer is not None:
+            prediction = self._decoded(frame, *answer)
+        elif self._carrier is not None:
+            with self._clock.stage("track"):
+                prediction = self._carrier.carry(frame.image)
+        if self._counter is not None and isinstance(prediction, Instances):
+            prediction = self._counter.update(prediction)
+        with self._clock.stage("decode of results"):
+            return as_task(prediction, self._wish.task)
+
+    def _decoded(self, frame: Frame, outputs: Tensors, placement: Placement) -> Prediction:
         with self._clock.stage("decode of results"), single_threaded_blas():
             prediction = self._model.decode(outputs, placement, score=self._least)
             prediction = keep_classes(prediction, self._wish.classes)
-        with self._clock.stage("track"):
-            prediction = self._follow(prediction, frame)
-        with self._clock.stage("decode of results"):
-            return frame, as_task(prediction, self._wish.task)
-
-    def _follow(self, prediction: Prediction, frame: Frame) -> Prediction:
         if not isinstance(prediction, Instances):
             return prediction
-        if self._tracker is not None:
-            prediction = self._tracker.update(prediction, frame)
-        return prediction if self._counter is None else self._counter.update(prediction)
+        with self._clock.stage("track"):
+            if self._tracker is not None:
+                prediction = self._tracker.update(prediction, frame)
+            return prediction if self._carrier is None else self._carrier.note(frame.image, prediction)
 
 
 def run(

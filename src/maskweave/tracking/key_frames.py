@@ -1,0 +1,32 @@
+"""Which frames of a stream the network looks at."""
+
+from __future__ import annotations
+
+from maskweave.errors import InvalidValue
+from maskweave.tracking.cuts import CutDetector
+from maskweave.types.arrays import Image, Size
+
+
+class KeyFrames:
+    """Every N-th frame, the first of each scene, and the first of another size.
+
+    Raises `InvalidValue` for N under 1.
+    """
+
+    def __init__(self, every: int) -> None:
+        if every < 1:
+            raise InvalidValue(f"every: need 1 or more, got {every}")
+        self._every = every
+        self._since = 0
+        self._size: Size | None = None
+        self._cuts = CutDetector()
+
+    def looks_at(self, image: Image) -> bool:
+        """Whether the next frame, (H, W, 3) uint8 RGB, is one of them."""
+        if self._every == 1:
+            return True
+        size = image.shape[0], image.shape[1]
+        cut = self._cuts.update(image)
+        chosen = cut or size != self._size or self._since + 1 >= self._every
+        self._since, self._size = 0 if chosen else self._since + 1, size
+        return chosen

@@ -2,9 +2,9 @@
 
     python benchmarks/folder.py [--photos 1000] [--write FILE] [--plot PNG] [--short]
 
-Photos are drawn from those in scikit-image (the demo extra): parts at random, one megapixel each, JPEG. The whole job
-is the command `maskweave segment`: reading, network, masks, and writing what ``--save`` names. The network alone is fed
-the same photos, prepared before the clock starts.
+Photos are drawn from those in scikit-image (the demo extra): parts at random, one megapixel each, JPEG. The whole
+job is the command `maskweave segment`: reading, network, masks, and writing what ``--save`` names. The network alone
+is fed the same photos, prepared before the clock starts.
 """
 
 from __future__ import annotations

@@ -50,11 +50,11 @@ def test_short_side_with_a_limit(source, scaled, canvas):
 @pytest.mark.parametrize("size", [(480, 854), (1500, 2000), (481, 854), (960, 320), (300, 200)])
 def test_shrinking_by_halves_first_gives_nearly_what_shrinking_at_once_gives(size):
     rng = np.random.default_rng(0)
-    rough = rng.integers(0, 255, (size[0] // 8, size[1] // 8, 3), dtype=np.uint8)
+    rough = rng.integers(0, 255, (size[0] // 30, size[1] // 30, 3), dtype=np.uint8)
     image = cv2.resize(rough, size[::-1], interpolation=cv2.INTER_CUBIC)
     placement = Placement.letterbox(size, 160)
     at_once = cv2.resize(image, placement.scaled_size[::-1], interpolation=cv2.INTER_AREA)
     difference = placement.apply(image).astype(int) - at_once
     assert np.abs(difference).mean() < 1.5
-    assert np.abs(difference).max() < 20  # of edges as sharp as noise has them
-    assert abs(difference.mean()) < 0.1
+    assert np.abs(difference).max() <= 10
+    assert abs(difference.mean()) < 0.4  # halves are rounded up

@@ -131,6 +131,17 @@ def test_streaming_a_video(model, tmp_path):
     assert [each["image_id"] for result in results for each in result.to_coco()] == list(range(1, 7))
 
 
+def test_the_network_may_look_at_each_third_frame_of_a_video(model, tmp_path, monkeypatch):
+    looked = []
+    infer = model.model.infer
+    monkeypatch.setattr(model.model, "infer", lambda inputs: looked.append(1) or infer(inputs))
+    results = list(model.stream(film(tmp_path), every=3))
+    assert len(looked) == 2
+    assert [result.instances.track_ids.tolist() for result in results] == [[1]] * 6
+    with pytest.raises(InvalidValue, match="every: need 1 or more"):
+        model.stream(film(tmp_path), every=0)
+
+
 def test_segment_video(model, tmp_path):
     seen = []
     report = mw.segment_video(

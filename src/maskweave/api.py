@@ -22,7 +22,7 @@ from maskweave.outputs.files import atomic_file
 from maskweave.outputs.overlay import OverlayStyle, draw_overlay
 from maskweave.outputs.pictures import encode_masks_picture, encode_picture
 from maskweave.outputs.videos import ForegroundVideo, OverlayVideo
-from maskweave.pipeline import Report, Wish, as_task, segment_frames, write_results
+from maskweave.pipeline import Report, Wish, as_task, check_every, segment_frames, write_results
 from maskweave.propagation import propagate_frames
 from maskweave.sources.base import MAX_PIXELS, Source
 from maskweave.sources.find import find_sources
@@ -113,30 +113,39 @@ class Segmenter:
         classes: Sequence[str] = (),
         task: Task | None = None,
         track: bool = True,
+        every: int = 1,
         max_pixels: int = MAX_PIXELS,
         as_video: bool = False,
     ) -> Iterator[Result]:
         """Segment a video (or folder, camera, stream) frame by frame; yields results as they come.
 
         Memory stays constant. ``track`` gives the objects of a video ids that last, and with ``task`` "foreground"
-        finds what moves too (without it foreground is every instance). ``as_video`` reads a folder of pictures as
-        one video. Other arguments as for a call; wrong ones raise here, not at the first result.
+        finds what moves too (without it foreground is every instance). ``every`` N: the network looks at each N-th
+        frame of a video, and objects are carried along by optical flow in between. ``as_video`` reads a folder of
+        pictures as one video. Other arguments as for a call; wrong ones raise here, not at the first result.
         """
         wish = Wish(task or self.model.task, score, classes)
         wish.check(self.model)
+        check_every(every, self.model)
         sources: Sequence[Source] = (
             [source]
             if isinstance(source, Source)
             else list(find_sources([str(source)], max_pixels=max_pixels, as_video=as_video))
         )
-        return self._results(sources, wish, track=track)
+        return self._results(sources, wish, track=track, every=every)
 
-    def _results(self, sources: Sequence[Source], wish: Wish, *, track: bool) -> Iterator[Result]:
+    def _results(self, sources: Sequence[Source], wish: Wish, *, track: bool, every: int) -> Iterator[Result]:
         for source in sources:
             with source:
-                follow = follow_frames if track and source.info.kind != "image" else segment_frames
-                for frame, prediction in follow(source, self.model, wish):
-                    yield Result(frame, prediction, self.name)
+                if source.info.kind == "image":
+                    results = segment_frames(source, self.model, wish)
+                elif track:
+                    results = follow_frames(source, self.model, wish, every=every)
+                else:
+                    results = segment_frames(source, self.model, wish, every=every, overlap=True)
+                with closing(results):
+                    for frame, prediction in results:
+                        yield Result(frame, prediction, self.name)
 
     def close(self) -> None:
         """Free the engine."""

@@ -136,6 +136,14 @@ def segment_frames(
         yield from results
 
 
+def check_every(every: int, model: Model) -> None:
+    """Raise `InvalidValue` where the network cannot look at each ``every``-th frame only."""
+    if every < 1 or (every > 1 and model.task != "instances"):
+        raise InvalidValue(
+            f"every: need 1 or more, and over 1 a model of instances; got {every}, {model.name}"
+        )
+
+
 _Belt: TypeAlias = Callable[[Iterable[Any]], Generator[Any]]
 
 

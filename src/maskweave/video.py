@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import closing
 
 from maskweave.features import feature_network
@@ -21,20 +21,23 @@ def follow_frames(
     wish: Wish,
     *,
     counter: Counter | None = None,
+    every: int = 1,
     clock: StageClock | None = None,
-) -> Iterator[tuple[Frame, Prediction]]:
+) -> Generator[tuple[Frame, Prediction]]:
     """Yield each frame of one video with its result.
 
     Instances are tracked. Foreground is what moves and what the model knows, unless the wish names classes or a
-    score: then it is every pixel of those instances.
+    score: then it is every pixel of those instances. With ``every`` N the network looks at each N-th frame only, see
+    `pipeline.segment_frames`; motion is told from each frame to the next, so then foreground is instances too.
     """
     wish.check(model)
-    if wish.task == "foreground" and model.task == "instances" and not wish.classes and wish.score is None:
+    moves = every == 1 and not wish.classes and wish.score is None
+    if wish.task == "foreground" and model.task == "instances" and moves:
         with closing(feature_network()) as network:
             yield from foreground_frames(frames, model, network)
         return
     results = segment_frames(
-        frames, model, wish, tracker=MaskTracker(), counter=counter, clock=clock, overlap=True
+        frames, model, wish, tracker=MaskTracker(), counter=counter, every=every, clock=clock, overlap=True
     )
     with closing(results):
         yield from results

@@ -92,6 +92,22 @@ def moving(x):
     return image
 
 
+def test_of_a_video_each_third_frame_may_be_looked_at(model, tmp_path, monkeypatch, capfd):
+    from maskweave.models.compact import CompactModel
+
+    looked = []
+    infer = CompactModel.infer
+    monkeypatch.setattr(CompactModel, "infer", lambda self, inputs: looked.append(1) or infer(self, inputs))
+    images = [np.full((64, 96, 3), 255 * (index < 7), np.uint8) for index in range(7)]
+    clip = write_clip(tmp_path / "film.mp4", Clip(ticks=tuple(range(7)), size=(64, 96), images=images))
+    code, out, _ = run(
+        monkeypatch, capfd, "segment", clip, "-m", model, "-o", tmp_path / "out", "--every", "3", "--json"
+    )
+    assert code == 0
+    assert json.loads(out)["frames"] == 7
+    assert len(looked) == 3
+
+
 def test_foreground_of_a_video_is_a_binary_film_and_one_bit_pictures(model, tmp_path, monkeypatch, capfd):
     clip = film(tmp_path, 4)
     words = ("segment", clip, "-m", model, "-o", tmp_path / "out", "--task", "foreground")

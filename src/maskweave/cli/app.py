@@ -106,6 +106,13 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Look into sub-folders too.")] = False,
     as_video: Annotated[bool, typer.Option("--as-video", help="A folder of frames is one video.")] = False,
     track: Annotated[bool, typer.Option(help="In videos, give each object a number that lasts.")] = True,
+    every: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="In videos, look at each so manieth frame only, and carry objects along by optical flow in between.",
+        ),
+    ] = 1,
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after this many frames.")] = None,
     seconds: Annotated[
         float | None, typer.Option(min=0, help="Stop after this many seconds of video.")
@@ -154,6 +161,7 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         recursive=recursive,
         as_video=as_video,
         track=track,
+        every=every,
         frames=frames,
         seconds=seconds,
         fps=fps,

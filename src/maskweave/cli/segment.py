@@ -50,6 +50,7 @@ class Job:
     as_video: bool
     fps: float
     track: bool
+    every: int
     frames: int | None
     seconds: float | None
     max_pixels: int
@@ -224,10 +225,17 @@ def _write_results(job: Job, source: LazySource, model: Model, inputs: frozenset
         chosen = _limited(frames, job)
         report = Report()
         if job.track and info.kind != "image":
-            results = follow_frames(chosen, model, job.wish, counter=counter, clock=report.clock)
+            results = follow_frames(
+                chosen, model, job.wish, counter=counter, every=job.every, clock=report.clock
+            )
         else:
             results = segment_frames(
-                chosen, model, job.wish, clock=report.clock, overlap=info.kind != "image"
+                chosen,
+                model,
+                job.wish,
+                clock=report.clock,
+                every=1 if info.kind == "image" else job.every,
+                overlap=info.kind != "image",
             )
         write_results(
             results,

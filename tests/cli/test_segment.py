@@ -98,11 +98,8 @@ def test_of_a_video_each_third_frame_may_be_looked_at(model, tmp_path, monkeypat
     looked = []
     infer = CompactModel.infer
     monkeypatch.setattr(CompactModel, "infer", lambda self, inputs: looked.append(1) or infer(self, inputs))
-    images = [np.full((64, 96, 3), 255 * (index < 7), np.uint8) for index in range(7)]
-    clip = write_clip(tmp_path / "film.mp4", Clip(ticks=tuple(range(7)), size=(64, 96), images=images))
-    code, out, _ = run(
-        monkeypatch, capfd, "segment", clip, "-m", model, "-o", tmp_path / "out", "--every", "3", "--json"
-    )
+    words = ("-m", model, "-o", tmp_path / "out", "--every", "3", "--json")
+    code, out, _ = run(monkeypatch, capfd, "segment", film(tmp_path, 7), *words)
     assert code == 0
     assert json.loads(out)["frames"] == 7
     assert len(looked) == 3

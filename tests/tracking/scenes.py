@@ -1,6 +1,7 @@
 """Clips whose truth is known: coloured things that cross, hide, leave and enter under a camera that moves.
 
 `Scene` says what there is; `frames` draws it and gives the truth; `noisy` makes of the truth what a model would give.
+`seen` draws a single frame with plain boxes.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 
 import cv2
 import numpy as np
@@ -103,6 +105,7 @@ def trembling(mask, rng, jitter):
     return inside - outside + cv2.resize(waves, mask.shape[::-1], interpolation=cv2.INTER_CUBIC) > 0
 
 
+@cache
 def ground(seed):
     """A large textured floor, 1200 x 700, with 200 pixels before the origin."""
     rng = np.random.default_rng(seed)
@@ -191,3 +194,20 @@ def variable_rate():
 
 
 SCENES = {scene.__name__: scene for scene in (crossing, occluded, traffic, panned, variable_rate)}
+
+
+def box(x, y=60, *, width=40, height=30, score=0.9, class_id=0):
+    return x, y, width, height, score, class_id
+
+
+def seen(time, *boxes, size=(160, 320), colour=(200, 40, 40), floor=3):
+    """A frame with coloured boxes on a textured floor, and the instances a perfect model gives for it."""
+    image = window(ground(floor), (0, 0), size)
+    crops, corners = [], []
+    for x, y, width, height, *_ in boxes:
+        image[y : y + height, x : x + width] = colour
+        crops.append(np.ones((height, width), bool))
+        corners.append((x, y))
+    masks = Masks(crops, np.array(corners, int).reshape(-1, 2), size)
+    scores, classes = [each[4] for each in boxes], np.array([each[5] for each in boxes], int)
+    return Instances(masks, masks.boxes, scores, classes, NAMES), Frame(image, time=Fraction(time))

@@ -5,58 +5,34 @@ import numpy as np
 import pytest
 
 from maskweave.errors import InvalidValue
-from maskweave.evaluation.tracking import TrackingClip, score_tracking
 from maskweave.tracking import MaskTracker
 from maskweave.types import Frame, Instances, Masks
 from tests.tracking import scenes
 from tests.tracking.overlap import OverlapTracker
+from tests.tracking.scenes import box, seen
+from tests.tracking.scoring import ASKED, scored
 
-ASKED = 0.5
-FLOORS = {  # HOTA and IDF1 in percent that the tracker keeps and plain overlap does not reach
-    "crossing": (80, 88),
-    "occluded": (75, 80),
-    "traffic": (80, 88),
-    "panned": (78, 88),
-    "variable_rate": (75, 85),
+FLOORS = {  # HOTA and IDF1 in percent, over three draws, that the tracker keeps and plain overlap does not reach
+    "crossing": (86, 94),
+    "occluded": (
+        80,
+        86,
+    ),  # 85 and 92; in one draw of fourteen an object comes out of hiding with a new number
+    "traffic": (84, 91),
+    "panned": (82, 93),
+    "variable_rate": (82, 91),
 }
-
-
-def scored(tracker, scene, seed=1):
-    rng, clip = np.random.default_rng(seed), TrackingClip()
-    least = tracker.start(ASKED)
-    for frame, truth in scenes.frames(scene):
-        found = scenes.noisy(truth, rng)
-        clip.add(truth, tracker.update(found[found.scores >= least], frame))
-    return score_tracking([clip])
 
 
 @pytest.mark.parametrize("name", FLOORS)
 def test_identities_last_where_plain_overlap_loses_them(name):
     pytest.importorskip("trackeval", reason="HOTA needs the library trackeval")
-    scene = scenes.SCENES[name]()
-    ours, plain = scored(MaskTracker(), scene), scored(OverlapTracker(), scene)
+    ours, plain = scored(MaskTracker, name), scored(OverlapTracker, name)
     hota, idf1 = FLOORS[name]
     assert 100 * ours.hota >= hota > 100 * plain.hota
     assert 100 * ours.idf1 >= idf1 > 100 * plain.idf1
     assert ours.mota > plain.mota
     assert ours.switches < plain.switches
-
-
-def box(x, y=60, *, width=40, height=30, score=0.9, class_id=0):
-    return x, y, width, height, score, class_id
-
-
-def seen(time, *boxes, size=(160, 320), colour=(200, 40, 40), ground=3):
-    """A frame with coloured boxes on a textured floor, and the instances a perfect model gives for it."""
-    image = scenes.window(scenes.ground(ground), (0, 0), size)
-    crops, corners = [], []
-    for x, y, width, height, *_ in boxes:
-        image[y : y + height, x : x + width] = colour
-        crops.append(np.ones((height, width), bool))
-        corners.append((x, y))
-    masks = Masks(crops, np.array(corners, int).reshape(-1, 2), size)
-    scores, classes = [each[4] for each in boxes], np.array([each[5] for each in boxes], int)
-    return Instances(masks, masks.boxes, scores, classes, scenes.NAMES), Frame(image, time=Fraction(time))
 
 
 def ids(tracker, time, *boxes, **look):
@@ -148,7 +124,7 @@ def test_a_cut_ends_all_tracks_and_numbers_are_not_used_again():
     for index in range(5):
         assert ids(tracker, index * 0.04, box(100)) == [1]
     for index in range(5, 8):
-        found, frame = seen(index * 0.04, box(100), ground=9)
+        found, frame = seen(index * 0.04, box(100), floor=9)
         other = Frame((frame.image * np.array([0.3, 0.6, 1.0])).astype(np.uint8), time=frame.time)
         assert tracker.update(found, other).track_ids.tolist() == [2]
 

@@ -1,6 +1,6 @@
 """Tracking: HOTA, IDF1, MOTA and switches on drawn clips, flicker, and milliseconds per frame.
 
-    python benchmarks/tracking.py [--seeds N] [--davis FOLDER] [--frames N]
+    python benchmarks/tracking.py [--seeds N] [--davis FOLDER [--clips NAMES] [--frames N]]
 
 Clips are those of the tests (crossing, hidden, entering and leaving objects, a camera that swings, a variable
 frame rate), with objects missed, unsure, false and of the wrong class, and outlines that tremble. The plain
@@ -8,8 +8,9 @@ reference matches by mask overlap with the frame before; trackers of the package
 is installed.
 
 Flicker is the mean over tracks and frames of 1 - IoU of a mask and the one before it, laid middle on middle.
-FOLDER has a folder of JPEG frames per clip; the model in the package segments them. Time is the processor's own, of
-one thread, median over frames, so that a busy machine counts less.
+FOLDER has a folder of JPEG frames per clip; the model in the package segments the first N of those NAMED (comma-
+separated; all when none is). Time is the processor's own, of one thread, median over frames, so that a busy machine
+counts less.
 """
 
 from __future__ import annotations
@@ -31,8 +32,7 @@ from maskweave.evaluation.tracking import TrackingClip, score_tracking
 from maskweave.ops.iou import mask_iou
 from maskweave.ops.shift import shift_masks
 from maskweave.pipeline import Wish, segment_frames
-from maskweave.tracking import MaskTracker, Tracker
-from maskweave.tracking.trackers_package import NAMES, PackageTracker
+from maskweave.tracking import TRACKERS, MaskTracker, Tracker
 from maskweave.types import Frame, Instances, Masks
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -47,6 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--davis", type=Path)
+    parser.add_argument("--clips", type=lambda text: text.split(","))
     parser.add_argument("--frames", type=int, default=40)
     options = parser.parse_args()
     cv2.setNumThreads(1)
@@ -59,28 +60,29 @@ def main() -> None:
             row(clip, name, collected)
     for name, collected in every.items():
         row("all", name, collected)
-    raw, steady = flicker(drawn_results(False)), flicker(drawn_results(True))
-    print(
-        f"\nflicker, drawn clips: raw {raw:.4f}, steady {steady:.4f}, {100 * (1 - steady / raw):.0f} % less"
-    )
+    print()
+    tell_flicker("drawn traffic", flicker(drawn_results(False)), flicker(drawn_results(True)))
     if options.davis:
-        for folder in sorted(each for each in options.davis.iterdir() if each.is_dir()):
-            raw, steady = (flicker(real_results(folder, options.frames, on)) for on in (False, True))
-            print(f"flicker, {folder.name}: raw {raw:.4f}, steady {steady:.4f}", flush=True)
+        names = options.clips or sorted(each.name for each in options.davis.iterdir() if each.is_dir())
+        for name in names:
+            raw, steady = (
+                flicker(real_results(options.davis / name, options.frames, on)) for on in (False, True)
+            )
+            tell_flicker(name, raw, steady)
     print_speed()
 
 
 def trackers() -> dict[str, Callable[[], Tracker]]:
     """What is compared."""
-    makers: dict[str, Callable[[], Tracker]] = {"maskweave": MaskTracker, "plain overlap": OverlapTracker}
-    for name in NAMES:
+    makers: dict[str, Callable[[], Tracker]] = {}
+    for name, make in TRACKERS.items():
         try:
-            PackageTracker(name)
+            make()
         except MissingDependency as error:
             print(error)
-            continue
-        makers[name] = lambda name=name: PackageTracker(name)
-    return makers
+        else:
+            makers[name] = make
+    return makers | {"plain overlap": OverlapTracker}
 
 
 def one_scene(
@@ -130,6 +132,12 @@ def real_results(folder: Path, frames: int, steady: bool) -> Iterator[Instances]
             pictures, segmenter.model, Wish(), tracker=MaskTracker(steady_masks=steady)
         ):
             yield result
+
+
+def tell_flicker(clip: str, raw: float, steady: float) -> None:
+    """One line: the flicker of masks as they came and as they are shown."""
+    less = f"{100 * (1 - steady / raw):.0f} % less" if raw else "nothing seen twice"
+    print(f"flicker, {clip}: raw {raw:.4f}, steady {steady:.4f}, {less}", flush=True)
 
 
 def flicker(results: Iterator[Instances]) -> float:

@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 import maskweave as mw
-from maskweave.errors import InvalidValue, OutputError, SourceNotFound, UnreadableImage
+from maskweave.errors import InvalidValue, MissingDependency, OutputError, SourceNotFound, UnreadableImage
+from maskweave.outputs.videos import OverlayVideo
+from maskweave.tracking import MaskTracker
 from tests.clips import Clip, write_clip
 from tests.models.tiny import save_tiny_model
 
@@ -140,6 +142,54 @@ def test_the_network_may_look_at_each_third_frame_of_a_video(model, tmp_path, mo
     assert [result.instances.track_ids.tolist() for result in results] == [[1]] * 6
     with pytest.raises(InvalidValue, match="every: need 1 or more"):
         model.stream(film(tmp_path), every=0)
+
+
+class Sevens:
+    """A tracker that calls every object 7."""
+
+    def start(self, score):
+        return score
+
+    def update(self, instances, frame):
+        return instances.replace(track_ids=np.full(len(instances), 7))
+
+
+def test_a_tracker_is_chosen_by_name(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("maskweave.tracking.TRACKERS", {"maskweave": MaskTracker, "sevens": Sevens})
+    results = model.stream(film(tmp_path), tracker="sevens")
+    assert [result.instances.track_ids.tolist() for result in results] == [[7]] * 6
+    seen, write = [], OverlayVideo.write
+    monkeypatch.setattr(
+        OverlayVideo, "write", lambda self, *result: seen.append(result[1]) or write(self, *result)
+    )
+    mw.segment_video(film(tmp_path), tmp_path / "out.mp4", model=model, tracker="sevens")
+    assert [found.track_ids.tolist() for found in seen] == [[7]] * 6
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"tracker": "sort"}, "need one of maskweave, bytetrack, botsort, got 'sort'"),
+        (
+            {"tracker": "botsort", "task": "foreground"},
+            "tracker botsort: needs --task instances, got foreground",
+        ),
+        ({"tracker": "botsort", "track": False}, "tracker botsort: needs tracking"),
+    ],
+)
+def test_a_tracker_that_cannot_be_is_told_at_once(model, tmp_path, choice, message):
+    with pytest.raises(InvalidValue, match=message):
+        model.stream(film(tmp_path), **choice)
+    if "track" not in choice:
+        with pytest.raises(InvalidValue, match=message):
+            mw.segment_video(film(tmp_path), tmp_path / "out.mp4", model=model, **choice)
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_a_tracker_that_is_not_installed_is_told_at_once(model, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "supervision", None)
+    with pytest.raises(MissingDependency, match=r"maskweave\[trackers\]"):
+        model.stream(film(tmp_path), tracker="bytetrack")
 
 
 def test_segment_video(model, tmp_path):

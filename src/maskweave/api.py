@@ -27,13 +27,14 @@ from maskweave.propagation import propagate_frames
 from maskweave.sources.base import MAX_PIXELS, Source
 from maskweave.sources.find import find_sources
 from maskweave.sources.images import ImageSource
+from maskweave.tracking import OURS
 from maskweave.types.arrays import Array, Image
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
 from maskweave.types.prediction import Prediction, Task
 from maskweave.types.prompt import Box, Point, Prompt
 from maskweave.types.semantic import SemanticMap
-from maskweave.video import follow_frames
+from maskweave.video import check_tracker, follow_frames
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -105,7 +106,7 @@ class Segmenter:
         ((frame, prediction),) = segment_frames(source, self.model, wish)
         return Result(frame, prediction, self.name)
 
-    def stream(
+    def stream(  # noqa: PLR0913 - each is a choice of the caller
         self,
         source: str | Path | Source,
         *,
@@ -113,6 +114,7 @@ class Segmenter:
         classes: Sequence[str] = (),
         task: Task | None = None,
         track: bool = True,
+        tracker: str = OURS,
         every: int = 1,
         max_pixels: int = MAX_PIXELS,
         as_video: bool = False,
@@ -120,27 +122,33 @@ class Segmenter:
         """Segment a video (or folder, camera, stream) frame by frame; yields results as they come.
 
         Memory stays constant. ``track`` gives the objects of a video ids that last, and with ``task`` "foreground"
-        finds what moves too (without it foreground is every instance). ``every`` N: the network looks at each N-th
+        finds what moves too (without it foreground is every instance). ``tracker``: "maskweave", or "bytetrack" or
+        "botsort", which follow boxes and need the extra ``[trackers]``. ``every`` N: the network looks at each N-th
         frame of a video, and objects are carried along by optical flow in between. ``as_video`` reads a folder of
         pictures as one video. Other arguments as for a call; wrong ones raise here, not at the first result.
+
+        Raises `InvalidValue`, or `MissingDependency` for a tracker that is not installed.
         """
         wish = Wish(task or self.model.task, score, classes)
         wish.check(self.model)
         check_every(every, self.model)
+        check_tracker(tracker, wish.task, track=track)
         sources: Sequence[Source] = (
             [source]
             if isinstance(source, Source)
             else list(find_sources([str(source)], max_pixels=max_pixels, as_video=as_video))
         )
-        return self._results(sources, wish, track=track, every=every)
+        return self._results(sources, wish, tracker=tracker if track else None, every=every)
 
-    def _results(self, sources: Sequence[Source], wish: Wish, *, track: bool, every: int) -> Iterator[Result]:
+    def _results(
+        self, sources: Sequence[Source], wish: Wish, *, tracker: str | None, every: int
+    ) -> Iterator[Result]:
         for source in sources:
             with source:
                 if source.info.kind == "image":
                     results = segment_frames(source, self.model, wish)
-                elif track:
-                    results = follow_frames(source, self.model, wish, every=every)
+                elif tracker is not None:
+                    results = follow_frames(source, self.model, wish, tracker=tracker, every=every)
                 else:
                     results = segment_frames(source, self.model, wish, every=every, overlap=True)
                 with closing(results):
@@ -278,7 +286,7 @@ def _propagated(source: Source, prompt: Prompt) -> Iterator[Result]:
             yield Result(frame, prediction, network.name)
 
 
-def segment_video(
+def segment_video(  # noqa: PLR0913 - each is a choice of the caller
     source: str | Path,
     destination: str | Path,
     *,
@@ -286,14 +294,16 @@ def segment_video(
     score: float | None = None,
     classes: Sequence[str] = (),
     task: Task = "instances",
+    tracker: str = OURS,
     style: OverlayStyle | None = None,
     progress: Callable[[Frame], None] | None = None,
 ) -> Report:
     """Segment a video file and write it again with the result drawn over it: H.264, sound and times kept.
 
     ``task`` "foreground" writes the foreground in white on black. ``destination`` must end in ``.mp4``, must not be
-    the source, and appears only when it is whole. ``model`` None takes the one in the package. Returns what was
-    done, with warnings. Raises `SourceError`, `OutputError`, or `InvalidValue` for a wrong argument.
+    the source, and appears only when it is whole. ``model`` None takes the one in the package; ``tracker`` as for
+    `Segmenter.stream`. Returns what was done, with warnings. Raises `SourceError`, `OutputError`,
+    `MissingDependency`, or `InvalidValue` for a wrong argument.
     """
     from maskweave.sources.video import VideoSource  # PyAV takes a third of a second to load
 
@@ -301,6 +311,7 @@ def segment_video(
     if destination.suffix.lower() != ".mp4":
         raise InvalidValue(f"{destination}: need a name that ends in .mp4")
     wish = Wish(task, score, classes)
+    check_tracker(tracker, task)
     with ExitStack() as stack:
         segmenter = stack.enter_context(load()) if model is None else model
         video = stack.enter_context(VideoSource(Path(source)))
@@ -316,7 +327,7 @@ def segment_video(
         kind = ForegroundVideo if task == "foreground" else OverlayVideo
         report = Report()
         write_results(
-            follow_frames(video, segmenter.model, wish, clock=report.clock),
+            follow_frames(video, segmenter.model, wish, tracker=tracker, clock=report.clock),
             report=report,
             writers=[kind(target, target.checked(destination))],
             progress=progress,

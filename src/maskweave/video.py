@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from contextlib import closing
 
+from maskweave.errors import InvalidValue
 from maskweave.features import feature_network
 from maskweave.foreground import foreground_frames
 from maskweave.models.base import Model
 from maskweave.pipeline import StageClock, Wish, segment_frames
+from maskweave.tracking import OURS, make_tracker
 from maskweave.tracking.counting import Counter
-from maskweave.tracking.mask_tracker import MaskTracker
 from maskweave.types.frame import Frame
-from maskweave.types.prediction import Prediction
+from maskweave.types.prediction import Prediction, Task
 
 
 def follow_frames(
@@ -20,15 +21,17 @@ def follow_frames(
     model: Model,
     wish: Wish,
     *,
+    tracker: str = OURS,
     counter: Counter | None = None,
     every: int = 1,
     clock: StageClock | None = None,
 ) -> Generator[tuple[Frame, Prediction]]:
     """Yield each frame of one video with its result.
 
-    Instances are tracked. Foreground is what moves and what the model knows, unless the wish names classes or a
-    score: then it is every pixel of those instances. With ``every`` N the network looks at each N-th frame only, see
-    `pipeline.segment_frames`; motion is told from each frame to the next, so then foreground is instances too.
+    Instances are tracked by the ``tracker`` of that name (see `tracking.TRACKERS`). Foreground is what moves and what
+    the model knows, unless the wish names classes or a score: then it is every pixel of those instances. With
+    ``every`` N the network looks at each N-th frame only, see `pipeline.segment_frames`; motion is told from each
+    frame to the next, so then foreground is instances too.
     """
     wish.check(model)
     moves = every == 1 and not wish.classes and wish.score is None
@@ -37,7 +40,23 @@ def follow_frames(
             yield from foreground_frames(frames, model, network)
         return
     results = segment_frames(
-        frames, model, wish, tracker=MaskTracker(), counter=counter, every=every, clock=clock, overlap=True
+        frames,
+        model,
+        wish,
+        tracker=make_tracker(tracker),
+        counter=counter,
+        every=every,
+        clock=clock,
+        overlap=True,
     )
     with closing(results):
         yield from results
+
+
+def check_tracker(name: str, task: Task, *, track: bool = True) -> None:
+    """Raise what `tracking.make_tracker` raises, and `InvalidValue` for a chosen tracker with nothing to follow."""
+    if name != OURS and task != "instances":
+        raise InvalidValue(f"tracker {name}: needs --task instances, got {task}: it follows objects")
+    if name != OURS and not track:
+        raise InvalidValue(f"tracker {name}: needs tracking, which is turned off")
+    make_tracker(name)

@@ -19,6 +19,7 @@ from maskweave.cli import main
 from maskweave.cli.app import app
 from maskweave.outputs import files
 from maskweave.outputs.video import VideoWriter
+from maskweave.tracking import TRACKERS, MaskTracker, make_tracker
 from tests.clips import Clip, write_clip, write_tone
 from tests.models.tiny import save_tiny_model
 
@@ -77,6 +78,28 @@ def test_a_video_keeps_frames_sound_and_ids(model, tmp_path, monkeypatch, capfd)
         assert container.streams.video[0].codec_context.name == "h264"
         assert container.streams.audio
         assert sum(1 for _ in container.decode(video=0)) == 12
+
+
+@pytest.mark.parametrize("name", ["maskweave", "bytetrack", "botsort"])
+def test_a_tracker_can_be_chosen(name, model, tmp_path, monkeypatch, capfd):
+    made = []
+    monkeypatch.setattr("maskweave.tracking.TRACKERS", dict.fromkeys(TRACKERS, MaskTracker))
+    monkeypatch.setattr("maskweave.video.make_tracker", lambda name: made.append(name) or make_tracker(name))
+    words = ("segment", film(tmp_path, 4), "-m", model, "-o", tmp_path / "out", "--save", "coco")
+    code, _, err = run(monkeypatch, capfd, *words, "--tracker", name)
+    assert (code, made) == (0, [name, name]), err  # to see whether it can be had, and for the film
+    coco = json.loads((tmp_path / "out" / "film.json").read_text())
+    assert [each["track_id"] for each in coco["annotations"]] == [1] * 4
+
+
+def test_a_tracker_that_is_not_installed_is_told_in_one_line(model, tmp_path, monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, "supervision", None)
+    words = ("segment", film(tmp_path, 2), "-m", model, "-o", tmp_path / "out", "--tracker", "bytetrack")
+    assert run(monkeypatch, capfd, *words) == (
+        1,
+        "",
+        "maskweave: tracker bytetrack needs the package trackers: pip install 'maskweave[trackers]'\n",
+    )
 
 
 def film(folder, frames, audio=None):
@@ -404,6 +427,8 @@ def test_a_cut_out_photo(photo, model, tmp_path, monkeypatch, capfd):
         (("--line", "0,0,9,9", "--no-track"), "need tracking, got --no-track"),
         (("--line", "0,0,9,9", "--task", "foreground"), "need --task instances, got foreground"),
         (("--save", "tracks", "--no-track"), "need objects with track ids"),
+        (("--tracker", "botsort", "--no-track"), "tracker botsort: needs tracking, which is turned off"),
+        (("--tracker", "botsort", "--task", "foreground"), "needs --task instances, got foreground"),
     ],
 )
 def test_wrong_values_of_video_outputs_are_told_in_one_line(

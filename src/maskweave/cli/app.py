@@ -47,6 +47,14 @@ class ColourBy(StrEnum):
     class_ = "class"
 
 
+class TrackerName(StrEnum):
+    """What gives objects their numbers."""
+
+    maskweave = "maskweave"
+    bytetrack = "bytetrack"
+    botsort = "botsort"
+
+
 ModelOption = Annotated[
     str,
     typer.Option(
@@ -113,6 +121,10 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
             help="In videos, look at each so manieth frame only, and carry objects along by optical flow in between.",
         ),
     ] = 1,
+    tracker: Annotated[
+        TrackerName,
+        typer.Option(help="What numbers the objects; all but maskweave need the extra [trackers]."),
+    ] = TrackerName.maskweave,
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after this many frames.")] = None,
     seconds: Annotated[
         float | None, typer.Option(min=0, help="Stop after this many seconds of video.")
@@ -162,6 +174,7 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         as_video=as_video,
         track=track,
         every=every,
+        tracker=tracker.value,
         frames=frames,
         seconds=seconds,
         fps=fps,

@@ -31,7 +31,7 @@ from maskweave.tracking.counting import Counter, parse_line, parse_zone
 from maskweave.types.counts import Counts
 from maskweave.types.frame import Frame
 from maskweave.types.prediction import Task
-from maskweave.video import follow_frames
+from maskweave.video import check_tracker, follow_frames
 
 _OUTPUT = Path("maskweave-out")
 
@@ -51,6 +51,7 @@ class Job:
     fps: float
     track: bool
     every: int
+    tracker: str
     frames: int | None
     seconds: float | None
     max_pixels: int
@@ -95,6 +96,7 @@ class Job:
         """Raise `InvalidValue` for a wrong call, before anything is loaded."""
         check_formats(self.save, task=self.task)
         _ = self.wish, self.style, self.behind
+        check_tracker(self.tracker, self.task, track=self.track)
         if self.background is not None and "cutout" not in (self.save or ()):
             raise InvalidValue("--background: is for cut-outs; add --save cutout")
         if self.counter("video") is None:
@@ -226,7 +228,13 @@ def _write_results(job: Job, source: LazySource, model: Model, inputs: frozenset
         report = Report()
         if job.track and info.kind != "image":
             results = follow_frames(
-                chosen, model, job.wish, counter=counter, every=job.every, clock=report.clock
+                chosen,
+                model,
+                job.wish,
+                tracker=job.tracker,
+                counter=counter,
+                every=job.every,
+                clock=report.clock,
             )
         else:
             results = segment_frames(

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from typing import Any
 
 import numpy as np
 
 from maskweave.errors import InvalidValue, MissingDependency
+from maskweave.types.arrays import FloatArray, Size
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
 
 _CLASSES = {"bytetrack": "ByteTrackTracker", "botsort": "BoTSORTTracker"}
-NAMES = tuple(_CLASSES)
+_SILENT = (
+    logging.NullHandler()
+)  # botsort logs each frame whose camera motion it cannot tell, and goes without
+_GOOD = 0.6  # the score from which on the package by itself calls an object good
+_NOMINAL = 1 / 30  # seconds of the package's clock between frames: what its constants are made for
+_FASTEST = 1 / 240  # seconds: closer frames do not tell a stream's rate
+_PATIENCE = 1.0  # seconds that a hidden object is waited for
+_SLACK = 1.5  # steps between frames that are waited at least, or a slow stream would give no numbers
 
 
 class PackageTracker:
     """Follows boxes with one of ``trackers``: bytetrack, or botsort, which allows for the camera.
 
-    ``options`` go to its constructor; without them an object has a number from its first sighting, scores from the
-    asked one on begin a track, and hidden objects are waited for a second. Objects it gives no number are left out.
+    It does not look at masks, colours or classes. An object has a number from its second sighting on, with botsort
+    in a stream's first frame at once; objects without one are left out. A hidden object is waited for a second.
+    When the picture's size changes or time runs backwards, tracks end. Numbers are never used again.
 
     Raises `InvalidValue` for another name, `MissingDependency` when the package is not installed.
     """
 
-    def __init__(self, name: str = "bytetrack", *, options: dict[str, Any] | None = None) -> None:
+    def __init__(self, name: str) -> None:
         if name not in _CLASSES:
-            raise InvalidValue(f"tracker: need one of {', '.join(NAMES)}, got {name!r}")
+            raise InvalidValue(f"tracker: need one of {', '.join(_CLASSES)}, got {name!r}")
         try:
             import supervision
             import trackers
@@ -33,41 +44,66 @@ class PackageTracker:
             raise MissingDependency(
                 f"tracker {name} needs the package trackers: pip install 'maskweave[trackers]'"
             ) from error
+        logging.getLogger("trackers").addHandler(_SILENT)
         self._detections = supervision.Detections
         self._make = getattr(trackers, _CLASSES[name])
-        self._options = options
         self._takes_picture = name == "botsort"
+        self._least = 0.0
         self._tracker: Any = None
+        self._size: Size | None = None
+        self._time = self._told = 0.0  # seconds of the stream and of the package's clock at the last frame
+        self._step: float | None = None  # seconds of the stream between the last two frames
+        self._pace = 1.0  # seconds of the package's clock in one of the stream
+        self._first_id = self._next_id = 1
 
     def start(self, score: float) -> float:
-        """Make the tracker; see `Tracker`."""
-        options = self._options
-        if options is None:
-            options = {
-                "lost_track_buffer": 30,  # at 30 frames a second, which is the package's unit of time
-                "track_activation_threshold": score,
-                "high_conf_det_threshold": score,
-                "minimum_consecutive_frames": 1,
-            }
-        self._tracker = self._make(**options)
+        """Objects begin a track from ``score`` on and continue one from half of it; see `Tracker`."""
+        self._least = score
         return score / 2
 
     def update(self, instances: Instances, frame: Frame) -> Instances:
-        """Return the objects that it gave a number, in the order they came; see `Tracker`."""
-        if self._tracker is None:
-            self.start(0.0)
+        """Return the objects that have a number, in the order they came; see `Tracker`."""
+        self._go_to(frame)
         found = self._detections(
             xyxy=instances.boxes.astype(np.float32),
-            confidence=instances.scores.astype(np.float32),
-            class_id=instances.class_ids,
+            confidence=_as_it_knows_them(instances.scores, self._least),
             data={"row": np.arange(len(instances))},
         )
         picture = {"frame": frame.image[..., ::-1]} if self._takes_picture else {}
-        tracked = self._tracker.update(found, timestamp=float(frame.time), **picture)
-        if not len(tracked):
-            return instances[:0].replace(track_ids=np.zeros(0, np.int64))
-        numbered = np.flatnonzero(tracked.tracker_id >= 0)
-        rows = np.asarray(tracked.data["row"])[numbered]
-        order = np.argsort(rows)
-        ids = tracked.tracker_id[numbered][order].astype(np.int64) + 1
-        return instances[rows[order]].replace(track_ids=ids)
+        tracked = self._tracker.update(found, timestamp=self._told, **picture)
+        ids = np.full(len(instances), -1, np.int64)
+        ids[np.asarray(tracked.data.get("row", ()), np.int64)] = tracked.tracker_id
+        rows = np.flatnonzero(ids >= 0)
+        numbered = instances[rows].replace(track_ids=ids[rows] + self._first_id)
+        self._next_id = max(self._next_id, self._first_id + int(ids.max(initial=-1)) + 1)
+        return numbered
+
+    def _go_to(self, frame: Frame) -> None:
+        """Move the package's clock to the frame, or begin anew where no track can go on."""
+        time = float(frame.time)
+        passed = time - self._time
+        self._time = time
+        if self._tracker is None or passed < 0 or frame.size != self._size:
+            self._begin_anew(frame.size)
+            return
+        if self._step is None:
+            self._step, self._pace = passed, _NOMINAL / max(passed, _FASTEST)
+        self._tracker.maximum_time_without_update = self._pace * max(_PATIENCE, _SLACK * self._step)
+        self._step = passed
+        # its clock never stands still: it would warn, and not take low scores
+        self._told = max(self._told + self._pace * passed, math.nextafter(self._told, math.inf))
+
+    def _begin_anew(self, size: Size) -> None:
+        self._tracker = self._make(
+            track_activation_threshold=_GOOD,
+            high_conf_det_threshold=_GOOD,
+            minimum_consecutive_frames=1,
+        )
+        self._size, self._told, self._step = size, 0.0, None
+        self._first_id = self._next_id
+
+
+def _as_it_knows_them(scores: FloatArray, least: float) -> FloatArray:
+    """Scores on the package's scale, where ``least`` is `_GOOD`: botsort multiplies overlap by them."""
+    better = _GOOD + (1 - _GOOD) * (scores - least) / max(1 - least, 1e-9)
+    return np.where(scores >= least, better, _GOOD * scores / max(least, 1e-9))

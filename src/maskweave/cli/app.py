@@ -207,6 +207,22 @@ def pull_model(name: str, debug: DebugOption = False) -> None:
         models.pull_one(name)
 
 
+@models_app.command("import")
+def import_model(
+    graph: Annotated[Path, typer.Argument(help="A frozen graph (.pb) of Mask R-CNN inception v2.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The .onnx file.  [default: beside the graph]")
+    ] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Make an ONNX model of a TensorFlow graph, for engines that are faster than OpenCV."""
+    from maskweave.cli import models
+    from maskweave.cli.stopping import interruptible
+
+    with interruptible():
+        models.import_one(graph, output)
+
+
 @models_app.command("verify")
 def verify_models() -> None:
     """Check the hash of every model on this machine."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
+from maskweave.catalogue.derived import derived_model
 from maskweave.catalogue.download import Progress, pull
 from maskweave.catalogue.entries import Entry, find
-from maskweave.errors import InvalidValue, NotAModel, UnknownLayout, UnknownModel
+from maskweave.errors import InvalidValue, MissingDependency, NotAModel, UnknownLayout, UnknownModel
 from maskweave.models import compact, mask_rcnn_onnx, mask_rcnn_tf
 from maskweave.models.base import Model
+from maskweave.models.importing import VERSION, import_frozen_graph
 from maskweave.runtimes.base import Runtime, RuntimeInfo, TensorSpec
 
 FAMILIES: Mapping[str, ModuleType] = MappingProxyType(
@@ -111,17 +114,29 @@ def _load_entry(entry: Entry, files: tuple[Path, ...], options: EngineOptions, s
 
 def _open_entry(entry: Entry, files: tuple[Path, ...], options: EngineOptions) -> Runtime:
     if entry.family == "mask_rcnn_tf":
-        return _opencv(files[0], options, text_graph=files[1], verified=True)
+        return _open_classic(files[0], files[1], options)
     if options.engine == "opencv":
         return _opencv(files[0], options, text_graph=None, verified=True)
     return _onnxruntime(files[0], options)
 
 
-def _onnxruntime(path: Path, options: EngineOptions) -> Runtime:
+def _open_classic(frozen: Path, text_graph: Path, options: EngineOptions) -> Runtime:
+    """The imported model; the graph itself where OpenCV is asked for, or onnx is not there to import it."""
+    if options.engine != "opencv":
+        try:
+            return _onnxruntime(derived_model(frozen, version=VERSION, make=import_frozen_graph), options)
+        except MissingDependency as error:
+            if options.engine is not None:
+                raise
+            warnings.warn(f"{frozen.name} runs on OpenCV, at half the speed: {error}", stacklevel=2)
+    return _opencv(frozen, options, text_graph=text_graph, verified=True)
+
+
+def _onnxruntime(model: Path | bytes, options: EngineOptions) -> Runtime:
     from maskweave.runtimes.onnxruntime import OnnxRuntime
 
     return OnnxRuntime(
-        path, device=options.device, threads=options.threads, shares_cores=options.shares_cores
+        model, device=options.device, threads=options.threads, shares_cores=options.shares_cores
     )
 
 
@@ -129,7 +144,10 @@ def _opencv(path: Path, options: EngineOptions, *, text_graph: Path | None, veri
     from maskweave.runtimes.opencv import OpenCVRuntime
 
     if options.engine == "onnxruntime":
-        raise InvalidValue(f"engine: {path.name} is a TensorFlow graph, which only opencv runs here")
+        raise InvalidValue(
+            f"engine: {path.name} is a TensorFlow graph, which only opencv runs; for another engine make an ONNX "
+            f"model of it: maskweave models import {path.name}"
+        )
     return OpenCVRuntime(
         path,
         text_graph=text_graph,
@@ -147,7 +165,8 @@ def _text_graph_of(path: Path) -> Path:
     if len(beside) != 1:
         raise NotAModel(
             f"{path.name}: OpenCV needs the text graph of a TensorFlow model; put {same.name} beside it "
-            f"({len(beside)} .pbtxt files are there)"
+            f"({len(beside)} .pbtxt files are there), or make an ONNX model of it: "
+            f"maskweave models import {path.name}"
         )
     return beside[0]
 

@@ -86,7 +86,7 @@ def test_a_frozen_graph_needs_its_text_graph(tmp_path):
 
 
 def test_options_that_a_model_does_not_have(tmp_path):
-    with pytest.raises(InvalidValue, match="engine: need onnxruntime or opencv, got 'abacus'"):
+    with pytest.raises(InvalidValue, match="engine: need onnxruntime, opencv or openvino, got 'abacus'"):
         EngineOptions(engine="abacus")
     (tmp_path / "frozen.pb").write_bytes(b"\x0a\x00")
     (tmp_path / "frozen.pbtxt").write_text("")

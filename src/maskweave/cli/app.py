@@ -57,7 +57,7 @@ DeviceOption = Annotated[
     str, typer.Option(help="cpu, cuda, …; fails when the device does not serve the model.")
 ]
 EngineOption = Annotated[
-    str | None, typer.Option(help="onnxruntime or opencv; by default what the model needs.")
+    str | None, typer.Option(help="onnxruntime, opencv or openvino; by default what the model needs.")
 ]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads of the engine.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

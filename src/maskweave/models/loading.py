@@ -44,8 +44,8 @@ class EngineOptions:
 
     def __post_init__(self) -> None:
         """Check the engine's name."""
-        if self.engine not in (None, "onnxruntime", "opencv"):
-            raise InvalidValue(f"engine: need onnxruntime or opencv, got {self.engine!r}")
+        if self.engine not in (None, "onnxruntime", "opencv", "openvino"):
+            raise InvalidValue(f"engine: need onnxruntime, opencv or openvino, got {self.engine!r}")
 
 
 def load_model(
@@ -91,7 +91,7 @@ def open_file(path: Path, options: EngineOptions) -> Runtime:
         return _opencv(path, options, text_graph=_text_graph_of(path), verified=False)
     if options.engine == "opencv":
         return _opencv(path, options, text_graph=None, verified=False)
-    return _onnxruntime(path, options)
+    return _onnx(path, options)
 
 
 def _load_file(path: Path, options: EngineOptions, size: int | None) -> Model:
@@ -117,14 +117,14 @@ def _open_entry(entry: Entry, files: tuple[Path, ...], options: EngineOptions) -
         return _open_classic(files[0], files[1], options)
     if options.engine == "opencv":
         return _opencv(files[0], options, text_graph=None, verified=True)
-    return _onnxruntime(files[0], options)
+    return _onnx(files[0], options)
 
 
 def _open_classic(frozen: Path, text_graph: Path, options: EngineOptions) -> Runtime:
     """The imported model; the graph itself where OpenCV is asked for, or onnx is not there to import it."""
     if options.engine != "opencv":
         try:
-            return _onnxruntime(derived_model(frozen, version=VERSION, make=import_frozen_graph), options)
+            return _onnx(derived_model(frozen, version=VERSION, make=import_frozen_graph), options)
         except MissingDependency as error:
             if options.engine is not None:
                 raise
@@ -132,7 +132,10 @@ def _open_classic(frozen: Path, text_graph: Path, options: EngineOptions) -> Run
     return _opencv(frozen, options, text_graph=text_graph, verified=True)
 
 
-def _onnxruntime(model: Path | bytes, options: EngineOptions) -> Runtime:
+def _onnx(model: Path | bytes, options: EngineOptions) -> Runtime:
+    """An ONNX file on OpenVINO where that is asked for, on ONNX Runtime otherwise."""
+    if options.engine == "openvino":
+        return _openvino(model, options)
     from maskweave.runtimes.onnxruntime import OnnxRuntime
 
     return OnnxRuntime(
@@ -140,10 +143,24 @@ def _onnxruntime(model: Path | bytes, options: EngineOptions) -> Runtime:
     )
 
 
+def _openvino(model: Path | bytes, options: EngineOptions) -> Runtime:
+    try:
+        from maskweave.runtimes.openvino import OpenVINORuntime
+    except ImportError as error:
+        if error.name != "openvino":
+            raise
+        raise MissingDependency(
+            "engine: openvino is not installed. Use `pip install maskweave[openvino]`, or another engine."
+        ) from error
+    return OpenVINORuntime(
+        model, device=options.device, threads=options.threads, shares_cores=options.shares_cores
+    )
+
+
 def _opencv(path: Path, options: EngineOptions, *, text_graph: Path | None, verified: bool) -> Runtime:
     from maskweave.runtimes.opencv import OpenCVRuntime
 
-    if options.engine == "onnxruntime":
+    if options.engine not in (None, "opencv"):
         raise InvalidValue(
             f"engine: {path.name} is a TensorFlow graph, which only opencv runs; for another engine make an ONNX "
             f"model of it: maskweave models import {path.name}"

@@ -22,9 +22,13 @@ class Features:
 
 
 class GraphWriter:
-    """Collects operators and constants; every method returns the name of the tensor that it makes."""
+    """Collects operators and constants; every method returns the name of the tensor that it makes.
+
+    ``precise``: tensors that no engine may round to fewer bits, for the metadata.
+    """
 
     def __init__(self) -> None:
+        self.precise: list[str] = []
         self._nodes: list[NodeProto] = []
         self._constants: dict[str, TensorProto] = {}
 

@@ -61,6 +61,7 @@ def _model(writer: GraphWriter, path: Path, classes: int) -> ModelProto:
         "maskweave.classes": str(classes),
         "maskweave.importer": str(VERSION),
         "maskweave.source_sha256": source,
+        "maskweave.precise": ",".join(writer.precise),
     }
     return writer.model("mask-rcnn-inception-v2", [image], [rows, masks], metadata)
 

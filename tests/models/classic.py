@@ -52,12 +52,14 @@ class ClassicWeights:
     ``thin`` divides all widths inside, for tests that need a network at once. Random weights spread far enough that
     some class passes the graph's own threshold of 0.3 and that masks have an inside and an outside, little enough
     that boxes stay near their anchors. ``background`` is added to the logit of the background: fewer objects.
+    ``class_gain`` is how sure scores are; larger pictures, in which activations differ more, need less.
     """
 
     seed: int = 0
     thin: int = 1
     classes: int = 90
     background: float = 0.0
+    class_gain: float = 14.0
     made: dict[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -126,7 +128,7 @@ class ClassicWeights:
     def _second_heads(self, width: int) -> None:
         hidden, classes = 256 // self.thin, self.classes
         self._biased(f"{BOXES}/BoxEncodingPredictor", 0.1 * self._balanced((width, 4 * classes), width))
-        self._biased(f"{BOXES}/ClassPredictor", 14 * self._balanced((width, classes + 1), width))
+        self._biased(f"{BOXES}/ClassPredictor", self.class_gain * self._balanced((width, classes + 1), width))
         self.made[f"{BOXES}/ClassPredictor/biases"][0] += self.background
         self._biased(f"{BOXES}/Conv", 2**0.5 * self._normal((3, 3, width, hidden), 9 * width))
         self._biased(f"{BOXES}/Conv_1", self._balanced((1, 1, hidden, classes), hidden))

@@ -59,7 +59,7 @@ def load(
 
     ``device``: "cpu", "cuda", …; one that does not serve the model raises `DeviceUnavailable`. ``threads`` of the
     engine (None: the engine chooses). ``size``: the input's long side in pixels, for models that let you choose.
-    ``engine``: "onnxruntime" or "opencv" (None: what the model needs). ``offline``: never fetch a file.
+    ``engine``: "onnxruntime", "opencv" or "openvino" (None: what the model needs). ``offline``: never fetch a file.
     ``progress`` is called with the bytes fetched so far and in all.
 
     Raises `UnknownModel`, `ModelNotHere`, `HashMismatch`, `NotAModel`, `UnknownLayout` or `DeviceUnavailable`.

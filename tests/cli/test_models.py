@@ -1,7 +1,11 @@
+import dataclasses
 import json
 
-from maskweave.catalogue.entries import ENTRIES
+from maskweave.catalogue.cache import checksum_of
+from maskweave.catalogue.entries import ENTRIES, Checksum, find
+from maskweave.cli import models
 from tests.cli.test_segment import run
+from tests.models.classic import ClassicWeights, write_frozen
 from tests.models.tiny import save_tiny_model
 
 
@@ -51,3 +55,49 @@ def test_the_doctor_tries_the_model(monkeypatch, capfd):
     assert code == 0, out
     assert "onnxruntime" in out
     assert "cpu                     works: onnxruntime on cpu" in out
+
+
+def graph_in(folder):
+    return write_frozen(ClassicWeights(thin=16).made, folder / "mine.pb")
+
+
+def test_import_writes_a_model_beside_the_graph_and_tells_whether_it_is_the_published_one(
+    monkeypatch, capfd, tmp_path
+):
+    graph = graph_in(tmp_path)
+    code, out, err = run(monkeypatch, capfd, "models", "import", graph)
+    assert code == 0, err
+    assert out.strip() == str(tmp_path / "mine.onnx")
+    assert "mine.pb is not the published graph of mask-rcnn-inception-v2: its sha1 is" in err
+    code, out, _ = run(monkeypatch, capfd, "models", "info", tmp_path / "mine.onnx")
+    assert "mask_rcnn_tf, because" in out
+    assert run(monkeypatch, capfd, "models", "import", graph)[0] == 0  # its own file may be replaced
+
+
+def test_import_tells_the_published_graph_by_its_hash(monkeypatch, capfd, tmp_path):
+    graph = graph_in(tmp_path)
+    entry = find("mask-rcnn-inception-v2")
+    file = dataclasses.replace(entry.files[0], checksum=Checksum("sha1", checksum_of(graph, "sha1")))
+    published = dataclasses.replace(entry, files=(file,))
+    monkeypatch.setattr(models, "find", lambda name: published)
+    code, _, err = run(monkeypatch, capfd, "models", "import", graph, "-o", tmp_path / "sub" / "a.onnx")
+    assert code == 0
+    assert "mine.pb is the published graph" in err
+    assert (tmp_path / "sub" / "a.onnx").is_file()
+
+
+def test_import_refuses_in_one_line(monkeypatch, capfd, tmp_path):
+    graph = graph_in(tmp_path)
+    (tmp_path / "foreign.onnx").write_bytes(b"somebody's model")
+    (tmp_path / "picture.pb").write_bytes(b"\x89PNG")
+    for arguments, status, message in (
+        ((tmp_path / "picture.pb",), 1, "picture.pb: need a frozen TensorFlow graph"),
+        ((tmp_path / "none.pb",), 1, "found nothing"),
+        ((graph, "-o", tmp_path / "a.bin"), 2, "need a name that ends in .onnx, got a.bin"),
+        ((graph, "-o", tmp_path / "foreign.onnx"), 1, "a file that MaskWeave did not write is there"),
+    ):
+        code, out, err = run(monkeypatch, capfd, "models", "import", *arguments)
+        assert (code, out) == (status, "")
+        assert message in err
+        assert len(err.splitlines()) == 1
+    assert (tmp_path / "foreign.onnx").read_bytes() == b"somebody's model"

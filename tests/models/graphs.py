@@ -6,8 +6,6 @@ not needed; ONNX graphs with onnx.helper.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,57 +24,6 @@ Array = NDArray[np.generic]
 DT_FLOAT, DT_INT32, DT_UINT8 = 1, 3, 4
 CLASSES = 90
 
-# Inception v2 (arXiv:1512.00567, with the widths of TF-Slim's inception_v2.py): output channels by branch.
-_STEM = {"Conv2d_1a_7x7": 64, "Conv2d_2b_1x1": 64, "Conv2d_2c_3x3": 192}
-_MIXED = {
-    "3b": {"0": (64,), "1": (64, 64), "2": (64, 96, 96), "3": (32,)},
-    "3c": {"0": (64,), "1": (64, 96), "2": (64, 96, 96), "3": (64,)},
-    "4a": {"0": (128, 160), "1": (64, 96, 96)},
-    "4b": {"0": (224,), "1": (64, 96), "2": (96, 128, 128), "3": (128,)},
-    "4c": {"0": (192,), "1": (96, 128), "2": (96, 128, 128), "3": (128,)},
-    "4d": {"0": (160,), "1": (128, 160), "2": (128, 160, 160), "3": (96,)},
-    "4e": {"0": (96,), "1": (128, 192), "2": (160, 192, 192), "3": (96,)},
-    "5a": {"0": (128, 192), "1": (192, 256, 256)},
-    "5b": {"0": (352,), "1": (192, 320), "2": (160, 224, 224), "3": (128,)},
-    "5c": {"0": (352,), "1": (192, 320), "2": (192, 224, 224), "3": (128,)},
-}
-# 12 anchors a position; 90 classes and a background. The mask head's depth follows from
-# exp((3 ln 90 + 2 ln 1024) / 5), the rule of the Object Detection API for mask_prediction_conv_depth = 0.
-_HEADS = {
-    "Conv/weights": (3, 512),
-    "FirstStageBoxPredictor/BoxEncodingPredictor/weights": (1, 48),
-    "FirstStageBoxPredictor/ClassPredictor/weights": (1, 24),
-    "SecondStageBoxPredictor/BoxEncodingPredictor/weights": (0, 4 * CLASSES),
-    "SecondStageBoxPredictor/ClassPredictor/weights": (0, CLASSES + 1),
-    "SecondStageBoxPredictor/Conv/weights": (3, 238),
-    "SecondStageBoxPredictor/Conv_1/weights": (1, CLASSES),
-}
-_CONSTANTS: dict[str, Array] = {
-    "Preprocessor/mul/x": np.float32(2 / 255),
-    "Preprocessor/sub/y": np.float32(1),
-    "CropAndResize/crop_size": np.array([14, 14], np.int32),
-    "CropAndResize_1/crop_size": np.array([14, 14], np.int32),
-    "SecondStageBoxPredictor/AvgPool/reduction_indices": np.array([1, 2], np.int32),
-    "SecondStageBoxPredictor/Reshape_1/shape": np.array([-1, 1, CLASSES + 1], np.int32),
-    "SecondStageBoxPredictor_1/ResizeBilinear/size": np.array([15, 15], np.int32),
-    "SecondStageBoxPredictor_1/transpose/perm": np.array([0, 3, 1, 2], np.int32),
-}
-# How far random weights may spread: enough that some class passes the graph's own threshold of 0.3 and that
-# masks have an inside and an outside, little enough that boxes stay near their anchors.
-_GAINS = {
-    "BoxEncodingPredictor": 0.3,
-    "SecondStageBoxPredictor/ClassPredictor": 14.0,
-    "ClassPredictor": 2.0,
-    "SecondStageBoxPredictor/Conv_1": 3.0,
-}
-
-
-def read_text_graph(path: Path) -> GraphDef:
-    """The GraphDef of a .pbtxt file."""
-    graph = GraphDef()
-    text_format.Parse(path.read_text(encoding="utf-8"), graph)
-    return graph
-
 
 def constant(name: str, value: Array) -> NodeDef:
     """A Const node."""
@@ -93,82 +40,6 @@ def constant(name: str, value: Array) -> NodeDef:
         (tensor.int_val if kind == DT_INT32 else tensor.float_val).append(value.item())
     node.attr["value"].CopyFrom(AttrValue(tensor=tensor))
     return node
-
-
-@dataclass
-class _Weights:
-    """Walks a text graph in order, follows the channel counts and makes every constant that it refers to."""
-
-    graph: GraphDef
-    random: np.random.Generator
-    channels: dict[str, int] = field(default_factory=lambda: {"image_tensor": 3})
-    made: dict[str, Array] = field(default_factory=dict)
-
-    def make(self) -> dict[str, Array]:
-        inside = {node.name for node in self.graph.node}
-        for node in self.graph.node:
-            known = [name for name in node.input if name in inside]
-            count = sum(self.channels.get(name, 0) for name in known) if node.op == "ConcatV2" else None
-            self.channels[node.name] = (
-                self.channels.get(known[0], 0) if count is None and known else count or 0
-            )
-            if node.op == "Placeholder":
-                self.channels[node.name] = 3
-            if node.op in ("Mean", "Flatten"):
-                self.channels[node.name] = self.channels[known[0]]
-            for name in node.input:
-                if name not in inside and not name.startswith("^"):
-                    self._constant(node, name)
-        return self.made
-
-    def _constant(self, node: NodeDef, name: str) -> None:
-        width = self.channels[node.name]
-        if name in _CONSTANTS:
-            value = _CONSTANTS[name]
-        elif name.endswith("/concat/axis"):
-            value = np.int32(3)
-        elif name.endswith(("gamma", "moving_variance")):
-            value = np.ones(width, np.float32)
-        elif name.endswith(("beta", "moving_mean", "biases")):
-            value = np.zeros(width, np.float32)
-        else:
-            value = self._kernel(node, name, width)
-        self.made.setdefault(name, value)
-
-    def _kernel(self, node: NodeDef, name: str, width: int) -> Array:
-        if node.op == "DepthwiseConv2dNative":
-            self.channels[node.name] = 24
-            return self._normal((7, 7, 3, 8), 49)
-        edge, out = _HEADS[name] if name in _HEADS else _inception_width(name)
-        self.channels[node.name] = out
-        shape = (width, out) if node.op == "MatMul" else (edge, edge, width, out)
-        gain = next((gain for part, gain in _GAINS.items() if part in name), 2**0.5)
-        return gain * self._normal(shape, width * max(edge, 1) ** 2)
-
-    def _normal(self, shape: tuple[int, ...], fan_in: int) -> Array:
-        return (self.random.standard_normal(shape) / fan_in**0.5).astype(np.float32)
-
-
-def _inception_width(name: str) -> tuple[int, int]:
-    """(kernel edge, output channels) of an Inception convolution's weights."""
-    layer = name.split("/")[-2]
-    edge = int(layer[-1])
-    if name.endswith("pointwise_weights"):
-        return 1, _STEM[layer]
-    found = re.search(r"Mixed_(\w\w)/Branch_(\d)/", name)
-    if found is None:
-        return edge, _STEM[layer]
-    widths = _MIXED[found[1]][found[2]]
-    position = {"0a": 0, "0b": 1, "0c": 2, "1a": len(widths) - 1}[layer.split("_")[1]]
-    return edge, widths[min(position, len(widths) - 1)]
-
-
-def frozen_mask_rcnn(text_graph: Path, out: Path, *, seed: int = 0) -> Path:
-    """Write the frozen graph that ``text_graph`` (Mask R-CNN Inception v2) needs, with random weights."""
-    weights = _Weights(read_text_graph(text_graph), np.random.default_rng(seed)).make()
-    graph = GraphDef(node=[constant(name, value) for name, value in weights.items()])
-    out.write_bytes(graph.SerializeToString())
-    return out
 
 
 def node(name: str, op: str, *inputs: str, **attributes: bool | int | float | str) -> NodeDef:

@@ -9,9 +9,17 @@ from onnx import TensorProto, helper
 
 from maskweave import models
 from maskweave.catalogue.entries import ENTRIES, find
-from maskweave.errors import InvalidValue, ModelNotHere, NotAModel, UnknownLayout, UnknownModel
+from maskweave.errors import (
+    InvalidValue,
+    MissingDependency,
+    ModelNotHere,
+    NotAModel,
+    UnknownLayout,
+    UnknownModel,
+)
 from maskweave.models import loading
 from maskweave.models.loading import FAMILIES, EngineOptions, load_model, open_file, recognise
+from tests.models.classic import ClassicWeights, write_frozen
 from tests.models.graphs import zoo_mask_rcnn
 from tests.models.tiny import save_tiny_model
 
@@ -78,12 +86,58 @@ def test_a_frozen_graph_needs_its_text_graph(tmp_path):
 
 
 def test_options_that_a_model_does_not_have(tmp_path):
-    with pytest.raises(InvalidValue, match="engine: need onnxruntime or opencv, got 'abacus'"):
+    with pytest.raises(InvalidValue, match="engine: need onnxruntime, opencv or openvino, got 'abacus'"):
         EngineOptions(engine="abacus")
     (tmp_path / "frozen.pb").write_bytes(b"\x0a\x00")
     (tmp_path / "frozen.pbtxt").write_text("")
     with pytest.raises(InvalidValue, match="which only opencv runs"):
         load_model(tmp_path / "frozen.pb", options=EngineOptions(engine="onnxruntime"))
+
+
+@pytest.fixture
+def classic(tmp_path, monkeypatch):
+    """A cache in which a thin network lies under the name of the classic, and the files' paths."""
+    monkeypatch.setenv("MASKWEAVE_CACHE", str(tmp_path))
+    graph = write_frozen(ClassicWeights(thin=16).made, tmp_path / "frozen_inference_graph.pb")
+    text = tmp_path / "graph.pbtxt"
+    text.write_text("")
+    monkeypatch.setattr(loading, "pull", lambda entry, **options: (graph, text))
+    return graph
+
+
+CLASSIC = "mask-rcnn-inception-v2"
+
+
+def test_the_classic_is_imported_once_and_run_by_onnxruntime(classic, monkeypatch):
+    model = load_model(CLASSIC)
+    info = model.runtime.describe()
+    assert (info.engine, model.name, len(model.class_names)) == ("onnxruntime", CLASSIC, 80)
+    (made,) = classic.parent.glob("*.onnx")
+    monkeypatch.setattr(loading, "import_frozen_graph", lambda path: pytest.fail("imported again"))
+    assert load_model(CLASSIC, options=EngineOptions(engine="onnxruntime")).labels == 90
+    assert list(classic.parent.glob("*.onnx")) == [made]
+
+
+def test_engine_opencv_runs_the_graph_itself(classic, monkeypatch):
+    seen = []
+    monkeypatch.setattr(loading, "_opencv", lambda path, options, **how: seen.append((path, how)))
+    monkeypatch.setattr(loading, "_build", lambda *arguments: "model")
+    assert load_model(CLASSIC, options=EngineOptions(engine="opencv")) == "model"
+    assert seen == [(classic, {"text_graph": classic.parent / "graph.pbtxt", "verified": True})]
+    assert not list(classic.parent.glob("*.onnx"))
+
+
+def test_without_the_extra_the_classic_runs_on_opencv_and_a_hint_is_given(classic, monkeypatch):
+    def missing(path):
+        raise MissingDependency("needs onnx. Use `pip install maskweave[import]`.")
+
+    monkeypatch.setattr(loading, "import_frozen_graph", missing)
+    monkeypatch.setattr(loading, "_opencv", lambda path, options, **how: "opencv")
+    monkeypatch.setattr(loading, "_build", lambda family, runtime, *rest: runtime)
+    with pytest.warns(UserWarning, match=r"runs on OpenCV.*pip install maskweave\[import\]"):
+        assert load_model(CLASSIC) == "opencv"
+    with pytest.raises(MissingDependency):
+        load_model(CLASSIC, options=EngineOptions(engine="onnxruntime"))
 
 
 NEW_OPENCV = int(cv2.__version__.split(".")[0]) >= 5

@@ -12,7 +12,8 @@ from maskweave.models.mask_rcnn_tf import DETECTIONS, MASKS, Resize
 from maskweave.ops.coco_names import COCO_IDS, LABEL_CLASSES
 from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.opencv import OpenCVRuntime
-from tests.models.graphs import frozen_mask_rcnn, tiny_mask_rcnn
+from tests.models.classic import ClassicWeights, write_frozen
+from tests.models.graphs import tiny_mask_rcnn
 
 TEXT_GRAPH = "media/mask_rcnn_inception_v2_coco_2018_01_28.pbtxt"
 DOG, UNUSED_12 = 17, 11  # COCO's 18 and 12, less one
@@ -220,6 +221,29 @@ def test_outputs_that_do_not_fit():
         model.decode({DETECTIONS: rows()}, model.prepare(image).placement, score=0.5)
 
 
+def test_masks_of_the_rows_own_classes():
+    """Imported models give one mask a row, and their metadata say how many classes there are."""
+    table = rows((UNUSED_12, 0.9, 0, 0, 1, 1), (DOG, 0.8, 0, 0, 1, 1), (0, 0.2, 0, 0, 1, 1))
+    masks = np.zeros((4, 15, 15), np.float32)
+    masks[1, :, 7:] = 1
+    told = {"maskweave.classes": "90"}
+    runtime = FakeRuntime({DETECTIONS: table[None, None], MASKS: masks}, metadata=told)
+    found = mask_rcnn_tf.build(runtime, name="imported").predict(np.zeros((30, 30, 3), np.uint8))
+    assert found.names == ("dog",)
+    assert found.masks.boxes.tolist() == [[14, 0, 30, 30]]
+    wide = FakeRuntime({DETECTIONS: table[None, None], MASKS: np.zeros((4, 90, 15, 15))}, metadata=told)
+    model = mask_rcnn_tf.build(wide, name="imported")
+    with pytest.raises(EngineError, match=r"and detection_masks \(N, M, M\), got"):
+        model.predict(np.zeros((8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize("told", ["0", "many", "-1", ""])
+def test_metadata_that_name_no_number_of_classes(told):
+    runtime = FakeRuntime({DETECTIONS: rows(), MASKS: rows()}, metadata={"maskweave.classes": told})
+    with pytest.raises(UnknownLayout, match=r"need maskweave\.classes to be a number above 0"):
+        mask_rcnn_tf.build(runtime, name="imported")
+
+
 def test_own_class_names():
     masks = np.ones((2, 3, 15, 15), np.float32)
     model = model_with(rows((2, 0.9, 0, 0, 1, 1)), masks, class_names=["a", "b", "c"])
@@ -283,7 +307,7 @@ def test_tiny_graph_through_opencv(tmp_path):
 def test_graph_of_the_real_shape(tmp_path, shared_data):
     """The published text graph with random weights: the whole network, then decoder against loops and sample."""
     text_graph = shared_data / TEXT_GRAPH
-    frozen = frozen_mask_rcnn(text_graph, tmp_path / "frozen_inference_graph.pb")
+    frozen = write_frozen(ClassicWeights().made, tmp_path / "frozen_inference_graph.pb")
     runtime = OpenCVRuntime(frozen, text_graph=text_graph, outputs=mask_rcnn_tf.OUTPUTS)
     model = mask_rcnn_tf.build(runtime, name="random", resize=Resize(short=96, longest=160))
     image = cv2.resize(np.random.default_rng(1).integers(0, 256, (6, 6, 3), dtype=np.uint8), (64, 40))

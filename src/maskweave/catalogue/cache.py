@@ -81,6 +81,15 @@ def examine(file: ModelFile, path: Path) -> tuple[str, str]:
     return sha256, ""
 
 
+def recorded(path: Path) -> str | None:
+    """The sha256 that the folder's lock file has for ``path``; None where the file has changed since."""
+    known = _read_lock(path.parent).get(path.name, {})
+    with disk_errors(path, "read"):
+        status = path.stat()
+    same = (known.get("size"), known.get("mtime_ns")) == (status.st_size, status.st_mtime_ns)
+    return str(known["sha256"]) if same and "sha256" in known else None
+
+
 def record(file: ModelFile, path: Path, sha256: str) -> None:
     """Note in the folder's lock file that ``path`` was found right."""
     with disk_errors(path, "read"):
@@ -144,17 +153,26 @@ def verify() -> list[Report]:
     """Hash every file again: those in the package, then those in the cache.
 
     "missing": a file in the package, or of a model of which others are here; "unknown": a file that belongs to no
-    model.
+    model. Files that were made here (`maskweave.catalogue.derived`) are compared with what they were then.
     """
     reports = [report for entry in ENTRIES for report in _verify_entry(entry)]
     expected = {report.path for report in reports}
     root = cache_dir() / "models"
     others = sorted(path for path in root.rglob("*") if path.is_file() and path.name != LOCK)
-    return reports + [
-        Report(path.parent.name, path, "unknown", "belongs to no model of the catalogue; may be deleted")
-        for path in others
-        if path not in expected
-    ]
+    return reports + [_verify_other(path) for path in others if path not in expected]
+
+
+def _verify_other(path: Path) -> Report:
+    if path.name not in _read_lock(path.parent):
+        return Report(
+            path.parent.name, path, "unknown", "belongs to no model of the catalogue; may be deleted"
+        )
+    try:
+        sha256, problem = examine(ModelFile(path.name, None), path)
+    except ModelError as error:
+        sha256, problem = "", str(error)
+    detail = f"{problem}; delete it, and it is made again" if problem else f"made here; sha256 {sha256}"
+    return Report(path.parent.name, path, "damaged" if problem else "ok", detail)
 
 
 def _verify_entry(entry: Entry) -> Iterator[Report]:
@@ -197,11 +215,9 @@ def _checked(entry: Entry, file: ModelFile) -> Path:
     with disk_errors(path, "read"):
         if not path.is_file():
             raise not_here(entry)
-        status = path.stat()
-    known = _read_lock(path.parent).get(file.name, {})
     published = file.checksum.value if file.checksum and file.checksum.algorithm == "sha256" else None
-    same = (known.get("size"), known.get("mtime_ns")) == (status.st_size, status.st_mtime_ns)
-    if same and published in (None, known.get("sha256")):
+    known = recorded(path)
+    if known is not None and published in (None, known):
         return path
     sha256, problem = examine(file, path)
     if problem:

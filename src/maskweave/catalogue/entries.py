@@ -146,7 +146,8 @@ ENTRIES: tuple[Entry, ...] = (
         preprocessing="RGB 0..255, the graph scales; short side 800, long side at most 1365",
         metric="COCO mask AP 21.5, box AP 27.1",
         source="https://docs.openvino.ai/2021.3/omz_models_model_mask_rcnn_inception_v2_coco.html",
-        notes="the classic: TensorFlow 1 graph, run by OpenCV",
+        notes="the classic: a TensorFlow 1 graph, imported into ONNX at first use (extra import); "
+        "--engine opencv runs the graph itself",
     ),
     Entry(
         name="mask-rcnn-r50-fpn",

@@ -65,7 +65,7 @@ DeviceOption = Annotated[
     str, typer.Option(help="cpu, cuda, …; fails when the device does not serve the model.")
 ]
 EngineOption = Annotated[
-    str | None, typer.Option(help="onnxruntime or opencv; by default what the model needs.")
+    str | None, typer.Option(help="onnxruntime, opencv or openvino; by default what the model needs.")
 ]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads of the engine.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -226,6 +226,22 @@ def pull_model(name: str, debug: DebugOption = False) -> None:
 
     with interruptible():
         models.pull_one(name)
+
+
+@models_app.command("import")
+def import_model(
+    graph: Annotated[Path, typer.Argument(help="A frozen graph (.pb) of Mask R-CNN inception v2.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The .onnx file.  [default: beside the graph]")
+    ] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Make an ONNX model of a TensorFlow graph, for engines that are faster than OpenCV."""
+    from maskweave.cli import models
+    from maskweave.cli.stopping import interruptible
+
+    with interruptible():
+        models.import_one(graph, output)
 
 
 @models_app.command("verify")

@@ -14,13 +14,17 @@ from rich.console import Console
 from rich.table import Table
 
 from maskweave.api import Segmenter, load
-from maskweave.catalogue.cache import folder_of, locate, verify
+from maskweave.catalogue.cache import checksum_of, folder_of, locate, verify
 from maskweave.catalogue.download import pull
 from maskweave.catalogue.entries import ENTRIES, Entry, find
 from maskweave.cli.console import FAILED, emit, progress_bar, say
-from maskweave.errors import ModelError
+from maskweave.errors import InvalidValue, ModelError
+from maskweave.models.importing import import_frozen_graph
 from maskweave.models.loading import EngineOptions, open_file, recognise
+from maskweave.outputs.files import atomic_file
 from maskweave.runtimes.base import RuntimeInfo
+
+_CLASSIC = "mask-rcnn-inception-v2"
 
 
 @contextmanager
@@ -65,6 +69,22 @@ def pull_one(name: str) -> None:
         paths = pull(entry, progress=update)
     for path in paths:
         typer.echo(str(path))
+
+
+def import_one(path: Path, output: Path | None) -> None:
+    """Write the ONNX model of a frozen graph, say whether the graph is the published one, and print the path."""
+    published = find(_CLASSIC).files[0].checksum
+    data = import_frozen_graph(path)
+    target = output or path.with_suffix(".onnx")
+    if target.suffix.lower() != ".onnx":
+        raise InvalidValue(f"output: need a name that ends in .onnx, got {target.name}")
+    with atomic_file(target, only_ours=True) as temporary:
+        temporary.write_bytes(data)
+    if published is not None:
+        got = checksum_of(path, published.algorithm)
+        same = "is" if got == published.value else "is not"
+        say(f"{path.name} {same} the published graph of {_CLASSIC}: its {published.algorithm} is {got}")
+    typer.echo(str(target))
 
 
 def verify_all() -> int:

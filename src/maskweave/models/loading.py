@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
+from maskweave.catalogue.derived import derived_model
 from maskweave.catalogue.download import Progress, pull
 from maskweave.catalogue.entries import Entry, find
-from maskweave.errors import InvalidValue, NotAModel, UnknownLayout, UnknownModel
+from maskweave.errors import InvalidValue, MissingDependency, NotAModel, UnknownLayout, UnknownModel
 from maskweave.models import compact, mask_rcnn_onnx, mask_rcnn_tf
 from maskweave.models.base import Model
+from maskweave.models.importing import VERSION, import_frozen_graph
 from maskweave.runtimes.base import Runtime, RuntimeInfo, TensorSpec
 
 FAMILIES: Mapping[str, ModuleType] = MappingProxyType(
@@ -40,8 +43,8 @@ class EngineOptions:
 
     def __post_init__(self) -> None:
         """Check the engine's name."""
-        if self.engine not in (None, "onnxruntime", "opencv"):
-            raise InvalidValue(f"engine: need onnxruntime or opencv, got {self.engine!r}")
+        if self.engine not in (None, "onnxruntime", "opencv", "openvino"):
+            raise InvalidValue(f"engine: need onnxruntime, opencv or openvino, got {self.engine!r}")
 
 
 def load_model(
@@ -87,7 +90,7 @@ def open_file(path: Path, options: EngineOptions) -> Runtime:
         return _opencv(path, options, text_graph=_text_graph_of(path), verified=False)
     if options.engine == "opencv":
         return _opencv(path, options, text_graph=None, verified=False)
-    return _onnxruntime(path, options)
+    return _onnx(path, options)
 
 
 def _load_file(path: Path, options: EngineOptions, size: int | None) -> Model:
@@ -110,23 +113,53 @@ def _load_entry(entry: Entry, files: tuple[Path, ...], options: EngineOptions, s
 
 def _open_entry(entry: Entry, files: tuple[Path, ...], options: EngineOptions) -> Runtime:
     if entry.family == "mask_rcnn_tf":
-        return _opencv(files[0], options, text_graph=files[1], verified=True)
+        return _open_classic(files[0], files[1], options)
     if options.engine == "opencv":
         return _opencv(files[0], options, text_graph=None, verified=True)
-    return _onnxruntime(files[0], options)
+    return _onnx(files[0], options)
 
 
-def _onnxruntime(path: Path, options: EngineOptions) -> Runtime:
+def _open_classic(frozen: Path, text_graph: Path, options: EngineOptions) -> Runtime:
+    """The imported model; the graph itself where OpenCV is asked for, or onnx is not there to import it."""
+    if options.engine != "opencv":
+        try:
+            return _onnx(derived_model(frozen, version=VERSION, make=import_frozen_graph), options)
+        except MissingDependency as error:
+            if options.engine is not None:
+                raise
+            warnings.warn(f"{frozen.name} runs on OpenCV, at half the speed: {error}", stacklevel=2)
+    return _opencv(frozen, options, text_graph=text_graph, verified=True)
+
+
+def _onnx(model: Path | bytes, options: EngineOptions) -> Runtime:
+    """An ONNX file on OpenVINO where that is asked for, on ONNX Runtime otherwise."""
+    if options.engine == "openvino":
+        return _openvino(model, options)
     from maskweave.runtimes.onnxruntime import OnnxRuntime
 
     return OnnxRuntime(path, device=options.device, threads=options.threads)
 
 
+def _openvino(model: Path | bytes, options: EngineOptions) -> Runtime:
+    try:
+        from maskweave.runtimes.openvino import OpenVINORuntime
+    except ImportError as error:
+        if error.name != "openvino":
+            raise
+        raise MissingDependency(
+            "engine: openvino is not installed. Use `pip install maskweave[openvino]`, or another engine."
+        ) from error
+    return OpenVINORuntime(model, device=options.device, threads=options.threads)
+
+
 def _opencv(path: Path, options: EngineOptions, *, text_graph: Path | None, verified: bool) -> Runtime:
     from maskweave.runtimes.opencv import OpenCVRuntime
 
-    if options.engine == "onnxruntime":
-        raise InvalidValue(f"engine: {path.name} is a TensorFlow graph, which only opencv runs here")
+    if options.engine not in (None, "opencv"):
+        raise InvalidValue(
+            f"engine: {path.name} is a TensorFlow graph, which only opencv runs; for another engine make an ONNX "
+            f"model of it: maskweave models import {path.name}"
+        )
     return OpenCVRuntime(
         path,
         text_graph=text_graph,
@@ -144,7 +177,8 @@ def _text_graph_of(path: Path) -> Path:
     if len(beside) != 1:
         raise NotAModel(
             f"{path.name}: OpenCV needs the text graph of a TensorFlow model; put {same.name} beside it "
-            f"({len(beside)} .pbtxt files are there)"
+            f"({len(beside)} .pbtxt files are there), or make an ONNX model of it: "
+            f"maskweave models import {path.name}"
         )
     return beside[0]
 

@@ -1,10 +1,11 @@
-"""Mask R-CNN of TensorFlow's Object Detection API, through OpenCV and a text graph: the classic.
+"""Mask R-CNN of TensorFlow's Object Detection API, the classic: run by OpenCV, or imported into ONNX.
 
 Input ``image_tensor`` (1, 3, H, W) float32 RGB 0..255; the graph scales. Outputs ``detection_out_final``
 (1, 1, N, 7), rows (image, class, score, x1, y1, x2, y2) with coordinates in 0..1 of the input and rows of
 zeros after the last detection, and ``detection_masks`` (N, classes, 15, 15) probabilities, a mask for every
-class. Networks trained on COCO have 90 classes, one for every category id up to 90; the ten that COCO never used
-are never reported, and the others go by COCO's 80 names.
+class. Imported models (`maskweave.models.importing`) give (N, 15, 15), only the masks of the rows' own classes,
+and say in their metadata how many classes there are. Networks trained on COCO have 90, one for every category id
+up to 90; the ten that COCO never used are never reported, and the others go by COCO's 80 names.
 
 The mask threshold is 0.5, as where the API's own ``reframe_box_masks_to_image_masks`` is called; some copies
 of OpenCV's sample use 0.3. Sources: https://github.com/tensorflow/models/tree/master/research/object_detection,
@@ -93,7 +94,18 @@ def build(
         class_names=tuple(class_names),
         resize=resize or Resize(),
         mask_threshold=mask_threshold,
+        labels=_labels_told(name, runtime.describe()),
     )
+
+
+def _labels_told(name: str, info: RuntimeInfo) -> int | None:
+    """How many classes an imported model says it has; None where the masks' own shape tells."""
+    told = info.metadata.get("maskweave.classes")
+    if told is None:
+        return None
+    if not told.isdecimal() or not int(told):
+        raise UnknownLayout(f"{name}: need maskweave.classes to be a number above 0, got {told[:60]!r}")
+    return int(told)
 
 
 class MaskRCNNTensorFlow(Model):
@@ -107,8 +119,10 @@ class MaskRCNNTensorFlow(Model):
         class_names: tuple[str, ...],
         resize: Resize,
         mask_threshold: float,
+        labels: int | None = None,
     ) -> None:
         super().__init__(runtime, name=name, class_names=class_names)
+        self.labels = labels
         self.resize = resize
         self.mask_threshold = mask_threshold
 
@@ -127,18 +141,18 @@ class MaskRCNNTensorFlow(Model):
     def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Instances:
         """Keep detections of at least ``score``, paste each one's mask of its own class into its box."""
         rows, masks = self._tensors(outputs)
-        classes = self._classes(masks.shape[1])
+        classes = self._classes(self.labels or masks.shape[1])
         known = (rows[:, 1] >= 0) & (rows[:, 1] < len(classes))  # not so for NaN
         labels = np.where(known, rows[:, 1], 0).astype(np.int64)
         kept = (rows[:, 2] >= score) & (rows[:, 2] > 0)  # the rows after the last detection are zeros
         kept &= known & (classes[labels] >= 0)
-        rows, labels = rows[kept], labels[kept]
+        rows, labels, masks = rows[kept], labels[kept], masks[kept]
         height, width = placement.input_size
         found = Detections(
             boxes=placement.to_source(rows[:, 3:] * np.array([width, height] * 2)),
             scores=rows[:, 2],
             class_ids=classes[labels],
-            mask_probs=masks[np.flatnonzero(kept), labels],
+            mask_probs=masks if self.labels else masks[np.arange(len(masks)), labels],
         )
         return to_instances(
             found, placement.source_size, self.class_names, mask_threshold=self.mask_threshold
@@ -156,14 +170,15 @@ class MaskRCNNTensorFlow(Model):
         )
 
     def _tensors(self, outputs: Tensors) -> tuple[FloatArray, FloatArray]:
-        """(N, 7) rows and (N, classes, M, M) masks, checked."""
+        """(N, 7) rows and (N, classes, M, M) or (N, M, M) masks, checked."""
         missing = [name for name in (DETECTIONS, MASKS) if name not in outputs]
         if missing:
             raise EngineError(f"{self.name}: need outputs {DETECTIONS} and {MASKS}, {missing[0]} is missing")
         rows, masks = outputs[DETECTIONS], outputs[MASKS]
-        if rows.shape[-1:] != (7,) or masks.ndim != 4 or rows.size != 7 * len(masks):
+        layout = "(N, M, M)" if self.labels else "(N, classes, M, M)"
+        if rows.shape[-1:] != (7,) or masks.ndim != layout.count(",") + 1 or rows.size != 7 * len(masks):
             raise EngineError(
-                f"{self.name}: need {DETECTIONS} (1, 1, N, 7) and {MASKS} (N, classes, M, M), "
+                f"{self.name}: need {DETECTIONS} (1, 1, N, 7) and {MASKS} {layout}, "
                 f"got {rows.shape} and {masks.shape}"
             )
         return rows.reshape(-1, 7).astype(np.float64), masks

@@ -34,16 +34,17 @@ _MARK_BYTES = 1200
 """How much of a file is looked at; a PNG's palette (780 bytes) may stand before its mark."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_MARK = b"tEXtSoftware\0MaskWeave"
+_ONNX_MARK = re.compile(rb"\x08.\x12\x09maskweave", re.DOTALL)  # protobuf: its version, then who made it
 CSV_MARK = "frame,name,time_seconds,track_id,class,score,area,"
 _JSON_MARK = re.compile(rb'\s*\{\s*"info"\s*:\s*\{\s*"description"\s*:\s*"Objects found by MaskWeave"')
 
 
 def is_ours(path: Path) -> bool:
-    """Whether MaskWeave wrote the file at ``path``: a PNG that says so before its pixels, a JSON or a CSV file.
+    """Whether MaskWeave wrote the file at ``path``: a PNG that says so before its pixels, a JSON, CSV or ONNX file.
 
     The marks are a PNG's text chunk ``Software`` = ``MaskWeave``, a JSON file's ``info.description``, which comes
-    first, and the columns of our tables. Anything else is not ours, and neither is what cannot be read or is not
-    there.
+    first, the columns of our tables, and an ONNX file's producer. Anything else is not ours, and neither is what
+    cannot be read or is not there.
     """
     try:
         if not path.is_file():
@@ -54,6 +55,8 @@ def is_ours(path: Path) -> bool:
         return False
     if head.startswith(_PNG):
         return _PNG_MARK in head.partition(b"IDAT")[0]
+    if _ONNX_MARK.match(head) is not None:
+        return True
     return head.startswith(CSV_MARK.encode()) or _JSON_MARK.match(head) is not None
 
 

@@ -47,15 +47,17 @@ class OnnxDescription:
     metadata: dict[str, str]
 
 
-def describe_file(path: Path) -> OnnxDescription:
+def describe_file(model: Path | bytes) -> OnnxDescription:
     """Read an ONNX file's inputs, outputs and metadata, for engines that cannot; raises `NotAModel`.
 
     ONNX Runtime loads it for that, without preparing to run it, so that a file is described alike everywhere.
     """
-    check_external_data(path)
+    if isinstance(model, Path):
+        check_external_data(model)
+    name = "model" if isinstance(model, bytes) else model.name
     options = _options(threads=1)
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return _description(_session(path, path.name, options, PROVIDERS["cpu"], {}))
+    return _description(_session(model, name, options, PROVIDERS["cpu"], {}))
 
 
 class OnnxRuntime:

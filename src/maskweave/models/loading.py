@@ -137,7 +137,7 @@ def _onnx(model: Path | bytes, options: EngineOptions) -> Runtime:
         return _openvino(model, options)
     from maskweave.runtimes.onnxruntime import OnnxRuntime
 
-    return OnnxRuntime(path, device=options.device, threads=options.threads)
+    return OnnxRuntime(model, device=options.device, threads=options.threads)
 
 
 def _openvino(model: Path | bytes, options: EngineOptions) -> Runtime:

@@ -32,7 +32,7 @@ _LIBRARIES = (
     "rich",
     "matplotlib",
 )
-_OPTIONAL = ("torch", "faster-coco-eval", "openvino")
+_OPTIONAL = ("torch", "faster-coco-eval", "onnx", "openvino")
 
 
 def examine() -> int:

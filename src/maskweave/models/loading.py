@@ -127,7 +127,7 @@ def _open_classic(frozen: Path, text_graph: Path, options: EngineOptions) -> Run
         except MissingDependency as error:
             if options.engine is not None:
                 raise
-            warnings.warn(f"{frozen.name} runs on OpenCV, at half the speed: {error}", stacklevel=2)
+            warnings.warn(f"{frozen.name} runs on OpenCV, at about half the speed: {error}", stacklevel=2)
     return _opencv(frozen, options, text_graph=text_graph, verified=True)
 
 

@@ -24,7 +24,7 @@ class Spool:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._file = SpooledTemporaryFile(  # noqa: SIM115 - closed by `__exit__`
+        self._file = SpooledTemporaryFile(  # noqa: SIM115 - closed by `close`
             _IN_MEMORY, dir=None if folder is None else str(folder)
         )
         self._last: dict[Hashable, int] = {}
@@ -60,6 +60,10 @@ class Spool:
         before, length = _HEAD.unpack(self._file.read(_HEAD.size))
         return before, length
 
+    def close(self) -> None:
+        """Let go of all records."""
+        self._file.close()
+
     def __enter__(self) -> Self:
         return self
 
@@ -69,4 +73,4 @@ class Spool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        self.close()

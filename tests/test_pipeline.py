@@ -12,6 +12,7 @@ from maskweave.pipeline import STAGES, StageClock, Wish, as_task, keep_classes, 
 from maskweave.runtimes.fake import FakeRuntime
 from maskweave.tracking import MaskTracker
 from maskweave.types import IGNORE, Frame, Instances, Masks, SemanticMap, SourceInfo
+from tests.sources.paper import PaperSource, dropped
 
 
 class BrightSquare(Model):
@@ -262,3 +263,14 @@ def test_the_clock_adds_up():
             pass
     assert clock.seconds["network"] > 0
     assert clock.seconds["track"] == 0
+
+
+@pytest.mark.parametrize(("away", "expected"), [([], [1, 1]), ([None] * 6, [1, 2])])
+def test_ids_outlast_a_short_drop_out_of_the_camera_and_end_with_a_long_one(away, expected):
+    image = next(frames(1)).image
+    times = [Fraction(index, 25) for index in range(10)]
+    source = PaperSource([*times, dropped()], *away, times, picture=lambda time: image)
+    results = list(segment_frames(source, BrightSquare(), Wish(), tracker=MaskTracker()))
+    ids = [result.track_ids.tolist() for _, result in results]
+    assert ids == [[expected[0]]] * 10 + [[expected[1]]] * 10
+    assert float(results[10][0].time - results[9][0].time) == pytest.approx(22.5 if away else 0.5)

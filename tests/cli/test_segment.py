@@ -19,9 +19,11 @@ from maskweave.cli import main
 from maskweave.cli.app import app
 from maskweave.outputs import files
 from maskweave.outputs.video import VideoWriter
+from maskweave.sources import camera
 from maskweave.tracking import TRACKERS, MaskTracker, make_tracker
-from tests.clips import Clip, write_clip, write_tone
+from tests.clips import Clip, corners, write_clip, write_tone
 from tests.models.tiny import save_tiny_model
+from tests.sources.paper import PaperSource, dropped
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +194,7 @@ def test_other_bad_inputs_are_one_line_each(model, tmp_path, monkeypatch, capfd)
         (["--save", "gif"], 2, "--save: need formats out of"),
         (["--opacity", "3"], 2, "opacity"),
         (["--device", "cuda"], 1, "device cuda"),
-        (["--engine", "abacus"], 2, "need onnxruntime or opencv"),
+        (["--engine", "abacus"], 2, "engine: need one of"),
     ],
 )
 def test_wrong_calls_are_told_in_one_line(words, code, message, photo, model, tmp_path, monkeypatch, capfd):
@@ -334,6 +336,29 @@ def test_stdin_with_an_output_folder_writes_files(photo, model, tmp_path):
     done = subprocess.run(command, input=photo.read_bytes(), capture_output=True, check=True)
     assert done.stdout == b""
     assert (tmp_path / "out" / "stdin.json").is_file()
+
+
+@pytest.mark.parametrize(("word", "kind"), [("camera:0", "CameraSource"), ("rtsp://cam/live", "RtspSource")])
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ([], "after 2 frames: cable cut; it did not come back within 60 s"),
+        (["--reconnect", "5"], "after 2 frames: cable cut; it did not come back within 5 s"),
+        (["--reconnect", "0"], "after 2 frames: cable cut"),
+    ],
+)
+def test_what_a_camera_gave_before_it_dropped_out_is_kept(
+    word, kind, options, told, model, tmp_path, monkeypatch, capfd
+):
+    def opened(address, name, *, reconnect, max_pixels):
+        return PaperSource([0, 1, dropped()], reconnect=reconnect, picture=lambda time: corners())
+
+    monkeypatch.setattr(camera, kind, opened)
+    words = ("segment", word, "-m", model, "-o", tmp_path / "out", *options)
+    code, _, err = run(monkeypatch, capfd, *words)
+    assert code == 0, err
+    assert f"warning: the stream broke off {told}\n" in err
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"paper.overlay.mp4", "paper.json"}
 
 
 def test_the_two_words_camera_0(model, tmp_path, monkeypatch, capfd):

@@ -1,23 +1,22 @@
 import os
 import signal
 
-import numpy as np
 import pytest
 
 from maskweave.cli.stopping import interruptible, until_stopped
-from maskweave.types import Frame
+from maskweave.sources.find import LazySource
+from tests.sources.paper import JumpingWatch, PaperSource, dropped
 
 
-def frames():
-    for index in range(100):
-        yield Frame(np.zeros((2, 2, 3), np.uint8), index=index)
+def opened(kind):
+    return LazySource("paper", "paper", lambda name: PaperSource(range(9), kind=kind), kind)
 
 
 def test_the_first_signal_ends_a_live_recording_and_the_second_interrupts():
     before = signal.getsignal(signal.SIGINT)
     seen = []
-    with until_stopped(frames(), live=True) as live:
-        for frame in live:
+    with opened("live") as source, until_stopped(source):
+        for frame in source:
             seen.append(frame.index)
             if frame.index == 3:
                 os.kill(os.getpid(), signal.SIGINT)
@@ -27,10 +26,17 @@ def test_the_first_signal_ends_a_live_recording_and_the_second_interrupts():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_a_signal_ends_the_wait_for_a_camera_at_once():
+    watch = JumpingWatch(lambda time: os.kill(os.getpid(), signal.SIGINT))
+    source = LazySource("paper", "paper", lambda name: PaperSource([0, dropped()], watch=watch), "live")
+    with source, until_stopped(source):
+        assert len(list(source)) == 1
+    assert watch.time < 100.2
+
+
 def test_a_recorded_video_is_interrupted():
-    with pytest.raises(KeyboardInterrupt), until_stopped(frames(), live=False) as recorded:  # noqa: PT012
-        for _ in recorded:
-            os.kill(os.getpid(), signal.SIGINT)
+    with opened("video") as source, pytest.raises(KeyboardInterrupt), until_stopped(source):
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs SIGHUP")

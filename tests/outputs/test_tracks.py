@@ -43,8 +43,8 @@ def test_the_layout_is_that_of_youtube_vis(tmp_path):
 
 
 def test_frames_of_a_folder_keep_their_names(tmp_path):
-    data = document(tmp_path, [squares((5, 5))], file_name="00017.jpg")
-    assert data["videos"][0]["file_names"] == ["00017.jpg"]
+    data = document(tmp_path, [squares((5, 5))], file_name="17 \udcff.jpg")
+    assert data["videos"][0]["file_names"] == ["17 \udcff.jpg"]
 
 
 def test_the_class_is_what_the_track_was_most_often(tmp_path):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from maskweave.errors import InvalidValue, OutputError
+from maskweave.outputs import spool
 from maskweave.outputs import video as video_module
 from maskweave.outputs.video import Encoding, VideoWriter
 from maskweave.sources.video import VideoSource  # the reader, tested on its own
@@ -232,6 +233,30 @@ def test_live_source_without_rate(tmp_path):
             writer.write(grey_frame(50), time=moment)
     assert writer.start == moments[0]
     assert [time for time, _ in times(tmp_path / "a.mp4")] == [moment - moments[0] for moment in moments]
+
+
+def test_a_live_recording_waits_on_the_disk_and_becomes_the_same_file(tmp_path, monkeypatch):
+    """FFmpeg keeps an MP4's index in memory, which is too much for a camera that runs for days."""
+    monkeypatch.setattr(spool, "_IN_MEMORY", 1000)
+    noise = np.random.default_rng(0).integers(0, 255, (300, 64, 64, 3), dtype=np.uint8)
+    packets = []
+    for kind in ("live", "video"):
+        path = tmp_path / f"{kind}.mp4"
+        info = SourceInfo("a", kind, rate=Fraction(25), time_base=Fraction(1, 90_000))
+        with VideoWriter(path, info) as writer:
+            for index, image in enumerate(noise):
+                writer.write(image, time=Fraction(index * index, 90_000))
+            written = writer._file.part.stat().st_size
+            assert (written == 0) == (kind == "live")
+        with av.open(str(path)) as container:
+            read = [packet for packet in container.demux(video=0) if packet.size]
+            packets.append(
+                [(each.pts, each.dts, each.duration, each.is_keyframe, bytes(each)) for each in read]
+            )
+    assert packets[0] == packets[1]
+    assert len(packets[0]) == 300
+    assert sum(key for *_, key, _ in packets[0]) > 1
+    assert {path.name for path in tmp_path.iterdir()} == {"live.mp4", "video.mp4"}
 
 
 def test_a_late_begin_is_told(tmp_path):

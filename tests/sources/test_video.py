@@ -215,11 +215,11 @@ def test_stream_without_times(tmp_path):
 
 def test_frames_are_let_go_without_the_garbage_collector(tmp_path, monkeypatch):
     """PyAV's side data ties frames into cycles: asked of every frame, memory grows by hundreds of MB."""
-    from maskweave.sources import video
+    from maskweave.sources import decoding
 
     asked = []
-    original = video.orientation_matrix
-    monkeypatch.setattr(video, "orientation_matrix", lambda frame: asked.append(1) or original(frame))
+    original = decoding.orientation_matrix
+    monkeypatch.setattr(decoding, "orientation_matrix", lambda frame: asked.append(1) or original(frame))
     frames, _ = read(write_clip(tmp_path / "a.mp4", Clip(images=[corners()] * 12, rotation=90)))
     assert {quarter_names(frame.image) for frame in frames} == {"GW/RB"}
     assert len(asked) == 1

@@ -130,6 +130,10 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         float | None, typer.Option(min=0, help="Stop after this many seconds of video.")
     ] = None,
     fps: Annotated[float, typer.Option(min=0.001, help="Frames per second of a folder --as-video.")] = 25.0,
+    reconnect: Annotated[
+        float,
+        typer.Option(min=0, help="Wait so many seconds for a camera that drops out to come back."),
+    ] = 60.0,
     max_pixels: Annotated[
         float, typer.Option(min=0.001, max=1e6, help="Refuse larger images, in millions of pixels.")
     ] = 50.0,
@@ -178,6 +182,7 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         frames=frames,
         seconds=seconds,
         fps=fps,
+        reconnect=reconnect,
         max_pixels=_pixels(max_pixels),
         opacity=opacity,
         colour_by=colour_by.value,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maskweave.cli.console import counted, emit, progress_bar, say
+from maskweave.cli.stopping import until_stopped
 from maskweave.cli.telling import advance, success_line, success_record, tell_warnings
 from maskweave.errors import InvalidValue
 from maskweave.evaluation.davis_folders import read_id_map
@@ -83,7 +84,7 @@ def _write(job: Job, source: LazySource, prompt: Prompt, network: Model) -> Repo
         flat=one_picture_a_frame(job.save),
     )
     writers = make_writers(job.save, target)
-    with progress_bar(info.name, info.frame_count) as update:
+    with progress_bar(info.name, info.frame_count) as update, until_stopped(source):
         results = propagate_frames(source, prompt, network)
         report = write_results(results, writers=writers, progress=advance(update, info.frame_count))
     report.warnings = list(source.warnings) + report.warnings

@@ -26,6 +26,7 @@ from maskweave.outputs.base import Target
 from maskweave.outputs.overlay import OverlayStyle, draw_overlay
 from maskweave.outputs.pictures import encode_picture
 from maskweave.pipeline import Report, Wish, segment_frames, write_results
+from maskweave.sources.base import RECONNECT
 from maskweave.sources.find import LazySource, find_sources
 from maskweave.tracking.counting import Counter, parse_line, parse_zone
 from maskweave.types.counts import Counts
@@ -59,6 +60,7 @@ class Job:
     colour_by: Literal["instance", "class"]
     json_lines: bool
     debug: bool
+    reconnect: float = RECONNECT
     trail: float = 0.0
     background: str | None = None
     lines: tuple[str, ...] = ()
@@ -149,6 +151,7 @@ def _sources(job: Job, inputs: Sequence[str]) -> list[LazySource]:
         max_pixels=job.max_pixels,
         as_video=job.as_video,
         rate=job.fps,
+        reconnect=job.reconnect,
         ignore=ignore,
     )
 
@@ -223,8 +226,8 @@ def _write_results(job: Job, source: LazySource, model: Model, inputs: frozenset
     counter = job.counter(info.kind)
     total = info.frame_count
     bar = nullcontext(_no_bar) if info.kind == "image" else progress_bar(info.name, total)
-    with bar as update, until_stopped(source, live=info.kind == "live") as frames:
-        chosen = _limited(frames, job)
+    with bar as update, until_stopped(source):
+        chosen = _limited(source, job)
         report = Report()
         if job.track and info.kind != "image":
             results = follow_frames(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 import typer
 
 from maskweave.cli.console import say
-from maskweave.types.frame import Frame
+from maskweave.sources.find import LazySource
 
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -34,27 +34,22 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def until_stopped(frames: Iterable[Frame], *, live: bool) -> Iterator[Iterable[Frame]]:
-    """Yield ``frames``; of a live source the first signal to stop ends them, so that the recording is kept."""
-    if not live:
-        yield frames
+def until_stopped(source: LazySource) -> Iterator[None]:
+    """Let the first signal to stop end a live source, so that the recording is kept; the second one interrupts."""
+    if source.info.kind != "live":
+        yield
         return
     stopped = False
 
-    def stop(number: int, at: FrameType | None) -> None:
+    def hear(number: int, at: FrameType | None) -> None:
         nonlocal stopped
         if stopped:
             raise KeyboardInterrupt
         stopped = True
+        source.stop()
 
-    def taken() -> Iterator[Frame]:
-        for frame in frames:
-            yield frame
-            if stopped:
-                return
-
-    with _handled(stop):
-        yield taken()
+    with _handled(hear):
+        yield
 
 
 @contextmanager

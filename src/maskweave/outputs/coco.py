@@ -17,6 +17,7 @@ from maskweave.ops.coco_names import category_ids
 from maskweave.ops.rle import encode_masks
 from maskweave.outputs.base import Target, Writer
 from maskweave.outputs.files import atomic_file
+from maskweave.outputs.spool import Spool
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
 from maskweave.types.prediction import Prediction
@@ -49,13 +50,15 @@ def coco_results(instances: Instances, *, image_id: int = 1) -> list[dict[str, A
 
 
 class CocoStream:
-    """Writes one COCO file to an open text file, frame by frame, in constant memory but for the frame list."""
+    """Writes one COCO file to an open text file, frame by frame, in constant memory; the frame list is spooled."""
 
-    def __init__(self, file: IO[str], *, class_names: tuple[str, ...], info: dict[str, str]) -> None:
+    def __init__(
+        self, file: IO[str], spool: Spool, *, class_names: tuple[str, ...], info: dict[str, str]
+    ) -> None:
         self._file = file
+        self._spool = spool
         self._class_names = class_names
-        self._images: list[str] = []
-        self._annotations = 0
+        self._images = self._annotations = 0
         categories = [
             {"id": category_id, "name": name}
             for category_id, name in zip(category_ids(class_names), class_names, strict=True)
@@ -68,32 +71,36 @@ class CocoStream:
         """Add one image or video frame and its objects."""
         if instances.class_names != self._class_names:
             raise InvalidValue("coco: need the same class names for every frame of a file, got others")
-        image_id = len(self._images) + 1
+        self._images += 1
         entry: dict[str, Any] = {
-            "id": image_id,
+            "id": self._images,
             "file_name": file_name,
             "height": frame.size[0],
             "width": frame.size[1],
         }
         if video:
             entry |= {"frame_index": frame.index, "time_seconds": round(float(frame.time), 6)}
-        self._images.append(json.dumps(entry))
-        for result in coco_results(instances, image_id=image_id):
+        self._spool.add("images", json.dumps(entry).encode())
+        for result in coco_results(instances, image_id=self._images):
             self._annotations += 1
             separator = ",\n" if self._annotations > 1 else "\n"
             self._file.write(separator + json.dumps({"id": self._annotations, **result}))
 
     def finish(self) -> None:
         """Write what belongs at the end; the file is a whole JSON document afterwards."""
-        self._file.write('\n],\n"images": [\n' + ",\n".join(self._images) + "\n]\n}\n")
+        self._file.write('\n],\n"images": [')
+        for index, place in enumerate(self._spool.places("images")):
+            self._file.write((",\n" if index else "\n") + self._spool.read(place).decode())
+        self._file.write("\n]\n}\n")
 
 
 def coco_document(frame: Frame, instances: Instances, *, model: str) -> str:
     """A whole COCO file for one picture."""
     text = StringIO()
-    stream = CocoStream(text, class_names=instances.class_names, info=file_info(model))
-    stream.write(frame, instances, file_name=frame.file_name or frame.source, video=False)
-    stream.finish()
+    with Spool() as spool:
+        stream = CocoStream(text, spool, class_names=instances.class_names, info=file_info(model))
+        stream.write(frame, instances, file_name=frame.file_name or frame.source, video=False)
+        stream.finish()
     return text.getvalue()
 
 
@@ -117,8 +124,9 @@ class CocoFile(Writer):
         """Open the file and write its head."""
         temporary = self.files.enter_context(atomic_file(self._path, only_ours=True))
         file = self.files.enter_context(temporary.open("w", encoding="utf-8"))
+        spool = self.files.enter_context(Spool(self._path.parent))
         info = file_info(self.target.model)
-        self._stream = CocoStream(file, class_names=self.target.class_names, info=info)
+        self._stream = CocoStream(file, spool, class_names=self.target.class_names, info=info)
 
     @property
     def path(self) -> Path:

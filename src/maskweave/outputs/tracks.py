@@ -8,12 +8,12 @@ frame, null where the object is not seen. Ours besides: ``track_id``, ``score`` 
 from __future__ import annotations
 
 import json
+import struct
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from maskweave.errors import InvalidValue
 from maskweave.ops.coco_names import category_ids
@@ -21,38 +21,50 @@ from maskweave.ops.rle import encode_masks
 from maskweave.outputs.base import Target, Writer
 from maskweave.outputs.coco import file_info
 from maskweave.outputs.files import atomic_file
+from maskweave.outputs.spool import Spool
 from maskweave.types.arrays import Size
 from maskweave.types.counts import Counts
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
 from maskweave.types.prediction import Prediction
 
+_FRAMES = "frames"
+"""The spool's key of the frames; the others are track ids."""
+_TIME = struct.Struct("<d")
+_SIGHTING = struct.Struct("<QIdQ4d")
 
-@dataclass
-class _Track:
-    """What is kept of one object until the end: a few numbers and a compressed mask for each frame it is seen in."""
 
-    classes: Counter[int] = field(default_factory=Counter)
-    frames: array[int] = field(default_factory=lambda: array("Q"))
-    counts: list[bytes] = field(default_factory=list)
-    boxes: array[float] = field(default_factory=lambda: array("d"))
-    areas: array[int] = field(default_factory=lambda: array("Q"))
-    scores: array[float] = field(default_factory=lambda: array("d"))
+class _Sighting(NamedTuple):
+    """One object in one frame; the box is x, y, width, height, ``counts`` the compressed mask."""
+
+    frame: int
+    class_id: int
+    score: float
+    area: int
+    box: tuple[float, ...]
+    counts: str
+
+    def packed(self) -> bytes:
+        head = _SIGHTING.pack(self.frame, self.class_id, self.score, self.area, *self.box)
+        return head + self.counts.encode("ascii")
+
+    @classmethod
+    def unpacked(cls, record: bytes) -> _Sighting:
+        frame, class_id, score, area, *box = _SIGHTING.unpack_from(record)
+        return cls(frame, class_id, score, area, tuple(box), record[_SIGHTING.size :].decode("ascii"))
 
 
 class TracksFile(Writer):
     """``<name>.tracks.json``: every track of a video with its mask in each frame.
 
-    Lists by track can only be written when the video is over; until then compressed masks are kept, some hundred
-    bytes for each object and frame. Raises `OutputError` when a foreign file of that name is there.
+    Lists by track can only be written when the video is over; until then the sightings are spooled, so that memory
+    stays constant. Raises `OutputError` when a foreign file of that name is there.
     """
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
         self._path = target.path(".tracks.json")
-        self._tracks: dict[int, _Track] = {}
-        self._times: list[float] = []
-        self._file_names: list[str] = []
+        self._length = 0
         self._size: Size | None = None
         self._counts = _CountsRecord()
 
@@ -64,19 +76,20 @@ class TracksFile(Writer):
     def begin(self) -> None:
         """Open the file."""
         self._temporary = self.files.enter_context(atomic_file(self._path, only_ours=True))
+        self._spool = self.files.enter_context(Spool(self._path.parent))
 
     def write(self, frame: Frame, prediction: Prediction) -> None:
-        """Remember one frame's objects."""
+        """Spool one frame's objects."""
         if not isinstance(prediction, Instances):
             raise InvalidValue("tracks: need instances, got a semantic map; use --task instances")
         self._check(prediction)
-        number = len(self._times)
-        self._times.append(round(float(frame.time), 6))
-        self._file_names.append(self.target.file_name(frame))
         if prediction.counts is not None:
-            self._counts.add(number, prediction.counts)
+            self._counts.add(self._length, prediction.counts)
         if prediction.track_ids is not None:
-            self._remember(number, prediction, prediction.track_ids.tolist())
+            self._spool_objects(prediction, prediction.track_ids.tolist())
+        name = self.target.file_name(frame).encode(errors="surrogatepass")  # what the disk calls it
+        self._spool.add(_FRAMES, _TIME.pack(round(float(frame.time), 6)) + name)
+        self._length += 1
 
     def _check(self, instances: Instances) -> None:
         if len(instances) and instances.track_ids is None:
@@ -89,19 +102,17 @@ class TracksFile(Writer):
                 f"tracks: need frames of one size (height, width) {self._size}, got {instances.size}"
             )
 
-    def _remember(self, number: int, instances: Instances, ids: list[int]) -> None:
+    def _spool_objects(self, instances: Instances, ids: list[int]) -> None:
+        twice = next((each for each, count in Counter(ids).items() if count > 1), None)
+        if twice is not None:
+            raise InvalidValue(f"tracks: need each id once a frame, got {twice} twice")
         areas, boxes = instances.masks.areas.tolist(), instances.boxes.tolist()
+        class_ids, scores = instances.class_ids.tolist(), instances.scores.tolist()
         for row, (track_id, rle) in enumerate(zip(ids, encode_masks(instances.masks), strict=True)):
-            track = self._tracks.setdefault(track_id, _Track())
-            if track.frames and track.frames[-1] == number:
-                raise InvalidValue(f"tracks: need each id once a frame, got {track_id} twice")
             x1, y1, x2, y2 = boxes[row]
-            track.classes[int(instances.class_ids[row])] += 1
-            track.frames.append(number)
-            track.counts.append(str(rle["counts"]).encode("ascii"))
-            track.boxes.extend((x1, y1, x2 - x1, y2 - y1))
-            track.areas.append(areas[row])
-            track.scores.append(float(instances.scores[row]))
+            box, counts = (x1, y1, x2 - x1, y2 - y1), str(rle["counts"])
+            sighting = _Sighting(self._length, class_ids[row], scores[row], areas[row], box, counts)
+            self._spool.add(track_id, sighting.packed())
 
     def finish(self) -> None:
         """Write the whole document, track by track."""
@@ -115,54 +126,65 @@ class TracksFile(Writer):
             for category_id, name in zip(ids, self.target.class_names, strict=True)
         ]
         yield f'{{\n"info": {json.dumps(file_info(self.target.model))},\n"licenses": [],\n'
-        yield f'"videos": [{json.dumps(self._video())}],\n"categories": {json.dumps(categories)},\n'
+        yield '"videos": ['
+        yield from self._video()
+        yield f'],\n"categories": {json.dumps(categories)},\n'
         if self._counts.found:
             yield f'"counts": {json.dumps(self._counts.document())},\n'
         yield '"annotations": ['
-        for index, (track_id, track) in enumerate(sorted(self._tracks.items())):
+        track_ids = sorted(key for key in self._spool if isinstance(key, int))
+        for index, track_id in enumerate(track_ids):
             yield ",\n" if index else "\n"
-            yield from self._annotation(track_id, track, ids)
+            yield from self._annotation(track_id, ids)
         yield "\n]\n}\n"
 
-    def _video(self) -> dict[str, Any]:
+    def _video(self) -> Iterator[str]:
         height, width = self._size or (0, 0)
-        return {
+        head = {
             "id": 1,
             "name": self.target.info.name,
             "height": height,
             "width": width,
-            "length": len(self._times),
-            "file_names": self._file_names,
-            "times_seconds": self._times,
+            "length": self._length,
         }
+        places = self._spool.places(_FRAMES)
+        names = (
+            json.dumps(self._spool.read(place)[_TIME.size :].decode(errors="surrogatepass"))
+            for place in places
+        )
+        times = (json.dumps(*_TIME.unpack_from(self._spool.read(place))) for place in places)
+        return _json_object(head, {"file_names": names, "times_seconds": times})
 
-    def _annotation(self, track_id: int, track: _Track, ids: list[int]) -> Iterator[str]:
+    def _annotation(self, track_id: int, ids: list[int]) -> Iterator[str]:
+        places = self._spool.places(track_id)
+
+        def sightings() -> Iterator[_Sighting]:
+            return (_Sighting.unpacked(self._spool.read(place)) for place in places)
+
         height, width = self._size or (0, 0)
+        class_ids = Counter(each.class_id for each in sightings())
         head = {
             "id": track_id,
             "video_id": 1,
             "track_id": track_id,
-            "category_id": ids[track.classes.most_common(1)[0][0]],
+            "category_id": ids[class_ids.most_common(1)[0][0]],
             "iscrowd": 0,
             "height": height,
             "width": width,
-            "length": len(self._times),
-            "score": round(sum(track.scores) / len(track.scores), 5),
+            "length": self._length,
+            "score": round(sum(each.score for each in sightings()) / len(places), 5),
         }
         size = f"[{height}, {width}]"
-        masks = (f'{{"size": {size}, "counts": {json.dumps(each.decode())}}}' for each in track.counts)
-        boxes = (json.dumps([round(x, 2) for x in track.boxes[at : at + 4]]) for at in _fours(track.boxes))
-        yield json.dumps(head)[:-1]
-        for name, values in (
-            ("segmentations", masks),
-            ("bboxes", boxes),
-            ("areas", map(str, track.areas)),
-            ("scores", (str(round(score, 5)) for score in track.scores)),
-        ):
-            yield f', "{name}": ['
-            yield ", ".join(self._spread(track.frames, values))
-            yield "]"
-        yield "}"
+        frames = array("Q", (each.frame for each in sightings()))
+        columns = {
+            "segmentations": (
+                f'{{"size": {size}, "counts": {json.dumps(each.counts)}}}' for each in sightings()
+            ),
+            "bboxes": (json.dumps([round(number, 2) for number in each.box]) for each in sightings()),
+            "areas": (str(each.area) for each in sightings()),
+            "scores": (str(round(each.score, 5)) for each in sightings()),
+        }
+        return _json_object(head, {name: self._spread(frames, each) for name, each in columns.items()})
 
     def _spread(self, frames: array[int], values: Iterable[str]) -> Iterator[str]:
         """One entry for each frame of the video, "null" where the track has none."""
@@ -171,11 +193,18 @@ class TracksFile(Writer):
             yield from ["null"] * (number - then)
             yield value
             then = number + 1
-        yield from ["null"] * (len(self._times) - then)
+        yield from ["null"] * (self._length - then)
 
 
-def _fours(flat: array[float]) -> range:
-    return range(0, len(flat), 4)
+def _json_object(head: dict[str, Any], lists: dict[str, Iterator[str]]) -> Iterator[str]:
+    """A JSON object in pieces: ``head``, then lists of what is JSON already."""
+    yield json.dumps(head)[:-1]
+    for name, values in lists.items():
+        yield f', "{name}": ['
+        for index, value in enumerate(values):
+            yield f", {value}" if index else value
+        yield "]"
+    yield "}"
 
 
 class _CountsRecord:

@@ -18,6 +18,7 @@ from maskweave.types.arrays import Image, Size, check_image
 from maskweave.types.frame import SourceInfo
 
 if TYPE_CHECKING:
+    from maskweave.outputs.late_packets import LatePackets
     from maskweave.outputs.sound import Sound
 
 # PyAV is imported where it is used: this module is also loaded by runs that write no video.
@@ -66,6 +67,9 @@ class VideoWriter:
     ones. Colours are written in limited range, whatever the source's (reading has turned them into RGB), BT.709
     above 576 lines or from 1280 columns on and BT.601 below, and tagged so.
 
+    Pictures of a live source are kept on the disk and put into the file at its end (`LatePackets`), so that memory
+    stays constant for as long as it lasts; the disk holds them twice then.
+
     The file has no B-frames: coding order is display order, so every duration in it is exact, variable rate
     included, and no edit list is needed to start at 0.
 
@@ -91,6 +95,7 @@ class VideoWriter:
         self._container: Any = None
         self._stream: Any = None
         self._sound: Sound | None = None
+        self._late: LatePackets | None = None
         self._durations: dict[int, int] = {}
         self._last_ticks: int | None = None
         self._last_step: int | None = None
@@ -125,6 +130,8 @@ class VideoWriter:
                 raise OutputError(f"{self._file.path}: need at least one picture for a video, got none")
             end = self._end()
             self._mux(self._stream.encode(None))
+            if self._late is not None:
+                self._late.mux(self._container, self._stream)
             if self._sound is not None:
                 self._sound.advance(self._sound_end(end))
                 self._sound.finish()
@@ -211,6 +218,10 @@ class VideoWriter:
         return av.open(path, "w", format="mp4", container_options=options)
 
     def _add_pictures(self) -> Any:
+        from maskweave.outputs.late_packets import LatePackets
+
+        if self._info.kind == "live":
+            self._late = LatePackets(self._file.path.parent)
         settings = self._encoding
         return self._add_stream(
             _ENCODER, "yuv420p", {"crf": f"{settings.crf:g}", "preset": settings.preset, "bf": "0"}
@@ -258,7 +269,10 @@ class VideoWriter:
         for packet in packets:
             packet.duration = self._durations.pop(packet.pts, 0)
             dts = packet.dts * self._time_base
-            self._container.mux(packet)
+            if self._late is not None:
+                self._late.add(packet)
+            else:
+                self._container.mux(packet)
             if self._sound is not None:
                 self._sound.advance(dts)
 
@@ -275,7 +289,10 @@ class VideoWriter:
     def _close_containers(self) -> None:
         container, self._container = self._container, None
         sound, self._sound = self._sound, None
+        late, self._late = self._late, None
         try:
+            if late is not None:
+                late.close()
             if sound is not None:
                 sound.close()
         finally:

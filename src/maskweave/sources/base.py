@@ -16,6 +16,9 @@ MAX_PIXELS = 50_000_000
 FRAME_RATE = Fraction(25)
 """Frames per second of what does not say: folders of frames, streams without a rate."""
 
+RECONNECT = 60.0
+"""Seconds for which a live source that dropped out is opened again and again."""
+
 
 @runtime_checkable
 class Source(Protocol):
@@ -28,7 +31,7 @@ class Source(Protocol):
     for live sources. A source is a context manager; `close` may be called more than once.
 
     Iterating raises `SourceError` when nothing can be read, or nothing more where more must follow. A live
-    source that breaks off after its first frame ends there, with a line in ``warnings``.
+    source that breaks off after its first frame and does not come back ends there, with a line in ``warnings``.
     """
 
     @property

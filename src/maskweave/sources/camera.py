@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
@@ -10,30 +9,24 @@ from typing import Any
 import av
 
 from maskweave.errors import SourceNotFound, UnreadableVideo
-from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, Closing, check_budget
-from maskweave.sources.decoding import (
-    Clock,
-    Damage,
-    decoded,
-    orientation_matrix,
-    set_threads,
-    to_image,
-    video_stream,
-)
+from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, RECONNECT
+from maskweave.sources.decoding import Clock, Damage, OneSize, Scaler, decoded, set_threads, video_stream
+from maskweave.sources.live import TICKS, DroppedOut, LiveSource, Watch
 from maskweave.sources.names import safe_stem
 from maskweave.sources.web import without_secrets
+from maskweave.types.arrays import Image
 from maskweave.types.frame import Frame, SourceInfo
 
 TIMEOUT = 10.0
-"""Seconds to wait for a connection, or for the next frame, before giving up."""
-_TICKS = 90_000
+"""Seconds to wait for a connection, or for the next frame, before taking it for lost."""
+_BETWEEN_READS = 0.02  # seconds
 
 
-class CameraSource(Closing):
+class CameraSource(LiveSource):
     """Camera number ``index`` of this machine, live.
 
-    Times are seconds since the first frame by this machine's steady clock, in ticks of 1/90000. Ends
-    when closed, or with a line in ``warnings`` when the camera gives no frame for ``timeout`` seconds.
+    Times are seconds since the first frame by this machine's steady clock, in ticks of 1/90000. A camera that gives
+    no frame for ``timeout`` seconds has dropped out and is opened again, see `LiveSource`; ends when closed.
 
     Raises `SourceNotFound` when no camera of that number opens; iterating raises `UnreadableVideo` when not
     even the first frame comes.
@@ -45,64 +38,63 @@ class CameraSource(Closing):
         name: str | None = None,
         *,
         timeout: float = TIMEOUT,
+        reconnect: float = RECONNECT,
         max_pixels: int = MAX_PIXELS,
+        watch: Watch | None = None,
     ) -> None:
+        super().__init__(f"camera {index}", reconnect=reconnect, watch=watch)
         self._index = index
         self._timeout = timeout
-        self._max_pixels = max_pixels
-        self.warnings: list[str] = []
-        self._capture = _opened_camera(index)
+        self._begin: float | None = None
+        self._size = OneSize(max_pixels, self._label, self.warnings)
+        self._connection = self._connect()
         self.info = SourceInfo(
             name=name or f"camera-{index}",
             kind="live",
-            rate=_camera_rate(self._capture),
-            time_base=Fraction(1, _TICKS),
+            rate=_camera_rate(self._connection),
+            time_base=Fraction(1, TICKS),
         )
 
-    def close(self) -> None:
-        """Let go of the camera."""
-        if self._capture is not None:
-            self._capture.release()
-            self._capture = None
+    def _connect(self) -> Any:
+        return _opened_camera(self._index)
 
-    def __iter__(self) -> Iterator[Frame]:
-        begin: float | None = None
-        last = -1
-        index = 0
-        while self._capture is not None:
-            bgr = self._next()
-            if bgr is None and not index:
-                raise UnreadableVideo(
-                    f"camera {self._index}: no frame for {self._timeout:g} s; is it plugged in and free?"
-                )
-            if bgr is None:
-                self.warnings.append(_broke_off(index, f"no frame for {self._timeout:g} s"))
-                return
-            now = time.monotonic()
-            begin = now if begin is None else begin
-            ticks = max(last + 1, round((now - begin) * _TICKS))
-            height, width = bgr.shape[:2]
-            check_budget(width, height, max_pixels=self._max_pixels, label=self.info.name)
-            yield Frame(bgr[:, :, ::-1].copy(), index, Fraction(ticks, _TICKS), None, self.info.name)
-            last, index = ticks, index + 1
+    def _hang_up(self, connection: Any) -> None:
+        connection.release()
 
-    def _next(self) -> Any | None:
+    def _pictures(self, connection: Any) -> Iterator[tuple[Fraction, Image]]:
+        while (bgr := self._next(connection)) is not None:
+            now = self._watch.now()
+            self._begin = now if self._begin is None else self._begin
+            yield Fraction(round((now - self._begin) * TICKS), TICKS), self._image(bgr)
+        if self._is_wanted():
+            raise DroppedOut(f"no frame for {self._timeout:g} s")
+
+    def _next(self, connection: Any) -> Any | None:
         """The next (H, W, 3) uint8 BGR picture; a camera may miss a few, but None when it does for long."""
-        deadline = time.monotonic() + self._timeout
+        deadline = self._watch.now() + self._timeout
         while True:
-            good, bgr = self._capture.read()
+            good, bgr = connection.read()
             if good and bgr is not None:
                 return bgr
-            if time.monotonic() >= deadline:
+            if self._watch.now() >= deadline or not self._pause(_BETWEEN_READS):
                 return None
-            time.sleep(0.02)
+
+    def _image(self, bgr: Any) -> Image:
+        """RGB in the first picture's size: another camera may answer to the number, or the same in another mode."""
+        size = self._size.of(bgr.shape[:2])
+        if size != bgr.shape[:2]:
+            import cv2
+
+            bgr = cv2.resize(bgr, size[::-1], interpolation=cv2.INTER_AREA)
+        image: Image = bgr[:, :, ::-1].copy()
+        return image
 
 
-class RtspSource(Closing):
+class RtspSource(LiveSource):
     """A network camera at an ``rtsp://`` or ``rtsps://`` address, live, over TCP.
 
-    Times are the stream's own. Ends when the camera ends the stream, or with a line in ``warnings`` when it
-    breaks off, so that what came until then can be kept.
+    Times are the stream's own. A stream that breaks off is opened again, see `LiveSource`, and so is one that ends
+    without having said how long it is; one that has said so ends there.
 
     Raises `SourceNotFound` when there is no answer within ``timeout`` seconds, `UnreadableVideo` when the
     answer holds no video; iterating raises `UnreadableVideo` when it ends before the first frame. Messages
@@ -115,58 +107,54 @@ class RtspSource(Closing):
         name: str | None = None,
         *,
         timeout: float = TIMEOUT,
+        reconnect: float = RECONNECT,
         max_pixels: int = MAX_PIXELS,
+        watch: Watch | None = None,
     ) -> None:
-        self._shown = without_secrets(address)
+        super().__init__(without_secrets(address), reconnect=reconnect, watch=watch)
+        self._address = address
         self._timeout = timeout
-        self._max_pixels = max_pixels
-        self.warnings: list[str] = []
-        self._container: Any = _opened_stream(address, self._shown, timeout)
-        stream = video_stream(self._container)
-        if stream is None:
-            self.close()
-            raise UnreadableVideo(f"{self._shown}: need a video stream, got none; check the address")
-        set_threads(stream, None, live=True)
-        self._stream = stream
+        self._damage = Damage()
+        self._scaler = Scaler(max_pixels, self._label, self.warnings)
+        self._connection = self._connect()
+        stream: Any = video_stream(self._connection)
         self.info = SourceInfo(
-            name=name or safe_stem(self._shown.split("://", 1)[-1]),
+            name=name or safe_stem(self._label.split("://", 1)[-1]),
             kind="live",
             rate=stream.average_rate or stream.guessed_rate or None,
             time_base=Fraction(stream.time_base),
         )
 
-    def close(self) -> None:
-        """Hang up."""
-        if self._container is not None:
-            self._container.close()
-            self._container = None
-
     def __iter__(self) -> Iterator[Frame]:
-        damage = Damage()
-        count = 0
-        why = "it ended before the first frame"
         try:
-            for frame in self._frames(damage):
-                yield frame
+            yield from super().__iter__()
+        finally:
+            self.warnings.extend(self._damage.sentences())
+
+    def _connect(self) -> Any:
+        container = _opened_stream(self._address, self._label, self._timeout)
+        stream = video_stream(container)
+        if stream is None:
+            container.close()
+            raise UnreadableVideo(f"{self._label}: need a video stream, got none; check the address")
+        set_threads(stream, None, live=True)
+        return container
+
+    def _hang_up(self, connection: Any) -> None:
+        connection.close()
+
+    def _pictures(self, connection: Any) -> Iterator[tuple[Fraction, Image]]:
+        stream = video_stream(connection)
+        clock = Clock(stream, self.info.rate or FRAME_RATE, self._damage)
+        count = 0
+        try:
+            for raw in decoded(connection, stream, self._damage, live=True):
+                yield clock.time(raw), self._scaler.image(raw)
                 count += 1
         except av.FFmpegError as error:
-            why = f"it broke off before the first frame ({self._why(error)})"
-            if count:
-                self.warnings.append(_broke_off(count, self._why(error)))
-        finally:
-            self.warnings.extend(damage.sentences())
-        if not count:
-            raise UnreadableVideo(f"{self._shown}: need a live stream, got none: {why}; check the camera")
-
-    def _frames(self, damage: Damage) -> Iterator[Frame]:
-        clock = Clock(self._stream, self.info.rate or FRAME_RATE, damage)
-        size: tuple[int, int] | None = None
-        signs: tuple[int, int, int, int] | None = None
-        for index, raw in enumerate(decoded(self._container, self._stream, damage, live=True)):
-            check_budget(raw.width, raw.height, max_pixels=self._max_pixels, label=self._shown)
-            size = size or (raw.height, raw.width)
-            signs = signs or orientation_matrix(raw)
-            yield Frame(to_image(raw, size, signs), index, clock.time(raw), None, self.info.name)
+            raise DroppedOut(self._why(error)) from None
+        if not count or connection.duration is None:  # a camera that is switched off ends like a film does
+            raise DroppedOut("the camera ended the stream")
 
     def _why(self, error: BaseException) -> str:
         timed_out = isinstance(error, av.error.ExitError)  # so FFmpeg calls it when our time limit stops it
@@ -211,10 +199,6 @@ def _opened_stream(address: str, shown: str, timeout: float) -> Any:
         raise SourceNotFound(
             f"{shown}: no stream within {timeout:g} s ({_reason(error)}); check address, password and network"
         ) from None  # FFmpeg's own error shows the password
-
-
-def _broke_off(frames: int, why: str) -> str:
-    return f"the stream broke off after {frames} frame{'s' * (frames != 1)}: {why}"
 
 
 def _reason(error: BaseException) -> str:

@@ -13,7 +13,8 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
-from maskweave.types.arrays import Image
+from maskweave.sources.base import check_budget
+from maskweave.types.arrays import Image, Size
 
 _TOO_MANY_FAILURES = 50
 """Read failures in a row after which the rest of a file is given up."""
@@ -131,6 +132,43 @@ def frame_duration(frame: Any, stream: Any) -> Fraction | None:
     """How long the stream says the frame lasts, in seconds, or None."""
     ticks = getattr(frame, "duration", None)
     return ticks * Fraction(frame.time_base or stream.time_base) if ticks else None
+
+
+class OneSize:
+    """The size of a stream's first picture, to which those of another are brought; ``warnings`` tells it once."""
+
+    def __init__(self, max_pixels: int, label: str, warnings: list[str]) -> None:
+        self._max_pixels = max_pixels
+        self._label = label
+        self._warnings = warnings
+        self._first: Size | None = None
+        self._told = False
+
+    def of(self, size: Size) -> Size:
+        """The first picture's (height, width) for one of ``size``; raises `ImageTooLarge` for the latter."""
+        check_budget(size[1], size[0], max_pixels=self._max_pixels, label=self._label)
+        self._first = self._first or size
+        if size != self._first and not self._told:
+            self._told = True
+            self._warnings.append(
+                f"picture size changes to {size[1]} x {size[0]} on the way; "
+                f"scaled to the first frame's {self._first[1]} x {self._first[0]}"
+            )
+        return self._first
+
+
+class Scaler:
+    """RGB pictures of decoded frames, all of the first one's size and orientation; see `OneSize`."""
+
+    def __init__(self, max_pixels: int, label: str, warnings: list[str]) -> None:
+        self._size = OneSize(max_pixels, label, warnings)
+        self._signs: tuple[int, int, int, int] | None = None
+
+    def image(self, raw: Any) -> Image:
+        """(H, W, 3) uint8 RGB, upright; raises `ImageTooLarge`."""
+        size = self._size.of((raw.height, raw.width))
+        self._signs = self._signs or orientation_matrix(raw)
+        return to_image(raw, size, self._signs)
 
 
 def to_image(frame: Any, size: tuple[int, int], signs: tuple[int, int, int, int]) -> Image:

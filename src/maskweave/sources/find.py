@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
 from maskweave.errors import InvalidValue, MaskWeaveError, SourceNotFound, UnreadableImage, UnreadableVideo
-from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, Source, exact_rate
+from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, RECONNECT, Source, exact_rate
 from maskweave.sources.kinds import (
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
@@ -23,6 +23,7 @@ from maskweave.sources.kinds import (
     kind_by_suffix,
     kind_of,
 )
+from maskweave.sources.live import LiveSource
 from maskweave.sources.names import distinct_names, natural_key, safe_stem, stem_within
 from maskweave.types.frame import Frame, SourceInfo
 
@@ -81,6 +82,11 @@ class LazySource:
             self._source = self._open_as(self.name)
         return self._source
 
+    def stop(self) -> None:
+        """End a live source after the frame in the making, also while it waits; see `LiveSource.stop`."""
+        if isinstance(self._source, LiveSource):
+            self._source.stop()
+
     def close(self) -> None:
         """Close it if it is open."""
         source, self._source = self._source, None
@@ -125,6 +131,7 @@ class _Settings:
     max_pixels: int
     as_video: bool
     rate: Fraction
+    reconnect: float
     ignore: Callable[[Path], bool] | None
 
 
@@ -135,6 +142,7 @@ def find_sources(
     max_pixels: int = MAX_PIXELS,
     as_video: bool = False,
     rate: Fraction | float = FRAME_RATE,
+    reconnect: float = RECONNECT,
     ignore: Callable[[Path], bool] | None = None,
 ) -> list[LazySource]:
     """List what the user named, in that order, without opening it.
@@ -145,7 +153,8 @@ def find_sources(
     ``camera:0``, ``rtsp://…``, or the ``http(s)://…`` address of a picture. A file that is named twice is
     done once. A folder further down that may not be read is an input of its own, which fails when opened.
 
-    ``as_video`` reads a folder of pictures as one video of ``rate`` frames per second. ``ignore`` is asked for
+    ``as_video`` reads a folder of pictures as one video of ``rate`` frames per second. A live source that drops out
+    is waited for ``reconnect`` seconds (0: it ends). ``ignore`` is asked for
     each file found in a folder or by a pattern, and True passes it over (results of an earlier run); it is
     never asked for a file that is named itself.
 
@@ -155,7 +164,7 @@ def find_sources(
     """
     if not inputs:
         raise InvalidValue("inputs: need at least one file, folder, pattern, camera or address, got none")
-    settings = _Settings(recursive, max_pixels, as_video, exact_rate(rate), ignore)
+    settings = _Settings(recursive, max_pixels, as_video, exact_rate(rate), reconnect, ignore)
     found = _without_repeats(one for text in inputs for one in _find(str(text), settings))
     names = distinct_names([one.stem for one in found], [one.suffix for one in found])
     return [
@@ -283,7 +292,7 @@ def _camera(index: int, settings: _Settings) -> _Found:
     def open_as(name: str) -> Source:
         from maskweave.sources.camera import CameraSource
 
-        return CameraSource(index, name, max_pixels=settings.max_pixels)
+        return CameraSource(index, name, reconnect=settings.reconnect, max_pixels=settings.max_pixels)
 
     return _Found(f"camera-{index}", f"camera {index}", open_as, "live")
 
@@ -304,7 +313,7 @@ def _rtsp(address: str, settings: _Settings) -> Callable[[str], Source]:
     def open_as(name: str) -> Source:
         from maskweave.sources.camera import RtspSource
 
-        return RtspSource(address, name, max_pixels=settings.max_pixels)
+        return RtspSource(address, name, reconnect=settings.reconnect, max_pixels=settings.max_pixels)
 
     return open_as
 

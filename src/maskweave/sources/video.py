@@ -14,11 +14,10 @@ from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, Closing, check_budget
 from maskweave.sources.decoding import (
     Clock,
     Damage,
+    Scaler,
     decoded,
     frame_duration,
-    orientation_matrix,
     set_threads,
-    to_image,
     video_stream,
 )
 from maskweave.sources.kinds import is_regular, kind_by_content
@@ -102,7 +101,7 @@ class VideoSource(Closing):
     def _frames(self, damage: Damage) -> Iterator[Frame]:
         """Convert frames one behind the decoder, so that each one's duration is the next one's start."""
         clock = Clock(self._stream, self.info.rate or FRAME_RATE, damage)
-        scaler = _Scaler(self._max_pixels, str(self._path), self.warnings)
+        scaler = Scaler(self._max_pixels, str(self._path), self.warnings)
         held: tuple[int, Fraction, Any] | None = None
         last_step: Fraction | None = None
         for index, raw in enumerate(decoded(self._container, self._stream, damage)):
@@ -114,7 +113,7 @@ class VideoSource(Closing):
         if held is not None:
             yield self._frame(held, self._last_duration(held, last_step), scaler)
 
-    def _frame(self, held: tuple[int, Fraction, Any], duration: Fraction | None, scaler: _Scaler) -> Frame:
+    def _frame(self, held: tuple[int, Fraction, Any], duration: Fraction | None, scaler: Scaler) -> Frame:
         index, time, raw = held
         return Frame(scaler.image(raw), index, time, duration, self.info.name)
 
@@ -141,31 +140,6 @@ class VideoSource(Closing):
                 f"{length:.2f} of {self.info.duration:.2f} seconds decoded: the file is cut short or damaged"
             ]
         return []
-
-
-class _Scaler:
-    """Pictures of the first frame's size: streams that change size on the way are scaled back, and told."""
-
-    def __init__(self, max_pixels: int, label: str, warnings: list[str]) -> None:
-        self._max_pixels = max_pixels
-        self._label = label
-        self._warnings = warnings
-        self._size: tuple[int, int] | None = None
-        self._signs: tuple[int, int, int, int] | None = None
-        self._told = False
-
-    def image(self, raw: Any) -> Any:
-        check_budget(raw.width, raw.height, max_pixels=self._max_pixels, label=self._label)
-        size = (raw.height, raw.width)
-        self._size = self._size or size
-        self._signs = self._signs or orientation_matrix(raw)
-        if size != self._size and not self._told:
-            self._told = True
-            self._warnings.append(
-                f"picture size changes to {size[1]} x {size[0]} on the way; "
-                f"scaled to the first frame's {self._size[1]} x {self._size[0]}"
-            )
-        return to_image(raw, self._size, self._signs)
 
 
 def _opened(path: Path) -> Any:

@@ -194,7 +194,7 @@ def test_other_bad_inputs_are_one_line_each(model, tmp_path, monkeypatch, capfd)
         (["--save", "gif"], 2, "--save: need formats out of"),
         (["--opacity", "3"], 2, "opacity"),
         (["--device", "cuda"], 1, "device cuda"),
-        (["--engine", "abacus"], 2, "engine: need one of"),
+        (["--engine", "abacus"], 2, "need onnxruntime, opencv or openvino"),
     ],
 )
 def test_wrong_calls_are_told_in_one_line(words, code, message, photo, model, tmp_path, monkeypatch, capfd):

@@ -32,10 +32,14 @@ class Rle(TypedDict):
 
 def encode_masks(masks: Masks) -> list[Rle]:
     """Encode each mask as compressed COCO RLE."""
-    size = list(masks.size)
+    if not len(masks):
+        return []
+    numbers = [_differences(_run_lengths(crop, x, y, masks.size)) for crop, x, y in masks.placed()]
+    text, lengths = _write(np.concatenate(numbers))  # of all masks at once: most are short
+    ends = np.cumsum(lengths)[np.cumsum([len(each) for each in numbers]) - 1].tolist()
     return [
-        Rle(size=size.copy(), counts=compress_counts(_run_lengths(crop, x, y, masks.size)))
-        for crop, x, y in masks.placed()
+        Rle(size=list(masks.size), counts=text[start:end])
+        for start, end in zip([0, *ends[:-1]], ends, strict=True)
     ]
 
 
@@ -47,21 +51,7 @@ def decode_masks(rles: Sequence[Rle], size: Size) -> Masks:
 
 def compress_counts(counts: NDArray[np.int64]) -> str:
     """Write run lengths as COCO's text."""
-    numbers = counts.astype(np.int64)
-    numbers[3:] -= counts[1:-2]  # from the fourth on, the difference to the one before the last
-    pieces, used = [], []
-    active = np.ones(len(numbers), dtype=bool)
-    for _ in range(_LONGEST):
-        piece = (numbers & 0x1F).astype(np.uint8)
-        numbers = numbers >> 5
-        finished = np.where(piece & _SIGN, numbers == -1, numbers == 0)
-        pieces.append(np.where(finished, piece, piece | _MORE) + 48)
-        used.append(active)
-        active = active & ~finished
-        if not active.any():
-            break
-    text: bytes = np.stack(pieces, axis=1)[np.stack(used, axis=1)].tobytes()
-    return text.decode("ascii")
+    return _write(_differences(counts))[0]
 
 
 def expand_counts(text: str | bytes) -> NDArray[np.int64]:
@@ -87,6 +77,31 @@ def expand_counts(text: str | bytes) -> NDArray[np.int64]:
     numbers[1::2] = np.cumsum(numbers[1::2])
     numbers[2::2] = np.cumsum(numbers[2::2])
     return numbers
+
+
+def _differences(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """From the fourth on, the difference to the one before the last, which is what is written."""
+    numbers = counts.astype(np.int64)
+    numbers[3:] -= counts[1:-2]
+    return numbers
+
+
+def _write(numbers: NDArray[np.int64]) -> tuple[str, NDArray[np.int64]]:
+    """The text of (N,) numbers, and (N,) how many letters each takes."""
+    pieces, used = [], []
+    active = np.ones(len(numbers), dtype=bool)
+    for _ in range(_LONGEST):
+        piece = (numbers & 0x1F).astype(np.uint8)
+        numbers = numbers >> 5
+        finished = np.where(piece & _SIGN, numbers == -1, numbers == 0)
+        pieces.append(np.where(finished, piece, piece | _MORE) + 48)
+        used.append(active)
+        active = active & ~finished
+        if not active.any():
+            break
+    letters = np.stack(used, axis=1)
+    text: bytes = np.stack(pieces, axis=1)[letters].tobytes()
+    return text.decode("ascii"), letters.sum(axis=1)
 
 
 def _run_lengths(crop: Mask, x: int, y: int, size: Size) -> NDArray[np.int64]:

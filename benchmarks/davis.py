@@ -8,7 +8,6 @@ The folder is in the benchmark's own layout (JPEGImages/480p, Annotations/480p).
 from __future__ import annotations
 
 import argparse
-import platform
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from measuring import machine, replace_between_marks
 
 import maskweave as mw
 from maskweave.evaluation.davis import DavisMetric, ObjectScores
@@ -102,7 +102,8 @@ def main() -> None:
         table = _table(options.data, options.sequences, tasks[task], skip_ends=task == "propagation")
         print(f"\n{task}\n{table}", flush=True)
         if options.write is not None:
-            _replace(options.write, task, table)
+            text = f"{table}\n\n{machine('numpy', 'opencv-python-headless', 'onnxruntime')}"
+            replace_between_marks(options.write, f"davis {task}", text)
 
 
 def _table(
@@ -147,15 +148,6 @@ def _values(scores: ObjectScores) -> tuple[float, float, float]:
 def _line(name: str, values: list[tuple[float, float, float]], rate: float) -> str:
     cells = [f"{both:.1f} ({regions:.1f}, {contours:.1f})" for both, regions, contours in values]
     return f"| {name} | " + " | ".join(cells) + f" | {rate:.1f} |"
-
-
-def _replace(path: Path, task: str, table: str) -> None:
-    """Put a table between the two marks of its task."""
-    begin, end = f"<!-- davis {task} -->", f"<!-- end of davis {task} -->"
-    text = path.read_text(encoding="utf-8")
-    before, rest = text.split(begin)
-    note = f"{platform.machine()}, {cv2.getNumberOfCPUs()} cores, Python {platform.python_version()}."
-    path.write_text(f"{before}{begin}\n\n{table}\n\n{note}\n\n{end}{rest.split(end)[1]}", encoding="utf-8")
 
 
 if __name__ == "__main__":

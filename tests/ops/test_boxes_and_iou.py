@@ -5,20 +5,36 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from maskweave.errors import InvalidValue
+from maskweave.ops import iou
 from maskweave.ops.boxes import box_iou, clip_boxes, non_maximum_suppression
 from maskweave.ops.iou import mask_containment, mask_iou
 from maskweave.types import Masks
 from tests.strategies import dense_masks
 
 
+@pytest.mark.parametrize("crowded", [0, np.inf], ids=["packed", "plain"])
 @given(dense_masks())
-def test_mask_iou_agrees_with_dense_arrays(dense):
+def test_mask_iou_agrees_with_dense_arrays(crowded, dense):
     masks = Masks.from_dense(dense)
     expected = np.zeros((len(dense), len(dense)))
     for i, a in enumerate(dense):
         for j, b in enumerate(dense):
             expected[i, j] = (a & b).sum() / max(1, (a | b).sum())
-    np.testing.assert_allclose(mask_iou(masks, masks), expected)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(iou, "_CROWDED", crowded)
+        np.testing.assert_allclose(mask_iou(masks, masks), expected)
+        np.testing.assert_allclose(mask_iou(masks[::-1], masks), expected[::-1])
+
+
+def test_masks_that_lie_over_each_other_are_packed(monkeypatch):
+    """Long rows at every place within eight pixels; the plain way would give the same."""
+    rng = np.random.default_rng(3)
+    crops = list(rng.random((12, 40, 70)) < 0.5)
+    masks = Masks(crops, rng.integers(0, 20, (12, 2)), (60, 90))
+    monkeypatch.setattr(iou, "_plain", None)
+    packed = iou.mask_intersections(masks, masks)
+    dense = masks.dense().reshape(12, -1).astype(int)
+    np.testing.assert_array_equal(packed, dense @ dense.T)
 
 
 @given(dense_masks())

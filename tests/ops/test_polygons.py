@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,6 +20,15 @@ def test_areas_of_rings_add_up(mask):
     assert all(ring_area(polygon.exterior) > 0 for polygon in polygons)
     assert all(ring_area(hole) < 0 for polygon in polygons for hole in polygon.holes)
     assert sum(ring_area(ring) for polygon in polygons for ring in polygon.rings) == mask.sum()
+
+
+@given(bitmaps)
+def test_each_polygon_is_one_part_with_its_own_holes(mask):
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
+    parts = [polygons_to_mask([polygon], mask.shape) for polygon in mask_to_polygons(mask)]
+    assert len(parts) == count - 1
+    for part in parts:
+        np.testing.assert_array_equal(part, labels == labels[part][0])
 
 
 def test_a_ring_with_an_island_in_its_hole():

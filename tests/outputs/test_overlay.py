@@ -62,6 +62,14 @@ def test_any_size_can_be_drawn(masks):
     assert picture.shape == (*masks.size, 3)
 
 
+@given(compact_masks(max_objects=1))
+def test_a_fill_changes_the_pixels_of_the_mask_and_no_other(masks):
+    count = len(masks)
+    instances = Instances(masks, masks.boxes, np.ones(count), np.zeros(count, int), ("a",))
+    picture = draw_overlay(plain(masks.size), instances, OverlayStyle(contours=False, labels=False))
+    np.testing.assert_array_equal((picture != 100).any(axis=2), masks.union())
+
+
 def test_semantic_colours_and_legend():
     class_map = np.zeros((120, 160), int)
     class_map[80:, :] = 2

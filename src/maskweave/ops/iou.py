@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
 from maskweave.ops.boxes import box_intersections
-from maskweave.types.arrays import FloatArray, Mask
+from maskweave.types.arrays import FloatArray, IntArray
 from maskweave.types.masks import Masks
+
+_Bitmaps: TypeAlias = tuple[list[NDArray[np.uint8]], NDArray[np.int64]]
+"""N bitmaps, and (N, 4) the edges of their bytes in the image: left, top, right, bottom, end excluded."""
+
+_CROWDED = 2  # overlapping pixels to look at for each pixel of the masks, from where on packing these pays
 
 
 def mask_intersections(first: Masks, second: Masks) -> NDArray[np.int64]:
     """(N, M) number of pixels shared by each of N masks with each of M, of images of one size."""
     if first.size != second.size:
         raise InvalidValue(f"masks: need one image size, got {first.size} and {second.size}")
-    shared = np.zeros((len(first), len(second)), dtype=np.int64)
-    meeting = box_intersections(first.boxes, second.boxes) > 0
-    placed_first, placed_second = list(first.placed()), list(second.placed())
-    for row, column in np.argwhere(meeting).tolist():
-        shared[row, column] = _shared_pixels(*placed_first[row], *placed_second[column])
+    common = box_intersections(first.boxes, second.boxes)
+    twice = first is second  # then each pair need be met once only
+    rows, columns = np.nonzero(np.triu(common, 1) if twice else common)
+    pixels = first.nbytes + (0 if twice else second.nbytes)
+    bitmaps = _packed if common[rows, columns].sum() > _CROWDED * pixels else _plain
+    ours = bitmaps(first)
+    theirs = ours if twice else bitmaps(second)
+    shared = np.zeros(common.shape, dtype=np.int64)
+    shared[rows, columns] = _common_bits(ours, rows, theirs, columns)
+    if twice:
+        shared += shared.T
+        np.fill_diagonal(shared, first.areas)
     return shared
 
 
@@ -39,12 +54,34 @@ def mask_containment(inner: Masks, outer: Masks) -> FloatArray:
     return share
 
 
-def _shared_pixels(a: Mask, ax: int, ay: int, b: Mask, bx: int, by: int) -> int:
-    left, right = max(ax, bx), min(ax + a.shape[1], bx + b.shape[1])
-    top, bottom = max(ay, by), min(ay + a.shape[0], by + b.shape[0])
-    return int(
-        np.count_nonzero(
-            a[top - ay : bottom - ay, left - ax : right - ax]
-            & b[top - by : bottom - by, left - bx : right - bx]
-        )
-    )
+def _plain(masks: Masks) -> _Bitmaps:
+    """A byte a pixel."""
+    return [crop.view(np.uint8) for crop in masks.crops], masks.boxes.astype(np.int64)
+
+
+def _packed(masks: Masks) -> _Bitmaps:
+    """A byte for eight pixels of a row, the first of which lies at a multiple of eight."""
+    bitmaps, edges = [], masks.boxes.astype(np.int64)
+    for crop, shift in zip(masks.crops, (edges[:, 0] % 8).tolist(), strict=True):
+        aligned = np.zeros((crop.shape[0], shift + crop.shape[1]), dtype=bool)
+        aligned[:, shift:] = crop
+        bitmaps.append(np.packbits(aligned, axis=1))
+    edges[:, 0] //= 8
+    edges[:, 2] = -(-edges[:, 2] // 8)
+    return bitmaps, edges
+
+
+def _common_bits(first: _Bitmaps, rows: IntArray, second: _Bitmaps, columns: IntArray) -> list[int]:
+    """How many bits each pair has in common, looking only where both bitmaps are."""
+    (ours, our_edges), (theirs, their_edges) = first, second
+    corner, other_corner = our_edges[rows, :2], their_edges[columns, :2]
+    low = np.maximum(corner, other_corner)
+    high = np.minimum(our_edges[rows, 2:], their_edges[columns, 2:])
+    windows = np.concatenate([low - corner, high - corner, low - other_corner, high - other_corner], axis=1)
+    counts = []
+    for row, column, (x1, y1, x2, y2, u1, v1, u2, v2) in zip(
+        rows.tolist(), columns.tolist(), windows.tolist(), strict=True
+    ):
+        both = cv2.bitwise_and(ours[row][y1:y2, x1:x2], theirs[column][v1:v2, u1:u2])
+        counts.append(int(cv2.norm(both, cv2.NORM_HAMMING)))
+    return counts

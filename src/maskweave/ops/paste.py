@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from maskweave.errors import InvalidValue
-from maskweave.ops.sampling import Extent, sample_grid, visible_window
+from maskweave.ops.sampling import Extent, cut_grid, visible_window
 from maskweave.types.arrays import FloatArray, Size
 from maskweave.types.masks import Masks
 
@@ -55,9 +55,7 @@ def paste_canvas_masks(
 
 def _paste(pieces: Iterable[tuple[FloatArray, Extent, Extent]], size: Size, threshold: float) -> Masks:
     """Each piece is a grid, the extent it is stretched over, and the box it is cut to."""
-    crops, corners = [], []
-    for grid, extent, box in pieces:
-        window = visible_window(box, size)
-        crops.append(sample_grid(grid, extent, window) > threshold)
-        corners.append(window[:2])
-    return Masks(crops, corners, size)
+    cut = [
+        cut_grid(grid, extent, visible_window(box, size), threshold=threshold) for grid, extent, box in pieces
+    ]
+    return Masks([crop for crop, _ in cut], [corner for _, corner in cut], size)

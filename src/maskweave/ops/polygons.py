@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -41,19 +42,20 @@ def mask_to_polygons(mask: Mask, *, offset: tuple[int, int] = (0, 0)) -> list[Po
         raise InvalidValue(f"mask: need (H, W) bool, got {mask.shape} {mask.dtype}")
     if not mask.any():
         return []
-    rings = _trace(np.pad(mask, 1))
-    _, labels = cv2.connectedComponents(np.pad(mask, 1).astype(np.uint8), connectivity=4)
-    exteriors: dict[int, IntArray] = {}
+    framed = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), dtype=bool)
+    framed[1:-1, 1:-1] = mask
+    outer: list[_Ring] = []
+    inner: list[_Ring] = []
+    for ring in _trace(framed):
+        (outer if ring.outer else inner).append(ring)
+    labels = _labels(framed, outer, inner)
     holes: dict[int, list[FloatArray]] = {}
     shift = np.array(offset) - 1
-    for ring, (y, x) in rings:
-        label = int(labels[y, x])
-        if ring_area(ring) > 0:
-            exteriors[label] = ring + shift
-        else:
-            holes.setdefault(label, []).append((ring + shift).astype(np.float64))
+    for ring in inner:
+        holes.setdefault(int(labels[ring.beside]), []).append((ring.points + shift).astype(np.float64))
     return [
-        Polygon(ring.astype(np.float64), tuple(holes.get(label, ()))) for label, ring in exteriors.items()
+        Polygon((ring.points + shift).astype(np.float64), tuple(holes.get(int(labels[ring.beside]), ())))
+        for ring in outer
     ]
 
 
@@ -123,60 +125,70 @@ def _crossings(points: FloatArray, height: int) -> tuple[NDArray[np.int64], Floa
     return rows, upper[edge, 0] + share * span[:, 0]
 
 
-def _trace(mask: Mask) -> list[tuple[IntArray, tuple[int, int]]]:
-    """Rings (corner points x, y) of a mask with an empty border, each with one object pixel (y, x) beside it.
+class _Ring(NamedTuple):
+    """(P, 2) corner points x, y with the object on the right hand, and one pixel (y, x) of it ``beside`` them."""
+
+    points: IntArray
+    beside: tuple[int, int]
+    outer: bool  # not the ring of a hole
+
+
+def _labels(framed: Mask, outer: list[_Ring], inner: list[_Ring]) -> IntArray:
+    """(H, W) integers that differ where the parts of the object do; all alike where no hole can be another part's."""
+    if not inner or len(outer) == 1:
+        return np.broadcast_to(np.int32(0), framed.shape)
+    _, labels = cv2.connectedComponents(framed.view(np.uint8), connectivity=4)
+    return labels.astype(np.int32, copy=False)
+
+
+def _trace(mask: Mask) -> list[_Ring]:
+    """Rings of a mask with an empty border.
 
     A pixel-border outline turns only at lattice points whose four pixels are not paired; between turns it
     runs straight. In each lattice row the turns pair up into horizontal sides, in each column into vertical
     ones; a ring alternates between the two.
     """
-    top_left, top_right = mask[:-1, :-1], mask[:-1, 1:]
-    bottom_left, bottom_right = mask[1:, :-1], mask[1:, 1:]
-    count = top_left.astype(np.int8) + top_right + bottom_left + bottom_right
-    saddle = (count == 2) & (top_left == bottom_right)
-    y, x = np.nonzero((count == 1) | (count == 3) | saddle)
-    twice = saddle[y, x]
-    falling = top_left[y, x]  # at a saddle: the object lies top-left and bottom-right
-    x, y, twin = (
-        np.concatenate([x, x[twice]]),
-        np.concatenate([y, y[twice]]),
-        np.concatenate([np.zeros(len(x), np.int64), np.ones(int(twice.sum()), np.int64)]),
-    )
-    falling = np.concatenate([falling, falling[twice]])
-    # Twin 0 belongs to the upper pixel of a saddle, twin 1 to the lower one. In a row, the pixel that lies to
-    # the left comes first: that is the upper one only where the object falls. In a column the upper is first.
-    horizontal = _partners(np.lexsort((np.where(falling, twin, 1 - twin), x, y)))
-    vertical = _partners(np.lexsort((twin, y, x)))
-    rings, seen = [], np.zeros(len(x), dtype=bool)
-    for start in range(len(x)):
-        if not seen[start]:
-            members = _walk(start, horizontal, vertical, seen)
-            rings.append(_oriented(np.stack([x[members], y[members]], axis=1) + 1, mask))
+    height, width = mask.shape
+    pixels = mask.ravel()  # row after row: with its empty border no row meets the next
+    beside, below = pixels[1:] != pixels[:-1], pixels[width:] != pixels[:-width]
+    upper, lower = beside[:-width], beside[width:]
+    corners = np.flatnonzero((upper | lower) & (below[1:] | below[:-1]))
+    # A saddle is two corners, one of each pixel there. In its row the left pixel's comes first, in its column the
+    # upper one's: that is the left one's as well where the object lies top-left and bottom-right.
+    saddle = upper[corners] & lower[corners]
+    corners = np.repeat(corners, 1 + saddle)
+    late = np.zeros(len(corners), dtype=np.int64)
+    second = np.flatnonzero(saddle) + np.arange(1, 1 + np.count_nonzero(saddle))
+    falling = pixels[corners[second]]
+    late[second], late[second - 1] = falling, ~falling
+    y, x = np.divmod(corners, width)
+    down = np.argsort((x * height + y) * 2 + late)
+    vertical = np.empty_like(down)
+    vertical[down[0::2]], vertical[down[1::2]] = down[1::2], down[0::2]
+    points = np.stack([x, y], axis=1) + 1
+    return [_oriented(points[members], mask) for members in _walks(vertical.tolist())]
+
+
+def _walks(vertical: list[int]) -> list[list[int]]:
+    """The corners of each ring in order, from every corner's partner in its column; 0 and 1, 2 and 3 … share a side.
+
+    Lists, since Python reads single numbers faster from them than from arrays.
+    """
+    rings, seen = [], [False] * len(vertical)
+    for start in range(0, len(vertical), 2):
+        members, corner = [], start
+        while not seen[corner]:
+            across = corner ^ 1
+            members += [corner, across]
+            seen[corner] = seen[across] = True
+            corner = vertical[across]
+        if members:
+            rings.append(members)
     return rings
 
 
-def _partners(order: IntArray) -> IntArray:
-    """Pair up corners that follow each other in ``order``."""
-    partner = np.empty_like(order)
-    partner[order[0::2]], partner[order[1::2]] = order[1::2], order[0::2]
-    return partner
-
-
-def _walk(start: int, horizontal: IntArray, vertical: IntArray, seen: NDArray[np.bool_]) -> list[int]:
-    members, corner = [], start
-    while not seen[corner]:
-        across = int(horizontal[corner])
-        members += [corner, across]
-        seen[corner] = seen[across] = True
-        corner = int(vertical[across])
-    return members
-
-
-def _oriented(ring: IntArray, mask: Mask) -> tuple[IntArray, tuple[int, int]]:
-    """Turn a ring so that the object lies on its right hand (y down), and name one object pixel beside it."""
-    (x1, y1), (x2, _) = ring[0].tolist(), ring[1].tolist()
-    column, object_below = min(x1, x2), bool(mask[y1, min(x1, x2)])
-    rightwards = x2 > x1
-    if rightwards != object_below:
-        ring = ring[::-1]
-    return ring, (y1 if object_below else y1 - 1, column)
+def _oriented(points: IntArray, mask: Mask) -> _Ring:
+    """Turn a ring that begins with its topmost side, from the left, so that the object is on its right hand."""
+    x, y = points[0].tolist()
+    outer = bool(mask[y, x])  # below its topmost side lies what a ring encloses
+    return _Ring(points if outer else points[::-1], (y if outer else y - 1, x), outer)

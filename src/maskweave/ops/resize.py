@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from maskweave.ops.sampling import sample_grid, visible_window
+from maskweave.ops.sampling import cut_grid, visible_window
 from maskweave.types.arrays import Size, check_size
 from maskweave.types.masks import Masks
 
@@ -15,7 +15,7 @@ def resize_masks(masks: Masks, size: Size) -> Masks:
     if size == masks.size:
         return masks
     factor_y, factor_x = size[0] / masks.size[0], size[1] / masks.size[1]
-    crops, corners = [], []
+    cut = []
     for crop, x, y in masks.placed():
         padded = np.pad(crop, 1)  # the object ends at its outline, not at the crop's
         height, width = crop.shape
@@ -25,7 +25,5 @@ def resize_masks(masks: Masks, size: Size) -> Masks:
             (x + width + 1) * factor_x,
             (y + height + 1) * factor_y,
         )
-        window = visible_window(extent, size)
-        crops.append(sample_grid(padded, extent, window) > 0.5)
-        corners.append(window[:2])
-    return Masks(crops, corners, size)
+        cut.append(cut_grid(padded, extent, visible_window(extent, size), threshold=0.5))
+    return Masks([crop for crop, _ in cut], [corner for _, corner in cut], size)

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypedDict
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
-from maskweave.types.arrays import Mask, Size
+from maskweave.types.arrays import IntArray, Mask, Size
 from maskweave.types.masks import Masks
 
 _MORE = 0x20  # further pieces of this number follow
@@ -31,36 +32,26 @@ class Rle(TypedDict):
 
 def encode_masks(masks: Masks) -> list[Rle]:
     """Encode each mask as compressed COCO RLE."""
-    size = list(masks.size)
+    if not len(masks):
+        return []
+    numbers = [_differences(_run_lengths(crop, x, y, masks.size)) for crop, x, y in masks.placed()]
+    text, lengths = _write(np.concatenate(numbers))  # of all masks at once: most are short
+    ends = np.cumsum(lengths)[np.cumsum([len(each) for each in numbers]) - 1].tolist()
     return [
-        Rle(size=size.copy(), counts=compress_counts(_run_lengths(crop, x, y, masks.size)))
-        for crop, x, y in masks.placed()
+        Rle(size=list(masks.size), counts=text[start:end])
+        for start, end in zip([0, *ends[:-1]], ends, strict=True)
     ]
 
 
 def decode_masks(rles: Sequence[Rle], size: Size) -> Masks:
     """Decode RLEs (compressed or not) of one image of ``size``; raises `InvalidValue` for damaged ones."""
     decoded = [_decode(index, rle, size) for index, rle in enumerate(rles)]
-    return Masks([crop for crop, _ in decoded], [(x, 0) for _, x in decoded], size)
+    return Masks([crop for crop, _ in decoded], [corner for _, corner in decoded], size)
 
 
 def compress_counts(counts: NDArray[np.int64]) -> str:
     """Write run lengths as COCO's text."""
-    numbers = counts.astype(np.int64)
-    numbers[3:] -= counts[1:-2]  # from the fourth on, the difference to the one before the last
-    pieces = np.zeros((len(numbers), _LONGEST), dtype=np.uint8)
-    used = np.zeros((len(numbers), _LONGEST), dtype=bool)
-    active = np.ones(len(numbers), dtype=bool)
-    for position in range(_LONGEST):
-        piece = (numbers & 0x1F).astype(np.uint8)
-        numbers = numbers >> 5
-        finished = np.where(piece & _SIGN, numbers == -1, numbers == 0)
-        pieces[:, position] = np.where(finished, piece, piece | _MORE) + 48
-        used[:, position] = active
-        active &= ~finished
-        if not active.any():
-            break
-    return pieces[used].tobytes().decode("ascii")
+    return _write(_differences(counts))[0]
 
 
 def expand_counts(text: str | bytes) -> NDArray[np.int64]:
@@ -88,16 +79,42 @@ def expand_counts(text: str | bytes) -> NDArray[np.int64]:
     return numbers
 
 
+def _differences(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """From the fourth on, the difference to the one before the last, which is what is written."""
+    numbers = counts.astype(np.int64)
+    numbers[3:] -= counts[1:-2]
+    return numbers
+
+
+def _write(numbers: NDArray[np.int64]) -> tuple[str, NDArray[np.int64]]:
+    """The text of (N,) numbers, and (N,) how many letters each takes."""
+    pieces, used = [], []
+    active = np.ones(len(numbers), dtype=bool)
+    for _ in range(_LONGEST):
+        piece = (numbers & 0x1F).astype(np.uint8)
+        numbers = numbers >> 5
+        finished = np.where(piece & _SIGN, numbers == -1, numbers == 0)
+        pieces.append(np.where(finished, piece, piece | _MORE) + 48)
+        used.append(active)
+        active = active & ~finished
+        if not active.any():
+            break
+    letters = np.stack(used, axis=1)
+    text: bytes = np.stack(pieces, axis=1)[letters].tobytes()
+    return text.decode("ascii"), letters.sum(axis=1)
+
+
 def _run_lengths(crop: Mask, x: int, y: int, size: Size) -> NDArray[np.int64]:
     """Run lengths of the whole image, background first, from the crop alone."""
     height, total = size[0], size[0] * size[1]
     if not crop.size:
         return np.array([total], dtype=np.int64)
-    columns = np.zeros((crop.shape[1], crop.shape[0] + 2), dtype=np.int8)
-    columns[:, 1:-1] = crop.T
-    steps = np.diff(columns, axis=1)
-    offset = np.arange(x, x + crop.shape[1])[:, None] * height + np.arange(y, y + crop.shape[0] + 1)
-    starts, ends = offset[steps == 1], offset[steps == -1]
+    rows = crop.shape[0]
+    columns = np.zeros((crop.shape[1], rows + 2), dtype=np.uint8)
+    cv2.transpose(crop.view(np.uint8), dst=columns[:, 1:-1])
+    changes = np.flatnonzero(columns[:, 1:] != columns[:, :-1])  # in each column a start, an end, a start, …
+    places = (changes // (rows + 1) + x) * height + changes % (rows + 1) + y
+    starts, ends = places[0::2], places[1::2]
     apart = np.append(True, starts[1:] != ends[:-1])  # a run may go on in the next column
     starts, ends = starts[apart], ends[np.append(apart[1:], True)]
     borders = np.stack([starts, ends], axis=1).ravel()
@@ -105,7 +122,7 @@ def _run_lengths(crop: Mask, x: int, y: int, size: Size) -> NDArray[np.int64]:
     return np.diff(borders, prepend=0, append=total)
 
 
-def _decode(index: int, rle: Rle, size: Size) -> tuple[Mask, int]:
+def _decode(index: int, rle: Rle, size: Size) -> tuple[Mask, tuple[int, int]]:
     height, width = size
     if tuple(rle["size"]) != (height, width):
         raise InvalidValue(f"rle {index}: need size [{height}, {width}], got {list(rle['size'])}")
@@ -118,14 +135,28 @@ def _decode(index: int, rle: Rle, size: Size) -> tuple[Mask, int]:
     ends = np.cumsum(lengths)
     objects = np.flatnonzero((np.arange(len(lengths)) % 2 == 1) & (lengths > 0))
     if not len(objects):
-        return np.zeros((0, 0), dtype=bool), 0
-    left = int((ends[objects[0]] - lengths[objects[0]]) // height)
-    right = int((ends[objects[-1]] - 1) // height) + 1
-    inside = np.repeat(np.arange(len(lengths)) % 2 == 1, _clip_runs(lengths, left * height, right * height))
-    return inside.reshape(right - left, height).T, left
+        return np.zeros((0, 0), dtype=bool), (0, 0)
+    return _fill_runs(ends[objects] - lengths[objects], ends[objects], height)
 
 
-def _clip_runs(lengths: NDArray[np.int64], start: int, end: int) -> NDArray[np.int64]:
-    """Cut the run lengths to positions start..end."""
-    ends = np.clip(np.cumsum(lengths), start, end)
-    return np.diff(ends, prepend=start)
+def _fill_runs(starts: IntArray, ends: IntArray, height: int) -> tuple[Mask, tuple[int, int]]:
+    """The bitmap that shows the runs starts..ends of columns of ``height``, and its corner x, y."""
+    first_column, first_row = np.divmod(starts, height)
+    last_column, last_row = np.divmod(ends - 1, height)
+    left, columns = int(first_column[0]), int(last_column[-1] - first_column[0]) + 1
+    top, rows = 0, height
+    if (first_column == last_column).all():  # none goes on in the next column, so all lie in a band
+        top = int(first_row.min())
+        rows = int(last_row.max()) + 1 - top
+    borders = np.stack(
+        [
+            (first_column - left) * rows + first_row - top,
+            (last_column - left) * rows + last_row - top + 1,
+        ],
+        axis=1,
+    )
+    lengths = np.diff(borders.ravel(), prepend=0, append=rows * columns)
+    filled = np.repeat((np.arange(len(lengths)) % 2).astype(np.uint8), lengths)
+    mask: Mask = cv2.transpose(filled.reshape(columns, rows)).view(np.bool_)
+    mask.flags.writeable = False  # so that it need not be copied
+    return mask, (left, top)

@@ -1,11 +1,13 @@
-"""Bilinear values of a small grid at the pixels of a large image."""
+"""A small grid of values, cut at a threshold at the pixels of a large image."""
 
 from __future__ import annotations
 
 import math
 from typing import TypeAlias
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from maskweave.types.arrays import FloatArray, IntArray, Mask, Size
 
@@ -13,6 +15,9 @@ Extent: TypeAlias = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels, end excluded."""
 Window: TypeAlias = tuple[int, int, int, int]
 """left, top, right, bottom in whole pixels, end excluded."""
+
+_NOTHING: tuple[Mask, tuple[int, int]] = np.zeros((0, 0), dtype=bool), (0, 0)
+_STRIP = 65536  # values interpolated at once: they stay in the processor's cache
 
 
 def visible_window(extent: Extent, size: Size) -> Window:
@@ -22,19 +27,45 @@ def visible_window(extent: Extent, size: Size) -> Window:
     return left, top, right, bottom
 
 
-def sample_grid(grid: FloatArray | Mask, extent: Extent, window: Window) -> FloatArray:
-    """(h, w) float32: values of ``grid``, stretched over ``extent``, at the centres of the pixels of ``window``.
+def cut_grid(
+    grid: FloatArray | Mask, extent: Extent, window: Window, *, threshold: float
+) -> tuple[Mask, tuple[int, int]]:
+    """Where ``grid``, stretched over ``extent``, is greater than ``threshold`` at the pixels of ``window``.
 
-    Bilinear between cell centres, constant beyond the outermost ones. Each pixel's value depends on its own
+    Gives the (h, w) bool bitmap trimmed to what it shows, read-only, and its corner x, y. Values are taken at pixel
+    centres: bilinear between cell centres, constant beyond the outermost ones. Each pixel's value depends on its own
     place alone, so a smaller window gives the same values.
     """
     left, top, right, bottom = window
     if left >= right or top >= bottom:
-        return np.zeros((max(0, bottom - top), max(0, right - left)), dtype=np.float32)
-    lower, share = _neighbours(np.arange(top, bottom), extent[1], extent[3], grid.shape[0])
-    rows = _mix(grid.astype(np.float32), lower, share, axis=0)
-    lower, share = _neighbours(np.arange(left, right), extent[0], extent[2], grid.shape[1])
-    return _mix(rows, lower, share, axis=1)
+        return _NOTHING
+    row, row_share = _neighbours(top, bottom, extent[1], extent[3], grid.shape[0])
+    column, column_share = _neighbours(left, right, extent[0], extent[2], grid.shape[1])
+    first = column[0]
+    cells = grid[:, first : column[-1] + 2].astype(np.float32)
+    rows = _between(cells, _steps(cells), row, row_share)
+    # From here on columns are lines of memory: to gather them is to copy whole lines.
+    above = _columns_above(np.ascontiguousarray(rows.T), column - first, column_share, threshold)
+    y, x, height, width = cv2.boundingRect(above)
+    if not width:
+        return _NOTHING
+    mask: Mask = cv2.transpose(above[x : x + width, y : y + height]).view(np.bool_)
+    mask.flags.writeable = False
+    return mask, (left + x, top + y)
+
+
+def _columns_above(
+    knots: FloatArray, before: IntArray, share: FloatArray, threshold: float
+) -> NDArray[np.uint8]:
+    """(w, h), 1 where the value between ``knots``, (k, h), is greater than ``threshold``."""
+    above = np.empty((len(before), knots.shape[1]), dtype=np.uint8)
+    steps = _steps(knots)
+    strip = max(1, _STRIP // knots.shape[1])
+    for start in range(0, len(before), strip):
+        part = slice(start, start + strip)
+        values = _between(knots, steps, before[part], share[part])
+        np.greater(values, threshold, out=above[part].view(np.bool_))
+    return above
 
 
 def _visible(start: float, end: float, length: int) -> tuple[int, int]:
@@ -43,19 +74,30 @@ def _visible(start: float, end: float, length: int) -> tuple[int, int]:
     return first, max(first, last)
 
 
-def _neighbours(pixels: IntArray, start: float, end: float, cells: int) -> tuple[IntArray, FloatArray]:
-    """For each pixel centre the cell before it, and the share of the cell after that one."""
-    positions = np.clip((pixels + 0.5 - start) * (cells / (end - start)) - 0.5, 0, cells - 1)
-    lower = np.minimum(positions.astype(np.int64), max(cells - 2, 0))
-    return lower, (positions - lower).astype(np.float32)
+def _neighbours(first: int, last: int, start: float, end: float, cells: int) -> tuple[IntArray, FloatArray]:
+    """For the centre of each pixel first..last the cell before it, and the share of the cell after that one."""
+    positions = np.arange(first, last) + 0.5
+    positions -= start
+    positions *= cells / (end - start)
+    positions -= 0.5
+    np.maximum(positions, 0, out=positions)
+    np.minimum(positions, cells - 1, out=positions)
+    before = np.minimum(positions.astype(np.int64), max(cells - 2, 0))
+    positions -= before
+    return before, positions.astype(np.float32)
 
 
-def _mix(values: FloatArray, lower: IntArray, share: FloatArray, *, axis: int) -> FloatArray:
-    """Interpolate along ``axis``. Plain gathers: matrix products wake the threads of the BLAS library each time."""
-    upper = np.minimum(lower + 1, values.shape[axis] - 1)
-    before: FloatArray = values.take(lower, axis)
-    after: FloatArray = values.take(upper, axis)
-    after -= before
-    after *= share[:, None] if axis == 0 else share
-    after += before
-    return after
+def _steps(values: FloatArray) -> FloatArray:
+    """What each line of ``values`` lacks to the next one; nothing after the last."""
+    steps = np.empty_like(values)
+    np.subtract(values[1:], values[:-1], out=steps[:-1])
+    steps[-1] = 0
+    return steps
+
+
+def _between(values: FloatArray, steps: FloatArray, before: IntArray, share: FloatArray) -> FloatArray:
+    """Interpolate between lines. Plain gathers: matrix products wake the threads of the BLAS library each time."""
+    mixed: FloatArray = steps.take(before, axis=0)
+    mixed *= share[:, None]
+    mixed += values.take(before, axis=0)
+    return mixed

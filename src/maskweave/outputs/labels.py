@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pictures
 from PIL import ImageDraw, ImageFont
 
 from maskweave.outputs.palette import Colour
-from maskweave.types.arrays import Image
+from maskweave.types.arrays import FloatArray, Image
 
 
 @lru_cache(maxsize=8)
@@ -19,15 +20,14 @@ def _font(pixels: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 @lru_cache(maxsize=1024)
-def text_coverage(text: str, pixels: int) -> NDArray[np.float32]:
-    """(h, w, 1) float in [0, 1]: how much of each pixel ``text``, ``pixels`` high, covers."""
+def text_coverage(text: str, pixels: int) -> NDArray[np.uint8]:
+    """(h, w), 0 to 255: how much of each pixel ``text``, ``pixels`` high, covers."""
     font = _font(pixels)
     left, _, right, _ = font.getbbox(text)
     ascent, descent = font.getmetrics() if isinstance(font, ImageFont.FreeTypeFont) else (pixels, 0)
     picture = Pictures.new("L", (max(1, round(right - left)), ascent + descent))
     ImageDraw.Draw(picture).text((-left, 0), text, fill=255, font=font)
-    coverage = np.asarray(picture, dtype=np.float32) / np.float32(255)
-    return coverage[..., None]
+    return np.asarray(picture)
 
 
 def readable_on(colour: Colour) -> Colour:
@@ -45,17 +45,29 @@ def draw_text(image: Image, text: str, at: tuple[int, int], *, pixels: int, colo
     bottom = min(image.shape[0], y + coverage.shape[0])
     if left >= right or top >= bottom:
         return
-    share = coverage[top - y : bottom - y, left - x : right - x]
+    share = coverage[top - y : bottom - y, left - x : right - x, None] / np.float32(255)
     region = image[top:bottom, left:right]
-    region[:] = region + share * (np.array(colour, dtype=np.float32) - region) + 0.5
+    region[:] = _mixed(region, share, colour)
 
 
 def draw_label(image: Image, text: str, at: tuple[int, int], *, pixels: int, colour: Colour) -> None:
     """Draw ``text`` on a plate of ``colour`` whose bottom-left corner is ``at`` (x, y), kept inside the image."""
-    height, width = text_coverage(text, pixels).shape[:2]
+    coverage = text_coverage(text, pixels)
+    height, width = coverage.shape
     pad = max(1, pixels // 5)
-    plate_height, plate_width = height + pad, width + 2 * pad
-    x = max(0, min(at[0], image.shape[1] - plate_width))
-    y = max(0, min(at[1] - plate_height, image.shape[0] - plate_height))
-    image[y : y + plate_height, x : x + plate_width] = colour
-    draw_text(image, text, (x + pad, y + pad // 2), pixels=pixels, colour=readable_on(colour))
+    covered = np.zeros((height + pad, width + 2 * pad), dtype=np.uint8)
+    covered[pad // 2 : pad // 2 + height, pad : pad + width] = coverage
+    # The plate is of one colour, so a pixel's is told by its coverage: one table look-up a channel.
+    shares = np.arange(256, dtype=np.float32)[:, None] / np.float32(255)
+    table = _mixed(np.array([colour], dtype=np.uint8), shares, readable_on(colour)).astype(np.uint8)
+    plate = cv2.LUT(cv2.merge([covered] * 3), table[None])
+    x = max(0, min(at[0], image.shape[1] - plate.shape[1]))
+    y = max(0, min(at[1] - plate.shape[0], image.shape[0] - plate.shape[0]))
+    region = image[y : y + plate.shape[0], x : x + plate.shape[1]]
+    region[:] = plate[: region.shape[0], : region.shape[1]]
+
+
+def _mixed(below: Image, share: FloatArray, colour: Colour) -> FloatArray:
+    """``colour`` over what is below it, to be cut to whole numbers."""
+    mixed: FloatArray = below + share * (np.array(colour, dtype=np.float32) - below) + 0.5
+    return mixed

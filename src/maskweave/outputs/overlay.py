@@ -161,7 +161,7 @@ def _tint(region: Image, mask: Mask, colour: Colour, opacity: float) -> None:
     brightness = np.arange(256, dtype=np.float32)[:, None]
     table = brightness * (1 - opacity) + np.array(colour, dtype=np.float32) * opacity
     mixed = cv2.LUT(region, np.rint(table).astype(np.uint8)[None])
-    region[:] = cv2.copyTo(mixed, mask.view(np.uint8), region)
+    cv2.copyTo(mixed, mask.view(np.uint8), region)
 
 
 def _outline(picture: Image, crop: Mask, corner: tuple[int, int], colour: Colour) -> None:

@@ -65,7 +65,7 @@ class Masks:
 
     @classmethod
     def of_tight(cls, crops: Sequence[Mask], corners: NDArray[np.int64], size: Size) -> Masks:
-        """From crops of other `Masks`, wholly inside an image of ``size``: nothing is trimmed or checked."""
+        """From tight, read-only crops wholly inside an image of ``size``: nothing is trimmed or checked."""
         masks = cls.__new__(cls)
         masks._size, masks._crops, masks._corners = size, tuple(crops), corners.reshape(-1, 2).copy()
         masks._corners.flags.writeable = False
@@ -209,5 +209,6 @@ def _extent(crop: Mask) -> tuple[int, int, int, int]:
     rows = np.flatnonzero(crop.any(axis=1))
     if not len(rows):
         return 0, 0, 0, 0
-    columns = np.flatnonzero(crop.any(axis=0))
-    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(crop[top:bottom].any(axis=0))
+    return top, bottom, int(columns[0]), int(columns[-1]) + 1

@@ -1,0 +1,64 @@
+"""Only what is needed is imported: heavy libraries wait until something asks for them."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+_TOLD = "import json, sys; print('loaded', json.dumps(sorted(sys.modules)), file=sys.stderr)"
+
+# What a cold process may do, the modules of ours that it then has, and libraries that it must not have.
+_HEAVY = {
+    "PIL",
+    "av",
+    "cv2",
+    "lap",
+    "matplotlib",
+    "numpy",
+    "onnxruntime",
+    "pooch",
+    "requests",
+    "rich",
+    "torch",
+}
+_IMPORTED = {"maskweave", "maskweave.errors", "maskweave.version"}
+_COMMANDS = {
+    *("maskweave.cli", "maskweave.cli.app", "maskweave.cli.console", "maskweave.cli.evaluate"),
+    *("maskweave.cli.evaluate_davis", "maskweave.cli.propagate", "maskweave.cli.train"),
+}
+_HELP = "import sys; sys.argv[1:] = ['--help']; from maskweave.cli import main\ntry: main()\nexcept SystemExit: pass"
+_FIRST_MASK = "import numpy, maskweave; maskweave.load()(numpy.zeros((64, 64, 3), 'uint8')).instances.masks"
+
+
+def loaded_by(code):
+    ran = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{_TOLD}"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+    )
+    (line,) = [line for line in ran.stderr.splitlines() if line.startswith("loaded ")]
+    return set(json.loads(line.removeprefix("loaded ")))
+
+
+@pytest.mark.parametrize(
+    ("code", "ours", "absent"),
+    [
+        ("import maskweave", _IMPORTED, _HEAVY | {"typer"}),
+        (_HELP, _IMPORTED | _COMMANDS, _HEAVY),
+    ],
+    ids=["import", "help"],
+)
+def test_a_cold_start_loads_no_more_than_it_needs(code, ours, absent):
+    loaded = loaded_by(code)
+    assert {name for name in loaded if name.split(".")[0] == "maskweave"} == ours
+    assert not loaded & absent
+
+
+@pytest.mark.engine
+def test_the_first_mask_needs_no_video_plots_downloads_or_command_line():
+    loaded = loaded_by(_FIRST_MASK)
+    assert {"cv2", "maskweave.models.compact"} <= loaded
+    assert not loaded & {"av", "matplotlib", "pooch", "requests", "rich", "scipy", "torch", "typer"}

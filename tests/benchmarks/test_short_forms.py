@@ -11,6 +11,8 @@ ROOT = Path(__file__).parents[2]
 SHORT = {
     "masks": "performance.md",
     "startup": "performance.md",
+    "video": "performance.md",
+    "folder": "performance.md",
 }  # script: the document under docs/ that holds its table
 
 

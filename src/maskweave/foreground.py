@@ -72,4 +72,4 @@ def _look(frame: Frame, cuts: CutDetector, model: Model, network: Model) -> _Loo
     found = model.predict(frame.image, score=LEAST_SCORE)
     if not isinstance(found, Instances):
         raise InvalidValue(f"{model.name}: need instances, got a map of classes")
-    return _Look(frame, view, found, fine, cuts.update(frame.image))
+    return _Look(frame, view, found, fine, cuts.update(frame.image, float(frame.time)))

@@ -166,7 +166,7 @@ def _prepared(
         if frame is None:
             return
         with clock.stage("prepare"):
-            prepared = model.prepare(frame.image) if choice.looks_at(frame.image) else None
+            prepared = model.prepare(frame.image) if choice.looks_at(frame) else None
         yield frame, prepared
 
 

@@ -51,10 +51,10 @@ def propagate_frames(source: Source, prompt: Prompt, network: Model) -> Iterator
             if look is None:
                 yield frame, before.pop()
             elif follower is None:
-                follower = _Follower(network, prompt, frame.image, look[0], label=source.info.name)
+                follower = _Follower(network, prompt, frame, look[0], label=source.info.name)
                 yield frame, follower.first
             else:
-                yield frame, follower.follow(frame.image, *look)
+                yield frame, follower.follow(frame, *look)
 
 
 def _before(source: Source, prompt: Prompt, network: Model) -> list[Instances]:
@@ -67,32 +67,33 @@ def _before(source: Source, prompt: Prompt, network: Model) -> list[Instances]:
             f"{source.info.name}: the prompt is for frame {prompt.frame}, there are fewer frames"
         )
     first = look_at(start.image, network)
-    follower = _Follower(network, prompt, start.image, first, label=source.info.name)
+    follower = _Follower(network, prompt, start, first, label=source.info.name)
     chunk = max(8, _CHUNK_BYTES // start.image.nbytes)
     results: list[Instances] = []
     for end in range(prompt.frame, 0, -chunk):
-        images = [frame.image for frame in islice(source, max(0, end - chunk), end)]
-        results.extend(follower.follow(image, *look_and_find(image, network)) for image in reversed(images))
+        frames = list(islice(source, max(0, end - chunk), end))
+        results.extend(
+            follower.follow(frame, *look_and_find(frame.image, network)) for frame in reversed(frames)
+        )
     return results
 
 
 class _Follower:
     """One direction of propagation."""
 
-    def __init__(self, network: Model, prompt: Prompt, image: Image, view: View, *, label: str) -> None:
-        height, width = image.shape[:2]
-        prompt.check((height, width), label=label)
+    def __init__(self, network: Model, prompt: Prompt, frame: Frame, view: View, *, label: str) -> None:
+        prompt.check(frame.size, label=label)
         self._ids = np.array(prompt.object_ids)
         self._cuts = CutDetector()
-        self._cuts.update(image)
-        masks = _prompted(prompt, image, network)
+        self._cuts.update(frame.image, float(frame.time))
+        masks = _prompted(prompt, frame.image, network)
         self.first = self._result(masks.astype(np.float32))
         self._propagator = MaskPropagator(view, np.stack([view.from_source(mask) for mask in masks]))
 
-    def follow(self, image: Image, view: View, found: Instances) -> Instances:
+    def follow(self, frame: Frame, view: View, found: Instances) -> Instances:
         """The objects in the next frame, in which the network found some."""
-        cut = self._cuts.update(image)
-        return self._result(self._propagator.update(view, image, found, cut=cut))
+        cut = self._cuts.update(frame.image, float(frame.time))
+        return self._result(self._propagator.update(view, frame.image, found, cut=cut))
 
     def _result(self, probs: FloatArray) -> Instances:
         """(K, H, W) soft masks to instances: every pixel belongs to the likeliest, an object or none."""

@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as arrays
 from pycocotools import mask as coco_mask
 
 from maskweave.errors import InvalidValue, OutputError
+from maskweave.outputs import tracks
 from maskweave.outputs.tracks import TracksFile
 from maskweave.tracking.counting import Counter
 from maskweave.types import Instances, Line, Masks, Zone
@@ -104,6 +105,15 @@ def test_an_empty_video_is_a_whole_document(tmp_path):
     data = document(tmp_path, [])
     assert data["annotations"] == []
     assert data["videos"][0]["length"] == 0
+
+
+def test_what_the_format_costs_is_told(tmp_path, monkeypatch):
+    for much, told in ((4 * 6 * 2 * 3, True), (4 * 6 * 2 * 3 + 1, False)):
+        monkeypatch.setattr(tracks, "_MUCH", much)
+        with TracksFile(target(tmp_path)) as writer:
+            for index in range(3):
+                writer.write(frame(index), squares((5, 5), (20, 20), ids=[4, 9]))
+        assert [("each frame of the video" in each) for each in writer.warnings] == [True] * told
 
 
 def test_what_cannot_be_written_is_told(tmp_path):

@@ -1,10 +1,12 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from maskweave.errors import InvalidValue
 from maskweave.tracking.carrying import MaskCarrier
 from maskweave.tracking.key_frames import KeyFrames
-from maskweave.types import Instances, Masks
+from maskweave.types import Frame, Instances, Masks
 from tests.tracking import scenes
 from tests.tracking.drawn import Disc, draw, iou
 
@@ -75,9 +77,10 @@ def test_nothing_can_be_carried_from_nowhere():
 
 def test_key_frames_are_every_third_and_those_after_cuts_and_of_another_size():
     first, second = draw([], 0)[0], draw([], 0, seed=9, ground=(200, 60, 160))[0]
-    line = [first] * 5 + [second] * 4 + [second[:100]] * 2
+    pictures = [first] * 5 + [second] * 4 + [second[:100]] * 2
+    line = [Frame(image, index=index, time=Fraction(index, 25)) for index, image in enumerate(pictures)]
     keys = KeyFrames(3)
-    assert [index for index, image in enumerate(line) if keys.looks_at(image)] == [0, 3, 5, 8, 9]
-    assert all(KeyFrames(1).looks_at(image) for image in line)
+    assert [frame.index for frame in line if keys.looks_at(frame)] == [0, 3, 5, 8, 9]
+    assert all(KeyFrames(1).looks_at(frame) for frame in line)
     with pytest.raises(InvalidValue, match="every: need 1 or more"):
         KeyFrames(0)

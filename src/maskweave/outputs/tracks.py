@@ -31,6 +31,7 @@ from maskweave.types.prediction import Prediction
 _FRAMES = "frames"
 """The spool's key of the frames; the others are track ids."""
 _TIME = struct.Struct("<d")
+_LISTS, _MUCH = 4, 500_000_000  # lists in each annotation; bytes of null that are told
 _SIGHTING = struct.Struct("<QIdQ4d")
 
 
@@ -67,11 +68,17 @@ class TracksFile(Writer):
         self._length = 0
         self._size: Size | None = None
         self._counts = _CountsRecord()
+        self._warnings: list[str] = []
 
     @property
     def path(self) -> Path:
         """The file."""
         return self._path
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the format costs where tracks are many."""
+        return self._warnings
 
     def begin(self) -> None:
         """Open the file."""
@@ -118,6 +125,12 @@ class TracksFile(Writer):
         """Write the whole document, track by track."""
         with self._temporary.open("w", encoding="utf-8") as file:
             file.writelines(self._pieces())
+        wasted = _LISTS * len("null, ") * self._length * len(self._track_ids())
+        if wasted >= _MUCH:
+            self._warnings.append(
+                f"tracks: up to {wasted / 1e9:.1f} GB of null, as the format has an entry for each frame of the "
+                "video in each track; --save csv or coco holds the same objects in less"
+            )
 
     def _pieces(self) -> Iterator[str]:
         ids = category_ids(self.target.class_names)
@@ -132,11 +145,13 @@ class TracksFile(Writer):
         if self._counts.found:
             yield f'"counts": {json.dumps(self._counts.document())},\n'
         yield '"annotations": ['
-        track_ids = sorted(key for key in self._spool if isinstance(key, int))
-        for index, track_id in enumerate(track_ids):
+        for index, track_id in enumerate(self._track_ids()):
             yield ",\n" if index else "\n"
             yield from self._annotation(track_id, ids)
         yield "\n]\n}\n"
+
+    def _track_ids(self) -> list[int]:
+        return sorted(key for key in self._spool if isinstance(key, int))
 
     def _video(self) -> Iterator[str]:
         height, width = self._size or (0, 0)
@@ -153,7 +168,9 @@ class TracksFile(Writer):
             for place in places
         )
         times = (json.dumps(*_TIME.unpack_from(self._spool.read(place))) for place in places)
-        return _json_object(head, {"file_names": names, "times_seconds": times})
+        all_frames = range(self._length)
+        lists = {"file_names": names, "times_seconds": times}
+        return _json_object(head, {name: self._spread(all_frames, each) for name, each in lists.items()})
 
     def _annotation(self, track_id: int, ids: list[int]) -> Iterator[str]:
         places = self._spool.places(track_id)
@@ -186,23 +203,21 @@ class TracksFile(Writer):
         }
         return _json_object(head, {name: self._spread(frames, each) for name, each in columns.items()})
 
-    def _spread(self, frames: array[int], values: Iterable[str]) -> Iterator[str]:
-        """One entry for each frame of the video, "null" where the track has none."""
+    def _spread(self, frames: Iterable[int], values: Iterable[str]) -> Iterator[str]:
+        """The inside of a list with one entry for each frame of the video, "null" where the track has none."""
         then = 0
         for number, value in zip(frames, values, strict=True):
-            yield from ["null"] * (number - then)
-            yield value
+            yield (", " if then else "") + "null, " * (number - then) + value
             then = number + 1
-        yield from ["null"] * (self._length - then)
+        yield ", null" * (self._length - then)
 
 
 def _json_object(head: dict[str, Any], lists: dict[str, Iterator[str]]) -> Iterator[str]:
     """A JSON object in pieces: ``head``, then lists of what is JSON already."""
     yield json.dumps(head)[:-1]
-    for name, values in lists.items():
+    for name, pieces in lists.items():
         yield f', "{name}": ['
-        for index, value in enumerate(values):
-            yield f", {value}" if index else value
+        yield from pieces
         yield "]"
     yield "}"
 

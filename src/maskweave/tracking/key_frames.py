@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from maskweave.errors import InvalidValue
 from maskweave.tracking.cuts import CutDetector
-from maskweave.types.arrays import Image, Size
+from maskweave.types.arrays import Size
+from maskweave.types.frame import Frame
 
 
 class KeyFrames:
@@ -21,12 +22,12 @@ class KeyFrames:
         self._size: Size | None = None
         self._cuts = CutDetector()
 
-    def looks_at(self, image: Image) -> bool:
-        """Whether the next frame, (H, W, 3) uint8 RGB, is one of them."""
+    def looks_at(self, frame: Frame) -> bool:
+        """Whether the next frame is one of them."""
         if self._every == 1:
             return True
-        size = image.shape[0], image.shape[1]
-        cut = self._cuts.update(image)
+        size = frame.size
+        cut = self._cuts.update(frame.image, float(frame.time))
         chosen = cut or size != self._size or self._since + 1 >= self._every
         self._since, self._size = 0 if chosen else self._since + 1, size
         return chosen

@@ -161,7 +161,7 @@ class MaskTracker:
         """The tracks that may still go on, moved to the time of ``frame``."""
         seconds = self._clock.tick(float(frame.time))
         camera = self._camera.update(np.asarray(cv2.cvtColor(reduced, cv2.COLOR_RGB2GRAY), dtype=np.uint8))
-        cut = self._cuts.update(reduced)
+        cut = self._cuts.update(reduced, self._clock.time)
         tracks = self._tracks
         if cut or seconds is None or tracks is None or tracks.masks.size != frame.size:
             self._tracks = _Tracks(Masks.empty(frame.size), np.zeros((0, len(instances.class_names))))

@@ -1,0 +1,256 @@
+"""An hour of live video: does memory grow, do files stay open, are ids used again?
+
+    python benchmarks/long.py [--minutes N] [--save FORMATS] [--network] [--seed N]
+
+A camera that is drawn in memory, 256x144, 25 frames a second on average and none like the other: 20, 40 or 60 ms
+apart. It cuts to another scene every 5 to 40 seconds, objects enter and leave all the time, and every few minutes it
+drops out for 1 to 40 seconds, on a clock that jumps, so that nothing waits. Its frames go through the live source's
+own reconnection, the pipeline, the tracker and the writers into a temporary folder. A stand-in for the network knows
+the objects' colours and overlooks one in twenty; ``--network`` takes the model in the package instead.
+
+Memory is the process's resident set, sampled every 250 frames; the slope is a least-squares fit over all samples
+after the first tenth, or the first three minutes of video where that is more. An id is used again when it comes back
+after a cut that was found, or after the tracker's patience. Exit code 1 when memory grows by 5 MB or more an hour of
+video, when an id is used again, or when a file is left open.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import maskweave as mw
+from maskweave.errors import SourceNotFound
+from maskweave.models.base import Model, Prepared
+from maskweave.ops.placement import Placement
+from maskweave.outputs import make_writers
+from maskweave.outputs.base import Target
+from maskweave.pipeline import Wish, segment_frames, write_results
+from maskweave.runtimes.fake import FakeRuntime
+from maskweave.sources.live import DroppedOut, LiveSource, Watch
+from maskweave.tracking import MaskTracker
+from maskweave.tracking.cuts import CutDetector
+from maskweave.types import Frame, Instances, Masks, SourceInfo
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from tests.tracking.scenes import ground, window
+
+HEIGHT, WIDTH, RATE = 144, 256, 25
+ALLOWED = 5.0  # MB an hour
+EVERY = 250  # frames between two samples
+PATIENCE = 1.0  # seconds, the tracker's
+COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0))  # one object each
+OUTSIDE = 140  # pixels of an object's way that lie outside the picture
+
+
+def main() -> int:
+    """Run, print what was seen, and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=60, help="of video")
+    parser.add_argument("--save", default="overlay,coco,tracks,csv", help="formats, comma-separated")
+    parser.add_argument("--network", action="store_true", help="the model in the package")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    camera = DrawnCamera(round(60 * RATE * options.minutes), seed=options.seed)
+    memory, ids = Memory(), Ids(camera)
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        model = stack.enter_context(mw.load()).model if options.network else ColourModel(options.seed)
+        target = Target(Path(folder), camera.info, "instances", model.class_names, model=model.name)
+        results = segment_frames(
+            stack.enter_context(camera), model, Wish(), tracker=MaskTracker(patience=PATIENCE)
+        )
+        writers = make_writers(options.save.split(","), target)
+        report = write_results(ids.watched(results), writers=writers, progress=memory.sample)
+        sizes = {path.name: path.stat().st_size / 1e6 for path in report.paths}
+    return print_report(camera, memory, ids, sizes)
+
+
+class DrawnCamera(LiveSource):
+    """``count`` frames of drawn scenes; ``cuts`` has the numbers of those with which a scene begins."""
+
+    def __init__(self, count: int, *, seed: int) -> None:
+        super().__init__("drawn", watch=Watch(lambda: self.time, self._wait))
+        self.info = SourceInfo("drawn", "live", rate=Fraction(RATE), time_base=Fraction(1, 90_000))
+        self.time = 0.0
+        self.cuts: set[int] = set()
+        self.drop_outs = 0
+        self._left, self._given = count, 0
+        self._rng = np.random.default_rng(seed)
+        self._back = self._cut = 0.0
+        self._connection = self._connect()
+
+    def _wait(self, seconds: float) -> None:
+        self.time += seconds
+
+    def _connect(self) -> object:
+        if self.time < self._back:
+            raise SourceNotFound("drawn: away")
+        return object()
+
+    def _hang_up(self, connection: object) -> None:
+        self.drop_outs += 1
+        self._back = self.time + self._rng.uniform(1, 40)
+
+    def _pictures(self, connection: object) -> Iterator[tuple[Fraction, np.ndarray]]:
+        end = self.time + self._rng.uniform(60, 400)
+        begin = self.time
+        while self._left:
+            if self.time >= end:
+                raise DroppedOut("drawn so")
+            if self.time >= self._cut:
+                self._begin_scene()
+            yield Fraction(round(1000 * (self.time - begin)), 1000), self._draw()
+            self._left, self._given = self._left - 1, self._given + 1
+            self.time += self._rng.choice((0.02, 0.04, 0.06))
+
+    def _begin_scene(self) -> None:
+        if self._given:
+            self.cuts.add(self._given)
+        self._cut = self.time + self._rng.uniform(5, 40)
+        cast = self._rng.uniform(0.4, 1.0, 3)
+        self._floor = (ground(int(self._rng.integers(1 << 30))) * cast).astype(np.uint8)
+        self._things = [
+            (self._rng.uniform(0, WIDTH + OUTSIDE), self._rng.choice((-1, 1)) * self._rng.uniform(30, 90), y)
+            for y in np.linspace(20, HEIGHT - 20, len(COLOURS)) + self._rng.uniform(-8, 8, len(COLOURS))
+        ]
+
+    def _draw(self) -> np.ndarray:
+        image = window(self._floor, (20 * np.sin(0.3 * self.time), 0), (HEIGHT, WIDTH))
+        for number, (start, speed, y) in enumerate(self._things):
+            x = (start + speed * self.time) % (WIDTH + OUTSIDE) - OUTSIDE / 2
+            cv2.ellipse(image, (round(x), round(y)), (16 + number, 12), 0, 0, 360, COLOURS[number], -1)
+        return image
+
+
+class ColourModel(Model):
+    """Knows the colours of the drawn objects; overlooks some, and is unsure of others."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(FakeRuntime({}), name="colours", class_names=("car", "person"))
+        self._rng = np.random.default_rng(seed)
+
+    def prepare(self, image: np.ndarray) -> Prepared:
+        """The picture itself."""
+        size = image.shape[:2]
+        return Prepared({"image": image}, Placement.squash(size, size))
+
+    def infer(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Nothing: the stand-in runtime would keep all that it was given."""
+        return inputs
+
+    def decode(self, outputs: dict[str, np.ndarray], placement: Placement, *, score: float) -> Instances:
+        """One object a colour."""
+        packed = outputs["image"].astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+        crops, corners = [], []
+        for red, green, blue in COLOURS:
+            mask = packed == (red << 16 | green << 8 | blue)
+            if np.count_nonzero(mask) >= 30 and self._rng.random() > 0.05:
+                x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+                crops.append(mask[y : y + height, x : x + width])
+                corners.append((x, y))
+        masks = Masks(crops, np.array(corners, int).reshape(-1, 2), placement.source_size)
+        scores = self._rng.uniform(0.3, 0.95, len(masks))
+        found = Instances(masks, masks.boxes, scores, np.arange(len(masks)) % 2, self.class_names)
+        return found[found.scores >= score]
+
+
+class Memory:
+    """Samples of the resident set in MB and of open files, over hours of video."""
+
+    def __init__(self) -> None:
+        self.hours: list[float] = []
+        self.megabytes: list[float] = []
+        self.files: list[int] = []
+        self._begin = time.process_time()
+
+    def sample(self, frame: Frame) -> None:
+        """Look, now and then."""
+        if (frame.index + 1) % EVERY:
+            return
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        self.hours.append((frame.index + 1) / RATE / 3600)
+        self.megabytes.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+        self.files.append(sum(1 for _ in Path("/proc/self/fd").iterdir()))
+        if (frame.index + 1) % (40 * EVERY) == 0:
+            spent = 1000 * (time.process_time() - self._begin) / (frame.index + 1)
+            print(
+                f"{60 * self.hours[-1]:>6.1f} min {self.megabytes[-1]:>8.1f} MB {spent:>7.2f} ms/frame",
+                flush=True,
+            )
+
+    def warm(self) -> int:
+        """The first sample that counts."""
+        return int(np.searchsorted(self.hours, max(self.hours[-1] / 10, 0.05)))
+
+    def slope(self) -> float:
+        """MB an hour."""
+        start = self.warm()
+        return float(np.polyfit(self.hours[start:], self.megabytes[start:], 1)[0])
+
+
+class Ids:
+    """Ids as they come; only those of the last seconds are remembered, as new ones always rise."""
+
+    def __init__(self, camera: DrawnCamera) -> None:
+        self._camera = camera
+        self._cuts = CutDetector()
+        self._last: dict[int, float] = {}
+        self.highest = self.reused = self.carried = self.found = self.false = 0
+
+    def watched(self, results: Iterable[tuple[Frame, Instances]]) -> Iterator[tuple[Frame, Instances]]:
+        """Pass on what comes."""
+        for frame, result in results:
+            self._look(frame, result.track_ids.tolist())
+            yield frame, result
+
+    def _look(self, frame: Frame, ids: list[int]) -> None:
+        now, cut, planted = (
+            float(frame.time),
+            self._cuts.update(frame.image, float(frame.time)),
+            frame.index in self._camera.cuts,
+        )
+        self.found += cut and planted
+        self.false += cut and not planted
+        self.carried += sum(each in self._last for each in ids) if planted and not cut else 0
+        oldest = now if cut else now - PATIENCE - 0.1
+        self._last = {each: seen for each, seen in self._last.items() if seen >= oldest and not cut}
+        self.reused += sum(each <= self.highest and each not in self._last for each in ids)
+        self.highest = max([self.highest, *ids])
+        self._last |= dict.fromkeys(ids, now)
+
+
+def print_report(camera: DrawnCamera, memory: Memory, ids: Ids, sizes: dict[str, float]) -> int:
+    """All figures, and the exit code."""
+    slope, warm = memory.slope(), memory.warm()
+    kept = memory.megabytes[warm:]
+    print(
+        f"\n{memory.hours[-1]:.2f} hours of video, {camera.drop_outs} drop-outs, {len(camera.warnings)} warnings"
+    )
+    print(f"files: {', '.join(f'{name} {size:.1f} MB' for name, size in sizes.items())}")
+    print(
+        f"memory: {kept[0]:.1f} MB after {60 * memory.hours[warm]:.0f} min, {kept[-1]:.1f} MB at the end, ",
+        end="",
+    )
+    print(f"{slope:+.2f} MB an hour; allowed: under {ALLOWED:g}")
+    print(f"open files: {min(memory.files[warm:])} to {max(memory.files[warm:])}")
+    print(
+        f"ids: {ids.highest} handed out, {ids.reused} used again, {ids.carried} carried over a cut not found"
+    )
+    print(f"cuts: {len(camera.cuts)} planted, {ids.found} found, {ids.false} false")
+    leaking = slope >= ALLOWED or memory.files[-1] > memory.files[warm]
+    return 1 if leaking or ids.reused else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -125,7 +125,7 @@ def _table(
             begin = time.perf_counter()
             masks = list(method(frames, truths[0]))
             rate = len(frames) / (time.perf_counter() - begin)
-            scores[name] = _score(folder.name, truths, masks, skip_ends=skip_ends)
+            scores[name] = score_sequence(folder.name, truths, masks, skip_ends=skip_ends)
         rows.append(([_values(each) for each in scores.values()], rate))
         lines.append(_line(folder.name, *rows[-1]))
         print(lines[-1], flush=True)
@@ -134,7 +134,10 @@ def _table(
     return "\n".join(lines)
 
 
-def _score(name: str, truths: list[np.ndarray], masks: list[np.ndarray], *, skip_ends: bool) -> ObjectScores:
+def score_sequence(
+    name: str, truths: list[np.ndarray], masks: list[np.ndarray], *, skip_ends: bool
+) -> ObjectScores:
+    """J and F of one sequence."""
     metric = DavisMetric(skip_ends=skip_ends)
     for truth, mask in zip(truths, masks, strict=True):
         metric.add(truth.astype(int), mask.astype(int), sequence=name, object_ids=[1])

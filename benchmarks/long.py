@@ -47,6 +47,7 @@ from tests.tracking.scenes import ground, window
 
 HEIGHT, WIDTH, RATE = 144, 256, 25
 ALLOWED = 5.0  # MB an hour
+SHORTEST = 6
 EVERY = 250  # frames between two samples
 PATIENCE = 1.0  # seconds, the tracker's
 COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0))  # one object each
@@ -61,6 +62,10 @@ def main() -> int:
     parser.add_argument("--network", action="store_true", help="the model in the package")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    if options.minutes < SHORTEST:
+        parser.error(
+            f"--minutes: need {SHORTEST} or more, since the first three warm up; got {options.minutes:g}"
+        )
     camera = DrawnCamera(round(60 * RATE * options.minutes), seed=options.seed)
     memory, ids = Memory(), Ids(camera)
     with ExitStack() as stack:

@@ -1,0 +1,113 @@
+"""What each opinion gives: foreground and propagation on DAVIS 2016 with one of them left out.
+
+    python benchmarks/davis_parts.py DAVIS [--frames 25] --write docs/benchmarks.md
+
+On the first frames of each sequence. Left out means weighed nothing; everything else stays as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from davis import score_sequence
+from measuring import replace_between_marks
+
+import maskweave as mw
+from maskweave.evaluation.davis_folders import read_id_map
+from maskweave.features import feature_network, look_and_find
+from maskweave.sources.find import find_sources
+from maskweave.tracking import foreground, propagation
+from maskweave.tracking.recognition import LEAST_SCORE
+from maskweave.tracking.views import View
+from maskweave.types.instances import Instances
+
+MARK = "davis parts"
+FOREGROUND = ("motion", "instances", "features", "flow", "fitting")
+PROPAGATION = ("features", "colours", "flow", "instances")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A frame and what the networks say of it."""
+
+    image: np.ndarray
+    view: View
+    fine: Instances
+    coarse: Instances
+    truth: np.ndarray
+
+
+def main() -> None:
+    """Run every combination and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--frames", type=int, default=25)
+    parser.add_argument("--write", type=Path, help="Markdown file whose table is replaced")
+    options = parser.parse_args()
+    whole = {"foreground": foreground.Weights(), "propagation": propagation.Weights()}
+    rows = {(task, "nothing"): weights for task, weights in whole.items()}
+    for task, parts in (("foreground", FOREGROUND), ("propagation", PROPAGATION)):
+        rows |= {(task, part): replace(whole[task], **{part: 0.0}) for part in parts}
+    scores: dict[tuple[str, str], list[float]] = {row: [] for row in rows}
+    for name, seen in sequences(options.data, options.frames):
+        for (task, part), weights in rows.items():
+            masks = list(found(seen, weights) if task == "foreground" else followed(seen, weights))
+            truths = [each.truth for each in seen]
+            scored = score_sequence(name, truths, masks, skip_ends=task == "propagation")
+            scores[task, part].append(100 * scored.jf_mean)
+        print(name, flush=True)
+    text = table(scores, options.frames)
+    print(text)
+    if options.write is not None:
+        replace_between_marks(options.write, MARK, text)
+
+
+def sequences(data: Path, frames: int) -> Iterator[tuple[str, list[Seen]]]:
+    """Each sequence with what the networks say of its first frames."""
+    network, model = feature_network(), mw.load().model
+    for folder in sorted((data / "Annotations" / "480p").iterdir()):
+        (source,) = find_sources([str(data / "JPEGImages" / "480p" / folder.name)], as_video=True)
+        seen = []
+        with source:
+            for frame, truth in zip(islice(source, frames), sorted(folder.glob("*.png")), strict=False):
+                coarse = model.predict(frame.image, score=LEAST_SCORE)
+                view, fine = look_and_find(frame.image, network)
+                seen.append(Seen(frame.image, view, fine, coarse, read_id_map(truth) > 0))
+        yield folder.name, seen
+
+
+def found(seen: list[Seen], weights: foreground.Weights) -> Iterator[np.ndarray]:
+    """The foreground of each frame, warmed up backwards as `foreground_frames` does it."""
+    finder = foreground.ForegroundFinder(weights)
+    for each in reversed(seen[1:8]):
+        finder.update(each.view, each.image, each.coarse, each.fine)
+    for each in seen:
+        yield finder.update(each.view, each.image, each.coarse, each.fine) > 0.5
+
+
+def followed(seen: list[Seen], weights: propagation.Weights) -> Iterator[np.ndarray]:
+    """The first mask carried through."""
+    first = seen[0]
+    propagator = propagation.MaskPropagator(first.view, first.view.from_source(first.truth)[None], weights)
+    yield first.truth
+    for each in seen[1:]:
+        yield propagator.update(each.view, each.image, each.fine)[0] > 0.5
+
+
+def table(scores: dict[tuple[str, str], list[float]], frames: int) -> str:
+    """Markdown: J&F with each part left out, and what that costs."""
+    lines = ["| task | left out | J&F | costs |", "|---|---|---:|---:|"]
+    for (task, part), values in scores.items():
+        mean, whole = np.mean(values), np.mean(scores[task, "nothing"])
+        cost = "" if part == "nothing" else f"{whole - mean:.1f}"
+        lines.append(f"| {task} | {part} | {mean:.1f} | {cost} |")
+    return "\n".join([*lines, "", f"First {frames} frames of each of the ten sequences."])
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,8 @@
 
     python benchmarks/davis_parts.py DAVIS [--frames 25] --write docs/benchmarks.md
 
-On the first frames of each sequence. Left out means weighed nothing; everything else stays as it is.
+On the first frames of each sequence. Left out means weighed nothing, and for the foreground's instances not given;
+everything else stays as it is.
 """
 
 from __future__ import annotations
@@ -84,6 +85,8 @@ def sequences(data: Path, frames: int) -> Iterator[tuple[str, list[Seen]]]:
 def found(seen: list[Seen], weights: foreground.Weights) -> Iterator[np.ndarray]:
     """The foreground of each frame, warmed up backwards as `foreground_frames` does it."""
     finder = foreground.ForegroundFinder(weights)
+    if not weights.instances:  # a finder that is given some relies on them
+        seen = [replace(each, coarse=each.coarse[:0]) for each in seen]
     for each in reversed(seen[1:8]):
         finder.update(each.view, each.image, each.coarse, each.fine)
     for each in seen:

@@ -148,7 +148,7 @@ def _one_photo(segmenter: mw.Segmenter, folder: Path, area: float) -> float:
     times = []
     for _ in range(3):
         begun = time.perf_counter()
-        segmenter(path).save(here / "overlay.png")
+        segmenter(path).save(here / "overlay.jpg")
         times.append(time.perf_counter() - begun)
     return min(times)
 

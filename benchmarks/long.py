@@ -124,7 +124,7 @@ class DrawnCamera(LiveSource):
             self.cuts.add(self._given)
         self._cut = self.time + self._rng.uniform(5, 40)
         cast = self._rng.uniform(0.4, 1.0, 3)
-        self._floor = (ground(int(self._rng.integers(1 << 30))) * cast).astype(np.uint8)
+        self._floor = (ground.__wrapped__(int(self._rng.integers(1 << 30))) * cast).astype(np.uint8)
         self._things = [
             (self._rng.uniform(0, WIDTH + OUTSIDE), self._rng.choice((-1, 1)) * self._rng.uniform(30, 90), y)
             for y in np.linspace(20, HEIGHT - 20, len(COLOURS)) + self._rng.uniform(-8, 8, len(COLOURS))

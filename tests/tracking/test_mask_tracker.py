@@ -17,7 +17,7 @@ FLOORS = {  # HOTA and IDF1 in percent, over three draws, that the tracker keeps
     "occluded": (
         80,
         86,
-    ),  # 85 and 92; in one draw of fourteen an object comes out of hiding with a new number
+    ),  # 85 and 92; in one draw of thirteen an object comes out of hiding with a new number
     "traffic": (84, 91),
     "panned": (82, 93),
     "variable_rate": (82, 91),

@@ -17,10 +17,10 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 from measuring import Times, machine, replace_between_marks, spread
 from PIL import Image
 
+_PICTURE = Path(__file__).parents[1] / "docs" / "images" / "overlay.jpg"  # README's, with objects to find
 _FIRST_MASK = "import maskweave as mw; print(mw.load()('picture.png').instances.masks)"
 
 
@@ -39,8 +39,8 @@ def main() -> None:
         "first mask, `maskweave segment`": ["-m", "maskweave", "segment", "picture.png", "--save", "masks"],
     }
     with tempfile.TemporaryDirectory() as folder:
-        noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
-        Image.fromarray(noise).save(Path(folder) / "picture.png")
+        with Image.open(_PICTURE) as picture:
+            picture.resize((320, 240)).save(Path(folder) / "picture.png")
         times = measure(list(commands.values()), Path(folder), 1 if options.short else options.rounds)
     text = f"{table(list(commands), times)}\n\n{len(times[0].cpu)} processes each. "
     text += machine("numpy", "opencv-python-headless", "onnxruntime", "typer")
@@ -64,12 +64,19 @@ def measure(commands: list[list[str]], folder: Path, rounds: int) -> list[Times]
 def one_process(command: list[str], folder: Path) -> tuple[float, float]:
     """Seconds of processor time (user and system, all threads) and by the clock of one Python process."""
     begin = time.perf_counter()
-    child = subprocess.Popen([sys.executable, *command], cwd=folder, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    wall = time.perf_counter() - begin
-    child.returncode = os.waitstatus_to_exitcode(status)
+    with subprocess.Popen(
+        [sys.executable, *command],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as child:
+        told = child.stderr.read()
+        _, status, usage = os.wait4(child.pid, 0)  # before Popen asks: it would not tell the times
+        wall = time.perf_counter() - begin
+        child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
-        raise SystemExit(f"{command}: need exit code 0, got {child.returncode}")
+        raise SystemExit(f"{command}: need exit code 0, got {child.returncode}: {told.decode()}")
     return usage.ru_utime + usage.ru_stime, wall
 
 

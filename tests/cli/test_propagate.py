@@ -1,13 +1,17 @@
 """`maskweave propagate`, and folders of frames as videos."""
 
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from maskweave.cli import main
+from maskweave.sources import camera
 from tests.models.tiny import save_tiny_model
+from tests.sources.paper import JumpingWatch, PaperSource, dropped
 from tests.test_propagation import DISCS, truth, write_frames
 from tests.tracking.drawn import draw, iou
 
@@ -65,6 +69,22 @@ def test_results_of_an_earlier_run_are_replaced_and_strangers_are_not(call, clip
     assert "00002.png: is there already, and MaskWeave did not write it" in stderr
     assert (tmp_path / "out" / "00001.png").read_bytes() == before
     assert not list((tmp_path / "out").glob(".*"))
+
+
+def test_a_signal_ends_a_live_source_and_what_was_made_of_it_is_kept(call, first, tmp_path, monkeypatch):
+    """It comes while a camera that dropped out is waited for."""
+
+    def opened(address, name, *, reconnect, max_pixels):
+        watch = JumpingWatch(lambda time: os.kill(os.getpid(), signal.SIGTERM))
+        return PaperSource([0, 1, dropped()], watch=watch, picture=lambda time: draw(DISCS, time)[0])
+
+    monkeypatch.setattr(camera, "CameraSource", opened)
+    code, _, stderr = call(
+        "propagate", "camera:0", "--mask", first, "-o", tmp_path / "out", "--save", "overlay"
+    )
+    assert code == 0, stderr
+    assert "camera-0: 2 frames" in stderr
+    assert (tmp_path / "out" / "paper.overlay.mp4").is_file()
 
 
 def test_frames_are_never_replaced_by_their_masks(call, clip, first):

@@ -7,9 +7,10 @@ from collections import deque
 import numpy as np
 
 from maskweave.tracking.fades import FadeDetector
-from maskweave.tracking.looks import ANOTHER_SCENE, Look, difference, look_of
+from maskweave.tracking.looks import Look, difference, look_of
 from maskweave.types.arrays import Image
 
+_CUT = 0.08  # least difference of looks
 _SPIKE = 3.0  # a cut differs this many times more than the frames before it do among themselves
 _MEMORY = 12  # frames
 
@@ -50,4 +51,4 @@ class CutDetector:
         step = difference(former, look)
         usual = float(np.median(self._usual)) if self._usual else 0.0
         self._usual.append(step)
-        return step > max(ANOTHER_SCENE, _SPIKE * usual)
+        return step > max(_CUT, _SPIKE * usual)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from maskweave.tracking.looks import ANOTHER_SCENE, Look, difference
+from maskweave.tracking.looks import Look, difference
 
 _SPAN = 1.2  # seconds that are looked back: a fade of one, and what it takes to see that it is over
 _STEP = 1 / 32  # seconds between two samples, at least
 _MOVED = 6.0  # grey levels (RMS) from the first to the last under which nothing has faded
 _BESIDE = 0.2  # see `FadeDetector`
+_ANOTHER_SCENE = 0.12  # difference of looks; a cut, which also stands out from the frames before, needs less
 _MIXED = (0.15, 0.85)  # shares of the last that are mixtures
 _LEAST_MIXED = 3  # frames
 _OVER, _LAST = 0.95, 3  # a fade is over when so many at the end have this share of the last
@@ -38,7 +39,7 @@ class FadeDetector:
         self._looks = [*self._looks[old:], look]
         row = np.array([look.pixels @ each.pixels for each in self._looks], dtype=np.float64)
         self._products = np.block([[self._products[old:, old:], row[:-1, None]], [row[None]]])
-        return any(difference(self._looks[first], look) > ANOTHER_SCENE for first in self._faded(look))
+        return any(difference(self._looks[first], look) > _ANOTHER_SCENE for first in self._faded(look))
 
     def _faded(self, look: Look) -> list[int]:
         """The numbers of the looks from which all later ones are on the way to the last, ``look``."""

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from maskweave.ops.reduce import halved_until
 from maskweave.types.arrays import Image
 
-ANOTHER_SCENE = 0.08
-"""Difference of two looks from which on they may be of different scenes; see `difference`."""
 _WIDTH, _HEIGHT = 64, 36
 _FLAT = 6.0  # grey levels of standard deviation under which a picture shows nothing: black, white, fog
 

@@ -40,7 +40,8 @@ def foreground_frames(
     if model.task != "instances":
         raise InvalidValue(f"{model.name}: need a model of instances, got one of {model.task} maps")
     cuts = CutDetector()
-    with closing(work_ahead(_look(frame, cuts, model, network) for frame in frames)) as looks:
+    seen = (_look(frame, cuts, model, network) for frame in frames)
+    with closing(work_ahead(seen, source=frames)) as looks:
         begun = list(islice(looks, max(1, warm_up)))
         finder = ForegroundFinder()
         for look in reversed(list(takewhile(lambda look: not look.cut, begun[1:]))):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -127,7 +128,7 @@ def segment_frames(
             f"every: need 1 or more, and over 1 a model of instances; got {every}, {model.name}"
         )
     clock = clock or StageClock()
-    belt: _Belt = work_ahead if overlap else _in_turn
+    belt: _Belt = partial(work_ahead, source=frames) if overlap else _in_turn
     prepared = belt(_prepared(frames, model, clock, every=every))
     answered = belt(_answered(prepared, model, clock))
     finisher = _Finisher(model, wish, tracker=tracker, counter=counter, clock=clock, carries=every > 1)

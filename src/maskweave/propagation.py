@@ -46,7 +46,7 @@ def propagate_frames(source: Source, prompt: Prompt, network: Model) -> Iterator
         (frame, look_and_find(frame.image, network) if frame.index >= prompt.frame else None)
         for frame in source
     )
-    with closing(work_ahead(after)) as looks:
+    with closing(work_ahead(after, source=source)) as looks:
         for frame, look in looks:
             if look is None:
                 yield frame, before.pop()

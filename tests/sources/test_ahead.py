@@ -3,6 +3,7 @@ import threading
 import pytest
 
 from maskweave.sources.ahead import work_ahead
+from tests.sources.paper import JumpingWatch, PaperSource, dropped
 
 
 def names():
@@ -68,3 +69,14 @@ def test_belts_of_belts_end_from_the_outside():
     ahead.close()
     assert ended == ["maskweave-ahead"]
     assert "maskweave-ahead" not in names()
+
+
+def test_closing_does_not_wait_for_a_camera_that_dropped_out():
+    away = threading.Event()
+    source = PaperSource([0, dropped()], watch=JumpingWatch(lambda time: away.set()), reconnect=50_000)
+    items = work_ahead(source, source=source)
+    next(items)
+    assert away.wait(60)
+    items.close()
+    assert "maskweave-ahead" not in names()
+    assert source.watch.time < 50_000  # else it has waited to the end

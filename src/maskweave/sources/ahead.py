@@ -8,6 +8,8 @@ from queue import Empty, Full, Queue
 from threading import Event, Thread
 from typing import Generic, TypeVar
 
+from maskweave.sources.base import Stoppable
+
 _T = TypeVar("_T")
 _LOOK_UP = 0.1
 """Seconds after which a waiting thread looks whether it is still wanted."""
@@ -20,12 +22,13 @@ class _End:
     error: BaseException | None
 
 
-def work_ahead(items: Iterable[_T], *, depth: int = 1) -> Generator[_T]:
+def work_ahead(items: Iterable[_T], *, depth: int = 1, source: object = None) -> Generator[_T]:
     """Yield ``items`` in order while the next ``depth`` of them are made in another thread.
 
     What the iterator raises is raised here, after the items before it. Closing this generator waits for the item in
     the making, closes the iterator where it is a generator, then ends the thread; so close it before closing what the
-    items are read from.
+    items are read from. ``source``: what that is; one that is `Stoppable` is stopped first, as it may be waiting for
+    a camera that dropped out.
     """
     belt: _Belt[_T] = _Belt(depth)
     thread = Thread(target=belt.fill, args=(items,), name="maskweave-ahead", daemon=True)
@@ -37,6 +40,8 @@ def work_ahead(items: Iterable[_T], *, depth: int = 1) -> Generator[_T]:
             raise item.error
     finally:
         belt.stopped.set()
+        if isinstance(source, Stoppable):
+            source.stop()
         thread.join()
 
 

@@ -60,6 +60,14 @@ class Source(Protocol):
         """Close the source."""
 
 
+@runtime_checkable
+class Stoppable(Protocol):
+    """A source that may be waiting for a frame that never comes, and can be told to end."""
+
+    def stop(self) -> None:
+        """End after the frame in the making, for good. From any thread, also from a signal's handler."""
+
+
 class Closing:
     """The context-manager half of a source: ``with`` closes it."""
 

@@ -76,7 +76,7 @@ class LiveSource(Closing, ABC):
         """Close a connection."""
 
     def stop(self) -> None:
-        """End after the frame in the making, for good. From any thread, also from a signal's handler."""
+        """See `Stoppable`."""
         self._stopped = True
 
     def close(self) -> None:

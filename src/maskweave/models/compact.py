@@ -34,9 +34,9 @@ _INPUT = "image"
 _MULTIPLE = 32
 _LARGEST = 4096
 _PAD_VALUE = 114
-_CANDIDATES = 300  # points that enter suppression, best first
+_CANDIDATES = 3  # times the objects reported at most: points that enter suppression, best first
 _PART_LOSS = 0.8  # of the score of an object that lies wholly inside a better one of its class
-_OBJECTS = 100  # objects reported at most, as in COCO's evaluation
+_OBJECTS = 100  # objects reported at most where the file does not say, as in COCO's evaluation
 
 
 def recognise(info: RuntimeInfo) -> str | None:
@@ -69,6 +69,7 @@ def build(runtime: Runtime, *, name: str, size: int | None = None) -> CompactMod
         default_score=settings.score,
         long_side=settings.size if size is None else size,
         nms_iou=settings.nms_iou,
+        max_objects=settings.max_objects,
         canvas=canvas,
     )
 
@@ -81,6 +82,7 @@ class _Settings:
     size: int
     nms_iou: float
     score: float
+    max_objects: int
 
 
 def _settings(name: str, metadata: Mapping[str, str]) -> _Settings:
@@ -91,6 +93,7 @@ def _settings(name: str, metadata: Mapping[str, str]) -> _Settings:
             size=int(metadata["maskweave.size"]),
             nms_iou=float(metadata.get("maskweave.nms_iou", "0.6")),
             score=float(metadata.get("maskweave.score_threshold", "0.3")),
+            max_objects=int(metadata.get("maskweave.max_objects", _OBJECTS)),
         )
     except (KeyError, ValueError, RecursionError) as error:
         raise UnknownLayout(f"{name}: need class_names and size in the metadata, got {error}") from error
@@ -104,6 +107,8 @@ def _settings(name: str, metadata: Mapping[str, str]) -> _Settings:
             f"{name}: need maskweave.nms_iou and maskweave.score_threshold in [0, 1], "
             f"got {found.nms_iou} and {found.score}"
         )
+    if found.max_objects < 1:
+        raise UnknownLayout(f"{name}: need maskweave.max_objects of at least 1, got {found.max_objects}")
     return found
 
 
@@ -149,12 +154,14 @@ class CompactModel(Model):
         default_score: float = 0.3,
         long_side: int = 384,
         nms_iou: float = 0.6,
+        max_objects: int = _OBJECTS,
         canvas: Size | None = None,
     ) -> None:
         super().__init__(runtime, name=name, class_names=class_names, default_score=default_score)
         self.long_side = long_side if canvas is None else max(canvas)
         self.canvas = canvas
         self.nms_iou = nms_iou
+        self.max_objects = max_objects
 
     def prepare(self, image: Image) -> Prepared:
         """Letterbox (H, W, 3) uint8 RGB to the input size, image at the top left, grey beyond."""
@@ -173,10 +180,10 @@ class CompactModel(Model):
         best = scores[np.arange(len(scores)), class_ids]
         points = np.flatnonzero(usable_boxes(boxes, best))
         points = points[best[points] >= score]
-        points = points[np.argsort(-best[points], kind="stable")][:_CANDIDATES]
+        points = points[np.argsort(-best[points], kind="stable")][: _CANDIDATES * self.max_objects]
         near = boxes[points].astype(np.float64)  # areas of single precision may overflow
         kept = non_maximum_suppression(near, best[points], class_ids[points], iou=self.nms_iou)
-        points = points[kept[:_OBJECTS]]
+        points = points[kept[: self.max_objects]]
         placed = placement.to_source(boxes[points])
         with np.errstate(invalid="ignore", over="ignore"):  # a mask of NaN has no pixel
             masks = paste_canvas_masks(

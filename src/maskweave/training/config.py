@@ -52,6 +52,8 @@ class TrainConfig:
         checkpoint_minutes: Time between checkpoints.
         validate_minutes: Time between validations (and early exports).
         validate_size: Long side of validation images; 0 means `size`.
+        max_objects: That the exported model reports in one image at most; more than 100 for pictures full of small
+            things, such as cells.
         start_from: "built-in", an exported .onnx file, or a .pt checkpoint to take weights from; None starts anew.
         augmentation: How strongly training views differ from their images.
         loss: Factors of the parts of the loss.
@@ -88,6 +90,7 @@ class TrainConfig:
     checkpoint_minutes: float = 3.0
     validate_minutes: float = 15.0
     validate_size: int = 0
+    max_objects: int = 100
     start_from: str | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
     loss: LossWeights = field(default_factory=LossWeights)

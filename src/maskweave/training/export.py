@@ -35,6 +35,7 @@ class ExportInfo:
         licence: Of the weights.
         version: Of the weights.
         experimental: Classes too weak to rely on.
+        max_objects: Reported in one image at most.
     """
 
     class_names: tuple[str, ...]
@@ -44,6 +45,7 @@ class ExportInfo:
     licence: str = "unstated"
     version: str = "0"
     experimental: tuple[str, ...] = ()
+    max_objects: int = 100
 
     def metadata(self) -> dict[str, str]:
         """As ONNX metadata."""
@@ -56,6 +58,7 @@ class ExportInfo:
             "maskweave.licence": self.licence,
             "maskweave.version": self.version,
             "maskweave.experimental": json.dumps(list(self.experimental)),
+            "maskweave.max_objects": str(self.max_objects),
         }
 
 

@@ -194,7 +194,7 @@ class _Observer:
         self.last_validation = trainer.seconds
         folder = trainer.config.output
         size = trainer.config.validate_size or trainer.config.size
-        info = ExportInfo(trainer.data.class_names, size=size)
+        info = ExportInfo(trainer.data.class_names, size=size, max_objects=trainer.config.max_objects)
         export_onnx(trainer.average.network, folder / MODEL, info)
         if self.truths:
             scores = validate(folder / MODEL, self.truths, self.images)[WHOLE]

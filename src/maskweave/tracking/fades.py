@@ -28,7 +28,8 @@ class FadeDetector:
     def __init__(self) -> None:
         self._times: list[float] = []
         self._looks: list[Look] = []
-        self._products = np.zeros((0, 0))  # of the pixels of every two looks
+        self._pixels = np.zeros((0, 0), np.float32)  # of the looks, a row each
+        self._products = np.zeros((0, 0))  # of every two of these rows
 
     def update(self, look: Look, time: float) -> bool:
         """Take in the frame at ``time`` seconds; it may run backwards."""
@@ -37,7 +38,9 @@ class FadeDetector:
         old = sum(abs(time - each) > _SPAN for each in self._times)
         self._times = [*self._times[old:], time]
         self._looks = [*self._looks[old:], look]
-        row = np.array([look.pixels @ each.pixels for each in self._looks], dtype=np.float64)
+        former = self._pixels[old:] if len(self._looks) > 1 else look.pixels[:0].reshape(0, look.pixels.size)
+        self._pixels = np.concatenate([former, look.pixels[None]])
+        row = (self._pixels @ look.pixels).astype(np.float64)
         self._products = np.block([[self._products[old:, old:], row[:-1, None]], [row[None]]])
         return any(difference(self._looks[first], look) > _ANOTHER_SCENE for first in self._faded(look))
 
@@ -45,6 +48,13 @@ class FadeDetector:
         """The numbers of the looks from which all later ones are on the way to the last, ``look``."""
         products = self._products
         own = np.diag(products)
+        # What costs little is asked first: is the way long, and did the last few frames stand at its end?
+        length = own + own[-1] - 2 * products[-1]
+        end = slice(-_LAST, None)
+        late = products[-1, end] - products[-1][:, None] - products[:, end] + own[:, None]
+        likely = (length > _MOVED**2 * look.pixels.size) & (late.min(axis=1) > _OVER * length)
+        if not likely.any():
+            return []
         # rows: the look that is taken for A; columns: those that are projected on its way to the last
         way = np.maximum(own + own[-1] - 2 * products[-1], 1e-6)[:, None]
         share = (products[-1] - products[-1][:, None] - products + own[:, None]) / way

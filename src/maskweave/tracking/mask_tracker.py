@@ -222,7 +222,7 @@ class MaskTracker:
                 )
             else:
                 crops[row], corners[row] = crop, (x, y)
-        tracks.masks = Masks(crops, corners, found.size)
+        tracks.masks = Masks.of_tight(crops, corners, found.size)
 
 
 @dataclass

@@ -39,7 +39,7 @@ def steady(
 ) -> tuple[SteadyMask, Mask, tuple[int, int]]:
     """Return the average of a raw mask with what was before, and the mask to show with its corner (x, y).
 
-    ``crop`` (h, w) bool lies at ``corner`` of a frame of ``size``. The former outline is laid over the new one,
+    ``crop`` (h, w) bool, tight, lies at ``corner`` of a frame of ``size``. The former outline is laid over the new,
     middle on middle, ``scale`` times as large, and the two are averaged; ``seconds`` lie between them. The result
     differs from the raw mask only in a narrow `band` along its outline, so nothing is left behind and nothing lags;
     where the two have too little in common, it is the raw one.
@@ -50,19 +50,28 @@ def steady(
     left, top = min(margin, corner[0]), min(margin, corner[1])
     right = min(margin, size[1] - corner[0] - crop.shape[1])
     bottom = min(margin, size[0] - corner[1] - crop.shape[0])
-    raw = np.zeros((top + crop.shape[0] + bottom, left + crop.shape[1] + right), dtype=np.uint8)
-    raw[top : top + crop.shape[0], left : left + crop.shape[1]][crop] = 255
+    whole = crop.view(np.uint8) * np.uint8(255)
+    padded = cv2.copyMakeBorder(whole, top, bottom, left, right, cv2.BORDER_CONSTANT)
+    raw = np.asarray(padded, dtype=np.uint8)
     place = corner[0] - left, corner[1] - top
     centre = _centre(crop, corner)
     carried = _carried(former, centre, place, raw.shape, scale)
     inside, shown = carried >= 128, raw > 0
     if np.count_nonzero(inside & shown) < _LEAST_IOU * np.count_nonzero(inside | shown):
-        return SteadyMask(raw, place, centre), shown, place
+        return SteadyMask(raw, place, centre), crop, corner
     keep = math.exp(-seconds / _SECONDS)
     probs = np.asarray(cv2.addWeighted(carried, keep, raw, 1 - keep, 0), dtype=np.uint8)
     near = cv2.blur(raw, (2 * margin + 1, 2 * margin + 1), borderType=cv2.BORDER_REPLICATE)
     shown = (probs >= 128) & (near > 0) | (near == 255)
-    return SteadyMask(probs, place, centre), shown, place
+    return SteadyMask(probs, place, centre), *_tight(shown, place)
+
+
+def _tight(mask: Mask, place: tuple[int, int]) -> tuple[Mask, tuple[int, int]]:
+    """A mask at x, y without its empty margins, read-only, and where it lies then."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    crop = mask[y : y + height, x : x + width].copy()
+    crop.flags.writeable = False
+    return crop, (place[0] + x, place[1] + y)
 
 
 def band(crop: Mask) -> int:

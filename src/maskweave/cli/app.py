@@ -118,7 +118,7 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         int,
         typer.Option(
             min=1,
-            help="In videos, look at each so manieth frame only, and carry objects along by optical flow in between.",
+            help="In videos, show each N-th frame only to the network; in between objects are carried along by optical flow.",
         ),
     ] = 1,
     tracker: Annotated[

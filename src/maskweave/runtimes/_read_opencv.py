@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 
 REFUSED = 65  # EX_DATAERR of sysexits.h
+_SILENT = 0  # OpenCV's LOG_LEVEL_SILENT
 
 
 def read_net(model: Path, text_graph: Path | None) -> Any:
@@ -37,13 +38,18 @@ def read_net(model: Path, text_graph: Path | None) -> Any:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep OpenCV from writing lines of its own to stderr: what went wrong arrives as an exception."""
-    logging = cv2.utils.logging
+    logging = log_levels()
     before = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    logging.setLogLevel(_SILENT)
     try:
         yield
     finally:
         logging.setLogLevel(before)
+
+
+def log_levels() -> Any:
+    """What has OpenCV's getLogLevel and setLogLevel: they moved within 4.x."""
+    return cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging
 
 
 def one_line(error: BaseException) -> str:

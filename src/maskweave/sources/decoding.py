@@ -51,7 +51,8 @@ def video_stream(container: Any) -> Any | None:
     """The first video stream that is no cover picture, or None."""
     for stream in container.streams.video:
         # PyAV before 14.2 does not tell; there a cover is read as a video of one frame
-        if not int(getattr(stream, "disposition", 0)) & _ATTACHED_PICTURE:
+        disposition = getattr(stream, "disposition", 0)
+        if not int(getattr(disposition, "value", disposition)) & _ATTACHED_PICTURE:
             return stream
     return None
 

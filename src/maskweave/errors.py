@@ -20,7 +20,8 @@
     ├── OutputError                    a result cannot be written
     └── MissingDependency (ImportError)   an optional library is not installed
 
-Messages are one line: what was needed, what came, what to do.
+Messages are one line: what was needed, what came, what to do. Where a file fits no family, the lines below that one
+are a sidecar to be filled in.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from tests.models.classic import ClassicWeights, write_frozen
 from tests.models.graphs import zoo_mask_rcnn
 from tests.models.tiny import save_tiny_model
 
-_NOT_FAMILIES = {"__init__", "base", "loading"}
+_NOT_FAMILIES = {"__init__", "base", "inspection", "loading", "sidecar"}
 
 
 def test_every_family_file_is_in_the_table():
@@ -121,7 +121,7 @@ def test_the_classic_is_imported_once_and_run_by_onnxruntime(classic, monkeypatc
 def test_engine_opencv_runs_the_graph_itself(classic, monkeypatch):
     seen = []
     monkeypatch.setattr(loading, "_opencv", lambda path, options, **how: seen.append((path, how)))
-    monkeypatch.setattr(loading, "_build", lambda *arguments: "model")
+    monkeypatch.setattr(loading, "build_as", lambda *arguments, **options: "model")
     assert load_model(CLASSIC, options=EngineOptions(engine="opencv")) == "model"
     assert seen == [(classic, {"text_graph": classic.parent / "graph.pbtxt", "verified": True})]
     assert not list(classic.parent.glob("*.onnx"))
@@ -133,7 +133,7 @@ def test_without_the_extra_the_classic_runs_on_opencv_and_a_hint_is_given(classi
 
     monkeypatch.setattr(loading, "import_frozen_graph", missing)
     monkeypatch.setattr(loading, "_opencv", lambda path, options, **how: "opencv")
-    monkeypatch.setattr(loading, "_build", lambda family, runtime, *rest: runtime)
+    monkeypatch.setattr(loading, "build_as", lambda family, runtime, *rest, **options: runtime)
     with pytest.warns(UserWarning, match=r"runs on OpenCV.*pip install maskweave\[import\]"):
         assert load_model(CLASSIC) == "opencv"
     with pytest.raises(MissingDependency):

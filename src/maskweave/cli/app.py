@@ -223,6 +223,18 @@ def model_info(name: str) -> None:
     models.info(name)
 
 
+@models_app.command("inspect")
+def inspect_model(
+    file: Annotated[Path, typer.Argument(help="An .onnx or .pb file.")],
+    json_lines: Annotated[bool, typer.Option("--json", help="One JSON line on stdout.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Tell what a model file is taken for and why: tensors, metadata, sidecar, classes, preprocessing."""
+    from maskweave.cli import models
+
+    models.inspect(file, json_lines=json_lines)
+
+
 @models_app.command("pull")
 def pull_model(name: str, debug: DebugOption = False) -> None:
     """Fetch a model, check its hash, and keep it in the cache."""

@@ -20,9 +20,9 @@ from maskweave.catalogue.entries import ENTRIES, Entry, find
 from maskweave.cli.console import FAILED, emit, progress_bar, say
 from maskweave.errors import InvalidValue, ModelError
 from maskweave.models.importing import import_frozen_graph
-from maskweave.models.loading import EngineOptions, open_file, recognise
+from maskweave.models.inspection import Inspection, inspect_file
 from maskweave.outputs.files import atomic_file
-from maskweave.runtimes.base import RuntimeInfo
+from maskweave.runtimes.base import TensorSpec
 
 _CLASSIC = "mask-rcnn-inception-v2"
 
@@ -54,12 +54,28 @@ def list_all(*, json_lines: bool) -> None:
 def info(name: str) -> None:
     """Print what the catalogue knows of a model, or what a file on this machine shows of itself."""
     if Path(name).is_file():
-        _print_rows(_inspected(Path(name)))
+        inspect(Path(name), json_lines=False)
         return
     entry = find(name)
     rows = {key: _shown(value) for key, value in _record(entry).items() if value not in (None, "", [])}
     rows["classes"] = _classes(entry)
     _print_rows(rows)
+
+
+def inspect(path: Path, *, json_lines: bool) -> None:
+    """Print what a model file shows of itself, what it is taken for and why, and how it would be used."""
+    with _warnings_as_lines():
+        found = inspect_file(path)
+    record = _inspected(found)
+    if json_lines:
+        emit(record)
+        return
+    rows = {key.replace("_", " "): _told(value) for key, value in record.items() if key != "metadata"}
+    rows["family"] = (
+        f"{found.taken.family}, because {found.taken.reason}" if found.taken else "none of those known"
+    )
+    metadata = {f"metadata {key}": value[:2000] for key, value in sorted(found.info.metadata.items())}
+    _print_rows({key: value for key, value in (rows | metadata).items() if value and key != "reason"})
 
 
 def pull_one(name: str) -> None:
@@ -142,25 +158,39 @@ def _size(entry: Entry) -> str:
     return "not published" if size is None else f"{size / 1e6:.0f} MB"
 
 
-def _inspected(path: Path) -> dict[str, str]:
-    runtime = open_file(path, EngineOptions())
-    try:
-        info = runtime.describe()
-    finally:
-        runtime.close()
-    found = recognise(info)
+def _inspected(found: Inspection) -> dict[str, Any]:
     return {
-        "file": str(path),
-        "family": f"{found[0]}, because {found[1]}" if found else "none of those known",
-        "inputs": _tensors(info, "inputs"),
-        "outputs": _tensors(info, "outputs"),
-        **{key: value for key, value in sorted(info.metadata.items()) if len(value) < 2000},
+        "file": str(found.path),
+        "family": None if found.taken is None else found.taken.family,
+        "reason": None if found.taken is None else found.taken.reason,
+        "sidecar": None if found.sidecar is None else str(found.sidecar.path),
+        "inputs": [_tensor(each) for each in found.info.inputs],
+        "outputs": [_tensor(each) for each in found.info.outputs],
+        "class_names": list(found.class_names),
+        "preprocessing": found.preprocessing,
+        "default_score": found.default_score,
+        "problem": found.problem,
+        "metadata": dict(found.info.metadata),
     }
 
 
-def _tensors(info: RuntimeInfo, which: str) -> str:
-    tensors = info.inputs if which == "inputs" else info.outputs
-    return "; ".join(f"{each.name} {list(each.shape)} {each.dtype}" for each in tensors)
+def _tensor(tensor: TensorSpec) -> dict[str, Any]:
+    return {"name": tensor.name, "shape": list(tensor.shape), "dtype": tensor.dtype}
+
+
+def _told(value: Any) -> str:
+    """One value of an inspection, for people."""
+    if value is None:
+        return ""
+    if not isinstance(value, list):
+        return str(value)
+    if value and isinstance(value[0], dict):
+        return "; ".join(f"{each['name']} {_sides(each['shape'])} {each['dtype']}" for each in value)
+    return ", ".join(value)
+
+
+def _sides(shape: list[int | None]) -> str:
+    return f"[{', '.join('?' if side is None else str(side) for side in shape)}]"
 
 
 def _print_rows(rows: dict[str, str]) -> None:

@@ -23,10 +23,14 @@ def fixed_canvas(name: str, height: int | None, width: int | None) -> Size | Non
     return height, width
 
 
-def fit_inside(source: Size, canvas: Size) -> Placement:
-    """Scale an image of ``source`` size to the largest that fits ``canvas``, aspect kept, at the top left."""
+def fit_inside(source: Size, canvas: Size, *, centre: bool = False) -> Placement:
+    """Scale an image of ``source`` size to the largest that fits ``canvas``, aspect kept.
+
+    It lies at the top left, or in the middle with ``centre``; an odd pixel of padding then goes right or below.
+    """
     scale = min(canvas[0] / source[0], canvas[1] / source[1])
     height, width = (
         min(limit, max(1, round(side * scale))) for side, limit in zip(source, canvas, strict=True)
     )
-    return Placement(source, (height, width), canvas)
+    offset = ((canvas[0] - height) // 2, (canvas[1] - width) // 2) if centre else (0, 0)
+    return Placement(source, (height, width), canvas, offset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from maskweave.ops.boxes import clip_boxes, usable_boxes
 from maskweave.ops.paste import paste_masks
 from maskweave.types.arrays import FloatArray, Size
 from maskweave.types.instances import Instances
+
+_LARGEST_GRID = 112  # cells a side of a mask that is still to be pasted; exports that paste give image sizes
 
 
 @dataclass(frozen=True)
@@ -43,3 +46,30 @@ def to_instances(
         class_names=class_names,
     )
     return instances[masks.areas > 0]
+
+
+def roles_of(tensors: Iterable[tuple[str, tuple[int | None, ...], str]]) -> dict[str, str]:
+    """What each output is, told by rank, type and last dimension: {role: name}, as far as that is clear."""
+    roles: dict[str, str] = {}
+    for name, shape, dtype in tensors:
+        role = _role(shape, dtype.startswith("int"))
+        if role is None or role in roles:
+            return {}
+        roles[role] = name
+    return roles
+
+
+def _role(shape: tuple[int | None, ...], whole: bool) -> str | None:
+    if len(shape) == 1:
+        return "labels" if whole else "scores"
+    if whole:
+        return None
+    if len(shape) == 2 and shape[1] in (4, None):
+        return "boxes"
+    return "masks" if len(shape) == 4 and shape[1] in (1, None) else None
+
+
+def is_grid(shape: tuple[int | None, ...]) -> bool:
+    """Whether a mask tensor's shape is that of small square grids rather than of whole images."""
+    height, width = shape[2:]
+    return height is not None and height == width and height <= _LARGEST_GRID

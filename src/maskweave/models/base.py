@@ -28,6 +28,8 @@ class Model(ABC):
     """
 
     task: Task = "instances"
+    preprocessing: str = ""
+    """How pictures are prepared, in words, for people."""
 
     def __init__(
         self, runtime: Runtime, *, name: str, class_names: tuple[str, ...], default_score: float = 0.5

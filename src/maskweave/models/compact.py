@@ -162,6 +162,8 @@ class CompactModel(Model):
         self.canvas = canvas
         self.nms_iou = nms_iou
         self.max_objects = max_objects
+        size = f"long side {self.long_side}" if canvas is None else f"{canvas[0]}x{canvas[1]}"
+        self.preprocessing = f"RGB 0..255; aspect kept, at the top left of grey {_PAD_VALUE}; {size}"
 
     def prepare(self, image: Image) -> Prepared:
         """Letterbox (H, W, 3) uint8 RGB to the input size, image at the top left, grey beyond."""
@@ -189,7 +191,7 @@ class CompactModel(Model):
             masks = paste_canvas_masks(
                 np.tensordot(coefficients[points], prototypes, axes=1),
                 placed,
-                extent=_canvas_extent(placement),
+                extent=placement.canvas_extent,
                 size=placement.source_size,
             )
         found = Instances(
@@ -221,11 +223,14 @@ class CompactModel(Model):
                 )
         boxes, scores, coefficients, prototypes = (outputs[name][0] for name in _OUTPUTS)
         points, channels = len(boxes), len(prototypes)
-        if scores.shape != (points, len(self.class_names)) or coefficients.shape != (points, channels):
-            raise EngineError(
-                f"{self.name}: need scores ({points}, {len(self.class_names)}) and coefficients "
-                f"({points}, {channels}), got {scores.shape} and {coefficients.shape}"
-            )
+        need = {
+            "boxes": (boxes, (points, 4)),
+            "scores": (scores, (points, len(self.class_names))),
+            "coefficients": (coefficients, (points, channels)),
+        }
+        for name, (array, shape) in need.items():
+            if array.shape != shape:
+                raise EngineError(f"{self.name}: need {name} {shape}, got {array.shape}")
         return boxes, scores, coefficients, prototypes
 
 
@@ -241,10 +246,3 @@ def part_factors(found: Instances) -> FloatArray:
     inside *= found.scores[:, None] < found.scores[None]
     covered: FloatArray = inside.max(axis=1, initial=0.0)
     return 1 - _PART_LOSS * np.clip(2 * covered - 1, 0, 1)
-
-
-def _canvas_extent(placement: Placement) -> tuple[float, float, float, float]:
-    """The whole input, padding included, in source pixels."""
-    height, width = placement.input_size
-    x1, y1, x2, y2 = placement.to_source(np.array([[0, 0, width, height]], dtype=np.float64))[0].tolist()
-    return x1, y1, x2, y2

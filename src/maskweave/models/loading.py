@@ -7,14 +7,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, ModuleType
+from typing import Any
 
 from maskweave.catalogue.derived import derived_model
 from maskweave.catalogue.download import Progress, pull
 from maskweave.catalogue.entries import Entry, find
 from maskweave.errors import InvalidValue, MissingDependency, NotAModel, UnknownLayout, UnknownModel
-from maskweave.models import compact, mask_rcnn_onnx, mask_rcnn_tf
+from maskweave.models import (
+    compact,
+    dfine_seg,
+    mask_rcnn_onnx,
+    mask_rcnn_tf,
+    rfdetr_seg,
+    rtmdet_ins,
+    torchvision_mask_rcnn,
+    yolo_seg,
+)
 from maskweave.models.base import Model
 from maskweave.models.importing import VERSION, import_frozen_graph
+from maskweave.models.sidecar import Sidecar, find_sidecar, options_of, template
 from maskweave.runtimes.base import Runtime, RuntimeInfo, TensorSpec
 
 FAMILIES: Mapping[str, ModuleType] = MappingProxyType(
@@ -22,15 +33,28 @@ FAMILIES: Mapping[str, ModuleType] = MappingProxyType(
         "compact": compact,
         "mask_rcnn_onnx": mask_rcnn_onnx,
         "mask_rcnn_tf": mask_rcnn_tf,
+        "rfdetr_seg": rfdetr_seg,
+        "rtmdet_ins": rtmdet_ins,
+        "dfine_seg": dfine_seg,
+        "yolo_seg": yolo_seg,
+        "torchvision_mask_rcnn": torchvision_mask_rcnn,
     }
 )
 """Every family: its module has ``recognise(info) -> reason or None`` and ``build(runtime, name=…) -> Model``.
 
-`build` also takes ``class_names`` where the files do not name their classes, and ``size`` where it may be chosen.
+`build` also takes ``class_names`` where the files do not name their classes, ``size`` where it may be chosen, and
+``nms_iou`` and ``preprocessing`` where these may. The first family that recognises a network takes it.
 """
 
 _SUFFIXES = (".onnx", ".pb")
-_SIZED = ("compact",)  # families whose input size may be chosen
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The ``family`` a network is taken for, and the ``reason``."""
+
+    family: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -57,6 +81,7 @@ def load_model(
 ) -> Model:
     """Load a catalogue entry (fetching its files when they are not here) or an .onnx or .pb file.
 
+    A file ``mine.toml`` beside ``mine.onnx`` says what to take it for, see `maskweave.models.sidecar`.
     ``size`` is the input's long side, for families that let you choose. ``offline`` True never fetches, False may
     whatever the variable MASKWEAVE_OFFLINE says; None asks that variable.
 
@@ -94,18 +119,37 @@ def open_file(path: Path, options: EngineOptions) -> Runtime:
 
 
 def _load_file(path: Path, options: EngineOptions, size: int | None) -> Model:
+    sidecar = find_sidecar(path, FAMILIES)
     runtime = open_file(path, options)
     try:
-        return _build(_recognised(runtime.describe(), path.name), runtime, path.stem, size)
+        taken = take_for(runtime.describe(), path, sidecar)
+        return build_as(taken.family, runtime, path.stem, size=size, sidecar=sidecar)
     except BaseException:
         runtime.close()
         raise
 
 
+def take_for(info: RuntimeInfo, path: Path, sidecar: Sidecar | None) -> Taken:
+    """The family of the network in the file at ``path``: what the sidecar says, else what it is recognised as.
+
+    Raises `UnknownLayout` with the tensors that were seen, and a sidecar to be filled in.
+    """
+    if sidecar is not None and sidecar.family is not None:
+        return Taken(sidecar.family, f"{sidecar.path.name} says so")
+    found = recognise(info)
+    if found is not None:
+        return Taken(*found)
+    raise UnknownLayout(
+        f"{path.name}: its tensors fit none of the families {', '.join(FAMILIES)}; "
+        f"inputs {_listed(info.inputs)}; outputs {_listed(info.outputs)}. "
+        f"Put this beside it as {path.stem}.toml, filled in:\n{template(path.stem, FAMILIES)}"
+    )
+
+
 def _load_entry(entry: Entry, files: tuple[Path, ...], options: EngineOptions, size: int | None) -> Model:
     runtime = _open_entry(entry, files, options)
     try:
-        return _build(entry.family, runtime, entry.name, size, entry.class_names)
+        return build_as(entry.family, runtime, entry.name, size=size, class_names=entry.class_names)
     except BaseException:
         runtime.close()
         raise
@@ -183,16 +227,6 @@ def _text_graph_of(path: Path) -> Path:
     return beside[0]
 
 
-def _recognised(info: RuntimeInfo, name: str) -> str:
-    found = recognise(info)
-    if found is not None:
-        return found[0]
-    raise UnknownLayout(
-        f"{name}: its tensors fit none of the families {', '.join(FAMILIES)}; "
-        f"inputs {_listed(info.inputs)}; outputs {_listed(info.outputs)}"
-    )
-
-
 def _listed(tensors: tuple[TensorSpec, ...]) -> str:
     def one(tensor: TensorSpec) -> str:
         shape = "x".join("?" if side is None else str(side) for side in tensor.shape)
@@ -201,17 +235,30 @@ def _listed(tensors: tuple[TensorSpec, ...]) -> str:
     return ", ".join(map(one, tensors)) or "none"
 
 
-def _build(
-    family: str, runtime: Runtime, name: str, size: int | None, class_names: tuple[str, ...] | None = None
+def build_as(
+    family: str,
+    runtime: Runtime,
+    name: str,
+    *,
+    size: int | None = None,
+    class_names: tuple[str, ...] | None = None,
+    sidecar: Sidecar | None = None,
 ) -> Model:
-    options: dict[str, object] = {}
+    """Make a model of a family from a loaded network; arguments win over the sidecar.
+
+    Raises `UnknownLayout` when the network is none of that family, `InvalidValue` for what the family does not take.
+    """
+    module = FAMILIES[family]
+    options: dict[str, Any] = {} if sidecar is None else sidecar.options(family, module)
     if class_names is not None:
         options["class_names"] = class_names
     if size is not None:
-        if family not in _SIZED:
+        if "size" not in options_of(module):
             raise InvalidValue(
                 f"size: the input size of {name} ({family}) cannot be chosen; leave --size out"
             )
         options["size"] = size
-    model: Model = FAMILIES[family].build(runtime, name=name, **options)
+    model: Model = module.build(runtime, name=name, **options)
+    if sidecar is not None and sidecar.score is not None:
+        model.default_score = sidecar.score
     return model

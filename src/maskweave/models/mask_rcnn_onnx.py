@@ -11,13 +11,13 @@ Source: https://github.com/onnx/models/tree/main/validated/vision/object_detecti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models._fixed_input import fit_inside, fixed_canvas
-from maskweave.models._mask_rcnn import Detections, to_instances
+from maskweave.models._mask_rcnn import Detections, is_grid, roles_of, to_instances
 from maskweave.models.base import Model, Prepared
 from maskweave.ops.coco_names import COCO_NAMES
 from maskweave.ops.placement import Placement
@@ -31,7 +31,6 @@ CLASS_NAMES = COCO_NAMES
 _NAMES = {"boxes": "6568", "labels": "6570", "scores": "6572", "masks": "6887"}
 _MEANS = np.array([102.9801, 115.9465, 122.7717], dtype=np.float32)  # of blue, green, red
 _SHORT, _LONGEST, _MULTIPLE = 800, 1333, 32
-_LARGEST_GRID = 112  # cells a side of a mask that is still to be pasted; exports that paste give image sizes
 
 
 def recognise(info: RuntimeInfo) -> str | None:
@@ -40,9 +39,9 @@ def recognise(info: RuntimeInfo) -> str | None:
         return None
     if set(_NAMES.values()) <= {tensor.name for tensor in info.outputs}:
         return f"its outputs are named {', '.join(_NAMES.values())}, as in the ONNX zoo's Mask R-CNN"
-    roles = _roles((tensor.name, tensor.shape, tensor.dtype) for tensor in info.outputs)
+    roles = roles_of((tensor.name, tensor.shape, tensor.dtype) for tensor in info.outputs)
     masks = next((tensor for tensor in info.outputs if tensor.name == roles.get("masks")), None)
-    if len(roles) < len(_NAMES) or masks is None or not _is_grid(masks.shape):
+    if len(roles) < len(_NAMES) or masks is None or not is_grid(masks.shape):
         return None
     return "it takes one (3, H, W) image and gives boxes (n, 4), labels, scores and small masks (n, 1, M, M)"
 
@@ -88,6 +87,10 @@ class MaskRCNNOnnx(Model):
         self.mask_threshold = mask_threshold
         self.input_name = input_name
         self.canvas = canvas
+        size = f"short side {_SHORT}, long side at most {_LONGEST}"
+        if canvas is not None:
+            size = f"{canvas[0]}x{canvas[1]}"
+        self.preprocessing = f"BGR 0..255, less the means; aspect kept, at the top left of zeros; {size}"
 
     def prepare(self, image: Image) -> Prepared:
         """Scale (H, W, 3) uint8 RGB, take the means off, and pad with zeros."""
@@ -122,7 +125,7 @@ class MaskRCNNOnnx(Model):
         """Boxes (n, 4), labels (n,), scores (n,), masks (n, 1, M, M), checked."""
         names = _NAMES
         if not set(names.values()) <= set(outputs):
-            names = _roles((name, array.shape, array.dtype.name) for name, array in outputs.items())
+            names = roles_of((name, array.shape, array.dtype.name) for name, array in outputs.items())
         seen = ", ".join(f"{name} {array.shape}" for name, array in outputs.items())
         need = "boxes (n, 4), labels (n,), scores (n,) and masks (n, 1, M, M)"
         if len(names) < len(_NAMES):
@@ -146,30 +149,3 @@ def _takes_one_image(info: RuntimeInfo) -> bool:
         return False
     shape, dtype = info.inputs[0].shape, info.inputs[0].dtype
     return len(shape) == 3 and shape[0] in (3, None) and dtype == "float32"
-
-
-def _roles(tensors: Iterable[tuple[str, tuple[int | None, ...], str]]) -> dict[str, str]:
-    """What each output is, told by rank, type and last dimension: {role: name}, as far as that is clear."""
-    roles: dict[str, str] = {}
-    for name, shape, dtype in tensors:
-        role = _role(shape, dtype.startswith("int"))
-        if role is None or role in roles:
-            return {}
-        roles[role] = name
-    return roles
-
-
-def _role(shape: tuple[int | None, ...], whole: bool) -> str | None:
-    if len(shape) == 1:
-        return "labels" if whole else "scores"
-    if whole:
-        return None
-    if len(shape) == 2 and shape[1] in (4, None):
-        return "boxes"
-    return "masks" if len(shape) == 4 and shape[1] in (1, None) else None
-
-
-def _is_grid(shape: tuple[int | None, ...]) -> bool:
-    """Whether a mask tensor's shape is that of small square grids rather than of whole images."""
-    height, width = shape[2:]
-    return height is not None and height == width and height <= _LARGEST_GRID

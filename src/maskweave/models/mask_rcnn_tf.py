@@ -125,6 +125,10 @@ class MaskRCNNTensorFlow(Model):
         self.labels = labels
         self.resize = resize
         self.mask_threshold = mask_threshold
+        size = f"short side {resize.short}, long side at most {resize.longest}"
+        if not resize.keep_aspect:
+            size = f"squashed to {resize.short}x{resize.short}"
+        self.preprocessing = f"RGB 0..255, the graph scales; {size}"
 
     def prepare(self, image: Image) -> Prepared:
         """Scale (H, W, 3) uint8 RGB to the input size, values kept."""

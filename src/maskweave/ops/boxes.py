@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from maskweave.errors import InvalidValue
 from maskweave.types.arrays import FloatArray, IntArray, Size
 
 
@@ -31,6 +32,14 @@ def box_iou(first: FloatArray, second: FloatArray) -> FloatArray:
     return iou
 
 
+def corners_of(centred: FloatArray) -> FloatArray:
+    """(N, 4) xyxy of (N, 4) boxes given as centre x, centre y, width, height; float64."""
+    centres = np.asarray(centred[:, :2], np.float64)
+    halves = np.asarray(centred[:, 2:], np.float64) / 2
+    with np.errstate(invalid="ignore"):  # infinity less infinity is no number, which `usable_boxes` finds
+        return np.concatenate([centres - halves, centres + halves], axis=1)
+
+
 def clip_boxes(boxes: FloatArray, size: Size) -> FloatArray:
     """Cut boxes at the edges of an image of ``size`` (height, width)."""
     limits = np.array([size[1], size[0]] * 2, dtype=boxes.dtype)
@@ -49,6 +58,13 @@ def usable_boxes(boxes: FloatArray, scores: FloatArray) -> NDArray[np.bool_]:
         areas = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
     usable: NDArray[np.bool_] = areas & np.isfinite(boxes).all(axis=1) & np.isfinite(scores)
     return usable
+
+
+def check_nms_iou(value: float) -> float:
+    """Return the overlap above which boxes are suppressed; raise `InvalidValue` when it is not in [0, 1]."""
+    if not 0 <= value <= 1:
+        raise InvalidValue(f"nms_iou: need a number in [0, 1], got {value}")
+    return float(value)
 
 
 def non_maximum_suppression(

@@ -25,6 +25,11 @@ COCO_IDS: dict[str, int] = {
 COCO_NAMES: tuple[str, ...] = tuple(COCO_IDS)
 """The 80 names in order of their ids."""
 
+SPARSE_NAMES: tuple[str, ...] = tuple(
+    {coco_id: name for name, coco_id in COCO_IDS.items()}.get(coco_id, "") for coco_id in range(91)
+)
+"""The name of each id 0..90, for networks with an output for every id; "" for 0 and the ten ids never used."""
+
 LABEL_CLASSES: tuple[int, ...] = tuple(
     {coco_id: index for index, coco_id in enumerate(COCO_IDS.values())}.get(label, -1)
     for label in range(1, 91)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from maskweave.errors import InvalidValue
 from maskweave.ops.sampling import Extent, cut_grid, visible_window
 from maskweave.types.arrays import FloatArray, Size
@@ -51,6 +53,26 @@ def paste_canvas_masks(
     return _paste(
         ((grid, extent, box) for grid, box in zip(mask_logits, boxes.tolist(), strict=True)), size, threshold
     )
+
+
+def shown_extents(mask_logits: FloatArray, *, extent: Extent, threshold: float = 0.0) -> FloatArray:
+    """(N, 4) xyxy around all that each of N grids, (N, h, w), can show above ``threshold`` when it is pasted.
+
+    Boxes for `paste_canvas_masks` where masks are not to be cut, so that only pixels that matter are interpolated.
+    ``extent``: x1, y1, x2, y2 of the whole grid. A grid without a value above the threshold gets an empty box.
+    """
+    count, *cells = mask_logits.shape
+    boxes = np.zeros((count, 4), dtype=np.float64)
+    above = mask_logits > threshold
+    for low, axis in ((0, 2), (1, 1)):  # x along columns, then y along rows
+        shown = np.asarray(above.any(axis=3 - axis))
+        first, last = shown.argmax(axis=1), shown.shape[1] - shown[:, ::-1].argmax(axis=1)
+        side = (extent[low + 2] - extent[low]) / cells[axis - 1]
+        # A value reaches as far as the next cell's centre; one cell is more than that.
+        boxes[:, low] = extent[low] + (first - 1) * side
+        boxes[:, low + 2] = extent[low] + (last + 1) * side
+    boxes[~above.any(axis=(1, 2))] = 0
+    return boxes
 
 
 def _paste(pieces: Iterable[tuple[FloatArray, Extent, Extent]], size: Size, threshold: float) -> Masks:

@@ -80,14 +80,25 @@ class Placement:
             self.scaled_size[1] / self.source_size[1],
         )
 
-    def apply(self, image: Image, *, pad_value: int = 0) -> Image:
-        """Lay (H, W, 3) ``image`` into a (h, w, 3) canvas of ``input_size``; smaller by area, larger bilinear."""
+    @property
+    def canvas_extent(self) -> tuple[float, float, float, float]:
+        """x1, y1, x2, y2 of the whole input, padding included, in source pixels."""
+        height, width = self.input_size
+        x1, y1, x2, y2 = self.to_source(np.array([[0, 0, width, height]], dtype=np.float64))[0].tolist()
+        return x1, y1, x2, y2
+
+    def apply(self, image: Image, *, pad_value: int = 0, antialias: bool = True) -> Image:
+        """Lay (H, W, 3) ``image`` into a (h, w, 3) canvas of ``input_size``; smaller by area, larger bilinear.
+
+        Without ``antialias`` both are bilinear between pixel centres, as networks were fed in training that know
+        pictures only so: an edge of a shrunk picture is then as rough as they expect it.
+        """
         if image.shape[:2] == self.scaled_size:
             scaled = image
         else:
-            shrinks = min(self.scale) < 1
-            method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-            whole = _halved(image, self.scaled_size)
+            by_area = antialias and min(self.scale) < 1
+            method = cv2.INTER_AREA if by_area else cv2.INTER_LINEAR
+            whole = _halved(image, self.scaled_size) if antialias else image
             scaled = np.asarray(cv2.resize(whole, self.scaled_size[::-1], interpolation=method), np.uint8)
         if self.scaled_size == self.input_size:
             return scaled

@@ -37,7 +37,7 @@ def cut_grid(
     place alone, so a smaller window gives the same values.
     """
     left, top, right, bottom = window
-    if left >= right or top >= bottom:
+    if left >= right or top >= bottom or not grid.size:
         return _NOTHING
     row, row_share = _neighbours(top, bottom, extent[1], extent[3], grid.shape[0])
     column, column_share = _neighbours(left, right, extent[0], extent[2], grid.shape[1])

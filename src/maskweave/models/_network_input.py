@@ -1,0 +1,93 @@
+"""The one picture input of a network: what the file says of it, and pictures made to fit it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from maskweave.errors import InvalidValue, UnknownLayout
+from maskweave.models._fixed_input import fixed_canvas
+from maskweave.models._preprocessing import Preprocessing
+from maskweave.models.base import Prepared
+from maskweave.ops.placement import Placement
+from maskweave.runtimes.base import RuntimeInfo
+from maskweave.types.arrays import Image, Size
+
+_FLOATS = ("float32", "float16")
+_SMALLEST, _LARGEST = 32, 4096
+
+
+@dataclass(frozen=True)
+class NetworkInput:
+    """An input (1, 3, H, W), or (3, H, W) where not ``batched``, of floats.
+
+    ``canvas``: its (height, width) where it is fixed, else None, and pictures get ``long_side``.
+    """
+
+    name: str
+    dtype: str
+    batched: bool
+    canvas: Size | None
+    long_side: int
+    preprocessing: Preprocessing
+
+    def prepare(self, image: Image) -> Prepared:
+        """Lay an (H, W, 3) uint8 RGB image into the input."""
+        size = (image.shape[0], image.shape[1])
+        return self.lay(image, self.preprocessing.place(size, self.canvas, self.long_side))
+
+    def lay(self, image: Image, placement: Placement) -> Prepared:
+        """The same where the family itself says where the picture lies."""
+        planes = self.preprocessing.planes(image, placement).astype(self.dtype, copy=False)
+        return Prepared({self.name: planes[None] if self.batched else planes}, placement)
+
+    def in_words(self) -> str:
+        """For people."""
+        size = f"long side {self.long_side}" if self.canvas is None else f"{self.canvas[0]}x{self.canvas[1]}"
+        return f"{self.preprocessing.in_words()}; {size}"
+
+
+def network_input(
+    name: str, info: RuntimeInfo, preprocessing: Preprocessing, *, size: int | None, usual: int | None
+) -> NetworkInput:
+    """Read the input of a network called ``name``.
+
+    ``size``: the long side that was asked for. ``usual``: the one that an input which may be chosen gets otherwise;
+    None where the family has none.
+
+    Raises `UnknownLayout` when it is no such input or no size is known, `InvalidValue` for a size that cannot be, or
+    that a fixed input does not have.
+    """
+    if not takes_one_picture(info):
+        seen = ", ".join(f"{tensor.name} {tensor.shape} {tensor.dtype}" for tensor in info.inputs)
+        raise UnknownLayout(f"{name}: need one input (1, 3, H, W) of floats, got {seen or 'none'}")
+    (tensor,) = info.inputs
+    canvas = fixed_canvas(name, *tensor.shape[-2:])
+    if size is not None and not _SMALLEST <= size <= _LARGEST:
+        raise InvalidValue(f"size: need {_SMALLEST} to {_LARGEST} pixels, got {size}")
+    if canvas is not None and size not in (None, max(canvas)):
+        raise InvalidValue(
+            f"size: the input of {name} is always {canvas[0]}x{canvas[1]}, got {size}; leave the size out"
+        )
+    long_side = size or (max(canvas) if canvas is not None else usual)
+    if long_side is None:
+        raise UnknownLayout(f"{name}: its input takes any size; give the one it was trained on as size")
+    return NetworkInput(
+        name=tensor.name,
+        dtype=np.dtype(tensor.dtype).name,
+        batched=len(tensor.shape) == 4,
+        canvas=canvas,
+        long_side=long_side,
+        preprocessing=preprocessing,
+    )
+
+
+def takes_one_picture(info: RuntimeInfo, *, batched: bool | None = None) -> bool:
+    """Whether the only input is (1, 3, H, W) or (3, H, W) floats; ``batched`` asks for one of the two."""
+    if len(info.inputs) != 1 or info.inputs[0].dtype not in _FLOATS:
+        return False
+    shape = info.inputs[0].shape
+    if len(shape) not in (3, 4) or (batched is not None and batched != (len(shape) == 4)):
+        return False
+    return shape[-3] in (3, None) and (len(shape) == 3 or shape[0] in (1, None))

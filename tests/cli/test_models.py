@@ -6,6 +6,7 @@ from maskweave.catalogue.entries import ENTRIES, Checksum, find
 from maskweave.cli import models
 from tests.cli.test_segment import run
 from tests.models.classic import ClassicWeights, write_frozen
+from tests.models.test_sidecar import WHOLE, strange_file, unknown_file
 from tests.models.tiny import save_tiny_model
 
 
@@ -29,6 +30,55 @@ def test_info_of_an_entry_and_of_a_file(monkeypatch, capfd, tmp_path):
     assert code == 0
     assert "compact, because" in out
     assert run(monkeypatch, capfd, "models", "info", "nosuch")[0] == 2
+
+
+def test_inspect_tells_what_a_file_is_taken_for(monkeypatch, capfd, tmp_path):
+    path = strange_file(tmp_path / "mine.onnx")
+    (tmp_path / "mine.toml").write_text(WHOLE)
+    code, out, err = run(monkeypatch, capfd, "models", "inspect", path)
+    assert (code, err) == (0, "")
+    assert run(monkeypatch, capfd, "models", "info", path) == (0, out, "")
+    for shown in (
+        "dfine_seg, because mine.toml says so",
+        "input [1, 3, 64, 96] float32",
+        "boxes [1, 2, 4] float32",
+        "cup, plate",
+        str(tmp_path / "mine.toml"),
+        "BGR 0..255 x 1",
+    ):
+        assert shown in out.replace("\n", "")
+    code, out, err = run(monkeypatch, capfd, "models", "inspect", path, "--json")
+    (record,) = map(json.loads, out.splitlines())
+    assert (code, err) == (0, "")
+    assert record["family"] == "dfine_seg"
+    assert record["inputs"] == [{"name": "input", "shape": [1, 3, 64, 96], "dtype": "float32"}]
+    assert record["class_names"] == ["cup", "plate"]
+    assert (record["default_score"], record["problem"]) == (0.05, "")
+
+
+def test_inspect_of_what_fits_nothing_shows_a_sidecar_to_fill_in(monkeypatch, capfd, tmp_path):
+    path = unknown_file(tmp_path / "mine.onnx")
+    code, out, _ = run(monkeypatch, capfd, "models", "inspect", path)
+    assert code == 0
+    assert "none of those known" in out
+    assert "x [1, ?, 7] float32" in out
+    assert "[preprocessing]" in out
+    code, out, err = run(monkeypatch, capfd, "segment", path, "-m", path)
+    assert code == 1
+    assert err.startswith("maskweave: mine.onnx: its tensors fit none of the families")
+    assert "class_names = [" in err
+
+
+def test_inspect_shows_metadata_and_a_wrong_sidecar_in_one_line(monkeypatch, capfd, tmp_path):
+    path = save_tiny_model(tmp_path / "mine.onnx")
+    _, out, _ = run(monkeypatch, capfd, "models", "inspect", path)
+    assert "metadata maskweave.licence" in out
+    assert "compact, because its metadata" in out
+    (tmp_path / "mine.toml").write_text("size = 'large'")
+    code, out, err = run(monkeypatch, capfd, "models", "inspect", path)
+    assert (code, out) == (2, "")
+    assert err == "maskweave: mine.toml: size: need a number of pixels, got 'large'\n"
+    assert run(monkeypatch, capfd, "models", "inspect", tmp_path / "none.onnx")[0] == 2
 
 
 def test_pull_offline_says_what_to_do(monkeypatch, capfd, tmp_path):

@@ -66,8 +66,8 @@ def build(
     Raises `UnknownLayout` when input or number of classes are others, `InvalidValue` for a size that does not fit.
     """
     info = runtime.describe()
-    logits = [tensor.shape for tensor in info.outputs if tensor.name == _LOGITS]
-    count = logits[0][-1] if logits and logits[0] else None
+    logits = [tensor.shape for tensor in info.outputs if tensor.name == _LOGITS and len(tensor.shape) == 3]
+    count = logits[0][2] if logits else None
     names = names_of(
         name,
         given=_spread(class_names, count),

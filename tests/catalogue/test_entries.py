@@ -6,7 +6,7 @@ from maskweave.catalogue.cache import checksum_of, packaged_path
 from maskweave.catalogue.entries import BUILT_IN, ENTRIES, Checksum, find, names
 from maskweave.errors import UnknownModel
 from maskweave.models import mask_rcnn_onnx, mask_rcnn_tf
-from maskweave.ops.coco_names import COCO_IDS
+from maskweave.ops.coco_names import COCO_IDS, COCO_NAMES
 
 LENGTHS = {"sha256": 64, "sha1": 40, "md5": 32}
 
@@ -42,6 +42,18 @@ def test_the_weights_in_the_package_have_their_sha256_in_the_table(file):
         pytest.skip(f"{file.name} is not in this checkout")
     right = Checksum("sha256", checksum_of(path, "sha256"))
     assert file.checksum == right, f"catalogue/entries.py: need ModelFile({file.name!r}, {right!r})"
+
+
+@pytest.mark.parametrize(("size", "side"), [("nano", 312), ("small", 384), ("medium", 432), ("large", 504)])
+def test_rfdetr_comes_in_four_sizes(size, side):
+    entry = find(f"rfdetr-seg-{size}")
+    assert entry.class_names == COCO_NAMES
+    assert f"squashed to {side}x{side}" in entry.preprocessing
+    assert len({each.files[0].checksum for each in ENTRIES if each.family == "rfdetr_seg"}) == 4
+
+
+def test_nothing_copyleft_is_listed():
+    assert not [entry.name for entry in ENTRIES if entry.family.startswith("yolo")]
 
 
 def test_names_are_unique():

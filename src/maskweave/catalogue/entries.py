@@ -94,6 +94,32 @@ _ZOO_PREPROCESSING = (
     "and below up to a multiple of 32"
 )
 
+
+def _rfdetr(size: str, side: int, queries: int, mask_ap: float, sha256: str) -> Entry:
+    """One size of RF-DETR-Seg; they differ in nothing else."""
+    return Entry(
+        name=f"rfdetr-seg-{size}",
+        task="instances",
+        family="rfdetr_seg",
+        files=(
+            ModelFile(
+                f"rfdetr-seg-{size}.onnx",
+                Checksum("sha256", sha256),
+                urls=(f"https://huggingface.co/besit/rfdetr-onnx/resolve/main/rfdetr-seg-{size}.onnx",),
+            ),
+        ),
+        licence="Apache-2.0",
+        class_names=COCO_NAMES,
+        preprocessing=(
+            f"RGB 0..255 x 1/255, less (0.485, 0.456, 0.406), by (0.229, 0.224, 0.225); squashed to {side}x{side}, "
+            "bilinear without averaging"
+        ),
+        metric=f"COCO mask AP {mask_ap}",
+        source="https://github.com/roboflow/rf-detr",
+        notes=f"RF-DETR-Seg of Roboflow, exported by the community; {queries} objects at most",
+    )
+
+
 ENTRIES: tuple[Entry, ...] = (
     Entry(
         name="compact-s",
@@ -189,6 +215,10 @@ ENTRIES: tuple[Entry, ...] = (
         source=_ZOO_README,
         notes="whole-number weights: a quarter of the size of mask-rcnn-r50-fpn",
     ),
+    _rfdetr("nano", 312, 100, 40.3, "482f13bb698916dfcafbd98b2e563353721eb1d56f5d4851c6ada7bc9fa0ba94"),
+    _rfdetr("small", 384, 100, 43.1, "6e9ac79e34143c8cbd63b5e1c653c3108ea944ab08153433c761f72d7fef641c"),
+    _rfdetr("medium", 432, 200, 45.3, "33f97a068ea7de3892e4cbc3825e15c5418be818506d7f39f44e1fb1f7ab6abb"),
+    _rfdetr("large", 504, 200, 47.1, "c0aec7057051b13aced2592146fcdd92a94237c801186de4b5b28efc623adf06"),
 )
 
 

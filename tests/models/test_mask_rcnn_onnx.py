@@ -1,6 +1,7 @@
 """The ONNX zoo's Mask R-CNN layout, with a network whose right answer is known."""
 
 import numpy as np
+import onnx
 import pytest
 
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
@@ -58,6 +59,38 @@ def test_rectangles_come_back_where_they_were(height, width):
     for mask, (x1, y1, x2, y2) in zip(found.masks.dense(), (BLUE, RED), strict=True):
         assert mask[y1:y2, x1:x2].all()
         assert mask.sum() == (x2 - x1) * (y2 - y1)
+
+
+def in_whole_numbers(content):
+    """The same network as MaskRCNN-12-int8 has it: values rounded on the way, tensors' names and types kept."""
+    model = onnx.load_from_string(content)
+    graph = model.graph
+    for node in graph.node:
+        node.input[:] = ["rounded" if each == "image" else each for each in node.input]
+        node.output[:] = ["grids" if each == "6887" else each for each in node.output]
+    steps = (("image", "rounded", 2.0, 64), ("grids", "6887", 1 / 250, 0))
+    for place, (source, target, scale, zero) in enumerate(steps):
+        constants = (np.float32(scale), np.uint8(zero))
+        names = [f"{target}_{kind}" for kind in ("scale", "zero", "whole")]
+        graph.initializer.extend(map(onnx.numpy_helper.from_array, constants, names[:2]))
+        pair = [
+            onnx.helper.make_node("QuantizeLinear", [source, *names[:2]], names[2:]),
+            onnx.helper.make_node("DequantizeLinear", [names[2], *names[:2]], [target]),
+        ]
+        for step, node in enumerate(pair):
+            graph.node.insert(step if place == 0 else len(graph.node), node)
+    return model.SerializeToString()
+
+
+@pytest.mark.engine
+def test_the_int8_file_is_read_likewise():
+    runtime = OnnxRuntime(in_whole_numbers(zoo_mask_rcnn()))
+    assert "6568, 6570, 6572, 6887" in mask_rcnn_onnx.recognise(runtime.describe())
+    found = mask_rcnn_onnx.build(runtime, name="int8").predict(picture(80, 200), score=0.5)
+    expected = model_of().predict(picture(80, 200), score=0.5)
+    assert found.names == expected.names
+    assert found.masks == expected.masks
+    np.testing.assert_array_equal(found.boxes, expected.boxes)
 
 
 @pytest.mark.engine

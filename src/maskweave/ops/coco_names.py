@@ -40,11 +40,11 @@ LABEL_CLASSES: tuple[int, ...] = tuple(
 trained.
 """
 
-_FIRST_FREE_ID = 101  # beyond COCO's own, stuff-free range of things
+FIRST_FREE_ID = 101  # beyond COCO's own, stuff-free range of things
 
 
 def category_ids(class_names: Sequence[str]) -> list[int]:
     """Give each class its COCO id where the name is one of COCO's, and 101, 102, … to the others in order."""
     others = [name for name in class_names if name not in COCO_IDS]
-    free = {name: _FIRST_FREE_ID + index for index, name in enumerate(dict.fromkeys(others))}
+    free = {name: FIRST_FREE_ID + index for index, name in enumerate(dict.fromkeys(others))}
     return [COCO_IDS.get(name) or free[name] for name in class_names]

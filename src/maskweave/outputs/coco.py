@@ -8,6 +8,7 @@ Source: https://cocodataset.org/#format-data.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import IO, Any
@@ -24,12 +25,14 @@ from maskweave.types.prediction import Prediction
 from maskweave.version import __version__
 
 
-def coco_results(instances: Instances, *, image_id: int = 1) -> list[dict[str, Any]]:
+def coco_results(
+    instances: Instances, *, image_id: int = 1, ids: Sequence[int] | None = None
+) -> list[dict[str, Any]]:
     """One COCO result per object: image_id, category_id, bbox (x, y, width, height), score, segmentation, area.
 
-    ``category_id`` is COCO's own where the class is one of COCO's.
+    ``ids``: the category id of each class name; None takes COCO's own where the class is one of COCO's.
     """
-    ids = category_ids(instances.class_names)
+    ids = category_ids(instances.class_names) if ids is None else ids
     boxes, areas = instances.boxes, instances.masks.areas
     results: list[dict[str, Any]] = []
     for row, rle in enumerate(encode_masks(instances.masks)):
@@ -49,23 +52,40 @@ def coco_results(instances: Instances, *, image_id: int = 1) -> list[dict[str, A
     return results
 
 
+class CocoDocument:
+    """Writes a COCO file to an open text file as its images come, in constant memory; their list is spooled."""
+
+    def __init__(self, file: IO[str], spool: Spool, *, info: dict[str, str]) -> None:
+        self._file = file
+        self._spool = spool
+        self._annotations = 0
+        file.write(f'{{\n"info": {json.dumps(info)},\n"annotations": [')
+
+    def add(self, image: dict[str, Any], annotations: Iterable[dict[str, Any]]) -> None:
+        """Add one image and its annotations, which get ids from 1."""
+        self._spool.add("images", json.dumps(image).encode())
+        for annotation in annotations:
+            self._annotations += 1
+            separator = ",\n" if self._annotations > 1 else "\n"
+            self._file.write(separator + json.dumps({"id": self._annotations, **annotation}))
+
+    def finish(self, categories: list[dict[str, Any]]) -> None:
+        """Write what belongs at the end; the file is a whole JSON document afterwards."""
+        self._file.write(f'\n],\n"categories": {json.dumps(categories)},\n"images": [')
+        for index, place in enumerate(self._spool.places("images")):
+            self._file.write((",\n" if index else "\n") + self._spool.read(place).decode())
+        self._file.write("\n]\n}\n")
+
+
 class CocoStream:
-    """Writes one COCO file to an open text file, frame by frame, in constant memory; the frame list is spooled."""
+    """Writes the objects of frames with one set of classes as a COCO file, frame by frame."""
 
     def __init__(
         self, file: IO[str], spool: Spool, *, class_names: tuple[str, ...], info: dict[str, str]
     ) -> None:
-        self._file = file
-        self._spool = spool
+        self._document = CocoDocument(file, spool, info=info)
         self._class_names = class_names
-        self._images = self._annotations = 0
-        categories = [
-            {"id": category_id, "name": name}
-            for category_id, name in zip(category_ids(class_names), class_names, strict=True)
-        ]
-        file.write(
-            f'{{\n"info": {json.dumps(info)},\n"categories": {json.dumps(categories)},\n"annotations": ['
-        )
+        self._images = 0
 
     def write(self, frame: Frame, instances: Instances, *, file_name: str, video: bool) -> None:
         """Add one image or video frame and its objects."""
@@ -80,18 +100,16 @@ class CocoStream:
         }
         if video:
             entry |= {"frame_index": frame.index, "time_seconds": round(float(frame.time), 6)}
-        self._spool.add("images", json.dumps(entry).encode())
-        for result in coco_results(instances, image_id=self._images):
-            self._annotations += 1
-            separator = ",\n" if self._annotations > 1 else "\n"
-            self._file.write(separator + json.dumps({"id": self._annotations, **result}))
+        self._document.add(entry, coco_results(instances, image_id=self._images))
 
     def finish(self) -> None:
-        """Write what belongs at the end; the file is a whole JSON document afterwards."""
-        self._file.write('\n],\n"images": [')
-        for index, place in enumerate(self._spool.places("images")):
-            self._file.write((",\n" if index else "\n") + self._spool.read(place).decode())
-        self._file.write("\n]\n}\n")
+        """Write what belongs at the end."""
+        self._document.finish(
+            [
+                {"id": category_id, "name": name}
+                for category_id, name in zip(category_ids(self._class_names), self._class_names, strict=True)
+            ]
+        )
 
 
 def coco_document(frame: Frame, instances: Instances, *, model: str) -> str:
@@ -107,6 +125,11 @@ def coco_document(frame: Frame, instances: Instances, *, model: str) -> str:
 def file_info(model: str) -> dict[str, str]:
     """The ``info`` block of our files, by which a later run knows that one may be replaced."""
     return {"description": "Objects found by MaskWeave", "version": __version__, "model": model}
+
+
+def converted_info() -> dict[str, str]:
+    """The same for what others marked and we only wrote in another format."""
+    return {"description": "Converted by MaskWeave", "version": __version__}
 
 
 class CocoFile(Writer):

@@ -36,7 +36,9 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_MARK = b"tEXtSoftware\0MaskWeave"
 _ONNX_MARK = re.compile(rb"\x08.\x12\x09maskweave", re.DOTALL)  # protobuf: its version, then who made it
 CSV_MARK = "frame,name,time_seconds,track_id,class,score,area,"
-_JSON_MARK = re.compile(rb'\s*\{\s*"info"\s*:\s*\{\s*"description"\s*:\s*"Objects found by MaskWeave"')
+_JSON_MARK = re.compile(
+    rb'\s*\{\s*"info"\s*:\s*\{\s*"description"\s*:\s*"(Objects found|Converted) by MaskWeave"'
+)
 
 
 def is_ours(path: Path) -> bool:

@@ -1,0 +1,18 @@
+"""Data sets in the formats of other tools: read, written, and what each of them cannot hold."""
+
+from __future__ import annotations
+
+from maskweave.errors import InvalidValue
+from maskweave.formats import coco
+from maskweave.formats.base import Format
+
+FORMATS: tuple[Format, ...] = (coco.FORMAT,)
+"""Every format, in the order in which a source is compared with them."""
+
+
+def format_named(name: str) -> Format:
+    """The format called ``name``; raises `InvalidValue` that lists all of them."""
+    for each in FORMATS:
+        if each.name == name:
+            return each
+    raise InvalidValue(f"format: need one of {', '.join(each.name for each in FORMATS)}, got {name!r}")

@@ -1,0 +1,133 @@
+"""Names of pictures in data sets, kept inside their folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from PIL import Image as Pictures
+
+from maskweave.errors import OutputError, UnreadableImage
+from maskweave.formats.base import PicturePolicy
+from maskweave.formats.ledger import BrokenRecord
+from maskweave.formats.record import Record
+from maskweave.outputs.files import output_errors
+from maskweave.sources.kinds import IMAGE_SUFFIXES
+from maskweave.types.arrays import Size
+
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # EXIF: the values that exchange width and height
+_MOST_SIDE = 1_000_000  # pixels; a size beyond that is damage
+
+
+def safe_name(name: object) -> str:
+    r"""A file name out of a data set, "/"-separated; raises `BrokenRecord` when it leads outside its folder.
+
+    >>> safe_name("./a\\b.jpg")
+    'a/b.jpg'
+    """
+    if not isinstance(name, str) or not name.strip() or "\0" in name:
+        raise BrokenRecord(f"need a file name, got {name!r}")
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or PureWindowsPath(name).drive or ".." in path.parts or not path.name:
+        raise BrokenRecord(f"need a file name that stays in its folder, got {name!r}")
+    return str(path)
+
+
+def checked_size(height: object, width: object) -> Size:
+    """(height, width) as a data set says; raises `BrokenRecord` for what is no size."""
+    sides = []
+    for side in (height, width):
+        if isinstance(side, str) and re.fullmatch(r"[0-9]{1,7}", side):
+            side = int(side)  # noqa: PLW2901 - XML has only text
+        if isinstance(side, float) and side.is_integer():
+            side = int(side)  # noqa: PLW2901
+        if not isinstance(side, int) or isinstance(side, bool) or not 0 < side <= _MOST_SIDE:
+            raise BrokenRecord(f"need a height and a width in pixels, got {height!r} and {width!r}")
+        sides.append(side)
+    return sides[0], sides[1]
+
+
+def picture_size(path: Path) -> Size:
+    """(height, width) as the picture is decoded, EXIF orientation applied; only its head is read.
+
+    Raises `UnreadableImage`.
+    """
+    try:
+        with Pictures.open(path) as picture:
+            width, height = picture.size
+            turned = picture.getexif().get(_ORIENTATION) in _TURNED
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UnreadableImage(f"{path}: not a readable image ({error})") from error
+    return (width, height) if turned else (height, width)
+
+
+def find_picture(name: str, *folders: Path | None) -> Path | None:
+    """The picture called ``name`` in the first of ``folders`` that has it (None: no such folder)."""
+    for folder in folders:
+        if folder is not None and (folder / name).is_file():
+            return folder / name
+    return None
+
+
+def picture_of_stem(stem: str, *folders: Path | None) -> Path | None:
+    """The picture called ``stem`` and a suffix of pictures, in the first of ``folders`` that has it."""
+    for suffix in (*IMAGE_SUFFIXES, *(each.upper() for each in IMAGE_SUFFIXES[:6])):
+        found = find_picture(stem + suffix, *folders)
+        if found is not None:
+            return found
+    return None
+
+
+def files_below(folder: Path, suffix: str) -> Iterator[Path]:
+    """All files of a suffix in a folder and its sub-folders, sorted folder by folder; hidden ones are left out."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from files_below(Path(entry.path), suffix)
+        elif entry.name.lower().endswith(suffix):
+            yield Path(entry.path)
+
+
+def first_below(folder: Path, suffix: str) -> Path | None:
+    """The first file of a suffix in a folder or its sub-folders."""
+    return next(files_below(folder, suffix), None)
+
+
+def new_file(folder: Path, name: str) -> Path:
+    """``folder / name``, not there yet, its parent made; raises `BrokenRecord` when two records need one file."""
+    path = folder / safe_name(name)
+    if path.exists():
+        raise BrokenRecord(f"need names that differ without their suffix, {name} is written already")
+    with output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def put_picture(record: Record, folder: Path, policy: PicturePolicy) -> None:
+    """Copy or hard-link a record's picture to its place in ``folder``, as the policy says.
+
+    Raises `BrokenRecord` where it was not found, `OutputError` where it cannot be linked.
+    """
+    if policy == "none":
+        return
+    if record.picture is None:
+        raise BrokenRecord(
+            "need the picture itself for --pictures, it was not found; say where with --images"
+        )
+    place = new_file(folder, record.file_name)
+    try:
+        if policy == "link":
+            os.link(record.picture.resolve(), place)
+        else:
+            shutil.copyfile(record.picture, place)
+    except OSError as error:
+        hint = "; --pictures copy works across disks" if policy == "link" else ""
+        raise OutputError(f"{place.name}: the picture cannot be written ({error.strerror}){hint}") from error

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskweave.training.annotations import OTHER, read_training_set
+from maskweave.sources.yolo_layout import label_path
 from maskweave.training.annotations_yolo import (
-    label_path,
     read_data_yaml,
     read_labels,
     read_yolo_set,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from maskweave.errors import InvalidValue
-from maskweave.formats import coco
+from maskweave.formats import coco, yolo
 from maskweave.formats.base import Format
 
-FORMATS: tuple[Format, ...] = (coco.FORMAT,)
+FORMATS: tuple[Format, ...] = (
+    coco.FORMAT,
+    yolo.FORMAT,
+)
 """Every format, in the order in which a source is compared with them."""
 
 

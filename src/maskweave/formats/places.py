@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from PIL import Image as Pictures
-
-from maskweave.errors import OutputError, UnreadableImage
+from maskweave.errors import OutputError
 from maskweave.formats.base import PicturePolicy
 from maskweave.formats.ledger import BrokenRecord
 from maskweave.formats.record import Record
@@ -18,7 +15,6 @@ from maskweave.outputs.files import output_errors
 from maskweave.sources.kinds import IMAGE_SUFFIXES
 from maskweave.types.arrays import Size
 
-_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # EXIF: the values that exchange width and height
 _MOST_SIDE = 1_000_000  # pixels; a size beyond that is damage
 
 
@@ -50,20 +46,6 @@ def checked_size(height: object, width: object) -> Size:
     return sides[0], sides[1]
 
 
-def picture_size(path: Path) -> Size:
-    """(height, width) as the picture is decoded, EXIF orientation applied; only its head is read.
-
-    Raises `UnreadableImage`.
-    """
-    try:
-        with Pictures.open(path) as picture:
-            width, height = picture.size
-            turned = picture.getexif().get(_ORIENTATION) in _TURNED
-    except (OSError, ValueError, SyntaxError) as error:
-        raise UnreadableImage(f"{path}: not a readable image ({error})") from error
-    return (width, height) if turned else (height, width)
-
-
 def find_picture(name: str, *folders: Path | None) -> Path | None:
     """The picture called ``name`` in the first of ``folders`` that has it (None: no such folder)."""
     for folder in folders:
@@ -79,26 +61,6 @@ def picture_of_stem(stem: str, *folders: Path | None) -> Path | None:
         if found is not None:
             return found
     return None
-
-
-def files_below(folder: Path, suffix: str) -> Iterator[Path]:
-    """All files of a suffix in a folder and its sub-folders, sorted folder by folder; hidden ones are left out."""
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from files_below(Path(entry.path), suffix)
-        elif entry.name.lower().endswith(suffix):
-            yield Path(entry.path)
-
-
-def first_below(folder: Path, suffix: str) -> Path | None:
-    """The first file of a suffix in a folder or its sub-folders."""
-    return next(files_below(folder, suffix), None)
 
 
 def new_file(folder: Path, name: str) -> Path:

@@ -27,7 +27,7 @@ from maskweave.errors import (
 from maskweave.sources.base import MAX_PIXELS, Closing, check_budget
 from maskweave.sources.kinds import is_pipe, is_regular, kind_by_content
 from maskweave.sources.pixels import rgb_from_array, rgb_from_pillow, upright
-from maskweave.types.arrays import Array, Image
+from maskweave.types.arrays import Array, Image, Size
 from maskweave.types.frame import Frame, SourceInfo
 
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "JPEG2000", "AVIF", "PPM")
@@ -39,6 +39,7 @@ Encoded: TypeAlias = str | PathLike[str] | bytes | bytearray | memoryview | Bina
 _MOST_BYTES = 500_000_000
 """The most that is read from a pipe or an open file."""
 _ORIENTATION = 0x0112
+_TURNED = (5, 6, 7, 8)  # orientations that exchange width and height
 _pillow_lock = threading.Lock()
 
 
@@ -56,6 +57,24 @@ def read_image(data: Encoded, *, max_pixels: int = MAX_PIXELS, label: str | None
     with _readable(label):
         encoded = _encoded(data, label, need="a path, bytes or an open binary file")
         return _decode(_without_waiting(encoded, label), max_pixels, label)
+
+
+def picture_size(path: Path) -> Size:
+    """(height, width) as the picture is decoded, EXIF orientation applied; only its head is read.
+
+    Raises `UnreadableImage`.
+    """
+    try:
+        with _pillow_quiet():
+            picture = Pillow.open(path, formats=_formats())
+        with picture:
+            width, height = picture.size
+            turned = _orientation(picture) in _TURNED
+    except (OSError, ValueError, SyntaxError, struct.error) as error:
+        raise UnreadableImage(
+            f"{path}: not a readable image. Repair it or take it out of the data set."
+        ) from error
+    return (width, height) if turned else (height, width)
 
 
 def read_all(file: IO[Any], label: str) -> bytes:

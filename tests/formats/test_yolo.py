@@ -1,0 +1,131 @@
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maskweave.errors import InvalidValue, OutputError
+from maskweave.formats.record import Category, Record
+from tests.formats.scenes import (
+    collected,
+    objects,
+    plain,
+    put_pictures,
+    read,
+    records,
+    rectangle,
+    same_objects,
+    write,
+)
+
+pytest.importorskip("yaml", reason="a data.yaml needs PyYAML: pip install maskweave[train]")
+
+
+@given(records(), st.sampled_from(["copy", "none"]))
+@settings(max_examples=40)
+def test_every_mask_comes_back_to_the_pixel(tmp_path_factory, before, pictures):
+    folder = tmp_path_factory.mktemp("yolo")
+    (before,) = put_pictures(folder / "photos", before)
+    write(folder / "out", "yolo", [before], pictures=pictures)
+    (after,) = read(folder / "out", images=folder / "photos" if pictures == "none" else None)
+    assert same_objects(before, after)
+    assert after.file_name == before.file_name
+
+
+@pytest.mark.parametrize("pictures", ["copy", "link"])
+def test_the_layout_is_yolos(tmp_path, pictures):
+    given_records = put_pictures(tmp_path / "photos", plain("trip/a.png"), plain("b.png"))
+    write(tmp_path / "out", "yolo", given_records, pictures=pictures)
+    made = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
+    assert made == ["data.yaml", "images/b.png", "images/trip/a.png", "labels/b.txt", "labels/trip/a.txt"]
+    first, second = (tmp_path / "out" / "labels" / "b.txt").read_text().splitlines()
+    assert first.split()[0] == "0"
+    points = np.array(first.split()[1:], float).reshape(-1, 2) * (16, 12)
+    assert {tuple(each) for each in points.round(3).tolist()} == {(1, 1), (6, 1), (6, 8), (1, 8)}
+    assert second.split()[0] == "1"
+    assert [each.file_name for each in read(tmp_path / "out")] == ["b.png", "trip/a.png"]  # not twice
+
+
+def test_holes_are_filled_and_measured_when_asked(tmp_path):
+    ring = rectangle(1, 1, 9, 9) & ~rectangle(3, 3, 6, 6)
+    before = put_pictures(tmp_path / "photos", Record("a.png", objects([ring])))
+    ledger = write(tmp_path / "out", "yolo", before, holes="fill", pictures="copy")
+    assert ledger.losses == {"holes": (1, 9)}
+    assert read(tmp_path / "out")[0].instances.masks.areas.tolist() == [64]
+
+
+def test_classes_are_numbered_as_they_come_whatever_their_names(tmp_path):
+    names = ("Ä: [x]", "null", "car")
+    before = put_pictures(
+        tmp_path / "photos",
+        Record("a.png", objects([rectangle(1, 1, 3, 3)], names=names, class_ids=[1])),
+        Record("b.png", objects([rectangle(1, 1, 3, 3)], names=("car",), class_ids=[0])),
+    )
+    write(tmp_path / "out", "yolo", before, pictures="copy")
+    found = read(tmp_path / "out")
+    assert found[0].categories == (Category(0, "Ä: [x]"), Category(1, "null"), Category(2, "car"))
+    assert [each.instances.names for each in found] == [("null",), ("car",)]
+
+
+@pytest.fixture
+def layout(tmp_path):
+    write(
+        tmp_path / "out",
+        "yolo",
+        put_pictures(tmp_path / "photos", plain("a.png"), plain("b.png")),
+        pictures="copy",
+    )
+    return tmp_path / "out"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("0 nan 0.1 0.2 0.2 0.3 0.3", "a.txt, line 3: need finite"),
+        ("0 0.1 0.1 0.2 0.2", None),
+        ("7 0.1 0.1 0.2 0.2 0.3 0.1", "a.txt, line 3: need a class number"),
+        ("0 0.1 0.1 0.2", "a.txt, line 3: need 4 numbers"),
+    ],
+)
+def test_a_broken_line_is_named_and_the_rest_goes_on(layout, line, message):
+    label = layout / "labels" / "a.txt"
+    label.write_text(f"{label.read_text()}{line}\n")
+    found, lines = collected(layout)
+    assert [len(each.instances) for each in found] == [2 if message else 3, 2]
+    assert [each.startswith(message) for each in lines] == [True] * bool(message)
+
+
+def test_boxes_are_read_as_boxes(layout):
+    (layout / "labels" / "a.txt").write_text("1 0.5 0.5 0.25 0.5\n")
+    record, _ = read(layout)
+    assert record.instances.boxes.tolist() == [[6, 3, 10, 9]]
+    assert record.instances.masks.areas.tolist() == [0]
+
+
+def test_missing_and_broken_pictures_are_named(layout, tmp_path):
+    (layout / "images" / "a.png").write_bytes(b"no picture")
+    found, lines = collected(layout)
+    assert len(found) == 1
+    assert "a.png: not a readable image" in lines[0]
+    (tmp_path / "photos" / "b.png").unlink()
+    found, lines = collected(layout, images=tmp_path / "photos")
+    assert ([each.file_name for each in found], len(lines)) == (["a.png"], 1)
+    assert lines[0].endswith(f"b.txt: its picture is missing from {tmp_path / 'photos'}")
+    shutil.rmtree(layout / "images")
+    (layout / "images").mkdir()
+    with pytest.raises(InvalidValue, match="--images"):
+        read(layout)
+
+
+def test_two_pictures_of_one_stem_are_not_mixed_up(tmp_path):
+    from maskweave.formats.ledger import BrokenRecord
+
+    with pytest.raises(BrokenRecord, match=r"a\.png: need names that differ"):
+        write(tmp_path / "out", "yolo", [plain("a.jpg"), plain("a.png")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_folder_is_not_replaced(layout):
+    with pytest.raises(OutputError, match="did not write"):
+        write(layout, "yolo", [plain()])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from maskweave.errors import InvalidValue
-from maskweave.formats import coco, yolo
+from maskweave.formats import coco, geojson, labelme, npz, yolo
 from maskweave.formats.base import Format
 
 FORMATS: tuple[Format, ...] = (
     coco.FORMAT,
     yolo.FORMAT,
+    labelme.FORMAT,
+    npz.FORMAT,
+    geojson.FORMAT,
 )
 """Every format, in the order in which a source is compared with them."""
 

@@ -105,6 +105,8 @@ def fit(record: Record, target: Format, options: Options, ledger: Ledger) -> Rec
         ledger.lost("scores", int(np.count_nonzero(instances.scores != 1)))
     if "tracks" not in target.keeps and instances.track_ids is not None:
         ledger.lost("tracks", len(instances))
+    if "empty pictures" not in target.keeps:
+        ledger.lost("blank", int(not len(instances)))
     semantic = record.semantic
     if semantic is not None and "class map" not in target.keeps:
         outside = ~instances.masks.union() & (semantic.class_map != 0)

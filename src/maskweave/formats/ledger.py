@@ -10,15 +10,14 @@ from typing import Literal, TypeAlias, TypeVar
 from maskweave.errors import InvalidValue, SourceError
 
 Loss: TypeAlias = Literal[
-    "overlaps", "hidden", "holes", "pixels", "empty", "scores", "tracks", "crowd", "crowd left out",
-    "class map", "ids", "names", "frames", "boxes", "pictures",
+    "overlaps", "hidden", "holes", "empty", "scores", "tracks", "crowd", "crowd left out",
+    "class map", "ids", "names", "classes", "boxes", "pictures", "blank",
 ]  # fmt: skip
 
 _TOLD: dict[Loss, str] = {
     "overlaps": "{objects} lost {pixels} under others",
     "hidden": "{objects} lie wholly under others and are left out",
     "holes": "{objects} had their holes filled, {pixels} more",
-    "pixels": "{objects} changed by {pixels}, as outlines are rounded",
     "empty": "{objects} without pixels are left out",
     "scores": "{objects} lost their scores",
     "tracks": "{objects} lost their track ids",
@@ -27,9 +26,10 @@ _TOLD: dict[Loss, str] = {
     "class map": "{pixels} of classes without objects, or to be ignored, are left out",
     "ids": "{objects} are left out: the format has no more numbers for them",
     "names": "{objects} are left out: the format does not know their classes",
-    "frames": "{objects} are left out: they stand in no frame of a video",
+    "classes": "{objects} lost their class names",
     "boxes": "{objects} have boxes other than round their pixels, which are not kept",
     "pictures": "{objects} lack a colour, as their pictures were not found (see --images)",
+    "blank": "{pictures} without objects are left out",
 }
 """What is told of each kind of loss."""
 
@@ -128,4 +128,5 @@ def _sentence(kind: Loss, objects: int, pixels: int, total: int | None) -> str:
     return _TOLD[kind].format(
         objects=f"{objects:,}{of} object{'' if (total or objects) == 1 else 's'}",
         pixels=f"{pixels:,} pixel{'' if pixels == 1 else 's'}",
+        pictures=f"{objects:,} picture{'' if objects == 1 else 's'}",
     )

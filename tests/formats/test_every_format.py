@@ -1,0 +1,156 @@
+"""What holds for every row of the table of formats."""
+
+import contextlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from maskweave.formats import FORMATS
+from maskweave.formats.base import FEATURES
+from maskweave.formats.convert import convert, recognise
+from maskweave.formats.ledger import BrokenRecord, Ledger
+from maskweave.formats.record import Category, Record
+from maskweave.types import SemanticMap
+from tests.formats.scenes import SIZE, objects, put_pictures, read, records, rectangle, same_objects, write
+
+READ = [each for each in FORMATS if each.read is not None]
+APART = (rectangle(1, 1, 6, 8), rectangle(8, 2, 15, 11))
+STUFF = np.zeros(SIZE, int)
+STUFF[9:, :5] = 1
+CATEGORIES = (Category(44, "person"), Category(18, "car"))
+
+
+def frame(dense=APART, *, video="clip", number=0, crowd=None, semantic=None, categories=(), **columns):
+    given = objects(np.array(dense, bool).reshape(-1, *SIZE), **columns)
+    return Record(
+        f"{video}/{number:05d}.png",
+        given,
+        crowd=crowd,
+        semantic=semantic,
+        categories=categories,
+        video=video,
+        frame=number,
+    )
+
+
+SCENES = {
+    "overlaps": [frame((rectangle(1, 1, 8, 8), rectangle(4, 2, 15, 11)))],
+    "holes": [frame((rectangle(1, 1, 9, 9) & ~rectangle(3, 3, 6, 6), rectangle(11, 1, 14, 9)))],
+    "parts": [frame((rectangle(1, 1, 4, 4) | rectangle(1, 7, 4, 9), rectangle(11, 1, 14, 9)))],
+    "boxes": [replace(frame(), instances=objects(APART).replace(boxes=[[0, 0, 9, 9], [7, 1, 16, 12]]))],
+    "scores": [frame(scores=[0.25, 0.75])],
+    "tracks": [frame(track_ids=[7, 9])],
+    "crowd": [frame(crowd=[True, False])],
+    "class map": [frame(semantic=SemanticMap(STUFF, ("background", "road")))],
+    "class names": [frame(names=("person", "unicorn"))],
+    "category ids": [frame(categories=CATEGORIES)],
+    "empty pictures": [frame(), frame((), number=1), frame(number=2)],
+}
+
+
+def written(form, folder, given, **options):
+    place = folder / ("out" + (".json" if form.layout.startswith("one") else ""))
+    pictures = put_pictures(folder / "photos", *given) if form.name == "yolo" else given
+    ledger = write(
+        place, form.name, pictures, **options, **({"pictures": "copy"} if form.name == "yolo" else {})
+    )
+    return place, ledger
+
+
+def survives(feature, before, after):
+    """Whether what a record holds beyond the plain comes back."""
+    if len(before) != len(after):
+        return False
+    pairs = list(zip(before, after, strict=True))
+    if feature == "empty pictures":
+        return [len(each.instances) for each in after] == [2, 0, 2]
+    if feature == "class map":
+        found = after[0].semantic
+        return found is not None and bool((found.mask("road") == (STUFF == 1)).all())
+    if feature == "category ids":
+        return {(each.name, each.id) for each in after[0].categories} >= {(x.name, x.id) for x in CATEGORIES}
+    if not all(same_objects(one, other) for one, other in pairs):
+        return False
+    (one, other), order = pairs[0], _order(*pairs[0])
+    columns = {
+        "scores": lambda record: record.instances.scores.tolist(),
+        "boxes": lambda record: record.instances.boxes.round(2).tolist(),
+        "crowd": lambda record: record.crowds.tolist(),
+        "tracks": lambda record: (
+            None if record.instances.track_ids is None else record.instances.track_ids.tolist()
+        ),
+    }
+    if feature not in columns:
+        return True
+    values = columns[feature](other)
+    return values is not None and columns[feature](one) == [values[row] for row in order]
+
+
+def _order(one, other):
+    """For each object of one record its row in the other."""
+    corners = other.instances.masks.corners.tolist()
+    return [corners.index(corner) for corner in one.instances.masks.corners.tolist()]
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+@pytest.mark.parametrize("form", READ, ids=lambda form: form.name)
+def test_a_row_of_the_table_says_what_is_kept_and_what_is_not(form, feature, tmp_path):
+    place, ledger = written(form, tmp_path, SCENES[feature])
+    after = read(place, form.name)
+    assert survives(feature, SCENES[feature], after) == (feature in form.keeps)
+    silent = {"category ids"}  # names tell the classes
+    assert bool(ledger.losses) == (feature not in form.keeps and feature not in silent)
+
+
+@pytest.mark.parametrize("form", READ, ids=lambda form: form.name)
+def test_what_was_written_is_recognised(form, tmp_path):
+    place, _ = written(form, tmp_path, [frame(), frame(number=1)])
+    found, reason = recognise(place)
+    assert (found.name, bool(reason)) == (form.name, True)
+
+
+@pytest.mark.parametrize("form", READ, ids=lambda form: form.name)
+def test_masks_come_back_to_the_pixel(form, tmp_path_factory):
+    @given(records(apart="overlaps" not in form.keeps))
+    @settings(max_examples=12)
+    def holds(before):
+        before = replace(before, file_name="clip/00000.png", video="clip", frame=0)
+        place, _ = written(form, tmp_path_factory.mktemp("out"), [before])
+        found = read(place, form.name)
+        if "empty pictures" in form.keeps or len(before.instances):
+            (after,) = found
+            assert same_objects(before, after)
+            assert (after.size, after.stem) == (before.size, before.stem)
+
+    holds()
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+def test_nothing_appears_of_a_run_that_fails(form, tmp_path):
+    place = tmp_path / "out"
+
+    def fail():
+        yield frame()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(place, form.name, fail())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+def test_lossless_refuses_what_would_be_lost(form, tmp_path):
+    source = tmp_path / "source.json"
+    write(source, "coco", [*SCENES["scores"], *(replace(each, file_name="b.png") for each in [frame()])])
+    lines = []
+    ledger = Ledger(lossless=True, tell=lines.append)
+    target = tmp_path / "out"
+    if form.keeps >= {"scores", "boxes"}:
+        convert(source, target, to=form.name, ledger=ledger)
+        assert (ledger.records, lines) == (2, [])
+    elif "scores" not in form.keeps:
+        with contextlib.suppress(BrokenRecord):  # where no other record is left
+            convert(source, target, to=form.name, ledger=ledger)
+        assert "would lose something: 2 objects lost their scores" in lines[0]

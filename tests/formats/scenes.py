@@ -66,6 +66,7 @@ def write(path, form, given, **options):
         for record in given:
             with ledger.record(record.file_name):
                 put(fit(record, target, chosen, ledger))
+                ledger.objects += len(record.instances)
     return ledger
 
 

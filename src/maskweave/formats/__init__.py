@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from maskweave.errors import InvalidValue
-from maskweave.formats import coco, geojson, labelme, npz, yolo
+from maskweave.formats import coco, cvat_masks, geojson, labelme, npz, voc, yolo
 from maskweave.formats.base import Format
 
 FORMATS: tuple[Format, ...] = (
     coco.FORMAT,
     yolo.FORMAT,
     labelme.FORMAT,
+    voc.FORMAT,
+    cvat_masks.FORMAT,
     npz.FORMAT,
     geojson.FORMAT,
 )

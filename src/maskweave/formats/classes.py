@@ -57,6 +57,10 @@ class ClassNumbers:
     def __getitem__(self, name: str) -> int:
         return self._known[name].id
 
+    def get(self, name: str, default: int) -> int:
+        """The number of a class, or ``default`` where it has none."""
+        return self._known[name].id if name in self._known else default
+
     def __contains__(self, name: str) -> bool:
         return name in self._known
 

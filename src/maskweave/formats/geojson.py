@@ -28,7 +28,7 @@ from maskweave.ops.polygons import Polygon, polygons_to_mask, ring_area
 from maskweave.outputs.coco import converted_info
 from maskweave.outputs.files import atomic_file
 from maskweave.outputs.spool import Spool
-from maskweave.types.arrays import FloatArray, Size
+from maskweave.types.arrays import FloatArray, Mask, Size
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks
 
@@ -54,16 +54,16 @@ def read(path: Path, options: Options, ledger: Ledger) -> Iterator[Record]:
                 affine = _affine(path, value)
             elif key == "features":
                 number += 1
-                name = ledger.attempt(f"{path.name}, feature {number}", partial(_name_of, value))
-                if name is not None:
-                    spool.add(name, json.dumps([number, value]).encode())
+                named = ledger.attempt(f"{path.name}, feature {number}", partial(_name_of, value))
+                if named is not None:
+                    spool.add(named, json.dumps([number, value]).encode())
         if not number:
             raise InvalidValue(f"{path}: need a FeatureCollection with features, got none")
-        for name in spool:
+        for name in map(str, spool):
             features = [json.loads(spool.read(place)) for place in spool.places(name)]
             record = ledger.attempt(
                 f"{path.name}, {name}",
-                partial(_record, str(name), features, affine or _IDENTITY, options, ledger, path),
+                partial(_record, name, features, affine or _IDENTITY, options, ledger, path),
             )
             if record is not None:
                 yield record
@@ -126,8 +126,9 @@ def _record(
     )
 
 
-def _mask(geometry: Mapping[str, Any], affine: Affine, size: Size) -> Any:
-    kind, coordinates = geometry.get("type"), geometry.get("coordinates")
+def _mask(geometry: Mapping[str, Any], affine: Affine, size: Size) -> Mask:
+    kind = geometry.get("type")
+    coordinates: Any = geometry.get("coordinates")
     if kind not in ("Polygon", "MultiPolygon"):
         raise BrokenRecord(f"need a Polygon or MultiPolygon, got {kind!r}")
     parts = []

@@ -13,7 +13,7 @@ from maskweave.formats.base import OverlapPolicy
 from maskweave.formats.ledger import BrokenRecord, Ledger
 from maskweave.ops.semantic import paint_numbers
 from maskweave.sources.base import MAX_PIXELS, check_budget
-from maskweave.types.arrays import IntArray, Size
+from maskweave.types.arrays import Array, IntArray, Size
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks
 
@@ -25,7 +25,7 @@ def read_indices(path: Path, size: Size | None = None) -> IntArray:
     """
     values = _pixels(path)
     if values.ndim != 2:
-        raise BrokenRecord(f"{path.name}: need a palette or grey picture of numbers, got colours (RGB)")
+        raise BrokenRecord(f"{_called(path)}: need a palette or grey picture of numbers, got colours (RGB)")
     _check_size(path, values.shape[:2], size)
     return values.astype(np.int64)
 
@@ -34,26 +34,30 @@ def read_colours(path: Path, size: Size | None = None) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 of an RGB picture; raises `BrokenRecord` as `read_indices`, for palette and grey ones."""
     values = _pixels(path)
     if values.ndim != 3 or values.shape[2] not in (3, 4) or values.dtype != np.uint8:
-        raise BrokenRecord(f"{path.name}: need a picture of colours (RGB), got a palette or grey one")
+        raise BrokenRecord(f"{_called(path)}: need a picture of colours (RGB), got a palette or grey one")
     _check_size(path, values.shape[:2], size)
-    return values[:, :, :3]
+    return values[:, :, :3].astype(np.uint8, copy=False)
 
 
-def _pixels(path: Path) -> NDArray[np.generic]:
+def _called(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def _pixels(path: Path) -> Array:
     try:
         with Pictures.open(path, formats=("PNG", "BMP", "TIFF")) as picture:
-            check_budget(*picture.size, max_pixels=4 * MAX_PIXELS, label=path.name)
+            check_budget(*picture.size, max_pixels=4 * MAX_PIXELS, label=_called(path))
             return np.asarray(picture)
     except FileNotFoundError as error:
-        raise SourceNotFound(f"{path.name}: need this picture, there is no such file") from error
+        raise SourceNotFound(f"{_called(path)}: need this picture, there is no such file") from error
     except (OSError, ValueError, SyntaxError, Pictures.DecompressionBombError) as error:
-        raise BrokenRecord(f"{path.name}: need a PNG ({error})") from error
+        raise BrokenRecord(f"{_called(path)}: need a PNG ({error})") from error
 
 
 def _check_size(path: Path, got: tuple[int, ...], size: Size | None) -> None:
     if size is not None and got != size:
         raise BrokenRecord(
-            f"{path.name}: need {size[1]} x {size[0]} pixels like the rest, got {got[1]} x {got[0]}"
+            f"{_called(path)}: need {size[1]} x {size[0]} pixels like the rest, got {got[1]} x {got[0]}"
         )
 
 

@@ -99,7 +99,7 @@ def _shape(shape: Mapping[str, Any], size: Size) -> tuple[str, Mask]:
     label, kind = shape.get("label"), shape.get("shape_type", "polygon")
     if not isinstance(label, str) or not label:
         raise BrokenRecord(f"need a label, got {label!r}")
-    points = np.array(shape.get("points"), dtype=np.float64)
+    points: FloatArray = np.array(shape.get("points"), dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
         raise BrokenRecord("need finite points x, y")
     if kind == "mask":
@@ -145,7 +145,7 @@ def decode_bitmap(text: str, size: Size) -> Mask:
             values = np.asarray(picture)
     except (binascii.Error, OSError, ValueError, SyntaxError, Pictures.DecompressionBombError) as error:
         raise BrokenRecord(f"need a mask as PNG in base64 ({error})") from error
-    mask: Mask = values.reshape(*size, -1).any(axis=2) if values.ndim == 3 else values != 0
+    mask: Mask = (values.reshape(*size, -1) != 0).any(axis=2)
     return mask
 
 

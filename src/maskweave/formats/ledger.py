@@ -66,7 +66,7 @@ class Ledger:
     def problem(self, where: str, why: object) -> None:
         """Note that the record at ``where`` is left out; raises `ConversionStopped` when strict."""
         text = str(why)
-        line = text if text.startswith(where) else f"{where}: {text}"
+        line = text if text.startswith((f"{where}:", f"{where},")) else f"{where}: {text}"
         self.problems += 1
         if self.strict:
             raise ConversionStopped(line)

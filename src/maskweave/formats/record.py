@@ -32,7 +32,8 @@ class Record:
     - ``instances``: the objects; ``instances.size`` is the picture's (height, width). Scores of truths are 1.
       An object of which only the box is known has a mask without pixels.
     - ``crowd``: (N,) bool, True for a region of uncounted objects; None means none is.
-    - ``semantic``: the class of every pixel, only where it tells of pixels outside the objects.
+    - ``semantic``: the class of every pixel, only where it tells of pixels outside the objects. Its class 0 is
+      background.
     - ``categories``: all classes with the ids that the file gives them; () where the format has no ids.
     - ``video``, ``frame``: the video's name and the frame's number in it, from 0; "" and None for a still.
     - ``time``: of the frame, in seconds, where the file says so.

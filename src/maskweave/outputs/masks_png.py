@@ -50,12 +50,12 @@ def encode_id_map(id_map: IntArray, *, wide: bool | None = None) -> bytes:
         raise OutputError(f"id picture: need ids up to {_LARGEST_ID} (16-bit PNG), got {largest}")
     if needs_16_bits(id_map) if wide is None else wide:
         return marked_png(Pictures.fromarray(id_map.astype(np.uint16)))
-    return _with_palette(id_map.astype(np.uint8))
+    return encode_palette(id_map.astype(np.uint8))
 
 
 def encode_class_map(semantic: SemanticMap) -> bytes:
     """8-bit PNG of class ids with the PASCAL VOC palette; 255 is *ignore*."""
-    return _with_palette(semantic.class_map.astype(np.uint8))
+    return encode_palette(semantic.class_map.astype(np.uint8))
 
 
 def encode_binary(mask: Mask) -> bytes:
@@ -65,7 +65,8 @@ def encode_binary(mask: Mask) -> bytes:
     )
 
 
-def _with_palette(indices: NDArray[np.uint8]) -> bytes:
+def encode_palette(indices: NDArray[np.uint8]) -> bytes:
+    """8-bit PNG of (H, W) numbers with the palette of PASCAL VOC and DAVIS."""
     picture = Pictures.fromarray(indices).convert("L")
     picture.putpalette(voc_palette().tobytes())
     return marked_png(picture)

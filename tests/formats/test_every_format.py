@@ -51,7 +51,8 @@ SCENES = {
 
 
 def written(form, folder, given, **options):
-    place = folder / ("out" + (".json" if form.layout.startswith("one") else ""))
+    suffix = form.layout.split("`")[1] if form.layout.startswith("one") else ""
+    place = folder / f"out{suffix}"
     pictures = put_pictures(folder / "photos", *given) if form.name == "yolo" else given
     ledger = write(
         place, form.name, pictures, **options, **({"pictures": "copy"} if form.name == "yolo" else {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maskweave.errors import InvalidValue
-from maskweave.formats import coco, cvat_masks, geojson, labelme, npz, voc, yolo
+from maskweave.formats import coco, cvat, cvat_masks, geojson, labelme, npz, voc, yolo
 from maskweave.formats.base import Format
 
 FORMATS: tuple[Format, ...] = (
@@ -11,6 +11,7 @@ FORMATS: tuple[Format, ...] = (
     yolo.FORMAT,
     labelme.FORMAT,
     voc.FORMAT,
+    cvat.FORMAT,
     cvat_masks.FORMAT,
     npz.FORMAT,
     geojson.FORMAT,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maskweave.errors import InvalidValue
-from maskweave.formats import coco, cvat, cvat_masks, geojson, labelme, npz, voc, yolo
+from maskweave.formats import coco, cvat, cvat_masks, geojson, html_report, labelme, npz, voc, yolo
 from maskweave.formats.base import Format
 
 FORMATS: tuple[Format, ...] = (
@@ -15,6 +15,7 @@ FORMATS: tuple[Format, ...] = (
     cvat_masks.FORMAT,
     npz.FORMAT,
     geojson.FORMAT,
+    html_report.FORMAT,
 )
 """Every format, in the order in which a source is compared with them."""
 

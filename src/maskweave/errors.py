@@ -8,7 +8,8 @@
     │   ├── SourceNotFound             no such file, folder, glob match or address
     │   ├── UnreadableImage            not an image, damaged, or cut short
     │   ├── ImageTooLarge              more pixels than the budget allows
-    │   └── UnreadableVideo            not a video, damaged, or without a video stream
+    │   ├── UnreadableVideo            not a video, damaged, or without a video stream
+    │   └── BadRecord                  a record of a file of truth or results cannot be used
     ├── ModelError                     a model cannot be used
     │   ├── UnknownModel               no catalogue entry and no file of that name
     │   ├── ModelNotHere               known, but not on this machine (and not to be fetched now)
@@ -53,6 +54,10 @@ class ImageTooLarge(SourceError):
 
 class UnreadableVideo(SourceError):
     """A file is not a video, is damaged, or has no video stream."""
+
+
+class BadRecord(SourceError):
+    """A record of a file of truth or results cannot be used; the message names it."""
 
 
 class ModelError(MaskWeaveError):

@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import io
 import json
 import sys
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from maskweave.errors import InvalidValue, MissingDependency, SourceNotFound
-from maskweave.evaluation.coco_ap import CocoAP, evaluate_coco
+from maskweave.evaluation.coco_ap import CocoAP, add_images
 from maskweave.evaluation.coco_truth import CocoTruth, read_coco_truth, segmentation_to_masks
 from maskweave.ops.rle import encode_masks
 from maskweave.types.instances import Instances
@@ -121,8 +122,31 @@ def test_numbers_agree_with_pycocotools():
     rng = np.random.default_rng(3)
     pairs = [_random_pair(rng) for _ in range(12)]
     ours = score(*pairs)
+    known, found = as_files(pairs)
+    with contextlib.redirect_stdout(io.StringIO()):
+        reference = coco.COCO()
+        reference.dataset = known
+        reference.createIndex()
+        for kind, mine in (("segm", ours.masks), ("bbox", ours.boxes)):
+            # given a box, the tool takes its area for the size of the mask too
+            results = [{k: v for k, v in each.items() if kind == "bbox" or k != "bbox"} for each in found]
+            scorer = COCOeval(reference, reference.loadRes(results), kind)
+            scorer.evaluate()
+            scorer.accumulate()
+            scorer.summarize()
+            expected = [value * 100 if value >= 0 else np.nan for value in scorer.stats]
+            assert dataclasses.astuple(mine) == pytest.approx(expected, abs=1e-6, nan_ok=True)
+            precision = scorer.eval["precision"][:, :, :, 0, 2]
+            curves = ours.mask_curves if kind == "segm" else ours.box_curves
+            np.testing.assert_allclose(curves, precision.mean(axis=2), atol=1e-9)
+
+
+def as_files(pairs):
+    """The pairs as a COCO instances file and a result list."""
     known = {
-        "images": [{"id": i, "height": SIZE[0], "width": SIZE[1]} for i in range(len(pairs))],
+        "images": [
+            {"id": i, "height": SIZE[0], "width": SIZE[1], "file_name": f"{i}.png"} for i in range(len(pairs))
+        ],
         "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
         "annotations": [],
     }
@@ -134,22 +158,12 @@ def test_numbers_agree_with_pycocotools():
                 rows.append(
                     {
                         "id": len(rows) + 1, "image_id": image, "category_id": int(instances.class_ids[row]) + 1,
-                        "segmentation": rle, "area": float(instances.masks.areas[row]), "iscrowd": 0,
+                        "segmentation": rle, "area": float(instances.masks.areas[row]),
+                        "iscrowd": int(rows is not found and target.crowd[row]),
                         "bbox": [x1, y1, x2 - x1, y2 - y1], "score": float(instances.scores[row]),
                     }
                 )  # fmt: skip
-    with contextlib.redirect_stdout(io.StringIO()):
-        reference = coco.COCO()
-        reference.dataset = known
-        reference.createIndex()
-        results = reference.loadRes(found)
-        for kind, mine in (("segm", ours.masks), ("bbox", ours.boxes)):
-            scorer = COCOeval(reference, results, kind)
-            scorer.evaluate()
-            scorer.accumulate()
-            scorer.summarize()
-            expected = [value * 100 for value in scorer.stats[:3]]
-            assert [mine.ap, mine.ap50, mine.ap75] == pytest.approx(expected, abs=0.01)
+    return known, found
 
 
 def _random_pair(rng):
@@ -157,7 +171,7 @@ def _random_pair(rng):
         (
             int(rng.integers(0, 40)),
             int(rng.integers(0, 25)),
-            int(rng.integers(8, 30)),
+            int(rng.integers(8, 45)),
             int(rng.integers(0, 2)),
         )
         for _ in range(3)
@@ -173,7 +187,7 @@ def _random_pair(rng):
         for x, y, side, class_id in known
     ]
     moved.append((int(rng.integers(0, 40)), 5, 20, 0, float(rng.random())))
-    return truth(*known), squares(*moved)
+    return truth(*known, crowd=rng.random(len(known)) < 0.1), squares(*moved)
 
 
 def test_truth_is_read_from_a_file(tmp_path):
@@ -197,7 +211,8 @@ def test_truth_is_read_from_a_file(tmp_path):
     assert first.instances.boxes.tolist() == [[10, 10, 30, 30]]
     assert first.crowd.tolist() == [True]
     assert first.labelled == {"cat"}
-    assert (second.labelled, len(second.instances), second.file_name) == (None, 0, "b.png")
+    assert (second.labelled, second.instances.names, second.file_name) == (None, ("dog",), "b.png")
+    assert (second.box_only.tolist(), second.instances.masks.areas.tolist()) == ([True], [25])
     assert len(read_coco_truth(path, NAMES, sources=["x"])) == 1
     with pytest.raises(InvalidValue, match="at least one image"):
         read_coco_truth(path, NAMES, sources=["y"])
@@ -227,14 +242,32 @@ def test_polygons_lose_what_lies_outside_and_bad_ones_are_named():
         segmentation_to_masks([[1, 2, 3, 4]], SIZE)
 
 
-def test_a_model_is_scored_image_by_image():
-    seen = []
-    scores = evaluate_coco(
-        lambda image: squares((10, 10, 20, int(image[0, 0, 0]), 0.9)),
+def test_images_are_added_one_by_one():
+    seen, metric = [], CocoAP(NAMES)
+    add_images(
+        [metric],
         [truth((10, 10, 20, 0)), truth((10, 10, 20, 0))],
-        lambda name: np.zeros((*SIZE, 3), np.uint8),
-        class_names=NAMES,
+        lambda known: squares((10, 10, 20, 0, 0.9)),
         progress=seen.append,
     )
-    assert scores.masks.ap50 == pytest.approx(100)
+    assert metric.result().masks.ap50 == pytest.approx(100)
     assert seen == [1, 2]
+
+
+def test_an_object_known_by_its_box_alone_counts_for_boxes_and_costs_no_mask_anything():
+    known = truth((10, 10, 20, 0), (50, 30, 20, 0))
+    known = dataclasses.replace(known, box_only=np.array([False, True]))
+    scores = score((known, squares((10, 10, 20, 0, 0.5), (50, 30, 20, 0, 0.9))))
+    assert (scores.masks.ap, scores.boxes.ap) == pytest.approx((100, 100))
+    missed = score((known, squares((10, 10, 20, 0, 0.5))))
+    assert missed.masks.ap == pytest.approx(100)
+    assert missed.boxes.ap50 == pytest.approx(51 / 101 * 100)  # recalls 0.00 … 0.50 of the 101
+    alone = dataclasses.replace(truth((10, 10, 20, 0)), box_only=np.array([True]))
+    assert np.isnan(score((alone, squares((10, 10, 20, 0, 0.5)))).masks.ap)
+
+
+def test_boxes_alone():
+    metric = CocoAP(NAMES, masks=False)
+    metric.add(truth((10, 10, 20, 0)), squares((10, 10, 20, 0, 0.9)))
+    assert np.isnan(metric.result().masks.ap)
+    assert metric.result().boxes.ap == pytest.approx(100)

@@ -11,7 +11,6 @@ import typer
 
 from maskweave.cli.convert import convert_command
 from maskweave.cli.evaluate import evaluate_app
-from maskweave.cli.evaluate_davis import evaluate_davis_command
 from maskweave.cli.propagate import propagate_command
 from maskweave.cli.train import train_command
 from maskweave.version import __version__
@@ -273,7 +272,6 @@ def verify_models() -> None:
 app.command("convert")(convert_command)
 app.command("propagate")(propagate_command)
 app.command("train")(train_command)
-evaluate_app.command("davis")(evaluate_davis_command)
 
 
 @app.command()

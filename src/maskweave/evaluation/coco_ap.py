@@ -2,35 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue, MissingDependency
+from maskweave.evaluation.base import Metric
 from maskweave.evaluation.coco_truth import CocoTruth
+from maskweave.ops.boxes import box_areas
 from maskweave.ops.rle import encode_masks
-from maskweave.types.arrays import FloatArray, Image
+from maskweave.types.arrays import FloatArray
 from maskweave.types.instances import Instances
 
 _AP50, _AP75 = 0, 5  # rows of COCO's ten IoU thresholds 0.50, 0.55 ... 0.95
+_THRESHOLDS, _RECALLS, _SIZES = 10, 101, 4  # sizes: all, small, medium, large
 
 
 @dataclass(frozen=True)
 class AveragePrecision:
-    """AP of one class, or the mean over classes, in 0..100; NaN where no object is labelled.
+    """COCO's twelve numbers of one class, or their means over classes, in 0..100; NaN where no object is labelled.
 
     Attributes:
-        ap: Mean over IoU thresholds 0.50 to 0.95.
+        ap: Average precision, the mean over IoU thresholds 0.50, 0.55 … 0.95.
         ap50: At IoU 0.50.
         ap75: At IoU 0.75.
+        ap_small: `ap` of objects below 32 x 32 square pixels.
+        ap_medium: Of those from there to 96 x 96.
+        ap_large: Of those above.
+        ar_1: Average recall over the same thresholds when one prediction of an image and class counts.
+        ar_10: When ten count.
+        ar: When as many count as for `ap`.
+        ar_small: `ar` of small objects.
+        ar_medium: Of medium ones.
+        ar_large: Of large ones.
     """
 
     ap: float
     ap50: float
     ap75: float
+    ap_small: float
+    ap_medium: float
+    ap_large: float
+    ar_1: float
+    ar_10: float
+    ar: float
+    ar_small: float
+    ar_medium: float
+    ar_large: float
+
+
+_NUMBERS = len(fields(AveragePrecision))
+UNKNOWN = AveragePrecision(*[float("nan")] * _NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -44,6 +69,8 @@ class CocoScores:
         boxes_per_class: By class name.
         objects: Number of labelled objects (crowds not counted) by class name.
         images: Number of images.
+        mask_curves: (10, 101) precision in 0..1 by IoU threshold and recall, mean over classes; NaN without objects.
+        box_curves: Likewise.
     """
 
     masks: AveragePrecision
@@ -52,6 +79,8 @@ class CocoScores:
     boxes_per_class: dict[str, AveragePrecision]
     objects: dict[str, int]
     images: int
+    mask_curves: FloatArray
+    box_curves: FloatArray
 
 
 class CocoAP:
@@ -62,13 +91,15 @@ class CocoAP:
 
     Args:
         class_names: The classes to score, as in truth and predictions.
-        max_objects: Most predictions that count for an image and class.
+        max_objects: Most predictions that count for an image and class, at least 11.
+        masks: Whether masks are scored beside boxes.
     """
 
-    def __init__(self, class_names: Sequence[str], *, max_objects: int = 100) -> None:
+    def __init__(self, class_names: Sequence[str], *, max_objects: int = 100, masks: bool = True) -> None:
         self._load = _engine()
         self.class_names = tuple(class_names)
         self.max_objects = max_objects
+        self._kinds = ("segm", "bbox") if masks else ("bbox",)
         self._images: list[dict[str, Any]] = []
         self._truth: list[dict[str, Any]] = []
         self._predicted: list[dict[str, Any]] = []
@@ -80,33 +111,49 @@ class CocoAP:
         Raises:
             InvalidValue: Class names or image sizes differ.
         """
-        for what, instances in (("truth", truth.instances), ("predicted", predicted)):
-            if instances.class_names != self.class_names:
-                raise InvalidValue(f"{what}: need classes {self.class_names}, got {instances.class_names}")
-        if truth.instances.size != predicted.size:
-            raise InvalidValue(
-                f"{truth.file_name}: need results of (height, width) {truth.instances.size}, got {predicted.size}"
-            )
+        counted = counted_classes(truth, predicted, self.class_names)
         image_id = len(self._images) + 1
         height, width = truth.instances.size
         self._images.append({"id": image_id, "height": height, "width": width})
-        counted = np.array([truth.labelled is None or name in truth.labelled for name in self.class_names])
         self._add_truth(truth, image_id, counted)
         self._add_predicted(predicted, image_id, counted)
 
     def _add_truth(self, truth: CocoTruth, image_id: int, counted: NDArray[np.bool_]) -> None:
-        rows = _rows(truth.instances, image_id)
-        for row, crowd in zip(rows, truth.crowd.tolist(), strict=True):
+        rows = self._rows(truth.instances, image_id)
+        areas = truth.instances.masks.areas if truth.areas is None else truth.areas
+        box_only = np.zeros(len(rows), dtype=bool) if truth.box_only is None else truth.box_only
+        for row, crowd, area, only in zip(rows, truth.crowd, areas, box_only, strict=True):
             if not counted[row["category_id"] - 1]:
                 continue
-            self._truth.append({**row, "id": len(self._truth) + 1, "iscrowd": int(crowd)})
+            marks = {"crowd": {"bbox": int(crowd), "segm": int(crowd or only)}}
+            self._truth.append(
+                {**row, **marks, "areas": dict.fromkeys(self._kinds, float(area)), "id": len(self._truth) + 1}
+            )
             self._objects[self.class_names[row["category_id"] - 1]] += not crowd
 
     def _add_predicted(self, predicted: Instances, image_id: int, counted: NDArray[np.bool_]) -> None:
-        rows = _rows(predicted, image_id)
-        for row, score in zip(rows, predicted.scores.tolist(), strict=True):
+        rows = self._rows(predicted, image_id)
+        mask_areas, areas = predicted.masks.areas.tolist(), box_areas(predicted.boxes).tolist()
+        for row, score, mask_area, area in zip(
+            rows, predicted.scores.tolist(), mask_areas, areas, strict=True
+        ):
             if counted[row["category_id"] - 1]:
-                self._predicted.append({**row, "id": len(self._predicted) + 1, "score": score})
+                both = {"areas": {"segm": float(mask_area), "bbox": area}, "crowd": {"segm": 0, "bbox": 0}}
+                self._predicted.append({**row, **both, "id": len(self._predicted) + 1, "score": score})
+
+    def _rows(self, instances: Instances, image_id: int) -> list[dict[str, Any]]:
+        rles = encode_masks(instances.masks) if "segm" in self._kinds else [None] * len(instances)
+        return [
+            {
+                "image_id": image_id,
+                "category_id": int(class_id) + 1,
+                "bbox": [x1, y1, x2 - x1, y2 - y1],
+                "segmentation": rle,
+            }
+            for rle, class_id, (x1, y1, x2, y2) in zip(
+                rles, instances.class_ids, instances.boxes.tolist(), strict=True
+            )
+        ]
 
     def result(self) -> CocoScores:
         """The scores over all images taken in.
@@ -116,7 +163,9 @@ class CocoAP:
         """
         if not self._images:
             raise InvalidValue("AP: need at least one image, got none")
-        masks, boxes = self._score("segm"), self._score("bbox")
+        nothing = (dict.fromkeys(self.class_names, UNKNOWN), np.full((_THRESHOLDS, _RECALLS), np.nan))
+        masks, mask_curves = self._score("segm") if "segm" in self._kinds else nothing
+        boxes, box_curves = self._score("bbox")
         return CocoScores(
             masks=mean_precision(masks.values()),
             boxes=mean_precision(boxes.values()),
@@ -124,73 +173,97 @@ class CocoAP:
             boxes_per_class=boxes,
             objects=dict(self._objects),
             images=len(self._images),
+            mask_curves=mask_curves,
+            box_curves=box_curves,
         )
 
-    def _score(self, kind: str) -> dict[str, AveragePrecision]:
-        """AP by class name; `kind` is "segm" or "bbox"."""
-        nothing = AveragePrecision(float("nan"), float("nan"), float("nan"))
-        if not self._truth:
-            return dict.fromkeys(self.class_names, nothing)
-        if not self._predicted:
-            zero = AveragePrecision(0.0, 0.0, 0.0)
-            return {name: zero if self._objects[name] else nothing for name in self.class_names}
+    def _score(self, kind: str) -> tuple[dict[str, AveragePrecision], FloatArray]:
+        """AP by class name, and the mean curves; `kind` is "segm" or "bbox"."""
         coco, evaluation = self._load
-        quiet: Callable[..., None] = lambda *_, **__: None  # noqa: E731
-        categories = [{"id": i + 1, "name": name} for i, name in enumerate(self.class_names)]
-        truth = coco(print_function=quiet)
-        truth.dataset = {
-            "images": self._images,
-            "annotations": _copies(self._truth),
-            "categories": categories,
-        }
-        truth.createIndex()
-        found = coco(print_function=quiet)
-        found.dataset = {
-            "images": self._images,
-            "annotations": _copies(self._predicted),
-            "categories": categories,
-        }
-        found.createIndex()
-        scorer = evaluation(truth, found, iouType=kind, print_function=quiet)
+        truth, found = (self._indexed(coco, rows, kind) for rows in (self._truth, self._predicted))
+        scorer = evaluation(truth, found, iouType=kind, print_function=_quiet)
         scorer.params.maxDets = [1, 10, self.max_objects]
         scorer.evaluate()
         scorer.accumulate()
-        precision: FloatArray = scorer.eval["precision"][:, :, :, 0, 2]  # thresholds, recalls, classes
-        return {name: _precision(precision[:, :, index]) for index, name in enumerate(self.class_names)}
+        # thresholds, recalls, classes, sizes, limits; -1 where a class has no object
+        shape = (_THRESHOLDS, _RECALLS, len(self.class_names), _SIZES, 3)
+        precision = _known(scorer.eval["precision"]).reshape(shape)
+        recall = _known(scorer.eval["recall"]).reshape(_THRESHOLDS, *shape[2:])
+        classes = {
+            name: _numbers(precision[:, :, index], recall[:, index])
+            for index, name in enumerate(self.class_names)
+        }
+        return classes, _mean(precision[:, :, :, 0, 2], axis=2) / 100
+
+    def _indexed(self, coco: Any, rows: list[dict[str, Any]], kind: str) -> Any:
+        """The library's object of ``rows``; it writes into the rows it is given, so they are copies."""
+        index = coco(print_function=_quiet)
+        index.dataset = {
+            "images": self._images,
+            "annotations": [
+                {
+                    **{
+                        key: value
+                        for key, value in row.items()
+                        if key not in {"areas", "crowd", "segmentation"}
+                    },
+                    **({"segmentation": row["segmentation"]} if kind == "segm" else {}),
+                    "area": row["areas"][kind],
+                    "iscrowd": row["crowd"][kind],
+                }
+                for row in rows
+            ],
+            "categories": [{"id": i + 1, "name": name} for i, name in enumerate(self.class_names)],
+        }
+        index.createIndex()
+        return index
 
 
-def evaluate_coco(
-    predict: Callable[[Image], Instances],
-    truths: Sequence[CocoTruth],
-    read_image: Callable[[str], Image],
+def add_images(
+    metrics: Sequence[Metric[CocoTruth, Instances, object]],
+    truths: Iterable[CocoTruth],
+    predict: Callable[[CocoTruth], Instances],
     *,
-    class_names: Sequence[str],
     progress: Callable[[int], None] | None = None,
-) -> CocoScores:
-    """Score a model on images with known truth.
+) -> None:
+    """Give each image's truth and prediction to every one of ``metrics``, one image at a time.
 
     Args:
-        predict: From an (H, W, 3) uint8 RGB image to its instances, low scores included.
-        truths: As `read_coco_truth` gives them.
-        read_image: From a truth's file name to its image.
-        class_names: Classes of the model.
+        metrics: `CocoAP` and its like.
+        truths: As `CocoTruthFile.truths` gives them.
+        predict: What was found in an image, low scores included: by a model, or as a file says.
         progress: Called with the number of images done.
     """
-    metric = CocoAP(class_names)
     for done, truth in enumerate(truths, start=1):
-        metric.add(truth, predict(read_image(truth.file_name)))
+        predicted = predict(truth)
+        for metric in metrics:
+            metric.add(truth, predicted)
         if progress is not None:
             progress(done)
-    return metric.result()
 
 
-def mean_precision(classes: Any) -> AveragePrecision:
-    """The mean of those of several `AveragePrecision` that are known; NaN when none is."""
-    known = [each for each in classes if not np.isnan(each.ap)]
-    if not known:
-        return AveragePrecision(float("nan"), float("nan"), float("nan"))
-    table = np.array([[each.ap, each.ap50, each.ap75] for each in known]).mean(axis=0)
-    return AveragePrecision(*table.tolist())
+def counted_classes(
+    truth: CocoTruth, predicted: Instances, class_names: tuple[str, ...]
+) -> NDArray[np.bool_]:
+    """(C,) True for the classes that are labelled exhaustively in an image; the others count nowhere.
+
+    Raises:
+        InvalidValue: Truth and prediction are not of these classes, or not of one size.
+    """
+    for what, instances in (("truth", truth.instances), ("predicted", predicted)):
+        if instances.class_names != class_names:
+            raise InvalidValue(f"{what}: need classes {class_names}, got {instances.class_names}")
+    if truth.instances.size != predicted.size:
+        raise InvalidValue(
+            f"{truth.file_name}: need results of (height, width) {truth.instances.size}, got {predicted.size}"
+        )
+    return np.array([truth.labelled is None or name in truth.labelled for name in class_names], dtype=bool)
+
+
+def mean_precision(classes: Iterable[AveragePrecision]) -> AveragePrecision:
+    """The mean of each number over those of several `AveragePrecision` where it is known; NaN when it nowhere is."""
+    table = np.array([astuple(each) for each in classes]).reshape(-1, _NUMBERS)
+    return AveragePrecision(*_mean(table, axis=0).tolist())
 
 
 def _engine() -> tuple[Any, Any]:
@@ -203,33 +276,29 @@ def _engine() -> tuple[Any, Any]:
     return COCO, COCOeval_faster
 
 
-def _rows(instances: Instances, image_id: int) -> list[dict[str, Any]]:
-    rles, areas = encode_masks(instances.masks), instances.masks.areas
-    return [
-        {
-            "image_id": image_id,
-            "category_id": int(class_id) + 1,
-            "bbox": [x1, y1, x2 - x1, y2 - y1],
-            "area": float(area),
-            "segmentation": rle,
-            "iscrowd": 0,
-        }
-        for rle, area, class_id, (x1, y1, x2, y2) in zip(
-            rles, areas, instances.class_ids, instances.boxes.tolist(), strict=True
-        )
-    ]
+def _quiet(*_: object, **__: object) -> None:
+    """Print nothing."""
 
 
-def _copies(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The library writes into the rows it is given."""
-    return [dict(row) for row in rows]
+def _known(table: FloatArray) -> FloatArray:
+    """The library's numbers in 0..100, NaN where it gives -1."""
+    return np.where(np.asarray(table) < 0, np.nan, np.asarray(table) * 100.0)
 
 
-def _precision(table: FloatArray) -> AveragePrecision:
-    """From a class's precision (thresholds, recalls), -1 where it has no object."""
-    if table.size == 0 or table.max() < 0:
-        return AveragePrecision(float("nan"), float("nan"), float("nan"))
-    by_threshold = table.mean(axis=1) * 100
-    return AveragePrecision(
-        float(by_threshold.mean()), float(by_threshold[_AP50]), float(by_threshold[_AP75])
-    )
+def _mean(table: FloatArray, axis: int | None = None) -> FloatArray:
+    """Mean over what is known; NaN where nothing is."""
+    known = ~np.isnan(table)
+    count = known.sum(axis=axis)
+    total = np.where(known, table, 0.0).sum(axis=axis)
+    mean: FloatArray = np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0)
+    return mean
+
+
+def _numbers(precision: FloatArray, recall: FloatArray) -> AveragePrecision:
+    """From one class's precision (thresholds, recalls, sizes, limits) and recall (thresholds, sizes, limits)."""
+    precisions = (precision[:, :, 0, 2], precision[_AP50, :, 0, 2], precision[_AP75, :, 0, 2])
+    by_size = (precision[:, :, size, 2] for size in range(1, _SIZES))
+    recalls = (recall[:, 0, limit] for limit in range(3))
+    recalls_by_size = (recall[:, size, 2] for size in range(1, _SIZES))
+    tables = (*precisions, *by_size, *recalls, *recalls_by_size)
+    return AveragePrecision(*(float(_mean(table)) for table in tables))

@@ -1,0 +1,120 @@
+"""What every `maskweave evaluate` command does with its scores: a table, a JSON file, pictures, an exit code."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from maskweave.cli.console import FAILED, counted, emit, say
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from maskweave.evaluation.problems import Problems
+
+OutputOption = Annotated[Path | None, typer.Option("-o", "--output", help="Also write the scores as JSON.")]
+PlotsOption = Annotated[Path | None, typer.Option("--plots", help="Also draw pictures into this folder.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="The scores as one JSON line on stdout.")]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Stop at the first record that cannot be used, rather than name it.")
+]
+_TOLD = 20
+_WIDE = 160  # columns of a table that goes into a file or a pipe
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table for people: the first column names the row, the others are numbers, NaN where there is none."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[float | int]]]
+    digits: int = 1
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where the scores go."""
+
+    output: Path | None
+    plots: Path | None
+    json_lines: bool
+
+
+def report(
+    record: Mapping[str, Any],
+    sheets: Sequence[Sheet],
+    figures: Mapping[str, Figure],
+    problems: Problems,
+    to: Destination,
+) -> None:
+    """Show ``sheets``, write ``record`` and ``figures``; name ``problems`` and raise `typer.Exit` if any."""
+    plain = _plain({**record, "problems": {"count": problems.count, "told": problems.told}})
+    _write(plain, figures, to)
+    if to.json_lines:
+        emit(plain)
+    else:
+        for sheet in sheets:
+            _print(sheet)
+    if problems.count:
+        for message in problems.told[:_TOLD]:
+            say(message)
+        if problems.count > _TOLD:
+            say(f"… and {problems.count - _TOLD:,} more" + (" (see -o)" if to.output is None else ""))
+        say(f"maskweave: {counted(problems.count, 'bad record')}; the scores are those of the rest")
+        raise typer.Exit(FAILED)
+
+
+def _write(plain: Mapping[str, Any], figures: Mapping[str, Figure], to: Destination) -> None:
+    from maskweave.outputs.files import atomic_file
+
+    if to.output is not None:
+        with atomic_file(to.output) as part:
+            part.write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
+    for name, figure in figures.items():
+        if to.plots is not None:
+            with atomic_file(to.plots / f"{name}.png") as part:
+                figure.savefig(part, format="png")
+
+
+def _plain(value: Any) -> Any:
+    """What JSON knows: NaN, which it does not, becomes null; arrays become lists."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _print(sheet: Sheet) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=sheet.title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for number, title in enumerate(sheet.columns):
+        table.add_column(title, justify="right" if number else "left", overflow="fold")
+    for number, (name, values) in enumerate(sheet.rows):
+        cells = (_cell(value, sheet.digits) for value in values)
+        table.add_row(Text(name), *cells, style="bold" if number == 0 else "", end_section=number == 0)
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
+
+
+def _cell(value: float | int, digits: int) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"

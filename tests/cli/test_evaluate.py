@@ -1,0 +1,95 @@
+"""`maskweave evaluate` as a user calls it, on pictures small enough to know the answers."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli.test_segment import run
+from tests.evaluation.test_coco_predictions import results, truth_data
+from tests.models.tiny import save_tiny_model
+
+pytest.importorskip("faster_coco_eval", reason="AP needs the extra: pip install maskweave[evaluate]")
+
+
+@pytest.fixture
+def coco(tmp_path):
+    (tmp_path / "truth.json").write_text(json.dumps(truth_data()))
+    (tmp_path / "results.json").write_text(json.dumps(results()))
+    return tmp_path
+
+
+def pictures(folder):
+    """Names of the PNG files of a folder, each opened to its last byte."""
+    names = []
+    for path in sorted(folder.glob("*.png")):
+        with Image.open(path) as picture:
+            picture.load()
+            assert min(picture.size) > 200
+        names.append(path.stem)
+    return names
+
+
+def test_coco_from_a_file(coco, monkeypatch, capfd):
+    files = (coco / "truth.json", coco / "results.json")
+    to = ("-o", coco / "scores.json", "--plots", coco / "plots")
+    code, out, err = run(monkeypatch, capfd, "evaluate", "coco", *files, "--errors", *to)
+    assert (code, err) == (0, "")
+    mean = next(line.split() for line in out.splitlines() if line.split()[:1] == ["mean"])
+    assert mean == ["mean", "2", "100.0", "100.0", "100.0", "100.0", "–", "–", "100.0", "100.0", "100.0"]
+    assert "missed" in out
+    record = json.loads((coco / "scores.json").read_text())
+    assert record["masks"]["ap"] == pytest.approx(100)
+    assert record["masks"]["ap_large"] is None
+    assert record["errors"]["masks"]["counts"]["missed"] == 0
+    assert record["problems"] == {"count": 0, "told": []}
+    assert pictures(coco / "plots") == ["classes", "errors", "precision-recall"]
+
+
+def test_coco_by_a_model(tmp_path, monkeypatch, capfd):
+    """The tiny model finds the bright square of 40 pixels; the file of the second image is missing."""
+    image = np.zeros((100, 150, 3), np.uint8)
+    image[40:80, 40:80] = 255
+    Image.fromarray(image).save(tmp_path / "one.png")
+    data = {
+        "images": [{"id": i, "file_name": f"{name}.png", "height": 100, "width": 150}
+                   for i, name in enumerate(("one", "two"))],
+        "categories": [{"id": 1, "name": name} for name in ()] or [{"id": 5, "name": "light"}],
+        "annotations": [],
+    }  # fmt: skip
+    (tmp_path / "truth.json").write_text(json.dumps(data))
+    model = save_tiny_model(tmp_path / "tiny.onnx")
+    words = ("evaluate", "coco", tmp_path / "truth.json", "--images", tmp_path, "-m", model, "--json")
+    code, out, err = run(monkeypatch, capfd, *words)
+    assert code == 1
+    assert json.loads(out)["images"] == 2
+    assert "two.png" in err
+    assert run(monkeypatch, capfd, *words, "--limit", "1")[0] == 0
+    code, _, err = run(monkeypatch, capfd, *words, "--strict")
+    assert (code, "two.png" in err) == (1, True)
+
+
+def test_bad_records_are_named_the_rest_is_measured_and_the_exit_code_is_1(coco, monkeypatch, capfd):
+    bad = [{**results()[0], "category_id": 3}, {**results()[0], "score": -1}] * 30
+    (coco / "results.json").write_text(json.dumps([*results(), *bad]))
+    words = ("evaluate", "coco", coco / "truth.json", coco / "results.json")
+    code, out, err = run(monkeypatch, capfd, *words, "--json")
+    assert code == 1
+    record = json.loads(out)
+    assert record["masks"]["ap"] == pytest.approx(100)
+    assert record["problems"]["count"] == 31
+    assert "record 3: need a score in 0..1, got -1" in err
+    assert "… and 11 more (see -o)" in err
+    assert "31 bad records; the scores are those of the rest" in err
+    code, out, err = run(monkeypatch, capfd, *words, "--strict")
+    assert (code, out) == (1, "")
+    assert "record 3" in err
+
+
+def test_a_wrong_call(coco, monkeypatch, capfd):
+    both = (coco / "results.json", "--images", coco)
+    for words in ((), both):
+        code, _, err = run(monkeypatch, capfd, "evaluate", "coco", coco / "truth.json", *words)
+        assert code == 2
+        assert "need either a file of results or --images" in err

@@ -24,9 +24,17 @@ _HEAVY = {
 }
 _IMPORTED = {"maskweave", "maskweave.errors", "maskweave.version"}
 _COMMANDS = {
-    *("maskweave.cli", "maskweave.cli.app", "maskweave.cli.console", "maskweave.cli.evaluate"),
-    *("maskweave.cli.convert", "maskweave.cli.evaluate_coco", "maskweave.cli.evaluate_davis"),
-    *("maskweave.cli.evaluate_report", "maskweave.cli.propagate", "maskweave.cli.train"),
+    "maskweave.cli",
+    "maskweave.cli.app",
+    "maskweave.cli.console",
+    "maskweave.cli.convert",
+    "maskweave.cli.evaluate",
+    "maskweave.cli.evaluate_coco",
+    "maskweave.cli.evaluate_davis",
+    "maskweave.cli.evaluate_report",
+    "maskweave.cli.evaluate_semantic",
+    "maskweave.cli.propagate",
+    "maskweave.cli.train",
 }
 _HELP = "import sys; sys.argv[1:] = ['--help']; from maskweave.cli import main\ntry: main()\nexcept SystemExit: pass"
 _FIRST_MASK = "import numpy, maskweave; maskweave.load()(numpy.zeros((64, 64, 3), 'uint8')).instances.masks"

@@ -93,3 +93,29 @@ def test_a_wrong_call(coco, monkeypatch, capfd):
         code, _, err = run(monkeypatch, capfd, "evaluate", "coco", coco / "truth.json", *words)
         assert code == 2
         assert "need either a file of results or --images" in err
+
+
+def test_semantic(tmp_path, monkeypatch, capfd):
+    for folder, columns in (("truth", 20), ("results", 10)):
+        (tmp_path / folder).mkdir()
+        picture = np.zeros((30, 40), np.uint8)
+        picture[:, :columns] = 2
+        Image.fromarray(picture).save(tmp_path / folder / "one.png")
+    words = ("evaluate", "semantic", tmp_path / "truth", tmp_path / "results")
+    to = ("-o", tmp_path / "scores.json", "--plots", tmp_path / "plots")
+    code, out, err = run(monkeypatch, capfd, *words, *to)
+    assert (code, err) == (0, "")
+    lines = [line.split() for line in out.splitlines()[1:]]
+    rows = [line for line in lines if line[:1] in (["mean"], ["0"], ["1"], ["2"])]
+    assert [row[:4] for row in rows] == [
+        ["mean", "1,200", "58.3", "75.0"], ["0", "600", "66.7", "100.0"], ["1", "0", "–", "–"],
+        ["2", "600", "50.0", "50.0"],
+    ]  # fmt: skip
+    record = json.loads((tmp_path / "scores.json").read_text())
+    assert record["confusion"]["pixels"] == [[600, 0, 0, 0], [0, 0, 0, 0], [300, 0, 300, 0]]
+    assert record["classes"]["1"]["iou"] is None
+    assert pictures(tmp_path / "plots") == ["classes", "confusion"]
+    code, out, err = run(monkeypatch, capfd, *words, "--classes", "a,b", "--json")
+    assert code == 2  # no truth is left
+    assert "truth/one.png: class_map: need 0..1 or 255 (ignore), got 2" in err
+    assert "labelled pixel" in err

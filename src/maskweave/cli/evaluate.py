@@ -6,9 +6,11 @@ import typer
 
 from maskweave.cli.evaluate_coco import evaluate_coco_command
 from maskweave.cli.evaluate_davis import evaluate_davis_command
+from maskweave.cli.evaluate_semantic import evaluate_semantic_command
 
 evaluate_app = typer.Typer(
     help="Measure results, or a model, where the truth is known.", no_args_is_help=True
 )
 evaluate_app.command("coco")(evaluate_coco_command)
+evaluate_app.command("semantic")(evaluate_semantic_command)
 evaluate_app.command("davis")(evaluate_davis_command)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from maskweave.cli.console import progress_bar
+from maskweave.cli.console import counted, progress_bar
 from maskweave.cli.evaluate_report import (
     Destination,
     JsonOption,
@@ -19,6 +19,7 @@ from maskweave.cli.evaluate_report import (
     Sheet,
     StrictOption,
     report,
+    telling,
 )
 
 if TYPE_CHECKING:
@@ -69,14 +70,17 @@ def evaluate_coco_command(  # noqa: PLR0913, PLR0917 - each is an option of the 
         raise typer.BadParameter("need either a file of results or --images for a model to look at")
     problems = Problems(strict=strict)
     names = None if sources is None else [name.strip() for name in sources.split(",")]
-    known = CocoTruthFile(truth, problems=problems, sources=names)
-    known.images = known.images[:limit]
-    opened = (
-        _from_file(known, results)
-        if results is not None
-        else _from_model(known, images, model, size, threads)
-    )
-    with opened as finder, progress_bar("measuring", len(known.images)) as update:
+    with ExitStack() as stack:
+        stack.enter_context(telling(problems))
+        known = CocoTruthFile(truth, problems=problems, sources=names)
+        known.images = known.images[:limit]
+        opened = (
+            _from_model(known, images, model, size, threads)
+            if results is None
+            else _from_file(known, results)
+        )
+        finder = stack.enter_context(opened)
+        update = stack.enter_context(progress_bar("measuring", len(known.images)))
         precision = CocoAP(finder.class_names, masks=finder.masks)
         costs = CocoErrors(finder.class_names, masks=finder.masks) if errors else None
         add_images(
@@ -85,7 +89,7 @@ def evaluate_coco_command(  # noqa: PLR0913, PLR0917 - each is an option of the 
             finder.predict,
             progress=lambda done: update(done, len(known.images)),
         )
-    scores, wrong = precision.result(), None if costs is None else costs.result()
+        scores, wrong = precision.result(), None if costs is None else costs.result()
     report(
         _record(scores, wrong),
         [_sheet(scores), *([] if wrong is None else [_errors_sheet(wrong)])],
@@ -185,7 +189,7 @@ def _sheet(scores: CocoScores) -> Sheet:
         for name, objects, masks, boxes in rows
     ]  # fmt: skip
     without = len(scores.objects) + 1 - len(rows)
-    title = f"{scores.images:,} images, in 0..100"
+    title = f"{counted(scores.images, 'image')}, in 0..100"
     return Sheet(title + (f"; {without} classes have no object" if without else ""), columns, table)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from maskweave.cli.console import FAILED, counted, emit, say
+from maskweave.errors import MaskWeaveError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,13 +65,27 @@ def report(
     else:
         for sheet in sheets:
             _print(sheet)
+    _tell(problems, to.output)
     if problems.count:
-        for message in problems.told[:_TOLD]:
-            say(message)
-        if problems.count > _TOLD:
-            say(f"… and {problems.count - _TOLD:,} more" + (" (see -o)" if to.output is None else ""))
         say(f"maskweave: {counted(problems.count, 'bad record')}; the scores are those of the rest")
         raise typer.Exit(FAILED)
+
+
+@contextmanager
+def telling(problems: Problems) -> Iterator[None]:
+    """Name ``problems`` also when an error ends the block, of which they may be the reason."""
+    try:
+        yield
+    except MaskWeaveError:
+        _tell(problems, None)
+        raise
+
+
+def _tell(problems: Problems, output: Path | None) -> None:
+    for message in problems.told[:_TOLD]:
+        say(message)
+    if problems.count > _TOLD:
+        say(f"… and {problems.count - _TOLD:,} more" + (" (see -o)" if output is None else ""))
 
 
 def _write(plain: Mapping[str, Any], figures: Mapping[str, Figure], to: Destination) -> None:

@@ -31,6 +31,7 @@ _COMMANDS = {
     "maskweave.cli.evaluate",
     "maskweave.cli.evaluate_coco",
     "maskweave.cli.evaluate_davis",
+    "maskweave.cli.evaluate_panoptic",
     "maskweave.cli.evaluate_report",
     "maskweave.cli.evaluate_semantic",
     "maskweave.cli.propagate",

@@ -8,6 +8,7 @@ from PIL import Image
 
 from tests.cli.test_segment import run
 from tests.evaluation.test_coco_predictions import results, truth_data
+from tests.evaluation.test_panoptic import write as write_panoptic
 from tests.models.tiny import save_tiny_model
 
 pytest.importorskip("faster_coco_eval", reason="AP needs the extra: pip install maskweave[evaluate]")
@@ -119,3 +120,21 @@ def test_semantic(tmp_path, monkeypatch, capfd):
     assert code == 2  # no truth is left
     assert "truth/one.png: class_map: need 0..1 or 255 (ignore), got 2" in err
     assert "labelled pixel" in err
+
+
+def test_panoptic(tmp_path, monkeypatch, capfd):
+    for name in ("truth", "results"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(write_panoptic(tmp_path, name)))
+    words = ("evaluate", "panoptic", tmp_path / "truth.json", tmp_path / "results.json")
+    to = ("-o", tmp_path / "scores.json", "--plots", tmp_path / "plots")
+    code, out, err = run(monkeypatch, capfd, *words, *to)
+    assert (code, err) == (0, "")
+    table = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip()}
+    assert table["all"] == ["100.0", "100.0", "100.0", "4", "0", "0"]
+    assert table["sky"] == table["stuff"] == ["100.0", "100.0", "100.0", "2", "0", "0"]
+    assert json.loads((tmp_path / "scores.json").read_text())["things"]["pq"] == 100
+    assert pictures(tmp_path / "plots") == ["classes"]
+    (tmp_path / "results" / "1.png").unlink()
+    code, out, err = run(monkeypatch, capfd, *words, "--json")
+    assert (code, json.loads(out)["all"]["rq"]) == (1, pytest.approx(200 / 3))
+    assert "results/1.png: need this picture" in err

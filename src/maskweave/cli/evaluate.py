@@ -6,6 +6,7 @@ import typer
 
 from maskweave.cli.evaluate_coco import evaluate_coco_command
 from maskweave.cli.evaluate_davis import evaluate_davis_command
+from maskweave.cli.evaluate_panoptic import evaluate_panoptic_command
 from maskweave.cli.evaluate_semantic import evaluate_semantic_command
 
 evaluate_app = typer.Typer(
@@ -13,4 +14,5 @@ evaluate_app = typer.Typer(
 )
 evaluate_app.command("coco")(evaluate_coco_command)
 evaluate_app.command("semantic")(evaluate_semantic_command)
+evaluate_app.command("panoptic")(evaluate_panoptic_command)
 evaluate_app.command("davis")(evaluate_davis_command)

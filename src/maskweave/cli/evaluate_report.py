@@ -97,7 +97,7 @@ def _write(plain: Mapping[str, Any], figures: Mapping[str, Figure], to: Destinat
     for name, figure in figures.items():
         if to.plots is not None:
             with atomic_file(to.plots / f"{name}.png") as part:
-                figure.savefig(part, format="png")
+                figure.savefig(part, format="png", bbox_inches="tight", pad_inches=0.15)
 
 
 def _plain(value: Any) -> Any:
@@ -121,13 +121,14 @@ def _print(sheet: Sheet) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=sheet.title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for number, title in enumerate(sheet.columns):
         table.add_column(title, justify="right" if number else "left", overflow="fold")
     for number, (name, values) in enumerate(sheet.rows):
         cells = (_cell(value, sheet.digits) for value in values)
         table.add_row(Text(name), *cells, style="bold" if number == 0 else "", end_section=number == 0)
-    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    console.print(Text(sheet.title), Text(), table, Text(), sep="\n")
 
 
 def _cell(value: float | int, digits: int) -> str:

@@ -133,4 +133,6 @@ def _figure(panels: int, *, width: float, height: float) -> tuple[Figure, list[A
             panel.spines[edge].set_visible(False)
         panel.spines["bottom"].set_color(_FAINT)
         panel.tick_params(colors=_INK, labelsize=8)
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.label.set(color=_INK, fontsize=9)
     return figure, list(found)

@@ -123,7 +123,7 @@ class SemanticMetric:
 
 
 def boundary(class_map: IntArray) -> Mask:
-    """(H, W) bool: pixels of a uint8 map at most the band's thickness away (in rows and columns) from another class or the edge.
+    """(H, W) bool: pixels of a uint8 map that lie within the band along another class or the picture's edge.
 
     A pixel of a mask survives the erosion by a square of 2 d + 1 pixels just where that square holds its class alone,
     so the least and the greatest class in the square tell it for all classes at once.

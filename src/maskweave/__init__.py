@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from maskweave.api import Result, Segmenter, load, segment_video
     from maskweave.errors import MaskWeaveError
     from maskweave.outputs.overlay import OverlayStyle
+    from maskweave.sources.reading import Reading
     from maskweave.types import IGNORE, Frame, Instances, Masks, SemanticMap
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "MaskWeaveError",
     "Masks",
     "OverlayStyle",
+    "Reading",
     "Result",
     "Segmenter",
     "SemanticMap",
@@ -45,6 +47,7 @@ _HOMES = {
     "MaskWeaveError": "maskweave.errors",
     "Masks": "maskweave.types",
     "OverlayStyle": "maskweave.outputs.overlay",
+    "Reading": "maskweave.sources.reading",
     "Result": "maskweave.api",
     "Segmenter": "maskweave.api",
     "SemanticMap": "maskweave.types",

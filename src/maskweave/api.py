@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeAlias
@@ -16,6 +16,9 @@ from maskweave.errors import InvalidValue, SourceNotFound
 from maskweave.features import feature_network
 from maskweave.models.base import Model
 from maskweave.models.loading import EngineOptions, load_model
+from maskweave.models.tiling import OVERLAP, TiledModel
+from maskweave.ops.resize import resize_prediction
+from maskweave.ops.tiles import check_tiling
 from maskweave.outputs.base import Target
 from maskweave.outputs.coco import coco_document, coco_results
 from maskweave.outputs.files import atomic_file
@@ -27,6 +30,8 @@ from maskweave.propagation import propagate_frames
 from maskweave.sources.base import MAX_PIXELS, Source
 from maskweave.sources.find import find_sources
 from maskweave.sources.images import ImageSource
+from maskweave.sources.pictures import one_frame, open_picture
+from maskweave.sources.reading import Reading
 from maskweave.tracking import OURS
 from maskweave.types.arrays import Array, Image
 from maskweave.types.frame import Frame
@@ -45,13 +50,15 @@ _MASK_TASKS: dict[str, Task] = {".masks": "instances", ".semantic": "semantic", 
 ImageInput: TypeAlias = "str | Path | bytes | bytearray | memoryview | BinaryIO | Array | Picture"
 
 
-def load(
+def load(  # noqa: PLR0913 - each is a choice of the caller
     name: str | Path = BUILT_IN,
     *,
     device: str = "cpu",
     threads: int | None = None,
     size: int | None = None,
     engine: str | None = None,
+    tile: int | None = None,
+    overlap: float = OVERLAP,
     offline: bool | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Segmenter:
@@ -59,13 +66,18 @@ def load(
 
     ``device``: "cpu", "cuda", …; one that does not serve the model raises `DeviceUnavailable`. ``threads`` of the
     engine (None: the engine chooses). ``size``: the input's long side in pixels, for models that let you choose.
-    ``engine``: "onnxruntime", "opencv" or "openvino" (None: what the model needs). ``offline``: never fetch a file.
-    ``progress`` is called with the bytes fetched so far and in all.
+    ``engine``: "onnxruntime", "opencv" or "openvino" (None: what the model needs). ``tile``: look at pictures in
+    tiles of so many pixels a side, each ``overlap`` (a share) over the next, and join the results without a seam;
+    TIFF is then read piece by piece and may be larger than memory. ``offline``: never fetch a file. ``progress`` is
+    called with the bytes fetched so far and in all.
 
     Raises `UnknownModel`, `ModelNotHere`, `HashMismatch`, `NotAModel`, `UnknownLayout` or `DeviceUnavailable`.
     """
     options = EngineOptions(device=device, threads=threads, engine=engine)
-    return Segmenter(load_model(name, options=options, size=size, offline=offline, progress=progress))
+    if tile is not None:
+        check_tiling(tile, overlap)  # before anything is fetched
+    model = load_model(name, options=options, size=size, offline=offline, progress=progress)
+    return Segmenter(model if tile is None else TiledModel(model, tile=tile, overlap=overlap))
 
 
 class Segmenter:
@@ -92,19 +104,27 @@ class Segmenter:
         classes: Sequence[str] = (),
         task: Task | None = None,
         max_pixels: int = MAX_PIXELS,
+        reading: Reading | None = None,
     ) -> Result:
         """Segment one image: a path, the bytes of a file, a PIL image, or an (H, W, 3) uint8 RGB array.
 
         ``score`` in [0, 1]: drop what the model is less sure of (None: the model's default). ``classes``: keep
         only these names. ``task``: "instances", "semantic" or "foreground" (None: what the model gives).
-        ``max_pixels``: refuse larger files before they are decoded.
+        ``max_pixels``: refuse larger files before they are decoded. ``reading``: bands and stretch of a raster,
+        window of a DICOM image.
 
         Raises `SourceError` when the image cannot be read and `InvalidValue` for a wrong argument.
         """
         wish = Wish(task or self.model.task, score, classes)
-        source = ImageSource(_existing(image), max_pixels=max_pixels)
+        source = self._opened(_existing(image), max_pixels, reading or Reading())
         ((frame, prediction),) = segment_frames(source, self.model, wish)
         return Result(frame, prediction, self.name)
+
+    def _opened(self, image: ImageInput, max_pixels: int, reading: Reading) -> Source:
+        if not isinstance(image, Path):
+            return ImageSource(image, max_pixels=max_pixels)
+        reading = replace(reading, tiles=isinstance(self.model, TiledModel))
+        return one_frame(open_picture(image, max_pixels=max_pixels, reading=reading))
 
     def stream(  # noqa: PLR0913 - each is a choice of the caller
         self,
@@ -118,6 +138,7 @@ class Segmenter:
         every: int = 1,
         max_pixels: int = MAX_PIXELS,
         as_video: bool = False,
+        reading: Reading | None = None,
     ) -> Iterator[Result]:
         """Segment a video (or folder, camera, stream) frame by frame; yields results as they come.
 
@@ -125,7 +146,8 @@ class Segmenter:
         finds what moves too (without it foreground is every instance). ``tracker``: "maskweave", or "bytetrack" or
         "botsort", which follow boxes and need the extra ``[trackers]``. ``every`` N: the network looks at each N-th
         frame of a video, and objects are carried along by optical flow in between. ``as_video`` reads a folder of
-        pictures as one video. Other arguments as for a call; wrong ones raise here, not at the first result.
+        pictures, or the pages of a TIFF, as one video. ``reading`` as for a call. Other arguments as for a call;
+        wrong ones raise here, not at the first result.
 
         Raises `InvalidValue`, or `MissingDependency` for a tracker that is not installed.
         """
@@ -136,7 +158,14 @@ class Segmenter:
         sources: Sequence[Source] = (
             [source]
             if isinstance(source, Source)
-            else list(find_sources([str(source)], max_pixels=max_pixels, as_video=as_video))
+            else list(
+                find_sources(
+                    [str(source)],
+                    max_pixels=max_pixels,
+                    as_video=as_video,
+                    reading=replace(reading or Reading(), tiles=isinstance(self.model, TiledModel)),
+                )
+            )
         )
         return self._results(sources, wish, tracker=tracker if track else None, every=every)
 
@@ -181,7 +210,7 @@ class Result:
 
     @property
     def image(self) -> Image:
-        """(H, W, 3) uint8 RGB, the picture without drawings."""
+        """(H, W, 3) uint8 RGB, the picture without drawings; a smaller view of one that is read piece by piece."""
         return self.frame.image
 
     @property
@@ -199,8 +228,8 @@ class Result:
         return self.prediction
 
     def overlay(self, style: OverlayStyle | None = None) -> Image:
-        """(H, W, 3) uint8 RGB, the picture with the result drawn over it."""
-        return draw_overlay(self.image, self.prediction, style)
+        """(H, W, 3) uint8 RGB, the picture (of a large one a smaller view) with the result drawn over it."""
+        return draw_overlay(self.image, resize_prediction(self.prediction, self.image.shape[:2]), style)
 
     def plot(self, axes: matplotlib.axes.Axes | None = None, *, style: OverlayStyle | None = None) -> Any:
         """Show the overlay with matplotlib and return the axes."""

@@ -21,6 +21,7 @@ from maskweave.ops.semantic import (
     foreground_from_semantic,
     semantic_from_instances,
 )
+from maskweave.ops.valid import cut_to_valid
 from maskweave.outputs.base import Writer
 from maskweave.runtimes.base import Tensors
 from maskweave.sources.ahead import work_ahead
@@ -167,7 +168,7 @@ def _prepared(
         if frame is None:
             return
         with clock.stage("prepare"):
-            prepared = model.prepare(frame.image) if choice.looks_at(frame) else None
+            prepared = model.prepare_frame(frame) if choice.looks_at(frame) else None
         yield frame, prepared
 
 
@@ -228,6 +229,8 @@ class _Finisher:
         with self._clock.stage("decode of results"), single_threaded_blas():
             prediction = self._model.decode(outputs, placement, score=self._least)
             prediction = keep_classes(prediction, self._wish.classes)
+            if frame.valid is not None:
+                prediction = cut_to_valid(prediction, frame.valid)
         if not isinstance(prediction, Instances):
             return prediction
         with self._clock.stage("track"):

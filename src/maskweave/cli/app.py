@@ -111,6 +111,20 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     ] = None,
     classes: Annotated[str | None, typer.Option(help="Comma-separated class names to keep.")] = None,
     size: Annotated[int | None, typer.Option(help="Long side of the network's input in pixels.")] = None,
+    tile: Annotated[
+        int | None,
+        typer.Option(help="Look at pictures in tiles of so many pixels; lifts --max-pixels for TIFF."),
+    ] = None,
+    overlap: Annotated[float, typer.Option(help="Share of a tile's side that lies over the next one.")] = 0.2,
+    bands: Annotated[
+        str | None, typer.Option(help="Of a TIFF, as red, green and blue: 4,3,2; or one for grey.")
+    ] = None,
+    stretch: Annotated[
+        str | None, typer.Option(help="Percentiles of a TIFF's values that become 0 and 255: 2,98.")
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option(help="Centre and width of a DICOM image's values: 40,400.")
+    ] = None,
     recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Look into sub-folders too.")] = False,
     as_video: Annotated[bool, typer.Option("--as-video", help="A folder of frames is one video.")] = False,
     track: Annotated[bool, typer.Option(help="In videos, give each object a number that lasts.")] = True,
@@ -184,6 +198,11 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         fps=fps,
         reconnect=reconnect,
         max_pixels=_pixels(max_pixels),
+        tile=tile,
+        overlap=overlap,
+        bands=bands,
+        stretch=stretch,
+        window=window,
         opacity=opacity,
         colour_by=colour_by.value,
         trail=trail,
@@ -198,6 +217,8 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         "engine": engine,
         "threads": threads,
         "size": size,
+        "tile": tile,
+        "overlap": overlap,
         "offline": offline or None,
     }
     with interruptible():

@@ -20,6 +20,8 @@ from maskweave.cli.stopping import until_stopped
 from maskweave.cli.telling import advance, success_line, success_record, tell_warnings
 from maskweave.errors import InvalidValue, MaskWeaveError
 from maskweave.models.base import Model
+from maskweave.models.tiling import OVERLAP
+from maskweave.ops.tiles import check_tiling
 from maskweave.outputs import check_formats, choose_formats, is_output, make_writers, one_picture_a_frame
 from maskweave.outputs.background import TRANSPARENT, Background, parse_background
 from maskweave.outputs.base import Target
@@ -28,6 +30,7 @@ from maskweave.outputs.pictures import encode_picture
 from maskweave.pipeline import Report, Wish, segment_frames, write_results
 from maskweave.sources.base import RECONNECT
 from maskweave.sources.find import LazySource, find_sources
+from maskweave.sources.reading import Reading
 from maskweave.tracking.counting import Counter, parse_line, parse_zone
 from maskweave.types.counts import Counts
 from maskweave.types.frame import Frame
@@ -65,6 +68,12 @@ class Job:
     background: str | None = None
     lines: tuple[str, ...] = ()
     zones: tuple[str, ...] = ()
+    tile: int | None = None
+    overlap: float = OVERLAP
+    bands: str | None = None
+    stretch: str | None = None
+    window: str | None = None
+    geojson_crs: Literal["wgs84", "source"] = "wgs84"
 
     @property
     def wish(self) -> Wish:
@@ -75,6 +84,13 @@ class Job:
     def style(self) -> OverlayStyle:
         """How overlays look."""
         return OverlayStyle(opacity=self.opacity, colour_by=self.colour_by, trail=self.trail)
+
+    @property
+    def reading(self) -> Reading:
+        """How rasters and DICOM are read."""
+        return Reading.parse(
+            bands=self.bands, stretch=self.stretch, window=self.window, tiles=self.tile is not None
+        )
 
     @property
     def behind(self) -> Background:
@@ -97,7 +113,9 @@ class Job:
     def check(self) -> None:
         """Raise `InvalidValue` for a wrong call, before anything is loaded."""
         check_formats(self.save, task=self.task)
-        _ = self.wish, self.style, self.behind
+        _ = self.wish, self.style, self.behind, self.reading
+        if self.tile is not None:
+            check_tiling(self.tile, self.overlap)
         check_tracker(self.tracker, self.task, track=self.track)
         if self.background is not None and "cutout" not in (self.save or ()):
             raise InvalidValue("--background: is for cut-outs; add --save cutout")
@@ -132,7 +150,7 @@ def segment_inputs(job: Job, model_name: str, model_options: dict[str, Any]) -> 
         sources = _sources(job, job.inputs)
         inputs = frozenset(source.path.resolve() for source in sources if source.path is not None)
         one = partial(_segment_one, job, model=segmenter.model, inputs=inputs)
-        failed = sum(not _tell(job, outcome) for outcome in _outcomes(sources, one))
+        failed = sum(not _tell(job, outcome) for outcome in _outcomes(sources, one, several=job.tile is None))
     return FAILED if failed else 0
 
 
@@ -153,6 +171,7 @@ def _sources(job: Job, inputs: Sequence[str]) -> list[LazySource]:
         rate=job.fps,
         reconnect=job.reconnect,
         ignore=ignore,
+        reading=job.reading,
     )
 
 
@@ -167,14 +186,16 @@ def _joined_camera(inputs: Sequence[str]) -> list[str]:
     return joined
 
 
-def _outcomes(sources: Iterable[LazySource], one: Callable[[LazySource], _Outcome]) -> Iterator[_Outcome]:
-    """What comes of each source, in order; of pictures several are at work.
+def _outcomes(
+    sources: Iterable[LazySource], one: Callable[[LazySource], _Outcome], *, several: bool
+) -> Iterator[_Outcome]:
+    """What comes of each source, in order; of pictures ``several`` are at work where they are small.
 
     A video keeps all cores busy itself, and signals to stop are heard in the main thread only.
     """
     for kind, group in groupby(sources, key=lambda source: source.kind):
         alike = list(group)
-        yield from done_in_order(alike, one) if kind == "image" else map(one, alike)
+        yield from done_in_order(alike, one) if several and kind == "image" else map(one, alike)
 
 
 @dataclass(frozen=True)
@@ -221,6 +242,7 @@ def _write_results(job: Job, source: LazySource, model: Model, inputs: frozenset
         style=job.style,
         inputs=inputs,
         background=job.behind,
+        geojson_crs=job.geojson_crs,
         flat=len(job.inputs) == 1 and one_picture_a_frame(formats),
     )
     counter = job.counter(info.kind)

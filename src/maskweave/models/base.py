@@ -9,6 +9,7 @@ from maskweave.errors import InvalidValue
 from maskweave.ops.placement import Placement
 from maskweave.runtimes.base import Runtime, Tensors
 from maskweave.types.arrays import FloatArray, Image, check_image
+from maskweave.types.frame import Frame
 from maskweave.types.prediction import Prediction, Task
 
 
@@ -42,6 +43,12 @@ class Model(ABC):
     @abstractmethod
     def prepare(self, image: Image) -> Prepared:
         """Turn an (H, W, 3) uint8 RGB image into the network's inputs."""
+
+    def prepare_frame(self, frame: Frame) -> Prepared:
+        """`prepare` of a frame's picture; raises `InvalidValue` for one that is read piece by piece."""
+        if frame.windows is not None:
+            raise InvalidValue(f"{self.name}: need a picture that is read whole, or tiles; use --tile 1024")
+        return self.prepare(frame.image)
 
     def infer(self, inputs: Tensors) -> Tensors:
         """Run the network; raises `EngineError`."""

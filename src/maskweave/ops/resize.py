@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from maskweave.ops.sampling import cut_grid, visible_window
 from maskweave.types.arrays import Size, check_size
 from maskweave.types.masks import Masks
+from maskweave.types.prediction import Prediction
+from maskweave.types.semantic import SemanticMap
 
 
 def resize_masks(masks: Masks, size: Size) -> Masks:
@@ -27,3 +30,21 @@ def resize_masks(masks: Masks, size: Size) -> Masks:
         )
         cut.append(cut_grid(padded, extent, visible_window(extent, size), threshold=0.5))
     return Masks([crop for crop, _ in cut], [corner for _, corner in cut], size)
+
+
+def resize_prediction(prediction: Prediction, size: Size) -> Prediction:
+    """Scale a result to a view of ``size`` (height, width) of its image; objects that vanish are left out.
+
+    Maps of classes take the nearest pixel, without probabilities.
+    """
+    if size == prediction.size:
+        return prediction
+    if isinstance(prediction, SemanticMap):
+        nearest = cv2.resize(
+            prediction.class_map.astype(np.uint8, copy=False), size[::-1], interpolation=cv2.INTER_NEAREST
+        )
+        return SemanticMap(np.asarray(nearest), prediction.class_names)
+    factors = np.array([size[1] / prediction.size[1], size[0] / prediction.size[0]] * 2)
+    masks = resize_masks(prediction.masks, size)
+    smaller = prediction.replace(masks=masks, boxes=prediction.boxes * factors)
+    return smaller[masks.areas > 0]

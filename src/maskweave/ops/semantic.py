@@ -9,16 +9,23 @@ from maskweave.types.instances import Instances
 from maskweave.types.semantic import IGNORE, SemanticMap
 
 
-def paint_numbers(instances: Instances, numbers: IntArray) -> IntArray:
-    """(H, W) int64: 0 where nothing is, else the number of the object there; better scores lie on top.
+def paint_numbers(
+    instances: Instances, numbers: IntArray, *, rows: tuple[int, int] | None = None
+) -> IntArray:
+    """(H, W) unsigned: 0 where nothing is, else the number of the object there; better scores lie on top.
 
-    ``numbers``: (N,) integers, one for each object.
+    ``numbers``: (N,) integers from 0, one for each object. The type is as narrow as they allow. ``rows``: paint only
+    those from the first to before the second.
     """
-    painted = np.zeros(instances.size, dtype=np.int64)
-    for row in np.argsort(instances.scores, kind="stable"):
-        crop = instances.masks.crops[row]
+    top, bottom = rows or (0, instances.size[0])
+    painted = np.zeros((bottom - top, instances.size[1]), dtype=np.min_scalar_type(max(numbers, default=0)))
+    extents = instances.masks.boxes
+    order = np.argsort(instances.scores, kind="stable")
+    for row in order[(extents[order, 1] < bottom) & (extents[order, 3] > top)]:
         x, y = instances.masks.corners[row]
-        painted[y : y + crop.shape[0], x : x + crop.shape[1]][crop] = numbers[row]
+        crop = instances.masks.crops[row][max(0, top - y) : bottom - y]
+        first = max(y, top) - top
+        painted[first : first + crop.shape[0], x : x + crop.shape[1]][crop] = numbers[row]
     return painted
 
 
@@ -33,7 +40,7 @@ def semantic_from_instances(instances: Instances) -> SemanticMap:
 
 def foreground_from_instances(instances: Instances) -> SemanticMap:
     """Mark every pixel of any instance as foreground."""
-    return SemanticMap(instances.masks.union().astype(np.uint8), ("background", "foreground"))
+    return SemanticMap(instances.masks.union().view(np.uint8), ("background", "foreground"))
 
 
 def foreground_from_semantic(semantic: SemanticMap) -> SemanticMap:

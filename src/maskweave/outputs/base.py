@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from maskweave.errors import OutputError
 from maskweave.outputs.background import TRANSPARENT, Background
@@ -24,7 +24,8 @@ class Target:
     ``folder``: the output folder. ``info``: the source. ``task``: what was asked for. ``class_names``: the
     model's. ``model``: name of the model, for the record. ``style``: how overlays look. ``background``: what lies
     behind cut-outs. ``inputs``: the resolved paths of everything the run reads, which no output may replace.
-    ``flat``: the pictures of a folder of frames go into ``folder`` itself, named as the frames.
+    ``flat``: the pictures of a folder of frames go into ``folder`` itself, named as the frames. ``geojson_crs``:
+    whether GeoJSON is in longitude and latitude (WGS 84), or in the picture's own map coordinates.
     """
 
     folder: Path
@@ -36,6 +37,7 @@ class Target:
     inputs: frozenset[Path] = frozenset()
     background: Background = TRANSPARENT
     flat: bool = False
+    geojson_crs: Literal["wgs84", "source"] = "wgs84"
 
     def path(self, suffix: str) -> Path:
         """The file ``<folder>/<source name><suffix>``; raises `OutputError` when that is an input of the run."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pictures
 
-from maskweave.errors import InvalidValue
+from maskweave.errors import InvalidValue, OutputError
 from maskweave.outputs.background import VIDEO_MARGIN, before_background, with_alpha
 from maskweave.outputs.base import Target
 from maskweave.outputs.masks_png import marked_png
@@ -36,7 +36,11 @@ class CutoutPicture(OneFile):
         super().__init__(target, ".cutout.png")
 
     def write(self, frame: Frame, prediction: Prediction) -> None:
-        """Cut out and write."""
+        """Cut out and write; raises `OutputError` for a picture that is read piece by piece."""
+        if frame.windows is not None:
+            raise OutputError(
+                f"{self.path}: a cut-out needs the whole picture, got one that is read in tiles; leave --tile out"
+            )
         mask = objects_mask(prediction)
         if self.target.background.is_transparent:
             picture = with_alpha(frame.image, mask)

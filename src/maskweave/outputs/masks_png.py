@@ -25,13 +25,16 @@ def instance_id_map(instances: Instances) -> IntArray:
     The number is the track id where there is one, else the row + 1. Raises `OutputError` when a track id is
     0 or less, since 0 means "nothing".
     """
+    return paint_numbers(instances, instance_numbers(instances))
+
+
+def instance_numbers(instances: Instances) -> IntArray:
+    """(N,) the number of each object in id pictures; see `instance_id_map`."""
     if instances.track_ids is None:
-        numbers = np.arange(1, len(instances) + 1)
-    else:
-        numbers = instances.track_ids
-        if len(numbers) and numbers.min() < 1:
-            raise OutputError(f"id picture: need ids from 1, got {numbers.min()}")
-    return paint_numbers(instances, numbers)
+        return np.arange(1, len(instances) + 1)
+    if len(instances) and instances.track_ids.min() < 1:
+        raise OutputError(f"id picture: need ids from 1, got {instances.track_ids.min()}")
+    return instances.track_ids
 
 
 def needs_16_bits(id_map: IntArray) -> bool:

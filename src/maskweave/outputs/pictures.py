@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image as Pictures
 
 from maskweave.errors import InvalidValue, OutputError
+from maskweave.ops.resize import resize_prediction
 from maskweave.outputs.base import Target, Writer
 from maskweave.outputs.files import atomic_file, output_errors
 from maskweave.outputs.masks_png import (
@@ -19,6 +20,7 @@ from maskweave.outputs.masks_png import (
     needs_16_bits,
 )
 from maskweave.outputs.overlay import draw_overlay
+from maskweave.outputs.png_strips import write_label_png
 from maskweave.types.arrays import Image
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
@@ -86,16 +88,20 @@ class OneFile(Writer):
 
 
 class OverlayPicture(OneFile):
-    """``<name>.overlay.jpg``: the image with the result drawn over it (PNG when it is too large for JPEG)."""
+    """``<name>.overlay.jpg``: the image with the result drawn over it (PNG when it is too large for JPEG).
+
+    Of a picture that is read piece by piece it is a view of at most 4096 pixels.
+    """
 
     def __init__(self, target: Target) -> None:
         super().__init__(target, ".overlay.jpg")
 
     def write(self, frame: Frame, prediction: Prediction) -> None:
         """Draw and write."""
-        if max(frame.size) > _JPEG_LONGEST:
+        if max(frame.image.shape) > _JPEG_LONGEST:
             self._path = self._path.with_suffix(".png")
-        self.put(encode_picture(draw_overlay(frame.image, prediction, self.target.style), self._path.suffix))
+        shown = resize_prediction(prediction, frame.image.shape[:2])
+        self.put(encode_picture(draw_overlay(frame.image, shown, self.target.style), self._path.suffix))
 
 
 class MaskPicture(OneFile):
@@ -105,7 +111,11 @@ class MaskPicture(OneFile):
         super().__init__(target, f"{MASK_SUFFIX[target.task]}.png")
 
     def write(self, frame: Frame, prediction: Prediction) -> None:
-        """Encode and write."""
+        """Encode and write; a picture that is read piece by piece in strips."""
+        if frame.windows is not None:
+            with atomic_file(self._path, only_ours=True) as temporary:
+                write_label_png(temporary, prediction, self.target.task)
+            return
         self.put(encode_masks_picture(prediction, self.target.task), only_ours=True)
 
 

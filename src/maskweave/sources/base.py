@@ -86,12 +86,17 @@ class Closing:
         self.close()
 
 
-def check_budget(width: int, height: int, *, max_pixels: int, label: str) -> None:
-    """Raise `ImageTooLarge` when a picture of ``width`` x ``height`` pixels, not yet decoded, is over the budget."""
+def check_budget(
+    width: int, height: int, *, max_pixels: int, label: str, hint: str = "scale it down"
+) -> None:
+    """Raise `ImageTooLarge` when a picture of ``width`` x ``height`` pixels, not yet decoded, is over the budget.
+
+    ``hint``: what else than a larger budget would help.
+    """
     if width * height > max_pixels:
         raise ImageTooLarge(
             f"{label}: {width} x {height} pixels are {width * height / 1e6:.1f} Mpx, over the budget of "
-            f"{max_pixels / 1e6:g} Mpx; scale it down or raise the budget "
+            f"{max_pixels / 1e6:g} Mpx; {hint}, or raise the budget "
             "(--max-pixels, in Python max_pixels=)"
         )
 

@@ -25,6 +25,7 @@ from maskweave.sources.kinds import (
 )
 from maskweave.sources.live import LiveSource
 from maskweave.sources.names import distinct_names, natural_key, safe_stem, stem_within
+from maskweave.sources.reading import Reading
 from maskweave.types.frame import Frame, SourceInfo
 
 AnyKind: TypeAlias = Literal["image", "video", "live"]
@@ -132,6 +133,7 @@ class _Settings:
     as_video: bool
     rate: Fraction
     reconnect: float
+    reading: Reading
     ignore: Callable[[Path], bool] | None
 
 
@@ -144,6 +146,7 @@ def find_sources(
     rate: Fraction | float = FRAME_RATE,
     reconnect: float = RECONNECT,
     ignore: Callable[[Path], bool] | None = None,
+    reading: Reading | None = None,
 ) -> list[LazySource]:
     """List what the user named, in that order, without opening it.
 
@@ -156,7 +159,7 @@ def find_sources(
     ``as_video`` reads a folder of pictures as one video of ``rate`` frames per second. A live source that drops out
     is waited for ``reconnect`` seconds (0: it ends). ``ignore`` is asked for
     each file found in a folder or by a pattern, and True passes it over (results of an earlier run); it is
-    never asked for a file that is named itself.
+    never asked for a file that is named itself. ``reading`` says how rasters and DICOM are read.
 
     Output names are file stems; inside a folder input, its sub-folders come first ("sub/beach"). Equal ones
     are told apart as `distinct_names` says. Raises `InvalidValue` when ``inputs`` is empty or ``rate`` is not
@@ -164,7 +167,9 @@ def find_sources(
     """
     if not inputs:
         raise InvalidValue("inputs: need at least one file, folder, pattern, camera or address, got none")
-    settings = _Settings(recursive, max_pixels, as_video, exact_rate(rate), reconnect, ignore)
+    settings = _Settings(
+        recursive, max_pixels, as_video, exact_rate(rate), reconnect, reading or Reading(), ignore
+    )
     found = _without_repeats(one for text in inputs for one in _find(str(text), settings))
     names = distinct_names([one.stem for one in found], [one.suffix for one in found])
     return [
@@ -173,19 +178,21 @@ def find_sources(
     ]
 
 
-def open_file(path: Path, name: str | None = None, *, max_pixels: int = MAX_PIXELS) -> Source:
+def open_file(
+    path: Path, name: str | None = None, *, max_pixels: int = MAX_PIXELS, reading: Reading | None = None
+) -> Source:
     """Open a picture or a video, told apart by content, then by suffix, then by trying both.
 
     A pipe is taken for a picture. Pictures are decoded when they are iterated.
 
-    Raises `SourceNotFound`, `UnreadableImage`, `UnreadableVideo` or `ImageTooLarge`.
+    Raises `SourceNotFound`, `UnreadableImage`, `UnreadableVideo`, `ImageTooLarge` or `MissingDependency`.
     """
-    from maskweave.sources.images import ImageSource
+    from maskweave.sources.pictures import open_picture
     from maskweave.sources.video import VideoSource
 
     kind = _kind(path)
     if kind == "image":
-        return ImageSource(path, name, max_pixels=max_pixels)
+        return open_picture(path, name, max_pixels=max_pixels, reading=reading)
     try:
         return VideoSource(path, name, max_pixels=max_pixels)
     except UnreadableVideo as error:
@@ -230,7 +237,7 @@ def _find_or_raise(text: str, settings: _Settings) -> Iterator[_Found]:
 
 def _file(path: Path, folder: Path | None, settings: _Settings) -> _Found:
     def open_as(name: str) -> Source:
-        return open_file(path, name, max_pixels=settings.max_pixels)
+        return open_file(path, name, max_pixels=settings.max_pixels, reading=settings.reading)
 
     return _Found(stem_within(path, folder), str(path), open_as, _kind(path), path.suffix.lower(), path)
 

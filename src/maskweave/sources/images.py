@@ -195,10 +195,17 @@ def _decode(data: Path | bytes, max_pixels: int, label: str) -> Image:
         except UnidentifiedImageError as error:
             raise UnreadableImage(f"{label}: {_not_a_picture(head)}") from error
     with picture:
-        check_budget(*picture.size, max_pixels=max_pixels, label=label)
+        check_budget(*picture.size, max_pixels=max_pixels, label=label, hint=_hint(picture))
         if picture.format == "PNG":
             _check_png(data)
         return _loaded(picture, max_pixels, label)
+
+
+def _hint(picture: Pillow.Image) -> str:
+    """What helps against a file with too many pixels: only TIFF can be read piece by piece."""
+    if picture.format == "TIFF":
+        return "read it in tiles (--tile 1024, in Python load(tile=1024))"
+    return "scale it down, save it as a tiled TIFF and use --tile 1024"
 
 
 def _loaded(picture: Pillow.Image, max_pixels: int, label: str) -> Image:

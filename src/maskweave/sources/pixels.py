@@ -59,6 +59,30 @@ def rgb_from_array(array: Array) -> Image:
     return np.array(array, order="C")
 
 
+def rgb_from_values(values: Array, span: tuple[float, float] | None) -> NDArray[np.uint8]:
+    """(H, W) uint8 of one band of any numbers.
+
+    ``span``: what becomes 0 and what 255, linear between and clipped beyond; None follows this module's rules for
+    8, 16 and 32 bits and floats. NaN is 0.
+
+    >>> rgb_from_values(np.array([[0, 100, 150, 200, 900]], np.uint16), (100, 200)).tolist()
+    [[0, 0, 128, 255, 255]]
+    """
+    eight: NDArray[np.uint8]
+    if span is not None:
+        low, high = span
+        scaled = (values.astype(np.float32) - np.float32(low)) * np.float32(255 / max(high - low, 1e-12))
+        eight = (np.clip(np.nan_to_num(scaled), 0, 255) + 0.5).astype(np.uint8)
+    elif values.dtype == np.uint8:
+        eight = values
+    elif values.dtype.kind == "f":
+        eight = (np.clip(np.nan_to_num(values, posinf=1, neginf=0), 0, 1) * 255 + 0.5).astype(np.uint8)
+    else:
+        sixteen = np.clip(values, 0, 65535) if values.dtype.itemsize > 2 else np.maximum(values, 0)
+        eight = (sixteen >> 8).astype(np.uint8)
+    return eight
+
+
 def upright(image: Image, orientation: int) -> Image:
     """Undo EXIF ``orientation`` 1..8 (CIPA DC-008, tag 0x0112); any other number means upright."""
     if orientation >= 5 and orientation <= 8:  # rows and columns are swapped

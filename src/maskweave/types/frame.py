@@ -7,7 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from maskweave.types.arrays import Image, Size, check_image
+from maskweave.errors import InvalidValue
+from maskweave.types.arrays import Image, Mask, Size, check_image
+from maskweave.types.georeference import GeoReference
+from maskweave.types.windows import Windows
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,9 @@ class Frame:
     - ``source``: the source's name.
     - ``name``: the file stem of this very frame when it has one (a folder of frames), else "".
     - ``file_name``: the name of this very frame's own file, suffix and all, when it has one, else "".
+    - ``windows``: the picture itself where it is read piece by piece; ``image`` is then a smaller view of it.
+    - ``valid``: (H, W) bool, false where ``image`` has no data, or None where all of it is data.
+    - ``geo``: where the picture lies on a map, or None.
     """
 
     image: Image
@@ -53,12 +59,19 @@ class Frame:
     source: str = ""
     name: str = ""
     file_name: str = ""
+    windows: Windows | None = None
+    valid: Mask | None = None
+    geo: GeoReference | None = None
 
     def __post_init__(self) -> None:
         """Check the image."""
         check_image(self.image)
+        if self.valid is not None and self.valid.shape != self.image.shape[:2]:
+            raise InvalidValue(f"valid: need {self.image.shape[:2]}, got {self.valid.shape}")
 
     @property
     def size(self) -> Size:
-        """(height, width) of the image."""
+        """(height, width) of the picture."""
+        if self.windows is not None:
+            return self.windows.size
         return self.image.shape[0], self.image.shape[1]

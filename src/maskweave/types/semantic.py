@@ -11,6 +11,7 @@ from maskweave.types.arrays import FloatArray, IntArray, Mask, Size
 
 IGNORE = 255
 """The class id of pixels that belong to no class and count nowhere (the PASCAL VOC convention)."""
+_STRIP = 1 << 22  # pixels that are checked at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +38,7 @@ class SemanticMap:
             )
         if not 0 < len(self.class_names) <= IGNORE:
             raise InvalidValue(f"class_names: need 1 to {IGNORE} names, got {len(self.class_names)}")
-        outside = (class_map != IGNORE) & ((class_map < 0) | (class_map >= len(self.class_names)))
-        if outside.any():
-            raise InvalidValue(
-                f"class_map: need 0..{len(self.class_names) - 1} or {IGNORE} (ignore), "
-                f"got {int(class_map[outside].flat[0])}"
-            )
+        _check_classes(class_map, len(self.class_names))
         class_map = class_map.astype(np.uint8)
         class_map.flags.writeable = False
         object.__setattr__(self, "class_map", class_map)
@@ -80,3 +76,16 @@ class SemanticMap:
 
     def __repr__(self) -> str:
         return f"SemanticMap({', '.join(self.present()) or 'nothing'} in {self.size[0]}x{self.size[1]})"
+
+
+def _check_classes(class_map: IntArray, classes: int) -> None:
+    """Raise `InvalidValue` for a value that is neither a class nor `IGNORE`; a strip at a time, to save memory."""
+    height, width = class_map.shape
+    step = max(1, _STRIP // width)
+    for top in range(0, height, step):
+        rows = class_map[top : top + step]
+        outside = (rows != IGNORE) & ((rows < 0) | (rows >= classes))
+        if outside.any():
+            raise InvalidValue(
+                f"class_map: need 0..{classes - 1} or {IGNORE} (ignore), got {int(rows[outside].flat[0])}"
+            )

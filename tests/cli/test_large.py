@@ -1,0 +1,84 @@
+"""Large pictures and rasters by the command, with a model small enough to know the answer."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from maskweave.sources import raster
+from tests.cli.test_segment import run
+from tests.models.tiny import save_tiny_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return save_tiny_model(tmp_path_factory.mktemp("model") / "tiny.onnx", size=128)
+
+
+@pytest.fixture
+def wide(tmp_path):
+    """A bright bar, 40 to 560 of 600, over all seams."""
+    image = np.zeros((150, 600, 3), np.uint8)
+    image[50:100, 40:560] = 255
+    path = tmp_path / "wide.tif"
+    Image.fromarray(image).save(path)
+    return path
+
+
+def test_an_object_over_every_seam_is_one(wide, model, tmp_path, monkeypatch, capfd):
+    pytest.importorskip("rasterio", reason="needs the extra [geo]")
+    monkeypatch.setattr(raster, "VIEW", 300)
+    words = ("segment", wide, "-m", model, "-o", tmp_path / "out", "--tile", 150, "--max-pixels", "0.001")
+    code, _, err = run(monkeypatch, capfd, *words)
+    assert code == 0, err
+    (found,) = json.loads((tmp_path / "out" / "wide.json").read_text())["annotations"]
+    assert found["area"] == pytest.approx(50 * 520, rel=0.06)
+    assert found["segmentation"]["size"] == [150, 600]
+    with Image.open(tmp_path / "out" / "wide.masks.png") as masks:
+        assert masks.size == (600, 150)
+        assert np.unique(np.asarray(masks)).tolist() == [0, 1]
+    with Image.open(tmp_path / "out" / "wide.overlay.jpg") as overlay:
+        assert overlay.size == (300, 75)
+
+
+def test_a_large_picture_is_refused_with_a_hint_and_others_stay_refused(
+    wide, model, tmp_path, monkeypatch, capfd
+):
+    small = ("-m", model, "-o", tmp_path / "out", "--max-pixels", "0.001")
+    code, _, err = run(monkeypatch, capfd, "segment", wide, *small)
+    assert code == 1
+    assert "--tile 1024" in err
+    photo = tmp_path / "photo.png"
+    Image.open(wide).save(photo)
+    code, _, err = run(monkeypatch, capfd, "segment", photo, *small, "--tile", 150)
+    assert code == 1
+    assert "save it as a tiled TIFF" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--tile", "20"), "tile: need 64"),
+        (("--tile", "200", "--overlap", "0.9"), "overlap: need"),
+        (("--bands", "1,2"), "bands: need"),
+        (("--stretch", "a"), "stretch: need"),
+    ],
+)
+def test_wrong_numbers_are_told_before_anything_is_read(words, message, model, monkeypatch, capfd):
+    code, _, err = run(monkeypatch, capfd, "segment", "none.tif", "-m", model, *words)
+    assert code == 2
+    assert message in err
+
+
+def test_python_takes_tiles_bands_and_stretch(wide, model):
+    import maskweave as mw
+
+    pytest.importorskip("rasterio", reason="needs the extra [geo]")
+    with mw.load(model, tile=150) as tiled, mw.load(model) as whole:
+        assert len(tiled(wide).instances) == len(whole(wide).instances) == 1
+        assert len(tiled(np.asarray(Image.open(wide))).instances) == 1
+        (streamed,) = tiled.stream(wide)
+        assert len(streamed.instances) == 1
+        stretched = whole(wide, reading=mw.Reading(bands=(1,), stretch=(0, 100)))
+        assert stretched.instances.masks == whole(wide).instances.masks

@@ -22,6 +22,7 @@ from maskweave.ops.tiles import check_tiling
 from maskweave.outputs.base import Target
 from maskweave.outputs.coco import coco_document, coco_results
 from maskweave.outputs.files import atomic_file
+from maskweave.outputs.geojson import geojson_text
 from maskweave.outputs.overlay import OverlayStyle, draw_overlay
 from maskweave.outputs.pictures import encode_masks_picture, encode_picture
 from maskweave.outputs.videos import ForegroundVideo, OverlayVideo
@@ -254,7 +255,8 @@ class Result:
         return coco_results(self.instances, image_id=number)
 
     def save(self, path: str | Path, *, style: OverlayStyle | None = None) -> Path:
-        """Write the overlay picture, or, for a name that ends in ``.json``, a COCO file.
+        """Write the overlay picture, or, for a name that ends in ``.json``, a COCO file, in ``.geojson``, GeoJSON in
+        longitude and latitude (in pixels where the picture lies on no map).
 
         ``.masks.png``, ``.semantic.png`` and ``.foreground.png`` write the masks themselves: object ids, class ids,
         1 bit. The file appears only when it is whole. Raises `OutputError`, or `InvalidValue` for another kind of
@@ -269,6 +271,8 @@ class Result:
     def _encode(self, path: Path, style: OverlayStyle | None) -> bytes:
         if path.suffix.lower() == ".json":
             return coco_document(self.frame, self.instances, model=self.model).encode()
+        if path.suffix.lower() == ".geojson":
+            return "".join(geojson_text(self.instances, self.frame.geo, model=self.model)).encode()
         task = _MASK_TASKS.get(Path(path.stem).suffix) if path.suffix.lower() == ".png" else None
         if task is not None:
             return encode_masks_picture(as_task(self.prediction, task), task)

@@ -56,6 +56,26 @@ def test_a_large_picture_is_refused_with_a_hint_and_others_stay_refused(
     assert "save it as a tiled TIFF" in err
 
 
+def test_a_georeferenced_picture_gives_geojson_in_either_system(model, tmp_path, monkeypatch, capfd):
+    pytest.importorskip("rasterio", reason="needs the extra [geo]")
+    from tests.sources.rasters import UTM, write_tiff
+
+    bands = np.full((4, 100, 150), 200, np.uint16)
+    bands[1:, 40:80, 40:80] = 3000
+    write_tiff(tmp_path / "field.tif", bands, **UTM)
+    words = ("segment", tmp_path / "field.tif", "-m", model, "--bands", "4,3,2", "--save", "geojson")
+    code, _, err = run(monkeypatch, capfd, *words, "-o", tmp_path / "a")
+    assert code == 0, err
+    assert "stretched" in err
+    (feature,) = json.loads((tmp_path / "a" / "field.geojson").read_text())["features"]
+    longitude, latitude = np.array(feature["geometry"]["coordinates"][0]).mean(axis=0)
+    assert (longitude, latitude) == pytest.approx((15.0, 45.15), abs=0.02)
+    assert feature["properties"]["area_m2"] == pytest.approx(160_000, rel=0.1)
+    code, _, err = run(monkeypatch, capfd, *words, "-o", tmp_path / "b", "--geojson-crs", "source")
+    (feature,) = json.loads((tmp_path / "b" / "field.geojson").read_text())["features"]
+    assert feature["geometry"]["coordinates"][0][0] == pytest.approx([500_400, 4_999_600], abs=60)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -80,5 +100,7 @@ def test_python_takes_tiles_bands_and_stretch(wide, model):
         assert len(tiled(np.asarray(Image.open(wide))).instances) == 1
         (streamed,) = tiled.stream(wide)
         assert len(streamed.instances) == 1
+        document = json.loads(streamed.save(wide.with_name("a.geojson")).read_text())
+        assert [feature["properties"]["class"] for feature in document["features"]] == ["cat"]
         stretched = whole(wide, reading=mw.Reading(bands=(1,), stretch=(0, 100)))
         assert stretched.instances.masks == whole(wide).instances.masks

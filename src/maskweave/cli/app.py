@@ -55,6 +55,13 @@ class TrackerName(StrEnum):
     botsort = "botsort"
 
 
+class GeoJsonCrs(StrEnum):
+    """Which coordinates GeoJSON has."""
+
+    wgs84 = "wgs84"
+    source = "source"
+
+
 ModelOption = Annotated[
     str,
     typer.Option(
@@ -102,7 +109,8 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     save: Annotated[
         str | None,
         typer.Option(
-            help="Comma-separated: overlay, side-by-side, masks, foreground, davis, coco, tracks, mots, csv, cutout. "
+            help="Comma-separated: overlay, side-by-side, masks, foreground, davis, coco, tracks, mots, csv, cutout, "
+            "geojson. "
             "By default what suits task and input."
         ),
     ] = None,
@@ -125,6 +133,9 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     window: Annotated[
         str | None, typer.Option(help="Centre and width of a DICOM image's values: 40,400.")
     ] = None,
+    geojson_crs: Annotated[
+        GeoJsonCrs, typer.Option("--geojson-crs", help="Coordinates of GeoJSON: WGS 84, or the raster's own.")
+    ] = GeoJsonCrs.wgs84,
     recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Look into sub-folders too.")] = False,
     as_video: Annotated[bool, typer.Option("--as-video", help="A folder of frames is one video.")] = False,
     track: Annotated[bool, typer.Option(help="In videos, give each object a number that lasts.")] = True,
@@ -203,6 +214,7 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         bands=bands,
         stretch=stretch,
         window=window,
+        geojson_crs=geojson_crs.value,
         opacity=opacity,
         colour_by=colour_by.value,
         trail=trail,

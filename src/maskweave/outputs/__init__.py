@@ -12,6 +12,7 @@ from maskweave.outputs.base import Target, Writer
 from maskweave.outputs.coco import CocoFile
 from maskweave.outputs.cutouts import CutoutPicture, CutoutVideo
 from maskweave.outputs.davis import DavisFolder
+from maskweave.outputs.geojson import GeoJsonFile
 from maskweave.outputs.mots import MotsFile
 from maskweave.outputs.pictures import MaskFolder, MaskPicture, OverlayPicture
 from maskweave.outputs.table import TableFile
@@ -50,6 +51,7 @@ FORMATS: MappingProxyType[tuple[str, str, str], type[Writer]] = MappingProxyType
         ("mots", "video", "instances"): MotsFile,
         ("csv", "image", "instances"): TableFile,
         ("csv", "video", "instances"): TableFile,
+        ("geojson", "image", "instances"): GeoJsonFile,
     }
 )
 """The writer for each format name, kind of source and task; what is not here cannot be asked for."""

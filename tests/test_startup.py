@@ -35,6 +35,7 @@ _COMMANDS = {
     "maskweave.cli.evaluate_report",
     "maskweave.cli.evaluate_semantic",
     "maskweave.cli.propagate",
+    "maskweave.cli.serve",
     "maskweave.cli.train",
 }
 _HELP = "import sys; sys.argv[1:] = ['--help']; from maskweave.cli import main\ntry: main()\nexcept SystemExit: pass"

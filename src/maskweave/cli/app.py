@@ -12,6 +12,7 @@ import typer
 from maskweave.cli.convert import convert_command
 from maskweave.cli.evaluate import evaluate_app
 from maskweave.cli.propagate import propagate_command
+from maskweave.cli.serve import serve_command
 from maskweave.cli.train import train_command
 from maskweave.version import __version__
 
@@ -305,6 +306,7 @@ def verify_models() -> None:
 app.command("convert")(convert_command)
 app.command("propagate")(propagate_command)
 app.command("train")(train_command)
+app.command("serve")(serve_command)
 
 
 @app.command()

@@ -1,0 +1,1 @@
+"""Segmentation over HTTP: `maskweave serve`. Nothing here segments: processes ask the layers below."""

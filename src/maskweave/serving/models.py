@@ -1,0 +1,48 @@
+"""Which models a request may name: those of the catalogue that are on this machine, and never a path."""
+
+from __future__ import annotations
+
+from maskweave.catalogue.cache import locate
+from maskweave.catalogue.entries import ENTRIES, Entry
+from maskweave.errors import ModelError
+from maskweave.serving.problems import Problem
+from maskweave.serving.workers import Message
+
+
+def check_model(name: str | None) -> str | None:
+    """The catalogue's name for what a request calls a model; raises a `Problem` for any other, and for paths."""
+    if name is None:
+        return None
+    entry = next((each for each in ENTRIES if name == each.name or name in each.aliases), None)
+    if entry is None:
+        raise Problem(422, "UnknownModel", "model: need a name out of /v1/models")
+    return entry.name
+
+
+def listed(default: str, classes: tuple[str, ...]) -> list[Message]:
+    """Every model of the catalogue; the one that answers by default is first, and may be a file of the server's."""
+    rows = [_row(entry, len(classes) if entry.name == default else None) for entry in ENTRIES]
+    if not any(row["name"] == default for row in rows):
+        own = {"name": default, "task": "instances", "licence": "", "classes": len(classes)}
+        rows.insert(0, {**own, "here": True, "promptable": False})
+    return sorted(rows, key=lambda row: row["name"] != default)
+
+
+def _row(entry: Entry, classes: int | None) -> Message:
+    count = len(entry.class_names) if entry.class_names is not None else classes
+    return {
+        "name": entry.name,
+        "task": entry.task,
+        "licence": entry.licence,
+        "classes": count,
+        "here": _is_here(entry),
+        "promptable": False,
+    }
+
+
+def _is_here(entry: Entry) -> bool:
+    try:
+        locate(entry)
+    except ModelError:
+        return False
+    return True

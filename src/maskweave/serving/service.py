@@ -1,0 +1,100 @@
+"""What a running server consists of: its processes, its folder, its jobs, its numbers."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from maskweave.serving.jobs import Jobs
+from maskweave.serving.metrics import Metrics
+from maskweave.serving.problems import queue_full, stopping
+from maskweave.serving.sessions import Sessions
+from maskweave.serving.settings import Settings
+from maskweave.serving.workers import Message, Pool
+
+
+@dataclass
+class Service:
+    """The parts that requests share.
+
+    ``folder`` holds everything that is written and is removed at the end. ``pictures`` and ``videos`` are the
+    processes; a video never makes a picture wait. ``model`` and ``classes`` are those of the default model.
+    """
+
+    settings: Settings
+    folder: Path
+    pictures: Pool
+    videos: Pool
+    jobs: Jobs
+    sessions: Sessions
+    metrics: Metrics
+    model: str = ""
+    classes: tuple[str, ...] = ()
+    is_stopping: bool = False
+    _uploads: int = 0
+
+    @contextmanager
+    def upload(self) -> Iterator[None]:
+        """A place for a body on its way; raises a `Problem` when too many are, or the server stops."""
+        if self.is_stopping:
+            raise stopping()
+        if self._uploads >= self.settings.uploads:
+            raise queue_full(1)
+        self._uploads += 1
+        try:
+            yield
+        finally:
+            self._uploads -= 1
+
+    def new_folder(self) -> Path:
+        """An empty folder for one request, under a name of ours."""
+        folder = self.folder / secrets.token_hex(16)
+        folder.mkdir()
+        return folder
+
+    def stop(self) -> None:
+        """Take no more work and cancel all videos; called from the signal's handler in the loop's own thread."""
+        self.is_stopping = True
+        self.jobs.stop()
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder and what is in it; one that is gone already is fine."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Service]:
+    """Start the processes, and at the end stop them and remove all files; raises what `Pool.start` raises."""
+    limits = asdict(settings)
+    options: Message = {
+        name: limits[name] for name in ("model", "memory", "max_pixels", "max_frames", "max_seconds")
+    }
+    options["threads"] = settings.threads
+    async with AsyncExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="maskweave-"))
+        stack.callback(remove, folder)
+        new_pool = partial(Pool, options)
+        pictures = new_pool(size=settings.workers, waiting=settings.waiting, seconds=settings.picture_seconds)
+        stack.push_async_callback(pictures.stop)
+        videos = new_pool(size=1, waiting=settings.waiting_videos, seconds=settings.video_seconds)
+        stack.push_async_callback(videos.stop)
+        jobs = Jobs(videos, keep_seconds=settings.keep_seconds)
+        stack.push_async_callback(jobs.close)
+        service = Service(settings, folder, pictures, videos, jobs, Sessions(), Metrics())
+        introductions = await pictures.start()
+        service.model = introductions[0]["model"]
+        service.classes = tuple(introductions[0]["classes"])
+        yield service
+
+
+async def soon(folder: Path) -> None:
+    """Remove a folder without holding up the loop."""
+    await asyncio.to_thread(remove, folder)

@@ -1,0 +1,163 @@
+"""Bodies of requests on their way into a file of ours: counted as they come, told by content, never by name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect, Request
+
+from maskweave.serving.problems import Problem
+from maskweave.sources.kinds import kind_by_content
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+Kind = Literal["image", "video"]
+
+_HEAD = 200
+_MOST_PARTS = 8
+_PIECE_SECONDS = 20.0
+"""Seconds in which at least something of a body must come."""
+
+
+@dataclass
+class Upload:
+    """What a request brought: its ``file`` (None where it has none) and the JSON text beside it."""
+
+    file: Path | None = None
+    request: bytes = b""
+
+    def of_kind(self, kind: Kind) -> Path:
+        """The file; raises a `Problem` when there is none, or when its content is not of the ``kind``."""
+        if self.file is None:
+            raise Problem(422, "InvalidValue", f"body: need a file in the field {kind!r}, got none")
+        with self.file.open("rb") as file:
+            head = file.read(_HEAD)
+        if kind_by_content(head) != kind:
+            raise Problem(
+                415,
+                "UnsupportedMediaType",
+                f"body: need {'an' if kind == 'image' else 'a'} {kind} of a known format, its first bytes are "
+                f"{head[:8].hex(' ') or 'none'}",
+            )
+        return self.file
+
+
+async def receive(request: Request, folder: Path, kind: Kind, *, seconds: float) -> Upload:
+    """Receive a body: multipart with a field called as the ``kind``, or the bytes of the file itself.
+
+    Raises `Problem` for a malformed form and for one that takes longer than ``seconds``.
+    """
+    form, options = parse_options_header(request.headers.get("content-type", ""))
+    path = folder / "upload"
+    upload = Upload()
+    with ExitStack() as stack:
+        file = stack.enter_context(path.open("wb"))
+        try:
+            async with asyncio.timeout(seconds):
+                if form == b"multipart/form-data":
+                    await _receive_form(request, options.get(b"boundary", b""), upload, file, kind)
+                else:
+                    await _receive_raw(request, upload, file)
+        except TimeoutError:
+            raise Problem(
+                408, "RequestTimeout", f"the body did not come within {seconds:g} seconds"
+            ) from None
+        except ClientDisconnect:
+            raise Problem(400, "BadRequest", "the connection broke off") from None
+    return upload
+
+
+async def _receive_raw(request: Request, upload: Upload, file: BinaryIO) -> None:
+    async for piece in _pieces(request):
+        if piece:
+            upload.file = Path(file.name)
+            file.write(piece)
+
+
+async def _receive_form(
+    request: Request, boundary: bytes, upload: Upload, file: BinaryIO, kind: Kind
+) -> None:
+    form = _Form(upload, file, kind.encode())
+    try:
+        parser = MultipartParser(boundary, form.callbacks())
+        async for piece in _pieces(request):
+            parser.write(piece)
+        parser.finalize()
+    except FormParserError:
+        raise Problem(422, "InvalidValue", "body: need a form (multipart), got a malformed one") from None
+    if not form.is_whole:
+        raise Problem(422, "InvalidValue", "body: need a whole form (multipart), got one that is cut short")
+    upload.request = bytes(form.request)
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    stream = request.stream()
+    while True:
+        async with asyncio.timeout(_PIECE_SECONDS):
+            piece = await anext(stream, None)
+        if piece is None:
+            return
+        yield piece
+
+
+class _Form:
+    """The parts of a form: the one named ``field`` goes into the file, "request" into memory, others nowhere."""
+
+    def __init__(self, upload: Upload, file: BinaryIO, field: bytes) -> None:
+        self.request = bytearray()
+        self.is_whole = False
+        self._upload, self._file, self._field = upload, file, field
+        self._parts = 0
+        self._header = [bytearray(), bytearray()]
+        self._name = b""
+
+    def callbacks(self) -> MultipartCallbacks:
+        """What the parser calls."""
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": self._add_to_header(0),
+            "on_header_value": self._add_to_header(1),
+            "on_header_end": self._end_header,
+            "on_part_data": self._add,
+            "on_end": self._end,
+        }
+
+    def _begin(self) -> None:
+        self._parts += 1
+        self._name = b""
+        if self._parts > _MOST_PARTS:
+            raise Problem(422, "InvalidValue", f"body: need at most {_MOST_PARTS} fields, got more")
+
+    def _add_to_header(self, which: int) -> Callable[[bytes, int, int], None]:
+        def add(data: bytes, start: int, end: int) -> None:
+            self._header[which] += data[start:end]
+
+        return add
+
+    def _end_header(self) -> None:
+        name, value = (bytes(part) for part in self._header)
+        self._header = [bytearray(), bytearray()]
+        if name.lower() != b"content-disposition":
+            return
+        self._name = parse_options_header(value)[1].get(b"name", b"")
+        if self._name == self._field:
+            if self._upload.file is not None:
+                raise Problem(422, "InvalidValue", f"body: need one file, got two in {self._name.decode()!r}")
+            self._upload.file = Path(self._file.name)
+
+    def _add(self, data: bytes, start: int, end: int) -> None:
+        if self._name == self._field:
+            self._file.write(data[start:end])
+        elif self._name == b"request":
+            self.request += data[start:end]
+
+    def _end(self) -> None:
+        self.is_whole = True

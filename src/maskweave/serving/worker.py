@@ -1,0 +1,85 @@
+"""The other end of `workers.Worker`: a process that reads pieces of work from its standard input.
+
+The first line holds its limits and the model; each further line is a piece of work. It answers on the pipe that was
+its standard output, and whatever libraries print goes to standard error. It ends when its input does, so that none
+outlives the server.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, BinaryIO, TypeAlias
+
+from maskweave.errors import MaskWeaveError
+
+Message: TypeAlias = dict[str, Any]
+Say: TypeAlias = Callable[[Message], None]
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    lines: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, lines), daemon=True).start()
+
+    def say(message: Message) -> None:
+        answers.write(json.dumps(message).encode() + b"\n")
+
+    desk = None
+    while True:
+        work = json.loads(lines.get())
+        try:
+            if desk is None:
+                limit_memory(work["memory"])
+                from maskweave.serving.desk import Desk
+
+                desk = Desk(work)
+                say({"result": desk.introduction()})
+            else:
+                say({"result": desk.do(work, say)})
+        except BaseException as error:
+            say({"error": _told(error)})
+            if not isinstance(error, Exception):
+                raise
+
+
+def limit_memory(most: int) -> None:
+    """Let this process ask for at most so many bytes, and leave no core file; does nothing where there are no limits.
+
+    RLIMIT_DATA counts what is written to and is private, unlike RLIMIT_AS, in which engines reserve gigabytes that
+    they never touch. Linux enforces it for all memory since 4.7, see getrlimit(2); macOS for little of it.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard == resource.RLIM_INFINITY or hard > most:
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _listen(file: BinaryIO, lines: SimpleQueue[bytes]) -> None:
+    for line in file:
+        lines.put(line)
+    os._exit(0)  # the server is gone; what was being done is for nobody
+
+
+def _told(error: BaseException) -> Message:
+    """An error as the other end understands it; what only a programmer understands goes to standard error."""
+    if isinstance(error, MaskWeaveError):
+        return {"kind": type(error).__name__, "detail": str(error)}
+    if isinstance(error, MemoryError):
+        return {"kind": "TooMuchMemory", "detail": "needs more memory than is allowed; send a smaller file"}
+    sys.excepthook(type(error), error, error.__traceback__)
+    return {"kind": "InternalError", "detail": "an unexpected error; the server's log has the details"}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+"""Processes that decode and segment, so that a file that ends one costs a single request.
+
+A `Worker` is one process at a time: it is given a piece of work as a line of JSON and answers with lines of JSON, so
+that one which a file has taken over can say no more than that. Pixels travel in files. A `Pool` has a few of them and
+a queue of bounded length. A process that dies, passes its deadline or is given up is replaced by a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from maskweave.serving.problems import Problem, queue_full, stopping
+
+Message: TypeAlias = dict[str, Any]
+
+_LONGEST_LINE = 1 << 20
+_START_SECONDS = 120.0
+"""Loading a model takes a second; a machine under load may take much longer."""
+
+
+class WorkerLost(Problem):
+    """A process ended, or spoke nonsense, in the middle of its work."""
+
+    def __init__(self, code: int | None) -> None:
+        how = f"signal {-code}" if code is not None and code < 0 else f"code {code}"
+        super().__init__(
+            500,
+            "WorkerLost",
+            f"the process at work on this request ended ({how}): a damaged file, or too much memory; "
+            "no other request is touched",
+        )
+
+
+class Worker:
+    """One process at a time that does one piece of work at a time; started when it is needed."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = options
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process, or None where there is none."""
+        return self._process.pid if self._process is not None else None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process that has not ended."""
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self) -> Message:
+        """Start a process, wait until its model is loaded, and return what it says of it.
+
+        Raises the library's error, as a `Problem`, when the model cannot be loaded.
+        """
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "maskweave.serving.worker"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=_LONGEST_LINE,
+            start_new_session=True,  # Ctrl-C is for the server, which then ends its processes in order
+        )
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                return await self._converse(dict(self._options), None)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def do(self, work: Message, heard: Callable[[Message], None] | None = None) -> Message:
+        """Do a piece of work and return the result; ``heard`` is told what is said on the way.
+
+        Raises `WorkerLost`, or the library's error as a `Problem`. Must not be called twice at a time.
+        """
+        if not self.is_running:
+            await self.start()
+        return await self._converse(work, heard)
+
+    async def stop(self) -> None:
+        """End the process, whatever it is doing, and wait until it is gone."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
+
+    async def _converse(self, work: Message, heard: Callable[[Message], None] | None) -> Message:
+        process = self._process
+        if process is None or process.stdin is None or process.stdout is None:
+            raise WorkerLost(None)
+        with contextlib.suppress(ConnectionError):  # its end is noticed while reading
+            process.stdin.write(json.dumps(work).encode() + b"\n")
+            await process.stdin.drain()
+        while True:
+            message = await self._message(process, process.stdout)
+            if "error" in message:
+                raise Problem.of(str(message["error"].get("kind")), str(message["error"].get("detail")))
+            if "result" in message:
+                result: Message = message["result"]
+                return result
+            if heard is not None:
+                heard(message)
+
+    async def _message(self, process: asyncio.subprocess.Process, lines: asyncio.StreamReader) -> Message:
+        try:
+            message = json.loads(await lines.readline())
+        except ValueError:  # the end, half a line, one too long, or no JSON
+            message = None
+        if isinstance(message, dict):
+            return message
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        raise WorkerLost(await process.wait())
+
+
+class Pool:
+    """``size`` workers, and a queue in which ``waiting`` pieces of work may stand; more are refused."""
+
+    def __init__(self, options: Mapping[str, Any], *, size: int, waiting: int, seconds: float) -> None:
+        self.workers = [Worker(options) for _ in range(size)]
+        self.lost = 0
+        self._most = size + waiting
+        self._taken = 0
+        self._seconds = seconds
+        self._idle: asyncio.LifoQueue[Worker] = asyncio.LifoQueue()  # the one whose memory is warm
+        for worker in self.workers:
+            self._idle.put_nowait(worker)
+        self._renewals: set[asyncio.Task[None]] = set()
+        self._stopped = False
+
+    @property
+    def taken(self) -> int:
+        """Pieces of work that wait or are being done."""
+        return self._taken
+
+    @property
+    def waits(self) -> int:
+        """Pieces of work that no worker has begun."""
+        return max(0, self._taken - len(self.workers))
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a process is there that can take work."""
+        return not self._stopped and any(worker.is_running for worker in self.workers)
+
+    async def start(self) -> list[Message]:
+        """Start all processes; raises what `Worker.start` raises."""
+        return await asyncio.gather(*(worker.start() for worker in self.workers))
+
+    def check_place(self) -> None:
+        """Raise the `Problem` with which work is refused now: the queue is full, or the server stops."""
+        if self._stopped:
+            raise stopping()
+        if self._taken >= self._most:
+            raise queue_full(1 + self.waits // len(self.workers))
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """A place in the queue, which a caller of `do` must have; raises what `check_place` raises."""
+        self.check_place()
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+
+    async def do(
+        self,
+        work: Message,
+        *,
+        begun: Callable[[], None] | None = None,
+        heard: Callable[[Message], None] | None = None,
+    ) -> Message:
+        """Wait for a worker and return its result; ``begun`` is called when it begins.
+
+        Raises `Problem`: the work failed, its process ended, or it took too long. When the caller is cancelled the
+        process is ended.
+        """
+        worker = await self._idle.get()
+        try:
+            if begun is not None:
+                begun()
+            return await self._done(worker, work, heard)
+        finally:
+            self._give_back(worker)
+
+    async def _done(self, worker: Worker, work: Message, heard: Callable[[Message], None] | None) -> Message:
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await worker.do(work, heard)
+        except TimeoutError:
+            await worker.stop()
+            raise Problem.of(
+                "DeadlinePassed", f"not done after {self._seconds:g} seconds; send a smaller file"
+            ) from None
+        except (WorkerLost, asyncio.CancelledError):
+            await asyncio.shield(worker.stop())
+            raise
+
+    def _give_back(self, worker: Worker) -> None:
+        """Put a worker back among the idle ones, with a new process where it has lost its own."""
+        if worker.is_running or self._stopped:
+            self._idle.put_nowait(worker)
+            return
+        self.lost += 1
+        renewal = asyncio.create_task(self._renew(worker))
+        self._renewals.add(renewal)
+        renewal.add_done_callback(self._renewals.discard)
+
+    async def _renew(self, worker: Worker) -> None:
+        try:
+            await worker.start()
+        except (Problem, OSError, TimeoutError):
+            pass  # whoever needs it next tries again, and is told
+        finally:
+            self._idle.put_nowait(worker)
+
+    async def stop(self) -> None:
+        """Refuse further work and end all processes."""
+        self._stopped = True
+        for renewal in list(self._renewals):
+            renewal.cancel()
+        await asyncio.gather(*self._renewals, return_exceptions=True)
+        await asyncio.gather(*(worker.stop() for worker in self.workers))

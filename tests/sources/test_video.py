@@ -180,15 +180,31 @@ def test_a_pipe_is_no_video_file(tmp_path):
         VideoSource(tmp_path / "pipe.mp4")
 
 
-def test_playlists_are_not_followed(tmp_path):
-    write_clip(tmp_path / "a.ts")
-    playlist = tmp_path / "list.mp4"
-    playlist.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\na.ts\n#EXT-X-ENDLIST\n")
-    with pytest.raises(UnreadableVideo):
-        VideoSource(playlist)
-    playlist.write_text("ffconcat version 1.0\nfile a.ts\n")
-    with pytest.raises(UnreadableVideo, match="list of other files"):
-        VideoSource(playlist)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\na.ts\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile a.ts\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+    ],
+    ids=["hls", "concat", "sdp"],
+)
+@pytest.mark.parametrize("name", ["list.mp4", "list.m3u8", "list.ffconcat"])
+def test_lists_of_other_files_are_not_followed_whatever_they_are_called(tmp_path, text, name):
+    other = write_clip(tmp_path / "a.ts")
+    os.utime(other, (0, other.stat().st_mtime))
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UnreadableVideo, match=r"list of other files|no video"):
+        VideoSource(tmp_path / name)
+    assert other.stat().st_atime == 0  # it was not even opened
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mpg", ".flv", ".3gp"])
+def test_every_common_container_is_let_in(tmp_path, suffix):
+    codec = {".webm": "libvpx", ".avi": "mpeg4", ".mpg": "mpeg2video"}.get(suffix, "libx264")
+    clip = write_clip(tmp_path / f"a{suffix}", Clip(codec=codec, options={}))
+    frames, _ = read(clip)
+    assert len(frames) == 12
 
 
 def test_budget_before_decoding(tmp_path):

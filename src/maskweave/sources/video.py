@@ -23,8 +23,44 @@ from maskweave.sources.decoding import (
 from maskweave.sources.kinds import is_regular, kind_by_content
 from maskweave.types.frame import Frame, SourceInfo
 
-_ELSEWHERE = ("hls", "concat", "dash", "sdp", "imf", "image2", "tty")
-"""FFmpeg's formats that are no video themselves: they name other files, or draw text."""
+_CONTAINERS = (
+    *(
+        "mov",
+        "mp4",
+        "matroska",
+        "webm",
+        "avi",
+        "mpegts",
+        "mpeg",
+        "mpegvideo",
+        "m4v",
+        "flv",
+        "live_flv",
+        "asf",
+        "ogg",
+    ),
+    *(
+        "mxf",
+        "gxf",
+        "nut",
+        "rm",
+        "wtv",
+        "dv",
+        "ivf",
+        "obu",
+        "av1",
+        "h263",
+        "h264",
+        "hevc",
+        "vvc",
+        "vc1",
+        "mjpeg",
+    ),
+    *("yuv4mpegpipe", "gif", "webp_pipe", "webp_anim"),
+    *("mp3", "aac", "flac", "wav"),  # so that a file of sound is told as such
+)
+"""FFmpeg's formats that hold their pictures themselves. Others name further files (playlists, lists), draw text, or
+read devices: none of them is let near a file, whatever it is called, before its first byte is interpreted."""
 
 
 class VideoSource(Closing):
@@ -157,21 +193,18 @@ def _opened(path: Path) -> Any:
         raise UnreadableVideo(f"{path}: need a video, got an empty file (0 bytes); copy or load it again")
     if kind_by_content(head) == "image" and not head.startswith((b"GIF8", b"RIFF")):
         raise UnreadableVideo(f"{path}: need a video, got a picture")
+    options = {"protocol_whitelist": "file", "format_whitelist": ",".join(_CONTAINERS)}
     try:
-        container = av.open(
-            f"file:{path.absolute()}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
-        )
+        return av.open(f"file:{path.absolute()}", options=options, metadata_errors="replace")
+    except av.ArgumentError as error:  # what FFmpeg says of a format that is not on the list
+        raise UnreadableVideo(
+            f"{path}: need a video, got a list of other files, text or an unknown format; pass the video itself"
+        ) from error
     except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
         raise UnreadableVideo(
             f"{path}: need a video, got a file without a readable header: no video, or cut short or damaged "
             f"({_reason(error)})"
         ) from error
-    if container.format.name in _ELSEWHERE:
-        container.close()
-        raise UnreadableVideo(
-            f"{path}: need a video, got a list of other files or text; pass the video itself"
-        )
-    return container
 
 
 def _info(container: Any, stream: Any, name: str, path: Path) -> SourceInfo:

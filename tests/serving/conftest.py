@@ -3,6 +3,7 @@
 import asyncio
 import io
 import threading
+import time
 from contextlib import contextmanager
 
 import httpx
@@ -105,3 +106,12 @@ def blob():
 @pytest.fixture(scope="session")
 def picture(blob):
     return encoded(blob)
+
+
+def wait_until(condition, seconds=30):
+    """Wait for what other threads do; a condition, not a time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.01)
+    return True

@@ -45,7 +45,7 @@ SECURITY_HEADERS = {
 
 _OPEN = ("/", "/healthz", "/readyz", "/openapi.json", "/docs")
 """Paths that need no token, besides ``/static/…``: the page must be there to ask for it."""
-_DRAIN_SECONDS = 2.0
+_DRAIN_SECONDS = 1.0
 
 
 class Guard:

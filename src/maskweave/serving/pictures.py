@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request
@@ -15,6 +16,7 @@ from maskweave.serving.media import accepted
 from maskweave.serving.models import check_model
 from maskweave.serving.problems import Problem
 from maskweave.serving.schemas import (
+    AddressRequest,
     ExportRequest,
     RefineRequest,
     RefineResult,
@@ -28,6 +30,7 @@ from maskweave.serving.workers import Message
 
 _T = TypeVar("_T", bound=BaseModel)
 
+_LONGEST_ADDRESS = 10_000
 OFFERS = ("application/json", "image/png", "image/jpeg")
 _BINARY = {"type": "string", "format": "binary"}
 _UPLOAD_PROBLEMS = (400, 408, 413, 415, 422, 429, 500, 504)
@@ -152,7 +155,7 @@ def first_error(errors: Sequence[Any]) -> str:
     return f"{where}: {first['msg']}" if where else str(first["msg"])
 
 
-async def _answered(service: Service, request: Request, work: Any) -> Response:
+async def _answered(service: Service, request: Request, work: Callable[[Upload], Message]) -> Response:
     """Receive the picture, have ``work(upload)`` done with it, and answer with the file that comes of it."""
     pool = service.pictures
     pool.check_place()  # before the body: there may be much of it
@@ -160,13 +163,13 @@ async def _answered(service: Service, request: Request, work: Any) -> Response:
         folder = service.new_folder()
         stack.callback(remove, folder)
         with service.upload():
-            upload = await receive(request, folder, "image", seconds=service.settings.upload_seconds)
+            upload = await _received(service, request, folder)
         file = upload.of_kind("image")
         service.metrics.uploaded.inc(file.stat().st_size)
         answer = folder / "answer"
         files = {"file": str(file), "answer": str(answer), "folder": str(folder)}
         with pool.place():
-            result = await pool.do({**work(upload), **files})
+            result = await pool.do({**work(upload), **files}, is_given_up=request.is_disconnected)
         if "seconds" in result:
             service.metrics.inference.observe(result["seconds"])
             service.metrics.objects.inc(result["objects"])
@@ -174,6 +177,20 @@ async def _answered(service: Service, request: Request, work: Any) -> Response:
     if "name" in result:  # a name that our writers made of the word "image"
         return FolderFile(folder, folder / result["name"], result["media_type"], filename=result["name"])
     return FolderFile(folder, answer, result["media_type"])
+
+
+async def _received(service: Service, request: Request, folder: Path) -> Upload:
+    """The body's picture, or the one behind the address that a JSON body names."""
+    upload = await receive(request, folder, "image", seconds=service.settings.upload_seconds)
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+        return upload
+    if not service.settings.allow_urls:
+        raise Problem(403, "Forbidden", "url: addresses are not loaded; see --allow-urls of the server")
+    if upload.file is None or upload.file.stat().st_size > _LONGEST_ADDRESS:
+        raise Problem(422, "InvalidValue", 'body: need {"url": "https://…"}')
+    wanted = parsed(AddressRequest, upload.file.read_bytes())
+    await service.fetcher.fetch(wanted.url, upload.file)
+    return upload
 
 
 def _segment_body() -> dict[str, Any]:
@@ -185,19 +202,30 @@ def _segment_body() -> dict[str, Any]:
     content = {
         "multipart/form-data": {"schema": form},
         "image/*": {"schema": _BINARY},
+        "application/json": {"schema": AddressRequest.model_json_schema()},
     }
     return {"requestBody": {"required": True, "content": content}}
 
 
 def _form_body(schema: type[BaseModel]) -> dict[str, Any]:
-    text = schema.model_json_schema(ref_template="#/components/schemas/{model}")
-    text.pop("$defs", None)
+    text = schema.model_json_schema()
     form = {
         "type": "object",
         "required": ["image", "request"],
-        "properties": {"image": _BINARY, "request": text},
+        "properties": {"image": _BINARY, "request": _inlined(text, text.get("$defs", {}))},
     }
     content = {
         "multipart/form-data": {"schema": form, "encoding": {"request": {"contentType": "application/json"}}}
     }
     return {"requestBody": {"required": True, "content": content}}
+
+
+def _inlined(part: Any, definitions: dict[str, Any]) -> Any:
+    """A JSON schema with its definitions where they are referred to: those of a form's part have no other place."""
+    if isinstance(part, list):
+        return [_inlined(each, definitions) for each in part]
+    if not isinstance(part, dict):
+        return part
+    if "$ref" in part:
+        return _inlined(definitions[part["$ref"].rpartition("/")[2]], definitions)
+    return {name: _inlined(value, definitions) for name, value in part.items() if name != "$defs"}

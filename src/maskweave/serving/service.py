@@ -8,10 +8,11 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
+from maskweave.serving.addresses import Fetcher
 from maskweave.serving.jobs import Jobs
 from maskweave.serving.metrics import Metrics
 from maskweave.serving.problems import queue_full, stopping
@@ -24,7 +25,7 @@ from maskweave.serving.workers import Message, Pool
 class Service:
     """The parts that requests share.
 
-    ``folder`` holds everything that is written and is removed at the end. ``pictures`` and ``videos`` are the
+    ``folder`` holds what requests bring and get, and is removed at the end. ``pictures`` and ``videos`` are the
     processes; a video never makes a picture wait. ``model`` and ``classes`` are those of the default model.
     """
 
@@ -38,7 +39,12 @@ class Service:
     model: str = ""
     classes: tuple[str, ...] = ()
     is_stopping: bool = False
+    fetcher: Fetcher = field(init=False)
     _uploads: int = 0
+
+    def __post_init__(self) -> None:
+        """Make what follows from the settings."""
+        self.fetcher = Fetcher(self.settings.max_upload)
 
     @contextmanager
     def upload(self) -> Iterator[None]:
@@ -79,9 +85,12 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
     }
     options["threads"] = settings.threads
     async with AsyncExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="maskweave-"))
-        stack.callback(remove, folder)
-        new_pool = partial(Pool, options)
+        root = Path(tempfile.mkdtemp(prefix="maskweave-"))
+        stack.callback(remove, root)
+        folder, scratch = root / "requests", root / "scratch"
+        folder.mkdir()
+        scratch.mkdir()
+        new_pool = partial(Pool, options, scratch=scratch)
         pictures = new_pool(size=settings.workers, waiting=settings.waiting, seconds=settings.picture_seconds)
         stack.push_async_callback(pictures.stop)
         videos = new_pool(size=1, waiting=settings.waiting_videos, seconds=settings.video_seconds)

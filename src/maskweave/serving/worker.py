@@ -73,10 +73,10 @@ def _listen(file: BinaryIO, lines: SimpleQueue[bytes]) -> None:
 
 def _told(error: BaseException) -> Message:
     """An error as the other end understands it; what only a programmer understands goes to standard error."""
+    if isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError):
+        return {"kind": "TooMuchMemory", "detail": "needs more memory than is allowed; send a smaller file"}
     if isinstance(error, MaskWeaveError):
         return {"kind": type(error).__name__, "detail": str(error)}
-    if isinstance(error, MemoryError):
-        return {"kind": "TooMuchMemory", "detail": "needs more memory than is allowed; send a smaller file"}
     sys.excepthook(type(error), error, error.__traceback__)
     return {"kind": "InternalError", "detail": "an unexpected error; the server's log has the details"}
 

@@ -10,8 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from maskweave.serving.problems import Problem, queue_full, stopping
@@ -37,10 +40,14 @@ class WorkerLost(Problem):
 
 
 class Worker:
-    """One process at a time that does one piece of work at a time; started when it is needed."""
+    """One process at a time that does one piece of work at a time; started when it is needed.
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    ``options``: its limits and its model. ``scratch``: where libraries may leave temporary files.
+    """
+
+    def __init__(self, options: Mapping[str, Any], scratch: Path) -> None:
         self._options = options
+        self._environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))}
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -63,6 +70,7 @@ class Worker:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LONGEST_LINE,
+            env=self._environment,
             start_new_session=True,  # Ctrl-C is for the server, which then ends its processes in order
         )
         try:
@@ -86,8 +94,7 @@ class Worker:
         process, self._process = self._process, None
         if process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        _kill(process)
         await process.wait()
         if process.stdin is not None:
             process.stdin.close()
@@ -116,16 +123,27 @@ class Worker:
             message = None
         if isinstance(message, dict):
             return message
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        _kill(process)
         raise WorkerLost(await process.wait())
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill a process that has not ended.
+
+    Its own `kill` would first ask whether it has, and so take from asyncio how it ended.
+    """
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 class Pool:
     """``size`` workers, and a queue in which ``waiting`` pieces of work may stand; more are refused."""
 
-    def __init__(self, options: Mapping[str, Any], *, size: int, waiting: int, seconds: float) -> None:
-        self.workers = [Worker(options) for _ in range(size)]
+    def __init__(
+        self, options: Mapping[str, Any], *, scratch: Path, size: int, waiting: int, seconds: float
+    ) -> None:
+        self.workers = [Worker(options, scratch) for _ in range(size)]
         self.lost = 0
         self._most = size + waiting
         self._taken = 0
@@ -178,14 +196,19 @@ class Pool:
         *,
         begun: Callable[[], None] | None = None,
         heard: Callable[[Message], None] | None = None,
+        is_given_up: Callable[[], Awaitable[bool]] | None = None,
     ) -> Message:
         """Wait for a worker and return its result; ``begun`` is called when it begins.
+
+        ``is_given_up`` is asked before: whether nobody waits any longer.
 
         Raises `Problem`: the work failed, its process ended, or it took too long. When the caller is cancelled the
         process is ended.
         """
         worker = await self._idle.get()
         try:
+            if is_given_up is not None and await is_given_up():
+                raise Problem(400, "BadRequest", "the connection broke off")
             if begun is not None:
                 begun()
             return await self._done(worker, work, heard)

@@ -1,0 +1,284 @@
+"""A Python client of `maskweave serve`, whose results are the library's own types.
+
+::
+
+    with Client("http://127.0.0.1:8000") as client:
+        instances = client.segment("street.jpg", score=0.5)
+        job = client.video("film.mp4", save=("overlay", "tracks"))
+        for state in job:                       # as the server tells it
+            print(state.status, state.frames)
+        job.download("results")
+        for instances in job.instances():       # one for each frame
+            ...
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from maskweave.errors import InvalidValue, MaskWeaveError, MissingDependency
+from maskweave.ops.rle import decode_masks
+from maskweave.types.instances import Instances
+from maskweave.types.masks import Masks
+from maskweave.types.prediction import Task
+
+try:
+    import httpx
+except ImportError as error:
+    raise MissingDependency("client: httpx is not installed. Use `pip install maskweave[serve]`.") from error
+
+Encoded: TypeAlias = str | Path | bytes
+"""A file, or the bytes of one."""
+
+_TRACKS = ".tracks.json"
+_OVER = ("done", "failed", "cancelled")
+
+
+class ServerError(MaskWeaveError):
+    """The server did not do what was asked: its sentence, and the HTTP ``status``.
+
+    ``retry_after``: seconds after which it may be asked again, or None where that would not help.
+    """
+
+    def __init__(self, status: int, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class JobState:
+    """How far a video is; ``results`` are the names of its files."""
+
+    status: str
+    frames: int
+    frames_total: int | None
+    seconds: float
+    error: str | None
+    warnings: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.status in _OVER
+
+
+class Client:
+    """A connection to a server at ``url``; ``token`` where it has one, ``timeout`` in seconds of silence.
+
+    Close it, or use it as a context manager. Methods raise `ServerError`, and `InvalidValue` for an address that is
+    none of http or https.
+    """
+
+    def __init__(
+        self, url: str = "http://127.0.0.1:8000", *, token: str | None = None, timeout: float = 120.0
+    ) -> None:
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise InvalidValue(f"url: need an address like http://127.0.0.1:8000, got {url!r}")
+        headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout)
+
+    def segment(
+        self,
+        image: Encoded,
+        *,
+        score: float | None = None,
+        classes: Sequence[str] = (),
+        task: Task | None = None,
+        model: str | None = None,
+    ) -> Instances:
+        """The objects in a picture; of a map ("semantic", "foreground") one for each class, with score 1.
+
+        Arguments as for `maskweave.Segmenter`; ``model`` is a name out of `models`.
+        """
+        query = _query(score=score, classes=",".join(classes) or None, task=task, model=model)
+        return _instances(self._post("/v1/segment", "image", image, query).json())
+
+    def video(
+        self,
+        video: Encoded,
+        *,
+        save: Sequence[str] = ("overlay", "tracks"),
+        score: float | None = None,
+        classes: Sequence[str] = (),
+        task: Task | None = None,
+        every: int = 1,
+    ) -> RemoteJob:
+        """Begin to segment a video; iterate over the job to watch it. Arguments as for `maskweave segment`."""
+        query = _query(
+            save=",".join(save), score=score, classes=",".join(classes) or None, task=task, every=every
+        )
+        return RemoteJob(self, self._post("/v1/videos", "video", video, query).json()["id"])
+
+    def job(self, job_id: str) -> RemoteJob:
+        """A job that was begun before."""
+        return RemoteJob(self, job_id)
+
+    def models(self) -> list[dict[str, Any]]:
+        """The models that the server knows; "here" tells whether it has them."""
+        found: list[dict[str, Any]] = self.get("/v1/models").json()
+        return found
+
+    def get(self, path: str) -> httpx.Response:
+        """Ask for a path of the server; raises `ServerError` where the answer is an error."""
+        return _checked(self._http.get(path))
+
+    def stream(self, path: str, accept: str = "*/*") -> Any:
+        """A context manager whose answer is read piece by piece."""
+        return self._http.stream("GET", path, headers={"accept": accept})
+
+    def delete(self, path: str) -> None:
+        """Delete what is at a path of the server."""
+        _checked(self._http.delete(path))
+
+    def _post(self, path: str, field_name: str, data: Encoded, query: dict[str, str]) -> httpx.Response:
+        if isinstance(data, bytes):
+            return _checked(self._http.post(path, params=query, files={field_name: data}))
+        with Path(data).open("rb") as file:
+            return _checked(self._http.post(path, params=query, files={field_name: file}))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@dataclass
+class RemoteJob:
+    """A video on the server. Iterating yields its `JobState` at each change, until it is over."""
+
+    client: Client
+    id: str
+    state: JobState | None = field(default=None, init=False)
+
+    def __iter__(self) -> Iterator[JobState]:
+        with self.client.stream(f"/v1/jobs/{self.id}/events", "text/event-stream") as answer:
+            if answer.status_code != httpx.codes.OK:
+                answer.read()
+                _checked(answer)
+            for line in answer.iter_lines():
+                if line.startswith("data:"):
+                    self.state = _state(json.loads(line[len("data:") :]))
+                    yield self.state
+
+    def refresh(self) -> JobState:
+        """How far it is now."""
+        self.state = _state(self.client.get(f"/v1/jobs/{self.id}").json())
+        return self.state
+
+    def wait(self) -> JobState:
+        """Wait until it is over; raises `ServerError` when it failed or was cancelled."""
+        state = self.state or self.refresh()
+        if not state.is_over:
+            for state in self:  # noqa: B007 - the last one counts
+                pass
+        if state.status != "done":
+            raise ServerError(500, f"job: {state.error or state.status}")
+        return state
+
+    def download(self, folder: str | Path) -> list[Path]:
+        """Wait, and write all results into a folder; returns the files."""
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        files = []
+        for name in self.wait().results:
+            path = target / PurePath(name).name  # what a server says is no path of ours
+            with self.client.stream(self._result(name)) as answer, path.open("wb") as file:
+                if answer.status_code != httpx.codes.OK:
+                    answer.read()
+                    _checked(answer)
+                file.writelines(answer.iter_bytes())
+            files.append(path)
+        return files
+
+    def instances(self) -> Iterator[Instances]:
+        """Wait, and yield the objects of each frame with their ``track_ids``; needs ``save`` with "tracks"."""
+        names = [name for name in self.wait().results if name.endswith(_TRACKS)]
+        if not names:
+            raise InvalidValue("instances: need a job with tracks among its results; pass save=('tracks',)")
+        yield from _frames(self.client.get(self._result(names[0])).json())
+
+    def cancel(self) -> None:
+        """Cancel it, or remove its results."""
+        self.client.delete(f"/v1/jobs/{self.id}")
+
+    def _result(self, name: str) -> str:
+        return f"/v1/jobs/{self.id}/results/{name}"
+
+
+def _query(**choices: object) -> dict[str, str]:
+    return {name: str(value) for name, value in choices.items() if value is not None}
+
+
+def _checked(answer: httpx.Response) -> httpx.Response:
+    if answer.is_success:
+        return answer
+    try:
+        detail = str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        detail = f"the server answered {answer.status_code} {answer.reason_phrase}"
+    wait = answer.headers.get("retry-after", "")
+    raise ServerError(answer.status_code, detail, float(wait) if wait.isdigit() else None)
+
+
+def _state(told: dict[str, Any]) -> JobState:
+    return JobState(
+        status=told["status"],
+        frames=told["frames"],
+        frames_total=told["frames_total"],
+        seconds=told["seconds"],
+        error=told["error"],
+        warnings=tuple(told["warnings"]),
+        results=tuple(each["name"] for each in told["results"]),
+    )
+
+
+def _instances(told: dict[str, Any]) -> Instances:
+    """The objects of an answer of /v1/segment."""
+    height, width = told["size"]
+    objects, names = told["objects"], tuple(told["class_names"])
+    return Instances(
+        decode_masks([each["rle"] for each in objects], (height, width)),
+        np.array([each["box"] for each in objects], dtype=np.float64).reshape(-1, 4),
+        np.array([1.0 if each["score"] is None else each["score"] for each in objects]),
+        np.array([names.index(each["class"]) for each in objects], dtype=np.int64),
+        names,
+    )
+
+
+def _frames(tracks: dict[str, Any]) -> Iterator[Instances]:
+    """The objects of each frame of a file in the layout of YouTube-VIS."""
+    (video,) = tracks["videos"]
+    size = (video["height"], video["width"])
+    names = tuple(each["name"] for each in tracks["categories"])
+    ids = [each["id"] for each in tracks["categories"]]
+    for index in range(video["length"]):
+        seen = [each for each in tracks["annotations"] if each["segmentations"][index] is not None]
+        masks = (
+            decode_masks([each["segmentations"][index] for each in seen], size) if seen else Masks.empty(size)
+        )
+        corners = np.array([each["bboxes"][index] for each in seen], dtype=np.float64).reshape(-1, 4)
+        yield Instances(
+            masks,
+            np.concatenate([corners[:, :2], corners[:, :2] + corners[:, 2:]], axis=1),
+            np.array([each["scores"][index] for each in seen]),
+            np.array([ids.index(each["category_id"]) for each in seen], dtype=np.int64),
+            names,
+            track_ids=np.array([each["track_id"] for each in seen], dtype=np.int64),
+        )

@@ -1,0 +1,80 @@
+"""The OpenAPI document is complete, and the server does what it says, whatever is sent."""
+
+import json
+
+import httpx
+import hypothesis
+import pytest
+import schemathesis
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+@pytest.fixture(scope="session")
+def document(server):
+    return httpx.get(f"{server.url}/openapi.json").json()
+
+
+def test_every_endpoint_tells_what_it_does_takes_and_answers(document):
+    expected = {
+        *(("post", f"/v1/{name}") for name in ("segment", "refine", "export", "videos", "session")),
+        *(("get", f"/v1/{name}") for name in ("formats", "models")),
+        *(("get", f"/v1/jobs/{{job_id}}{rest}") for rest in ("", "/events", "/results/{name}")),
+        ("delete", "/v1/jobs/{job_id}"),
+        *(("get", f"/{name}") for name in ("healthz", "readyz", "metrics")),
+    }
+    found = {(method, path) for path, methods in document["paths"].items() for method in methods}
+    assert found == expected
+    for methods in document["paths"].values():
+        for told in methods.values():
+            assert told["summary"]
+            assert {"401", "421"} <= set(told["responses"])
+            assert all(answer["description"] for answer in told["responses"].values())
+
+
+def test_bodies_and_queries_have_examples(document):
+    for path in ("segment", "refine", "export"):
+        content = document["paths"][f"/v1/{path}"]["post"]["requestBody"]["content"]
+        assert "multipart/form-data" in content
+    text = json.dumps(document)
+    for example in (
+        "https://example.org/cat.jpg",
+        "cat,dog",
+        '"background": "blur"',
+        "urn:maskweave:unreadable-image",
+    ):
+        assert example in text
+
+
+def test_all_references_lead_somewhere(document):
+    names = set(document["components"]["schemas"])
+    wanted = {part.split('"')[0] for part in json.dumps(document).split("#/components/schemas/")[1:]}
+    assert wanted <= names
+
+
+@pytest.fixture(scope="session")
+def schema(server, document):
+    loaded = schemathesis.openapi.from_dict(document)
+    loaded.config.update(base_url=server.url)
+    return loaded
+
+
+def test_whatever_is_sent_the_answers_are_as_documented(schema):
+    settings = hypothesis.settings(
+        max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
+    )
+    for operation in schema.get_all_operations():
+        case_of = operation.ok().as_strategy()
+
+        @settings
+        @hypothesis.given(case=case_of)
+        def check(case):
+            case.call_and_validate(checks=CHECKS, timeout=60)
+
+        check()

@@ -1,0 +1,229 @@
+"""Videos over HTTP: a job that can be watched, fetched from, and cancelled; and the client that does so."""
+
+import csv
+import io
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+
+import maskweave
+from maskweave.errors import InvalidValue
+from maskweave.serving.client import Client, ServerError
+from tests.clips import Clip, write_clip
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory, blob):
+    """Eight frames in which the disc moves."""
+    images = [np.roll(blob, 3 * step, axis=1) for step in range(8)]
+    clip = Clip(ticks=range(8), size=(96, 128), images=images)
+    return write_clip(tmp_path_factory.mktemp("film") / "film.mp4", clip)
+
+
+@pytest.fixture
+def remote(server):
+    with Client(server.url) as remote:
+        yield remote
+
+
+def events_of(client, path):
+    with client.stream("GET", path) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = list(answer.iter_lines())
+    names = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
+    told = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+    return names, told
+
+
+def test_a_video_is_segmented_watched_and_fetched(client, film):
+    query = {"save": "overlay,tracks,csv,masks", "score": 0.02}
+    begun = client.post("/v1/videos", params=query, content=film.read_bytes())
+    assert begun.status_code == 202
+    assert begun.headers["location"] == begun.json()["links"]["self"]
+    names, told = events_of(client, begun.json()["links"]["events"])
+    assert names[-1] == "done"
+    assert set(names[:-1]) <= {"progress"}
+    last = told[-1]
+    assert last == client.get(begun.json()["links"]["self"]).json()
+    assert (last["status"], last["frames"], last["frames_total"], last["error"]) == ("done", 8, 8, None)
+    results = {each["name"]: each for each in last["results"]}
+    kinds = {name: each["media_type"] for name, each in results.items()}
+    assert kinds == {
+        "video.overlay.mp4": "video/mp4",
+        "video.tracks.json": "application/json",
+        "video.csv": "text/csv; charset=utf-8",
+        "video.masks.zip": "application/zip",
+    }
+    for each in results.values():
+        assert len(client.get(each["href"]).content) == each["bytes"]
+    table = client.get(results["video.csv"]["href"])
+    assert table.headers["content-disposition"].startswith("attachment")
+    assert {row["frame"] for row in csv.DictReader(io.StringIO(table.text))} <= {str(n) for n in range(8)}
+
+
+def test_a_player_can_seek_in_a_result(client, film):
+    begun = client.post("/v1/videos", params={"save": "overlay"}, files={"video": film.read_bytes()}).json()
+    _, told = events_of(client, begun["links"]["events"])
+    href = told[-1]["results"][0]["href"]
+    whole = client.get(href)
+    part = client.get(href, headers={"range": "bytes=100-199"})
+    assert whole.headers["content-disposition"].startswith("inline")
+    assert part.status_code == 206
+    assert part.content == whole.content[100:200]
+
+
+def test_a_removed_job_is_gone_with_its_files(server, client, film):
+    begun = client.post("/v1/videos", params={"save": "csv"}, content=film.read_bytes()).json()
+    events_of(client, begun["links"]["events"])
+    folder = server.call(server.service.jobs.find, begun["id"]).folder
+    assert folder.is_dir()
+    assert client.delete(begun["links"]["cancel"]).status_code == 204
+    assert not folder.exists()
+    for path in (
+        begun["links"]["self"],
+        begun["links"]["events"],
+        begun["links"]["self"] + "/results/video.csv",
+    ):
+        assert client.get(path).status_code == 404
+
+
+def test_only_results_can_be_fetched(client, film):
+    begun = client.post("/v1/videos", params={"save": "csv"}, content=film.read_bytes()).json()
+    events_of(client, begun["links"]["events"])
+    assert client.get(f"{begun['links']['self']}/results/video.csv").status_code == 200
+    for name in ("upload", "..%2Fupload", "%2Fetc%2Fpasswd", "video.mp4", "%2e%2e%2f%2e%2e%2fetc%2fpasswd"):
+        assert client.get(f"{begun['links']['self']}/results/{name}").status_code == 404
+
+
+def test_lines_count_and_wrong_ones_are_told_before_the_video_is_read(client, film):
+    query = {
+        "save": "tracks",
+        "line": "64,0,64,96=gate",
+        "zone": ["0,0,64,0,64,96", "64,0,128,0,128,96=right"],
+    }
+    begun = client.post("/v1/videos", params=query, content=film.read_bytes()).json()
+    _, told = events_of(client, begun["links"]["events"])
+    counts = client.get(told[-1]["results"][0]["href"]).json()["counts"]
+    assert [each["name"] for each in counts["lines"]] == ["gate"]
+    assert [each["name"] for each in counts["zones"]] == ["zone 1", "right"]
+    assert client.post("/v1/videos", params={"line": "1,2"}, content=b"x").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("query", "word"),
+    [
+        ({"save": "holograms"}, "holograms"),
+        ({"every": 0}, "every"),
+        ({"task": "semantic", "save": "tracks"}, "tracks"),
+    ],
+)
+def test_wrong_calls_are_told_at_once(client, film, query, word):
+    answer = client.post("/v1/videos", params=query, content=film.read_bytes())
+    assert answer.status_code == 422
+    assert word in answer.json()["detail"]
+
+
+def test_a_damaged_video_is_one_failed_job_that_tells_no_path(server, client, film):
+    begun = client.post("/v1/videos", content=film.read_bytes()[:900]).json()
+    names, told = events_of(client, begun["links"]["events"])
+    assert names[-1] == "failed"
+    assert told[-1]["error"].startswith("video: need a video")
+    assert str(server.service.folder) not in told[-1]["error"]
+    assert "/" not in told[-1]["error"].replace("file://", "")
+
+
+def test_a_video_of_too_many_frames_is_refused(server, client, tmp_path):
+    long = write_clip(tmp_path / "long.mkv", Clip(ticks=[0, 25 * 4000], size=(16, 16)))  # 4000 s by its times
+    begun = client.post("/v1/videos", content=long.read_bytes()).json()
+    _, told = events_of(client, begun["links"]["events"])
+    assert told[-1]["status"] == "failed"
+    assert "3600 seconds" in told[-1]["error"]
+
+
+def test_the_client_gives_the_librarys_types(remote, film, blob, picture, tmp_path):
+    with maskweave.load() as segmenter:
+        expected = segmenter(blob, score=0.02).instances
+    found = remote.segment(picture, score=0.02)
+    assert found.masks == expected.masks
+    assert found.names == expected.names
+    assert np.allclose(found.scores, expected.scores, atol=1e-5)
+    foreground = remote.segment(picture, score=0.02, task="foreground")
+    assert foreground.names == ("foreground",)
+    assert (foreground.masks.union() == expected.masks.union()).all()
+    job = remote.video(film, save=("tracks", "csv"), score=0.02)
+    states = list(job)
+    assert [state.is_over for state in states] == [False] * (len(states) - 1) + [True]
+    assert [path.name for path in job.download(tmp_path)] == ["video.tracks.json", "video.csv"]
+    frames = list(job.instances())
+    assert len(frames) == 8
+    assert all(each.size == (96, 128) and each.track_ids is not None for each in frames)
+    seen = json.loads((tmp_path / "video.tracks.json").read_text())["annotations"]
+    assert sum(len(each) for each in frames) == sum(area is not None for row in seen for area in row["areas"])
+    job.cancel()
+    with pytest.raises(ServerError, match="none of that id"):
+        job.refresh()
+
+
+def test_the_client_tells_what_the_server_says(remote):
+    with pytest.raises(ServerError, match="its first bytes are") as caught:
+        remote.segment(b"no picture")
+    assert (caught.value.status, caught.value.retry_after) == (415, None)
+    with pytest.raises(ServerError, match="none of that id"):
+        list(remote.job("unknown"))
+    with pytest.raises(InvalidValue, match="need an address like"):
+        Client("ftp://example.org")
+    assert remote.models()[0]["name"] == "compact-s"
+
+
+def endless(tmp_path):
+    """A clip that takes long to segment: one still frame, hundreds of times."""
+    return write_clip(tmp_path / "endless.mp4", Clip(ticks=range(250), size=(240, 320)))
+
+
+def test_cancelling_ends_the_process_and_the_next_video_is_unharmed(server, client, film, tmp_path):
+    begun = client.post(
+        "/v1/videos", params={"save": "overlay"}, content=endless(tmp_path).read_bytes()
+    ).json()
+    job = server.call(server.service.jobs.find, begun["id"])
+    with client.stream("GET", begun["links"]["events"]) as answer:
+        lines = answer.iter_lines()
+        for line in lines:
+            if line.startswith("data:") and json.loads(line[5:])["frames"] > 0:
+                break
+        (worker,) = server.service.videos.workers
+        pid = worker.pid
+        assert client.delete(begun["links"]["cancel"]).status_code == 204
+        assert "event: cancelled" in list(lines)
+    assert not is_alive(pid)
+    assert not job.folder.exists()
+    after = client.post("/v1/videos", params={"save": "csv"}, content=film.read_bytes()).json()
+    assert events_of(client, after["links"]["events"])[0][-1] == "done"
+
+
+def test_a_worker_that_is_killed_costs_its_job_only(server, client, film, tmp_path):
+    begun = client.post(
+        "/v1/videos", params={"save": "overlay"}, content=endless(tmp_path).read_bytes()
+    ).json()
+    after = client.post("/v1/videos", params={"save": "csv"}, content=film.read_bytes()).json()
+    with client.stream("GET", begun["links"]["events"]) as answer:
+        told = []
+        for line in answer.iter_lines():
+            if line.startswith("data:"):
+                told.append(json.loads(line[5:]))
+                if told[-1]["frames"] > 0 and told[-2]["frames"] == 0:
+                    (worker,) = server.service.videos.workers
+                    os.kill(worker.pid, signal.SIGKILL)
+    assert told[-1]["status"] == "failed"
+    assert "signal 9" in told[-1]["error"]
+    assert events_of(client, after["links"]["events"])[0][-1] == "done"
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -19,6 +19,10 @@
     ├── EngineError                    an inference engine failed
     │   └── DeviceUnavailable          the asked device does not serve this model
     ├── OutputError                    a result cannot be written
+    ├── IsolationError                 work in a child process was lost
+    │   ├── ChildCrashed               the process ended: a signal or an exit
+    │   ├── DeadlinePassed             it gave no sign of life for too long
+    │   └── OutOfMemory                it needed more memory than it may have
     └── MissingDependency (ImportError)   an optional library is not installed
 
 Messages are one line: what was needed, what came, what to do. Where a file fits no family, the lines below that one
@@ -94,6 +98,22 @@ class DeviceUnavailable(EngineError):
 
 class OutputError(MaskWeaveError):
     """A result cannot be written."""
+
+
+class IsolationError(MaskWeaveError):
+    """Work in a child process was lost."""
+
+
+class ChildCrashed(IsolationError):
+    """The child process ended in the middle of a call: a crash of native code, or somebody ended it."""
+
+
+class DeadlinePassed(IsolationError):
+    """A call in a child process gave no sign of life for too long and was ended."""
+
+
+class OutOfMemory(IsolationError):
+    """A call in a child process needed more memory than it may have."""
 
 
 class MissingDependency(MaskWeaveError, ImportError):

@@ -26,6 +26,7 @@ _IMPORTED = {"maskweave", "maskweave.errors", "maskweave.version"}
 _COMMANDS = {
     "maskweave.cli",
     "maskweave.cli.app",
+    "maskweave.cli.batch",
     "maskweave.cli.console",
     "maskweave.cli.convert",
     "maskweave.cli.evaluate",

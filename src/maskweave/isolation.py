@@ -327,7 +327,7 @@ def _answer(answers: BinaryIO, do: Callable[[], Any], *, kind: str) -> None:
     try:
         content = do()
     except Exception as error:
-        if _is_memory(error):
+        if is_memory(error):
             _write(answers, _MEMORY, _one_line(error))
         else:
             _write(answers, _ERROR, _portable(error))
@@ -350,8 +350,8 @@ def _portable(error: Exception) -> Exception:
     return RuntimeError("".join(traceback.format_exception_only(error)).strip())
 
 
-def _is_memory(error: BaseException | None) -> bool:
-    """Whether an error, or one that it came from, is of memory; Pillow's, OpenCV's and the engines' are wrapped."""
+def is_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that it came from, is want of memory: what libraries raise is wrapped on its way."""
     while error is not None:
         text = str(error).lower()
         if isinstance(error, MemoryError) or any(sign in text for sign in _NO_MEMORY):

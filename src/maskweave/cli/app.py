@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from maskweave.cli.batch import batch_command
 from maskweave.cli.convert import convert_command
 from maskweave.cli.evaluate import evaluate_app
 from maskweave.cli.propagate import propagate_command
@@ -303,6 +304,7 @@ def verify_models() -> None:
     raise typer.Exit(models.verify_all())
 
 
+app.command("batch")(batch_command)
 app.command("convert")(convert_command)
 app.command("propagate")(propagate_command)
 app.command("train")(train_command)

@@ -91,16 +91,22 @@ class CocoStream:
         """Add one image or video frame and its objects."""
         if instances.class_names != self._class_names:
             raise InvalidValue("coco: need the same class names for every frame of a file, got others")
-        self._images += 1
         entry: dict[str, Any] = {
-            "id": self._images,
+            "id": 0,
             "file_name": file_name,
             "height": frame.size[0],
             "width": frame.size[1],
         }
         if video:
             entry |= {"frame_index": frame.index, "time_seconds": round(float(frame.time), 6)}
-        self._document.add(entry, coco_results(instances, image_id=self._images))
+        self.add(entry, coco_results(instances))
+
+    def add(self, entry: dict[str, Any], results: list[dict[str, Any]]) -> None:
+        """Add one image and its `coco_results`; its own ``id`` and their ``image_id`` are given here."""
+        self._images += 1
+        self._document.add(
+            entry | {"id": self._images}, ({**result, "image_id": self._images} for result in results)
+        )
 
     def finish(self) -> None:
         """Write what belongs at the end."""

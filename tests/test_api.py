@@ -214,3 +214,14 @@ def test_results_do_not_change_with_the_callers_array(model, picture):
 def test_errors_can_be_caught_by_name():
     with pytest.raises(mw.errors.UnknownModel):
         mw.load("nosuch")
+
+
+def test_what_is_pointed_at_is_one_object(model, picture):
+    result = model.prompt(picture, points=[(60, 60)])
+    assert result.instances.names == ("object",)
+    assert result.instances.scores.tolist() == [pytest.approx(0.9)]  # the network's own object
+    assert result.instances.masks == model(picture).instances.masks
+    two = model.prompt(picture, boxes=[(38, 38, 82, 82), (30, 30, 90, 90)])
+    np.testing.assert_array_equal(two.instances.masks.dense(), [picture[..., 0] > 0] * 2)
+    with pytest.raises(InvalidValue, match="need points within 150x100"):
+        model.prompt(picture, points=[(200, 3)])

@@ -109,8 +109,8 @@ def test_prompts_that_do_not_fit(folder, network, prompt, message):
     ("options", "message"),
     [
         ({"ids": np.zeros((4, 4), int)}, "at least one object, got an empty one"),
-        ({}, "exactly one kind; got 0"),
-        ({"ids": np.ones((4, 4), int), "points": (Point(1, 1),)}, "exactly one kind; got 2"),
+        ({}, "need exactly one kind .* got 0 kinds"),
+        ({"ids": np.ones((4, 4), int), "points": (Point(1, 1),)}, "need exactly one kind .* got 2 kinds"),
         ({"points": (Point(1, 1, inside=False),)}, "at least one point inside"),
         ({"frame": -1, "points": (Point(1, 1),)}, "need a frame from 0"),
     ],

@@ -26,7 +26,15 @@ from maskweave.outputs.geojson import geojson_text
 from maskweave.outputs.overlay import OverlayStyle, draw_overlay
 from maskweave.outputs.pictures import encode_masks_picture, encode_picture
 from maskweave.outputs.videos import ForegroundVideo, OverlayVideo
-from maskweave.pipeline import Report, Wish, as_task, check_every, segment_frames, write_results
+from maskweave.pipeline import (
+    Report,
+    Wish,
+    as_task,
+    check_every,
+    prompted_frames,
+    segment_frames,
+    write_results,
+)
 from maskweave.propagation import propagate_frames
 from maskweave.sources.base import MAX_PIXELS, Source
 from maskweave.sources.find import find_sources
@@ -38,7 +46,7 @@ from maskweave.types.arrays import Array, Image
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
 from maskweave.types.prediction import Prediction, Task
-from maskweave.types.prompt import Box, Point, Prompt
+from maskweave.types.prompt import Prompt, boxes_of, points_of
 from maskweave.types.semantic import SemanticMap
 from maskweave.video import check_tracker, follow_frames
 
@@ -126,6 +134,28 @@ class Segmenter:
             return ImageSource(image, max_pixels=max_pixels)
         reading = replace(reading, tiles=isinstance(self.model, TiledModel))
         return one_frame(open_picture(image, max_pixels=max_pixels, reading=reading))
+
+    def prompt(
+        self,
+        image: ImageInput,
+        *,
+        boxes: Sequence[Sequence[float]] = (),
+        points: Sequence[Sequence[float]] = (),
+        max_pixels: int = MAX_PIXELS,
+    ) -> Result:
+        """Segment what is pointed at in one image: one object for each box, or one for all points.
+
+        ``boxes``: x1 y1 x2 y2 in pixels. ``points``: x y on the object, or x y 0 beside it. With one box, points say
+        more of the object in it. A promptable model ("efficient-sam-ti") finds it itself; of another model a detected
+        object is taken that fits, and where none does GrabCut cuts one out. Other arguments as for a call.
+
+        Raises `SourceError` when the image cannot be read, and `InvalidValue` for marks that do not fit it, or where
+        nothing stands out.
+        """
+        marks = Prompt(boxes=boxes_of(boxes), points=points_of(points))
+        source = self._opened(_existing(image), max_pixels, Reading())
+        ((frame, prediction),) = prompted_frames(source, self.model, marks)
+        return Result(frame, prediction, self.name)
 
     def stream(  # noqa: PLR0913 - each is a choice of the caller
         self,
@@ -306,8 +336,8 @@ def propagate(
     prompt = Prompt(
         frame,
         None if ids is None else np.asarray(ids).astype(np.int64),
-        tuple(Box(*corners) for corners in boxes),
-        tuple(Point(x, y, not inside or bool(inside[0])) for x, y, *inside in points),
+        boxes_of(boxes),
+        points_of(points),
     )
     (found,) = find_sources([str(source)], as_video=as_video)
     return _propagated(found, prompt)

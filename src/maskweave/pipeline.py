@@ -33,6 +33,7 @@ from maskweave.types.counts import Counts
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
 from maskweave.types.prediction import TASKS, Prediction, Task
+from maskweave.types.prompt import Prompt
 from maskweave.types.semantic import IGNORE, SemanticMap
 
 _T = TypeVar("_T")
@@ -78,6 +79,7 @@ class Wish:
     def check(self, model: Model) -> None:
         """Raise `InvalidValue` when ``model`` cannot fulfil it, before anything is read."""
         model.check_score(self.score)
+        model.check_unprompted()
         unknown = [name for name in self.classes if name not in model.class_names]
         if unknown:
             raise InvalidValue(
@@ -136,6 +138,25 @@ def segment_frames(
     results = belt(_finished(answered, finisher))
     with closing(results):
         yield from results
+
+
+def prompted_frames(
+    frames: Iterable[Frame],
+    model: Model,
+    prompt: Prompt,
+    task: Task = "instances",
+    *,
+    clock: StageClock | None = None,
+) -> Generator[tuple[Frame, Prediction]]:
+    """Yield each picture with what the prompt's boxes or points mean in it.
+
+    Raises `InvalidValue` where they do not fit it, or nothing stands out.
+    """
+    clock = clock or StageClock()
+    for frame in frames:
+        with clock.stage("network"):
+            found = model.prompt(frame.image, prompt, label=frame.source or "image")
+        yield frame, as_task(found, task)
 
 
 def check_every(every: int, model: Model) -> None:
@@ -303,7 +324,10 @@ def keep_classes(prediction: Prediction, classes: Sequence[str]) -> Prediction:
         return prediction[np.isin(prediction.class_ids, wanted)]
     kept = np.isin(prediction.class_map, wanted)
     return SemanticMap(
-        np.where(kept, prediction.class_map, IGNORE), prediction.class_names, prediction.mask_probs
+        np.where(kept, prediction.class_map, IGNORE),
+        prediction.class_names,
+        prediction.mask_probs,
+        prediction.alpha,
     )
 
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from maskweave.errors import InvalidValue
 from maskweave.features import look_and_find, look_at
 from maskweave.models.base import Model
+from maskweave.ops.prompts import OBJECT_NAMES
 from maskweave.sources.ahead import work_ahead
 from maskweave.sources.base import Source
 from maskweave.tracking.cuts import CutDetector
-from maskweave.tracking.prompts import mask_from_box, mask_from_points
 from maskweave.tracking.propagation import MaskPropagator
 from maskweave.tracking.views import View
 from maskweave.types.arrays import FloatArray, Image
@@ -24,7 +24,6 @@ from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks
 from maskweave.types.prompt import Prompt
 
-CLASS_NAMES = ("object",)
 _CHUNK_BYTES = 256_000_000
 """Frames that are held to be gone through backwards."""
 
@@ -106,7 +105,7 @@ class _Follower:
             boxes=masks.boxes,
             scores=np.array([float(probs[k][mine[k]].mean()) for k in seen]),
             class_ids=np.zeros(len(seen), dtype=np.int64),
-            class_names=CLASS_NAMES,
+            class_names=OBJECT_NAMES,
             track_ids=self._ids[seen],
         )
 
@@ -115,8 +114,4 @@ def _prompted(prompt: Prompt, image: Image, network: Model) -> NDArray[np.bool_]
     """(K, H, W) masks of the prompt's objects."""
     if prompt.ids is not None:
         return np.stack([prompt.ids == number for number in prompt.object_ids])
-    found = network.predict(image)
-    instances = found if isinstance(found, Instances) else Instances.empty(image.shape[:2], ())
-    if prompt.boxes:
-        return np.stack([mask_from_box(image, box, instances) for box in prompt.boxes])
-    return mask_from_points(image, prompt.points, instances)[None]
+    return network.prompt(image, prompt).masks.dense()

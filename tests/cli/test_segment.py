@@ -472,3 +472,38 @@ def test_counting_needs_a_video(photo, model, tmp_path, monkeypatch, capfd):
     code, _, err = run(monkeypatch, capfd, *words)
     assert code == 1
     assert "--line and --zone: need a video, got a picture" in err
+
+
+def test_pointing_finds_one_object(photo, model, tmp_path, monkeypatch, capfd):
+    words = ("segment", photo, "-m", model, "--save", "masks,coco", "-o", tmp_path)
+    code, _, err = run(
+        monkeypatch, capfd, *words, "--box", "30,30,90,90", "--point", "60,60", "--point", "5,5,0"
+    )
+    assert (code, "1 object" in err) == (0, True)
+    mask = np.asarray(Image.open(tmp_path / "photo.masks.png"))
+    np.testing.assert_array_equal(mask > 0, np.asarray(Image.open(photo))[..., 0] > 0)
+    document = json.loads((tmp_path / "photo.json").read_text())
+    assert [each["name"] for each in document["categories"]] == ["object"]
+    code, _, err = run(monkeypatch, capfd, *words, "--point", "900,4")
+    assert (code, "photo, frame 0: need points within 150x100, got 900,4" in err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--point", "5"), "--point: need x,y or x,y,0 in pixels, got '5'"),
+        (("--box", "5,5,4,9"), "box: need x1 < x2"),
+        (("--point", "5,5", "--classes", "cat"), "leave --classes and --score out"),
+    ],
+)
+def test_wrong_pointing_is_told_before_anything_is_loaded(photo, words, message, monkeypatch, capfd):
+    code, _, err = run(monkeypatch, capfd, "segment", photo, "-m", "no/such.onnx", *words)
+    assert (code, message in err) == (2, True)
+
+
+def test_pointing_is_for_pictures(model, tmp_path, monkeypatch, capfd):
+    clip = write_clip(tmp_path / "clip.mp4", Clip())
+    code, _, err = run(
+        monkeypatch, capfd, "segment", clip, "-m", model, "--point", "5,5", "-o", tmp_path / "out"
+    )
+    assert (code, "for a video use maskweave propagate" in err) == (1, True)

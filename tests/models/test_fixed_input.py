@@ -1,7 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskweave.models._fixed_input import fit_inside, fixed_canvas
+from maskweave.models._fixed_input import fixed_canvas
+from maskweave.ops.placement import fit_inside
 
 SIDES = st.integers(1, 5000)
 

@@ -10,10 +10,10 @@ from onnx import TensorProto, helper
 
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models import loading
-from maskweave.models._preprocessing import Preprocessing
 from maskweave.models.inspection import inspect_file
 from maskweave.models.loading import FAMILIES, load_model
 from maskweave.models.sidecar import find_sidecar, options_of, read_sidecar, template
+from maskweave.ops.preprocessing import Preprocessing
 from tests.models.graphs import zoo_mask_rcnn
 from tests.models.tiny import save_tiny_model
 
@@ -147,7 +147,10 @@ def test_the_size_of_the_call_wins(tmp_path):
         ("[preprocessing]\nmean = [0, 0]", "preprocessing.mean: need three numbers"),
         ("[preprocessing]\nmean = 0.5", "preprocessing.mean: need three numbers, got 0.5"),
         ("[preprocessing]\nstd = [1, 1, 0]", "preprocessing.std: need three numbers above 0"),
-        ("[preprocessing]\nresize = 'crop'", 'preprocessing.resize: need "squash", "letterbox" or'),
+        (
+            "[preprocessing]\nresize = 'crop'",
+            'preprocessing.resize: need "squash", "stretch", "letterbox" or',
+        ),
         ("[preprocessing]\npad_value = 256", "preprocessing.pad_value: need a whole number from 0 to 255"),
         ("[preprocessing]\npad_value = 1.0", "preprocessing.pad_value: need a whole number"),
         ("[preprocessing]\nantialias = 1", "preprocessing.antialias: need true or false, got 1"),
@@ -184,7 +187,7 @@ def test_a_key_that_the_family_has_no_use_for(tmp_path, text, message):
 @pytest.mark.parametrize("module", FAMILIES.values(), ids=FAMILIES)
 def test_what_a_family_lets_a_sidecar_choose_has_a_default(module):
     for default in options_of(module).values():
-        assert default is None or isinstance(default, float | tuple | Preprocessing)
+        assert default is None or isinstance(default, bool | float | tuple | Preprocessing)
 
 
 def unknown_file(path):
@@ -236,3 +239,11 @@ def test_a_catalogue_entry_has_no_sidecar(tmp_path, monkeypatch):
     (tmp_path / "compact-s.toml").write_text("family = 'nonsense'")
     monkeypatch.setattr(loading, "pull", lambda entry, **options: (path,))
     assert load_model("built-in").class_names == ("cat", "dog")
+
+
+def test_logits_of_a_map_of_foreground(tmp_path):
+    told(tmp_path, 'family = "matting"\nlogits = true\n')
+    sidecar = read_sidecar(tmp_path / "mine.toml", FAMILIES)
+    assert sidecar.options("matting", FAMILIES["matting"]) == {"logits": True}
+    with pytest.raises(InvalidValue, match=r"logits: dfine_seg does not take it"):
+        sidecar.options("dfine_seg", FAMILIES["dfine_seg"])

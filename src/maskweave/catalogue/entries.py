@@ -8,11 +8,15 @@ with the source of that number. Weights under a copyleft or non-commercial licen
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from maskweave.errors import UnknownModel
 from maskweave.ops.coco_names import COCO_NAMES
+from maskweave.ops.preprocessing import HALF, IMAGENET, UNIT
+from maskweave.ops.semantic import FOREGROUND_NAMES
+from maskweave.ops.voc_names import VOC_NAMES
 
 BUILT_IN = "built-in"
 """The name under which the model in the package is always found."""
@@ -60,6 +64,7 @@ class Entry:
     - ``class_names``: what the family is told; None where the file's own metadata names them.
     - ``preprocessing``: in words, for people; the family does it.
     - ``metric``, ``source``: the published number, and where it stands.
+    - ``options``: what else the family is told, see its ``build``.
     - ``packaged``: whether the file lies in the package, so that nothing needs to be fetched.
     """
 
@@ -74,6 +79,7 @@ class Entry:
     source: str
     notes: str = ""
     aliases: tuple[str, ...] = ()
+    options: Mapping[str, object] = field(default_factory=dict, hash=False)
     packaged: bool = False
 
     @property
@@ -119,6 +125,13 @@ def _rfdetr(size: str, side: int, queries: int, mask_ap: float, sha256: str) -> 
         notes=f"RF-DETR-Seg of Roboflow, exported by the community; {queries} objects at most",
     )
 
+
+_FCN = "https://github.com/onnx/models/raw/main/validated/vision/object_detection_segmentation/fcn/model/"
+_FCN_README = "https://github.com/onnx/models/tree/main/validated/vision/object_detection_segmentation/fcn"
+_FCN_PREPROCESSING = "RGB 0..1, mean and deviation of ImageNet; short side 520, both sides multiples of 32"
+_OPENCV_ZOO = "https://github.com/opencv/opencv_zoo/raw/main/models/"
+_REMBG = "https://github.com/danielgatis/rembg/releases/download/v0.0.0/"
+_NOT_STRETCHED = "alpha is taken as it comes: an empty scene stays empty"
 
 ENTRIES: tuple[Entry, ...] = (
     Entry(
@@ -219,6 +232,201 @@ ENTRIES: tuple[Entry, ...] = (
     _rfdetr("small", 384, 100, 43.1, "6e9ac79e34143c8cbd63b5e1c653c3108ea944ab08153433c761f72d7fef641c"),
     _rfdetr("medium", 432, 200, 45.3, "33f97a068ea7de3892e4cbc3825e15c5418be818506d7f39f44e1fb1f7ab6abb"),
     _rfdetr("large", 504, 200, 47.1, "c0aec7057051b13aced2592146fcdd92a94237c801186de4b5b28efc623adf06"),
+    Entry(
+        name="fcn-resnet50",
+        task="semantic",
+        family="semantic",
+        files=(
+            ModelFile(
+                "fcn-resnet50-12.onnx",
+                Checksum("sha256", "eb5017d1b80372eb0b58552655274698817ba2e774437e2c2d3c0a613d2e99bd"),
+                urls=(_FCN + "fcn-resnet50-12.onnx",),
+                size=141_193_555,
+            ),
+        ),
+        licence="MIT",
+        class_names=VOC_NAMES,
+        preprocessing=_FCN_PREPROCESSING,
+        metric="mIoU 65.0 on images of COCO val2017, VOC's classes",
+        source=_FCN_README,
+    ),
+    Entry(
+        name="fcn-resnet50-int8",
+        task="semantic",
+        family="semantic",
+        files=(
+            ModelFile(
+                "fcn-resnet50-12-int8.onnx",
+                Checksum("sha256", "67fcba8ebd435c2fb6b297d2e7c084f3c3b9ae6bc7ae41453b748ae4ed8c0331"),
+                urls=(_FCN + "fcn-resnet50-12-int8.onnx",),
+                size=35_545_058,
+            ),
+        ),
+        licence="MIT",
+        class_names=VOC_NAMES,
+        preprocessing=_FCN_PREPROCESSING,
+        metric="mIoU 64.7 on images of COCO val2017, VOC's classes",
+        source=_FCN_README,
+        notes="whole-number weights: a quarter of the size of fcn-resnet50",
+    ),
+    Entry(
+        name="human-seg",
+        task="foreground",
+        family="human_seg",
+        files=(
+            ModelFile(
+                "human_segmentation_pphumanseg_2023mar.onnx",
+                Checksum("sha256", "552d8a984054e59b5d773d24b9b12022b22046ceb2bbc4c9aaeaceb36a9ddf24"),
+                urls=(
+                    _OPENCV_ZOO + "human_segmentation_pphumanseg/human_segmentation_pphumanseg_2023mar.onnx",
+                ),
+                size=6_163_938,
+            ),
+        ),
+        licence="Apache-2.0",
+        class_names=FOREGROUND_NAMES,
+        preprocessing="RGB 0..1 less 0.5, by 0.5; stretched to 192x192",
+        metric="mIoU 91.6 (people against background)",
+        source="https://github.com/opencv/opencv_zoo/tree/main/models/human_segmentation_pphumanseg",
+        notes="people only; soft edges are as coarse as its 192x192 grid",
+        options={"preprocessing": HALF},
+    ),
+    Entry(
+        name="modnet",
+        task="foreground",
+        family="matting",
+        files=(
+            ModelFile(
+                "model_fp16.onnx",
+                Checksum("sha256", "25f165da9bfd30830a575f1f0490f1acd995975cb349bc02f3d79332e1fe5cf6"),
+                urls=("https://huggingface.co/Xenova/modnet/resolve/main/onnx/model_fp16.onnx",),
+            ),
+        ),
+        licence="Apache-2.0",
+        class_names=FOREGROUND_NAMES,
+        preprocessing="RGB (x - 127.5) / 127.5; 512x512, or, where the file leaves it free, short side 512",
+        metric="no number that applies to this export is published",
+        source="https://huggingface.co/Xenova/modnet",
+        notes="mattes of portraits, with soft hair",
+        options={"preprocessing": HALF},
+    ),
+    Entry(
+        name="birefnet-lite",
+        task="foreground",
+        family="matting",
+        files=(
+            ModelFile(
+                "BiRefNet-general-bb_swin_v1_tiny-epoch_232.onnx",
+                Checksum("md5", "4fab47adc4ff364be1713e97b7e66334"),
+                urls=(_REMBG + "BiRefNet-general-bb_swin_v1_tiny-epoch_232.onnx",),
+            ),
+        ),
+        licence="MIT",
+        class_names=FOREGROUND_NAMES,
+        preprocessing="RGB 0..1, mean and deviation of ImageNet; stretched to 1024x1024; the output is logits",
+        metric="no number that applies to this export is published",
+        source="https://github.com/ZhengPeng7/BiRefNet",
+        notes=_NOT_STRETCHED,
+        options={"preprocessing": IMAGENET, "logits": True},
+    ),
+    Entry(
+        name="birefnet-general",
+        task="foreground",
+        family="matting",
+        files=(
+            ModelFile(
+                "BiRefNet-general-epoch_244.onnx",
+                Checksum("md5", "7a35a0141cbbc80de11d9c9a28f52697"),
+                urls=(_REMBG + "BiRefNet-general-epoch_244.onnx",),
+            ),
+        ),
+        licence="MIT",
+        class_names=FOREGROUND_NAMES,
+        preprocessing="RGB 0..1, mean and deviation of ImageNet; stretched to 1024x1024; the output is logits",
+        metric="no number that applies to this export is published",
+        source="https://github.com/ZhengPeng7/BiRefNet",
+        notes=_NOT_STRETCHED,
+        options={"preprocessing": IMAGENET, "logits": True},
+    ),
+    Entry(
+        name="isnet",
+        task="foreground",
+        family="matting",
+        files=(
+            ModelFile(
+                "isnet-general-use.onnx",
+                Checksum("md5", "fc16ebd8b0c10d971d3513d564d01e29"),
+                urls=(_REMBG + "isnet-general-use.onnx",),
+            ),
+        ),
+        licence="Apache-2.0",
+        class_names=FOREGROUND_NAMES,
+        preprocessing="RGB 0..1 less 0.5; stretched to 1024x1024",
+        metric="no number that applies to this export is published",
+        source="https://github.com/xuebinqin/DIS",
+        notes=_NOT_STRETCHED,
+        options={"preprocessing": replace(UNIT, mean=(0.5, 0.5, 0.5))},
+    ),
+    Entry(
+        name="u2net",
+        task="foreground",
+        family="matting",
+        files=(
+            ModelFile(
+                "u2net.onnx",
+                Checksum("md5", "60024c5c889badc19c04ad937298a77b"),
+                urls=(_REMBG + "u2net.onnx",),
+            ),
+        ),
+        licence="Apache-2.0",
+        class_names=FOREGROUND_NAMES,
+        preprocessing="RGB 0..1, mean and deviation of ImageNet; stretched to 320x320",
+        metric="no number that applies to this export is published",
+        source="https://github.com/xuebinqin/U-2-Net",
+        notes=_NOT_STRETCHED,
+        options={"preprocessing": IMAGENET},
+    ),
+    Entry(
+        name="u2netp",
+        task="foreground",
+        family="matting",
+        files=(
+            ModelFile(
+                "u2netp.onnx",
+                Checksum("md5", "8e83ca70e441ab06c318d82300c84806"),
+                urls=(_REMBG + "u2netp.onnx",),
+            ),
+        ),
+        licence="Apache-2.0",
+        class_names=FOREGROUND_NAMES,
+        preprocessing="RGB 0..1, mean and deviation of ImageNet; stretched to 320x320",
+        metric="no number that applies to this export is published",
+        source="https://github.com/xuebinqin/U-2-Net",
+        notes="small and fast; " + _NOT_STRETCHED,
+        options={"preprocessing": IMAGENET},
+    ),
+    Entry(
+        name="efficient-sam-ti",
+        task="instances",
+        family="efficient_sam",
+        files=(
+            ModelFile(
+                "image_segmentation_efficientsam_ti_2025april.onnx",
+                Checksum("sha256", "4eb496e0a7259d435b49b66faf1754aa45a5c382a34558ddda9a8c6fe5915d77"),
+                urls=(
+                    _OPENCV_ZOO
+                    + "image_segmentation_efficientsam/image_segmentation_efficientsam_ti_2025april.onnx",
+                ),
+                size=48_312_857,
+            ),
+        ),
+        licence="Apache-2.0",
+        class_names=("object",),
+        preprocessing="RGB 0..1, stretched to 1024x1024",
+        metric="no number that applies to this export is published",
+        source="https://github.com/opencv/opencv_zoo/tree/main/models/image_segmentation_efficientsam",
+        notes="finds what --box and --point point at; needs one of them",
+    ),
 )
 
 

@@ -145,7 +145,7 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         int,
         typer.Option(
             min=1,
-            help="In videos, show each N-th frame only to the network; in between objects are carried along by optical flow.",
+            help="In videos, show only each N-th frame to the network; in between optical flow carries the objects.",
         ),
     ] = 1,
     tracker: Annotated[
@@ -174,6 +174,14 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     background: Annotated[
         str | None,
         typer.Option(help="Behind cut-outs: transparent (the default), blur, #rrggbb or a colour name."),
+    ] = None,
+    box: Annotated[
+        list[str] | None,
+        typer.Option(help="In pictures, x1,y1,x2,y2 in pixels around an object that is meant. Repeatable."),
+    ] = None,
+    point: Annotated[
+        list[str] | None,
+        typer.Option(help="In pictures, x,y on the object that is meant, or x,y,0 beside it. Repeatable."),
     ] = None,
     line: Annotated[
         list[str] | None,
@@ -221,6 +229,8 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         colour_by=colour_by.value,
         trail=trail,
         background=background,
+        boxes=tuple(box or ()),
+        points=tuple(point or ()),
         lines=tuple(line or ()),
         zones=tuple(zone or ()),
         json_lines=json_lines,

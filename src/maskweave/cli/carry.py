@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maskweave.cli.console import counted, emit, progress_bar, say
+from maskweave.cli.marks import parse_boxes, parse_points
 from maskweave.cli.stopping import until_stopped
 from maskweave.cli.telling import advance, success_line, success_record, tell_warnings
 from maskweave.errors import InvalidValue
@@ -14,12 +15,13 @@ from maskweave.evaluation.davis_folders import read_id_map
 from maskweave.features import feature_network
 from maskweave.models.base import Model
 from maskweave.models.loading import EngineOptions
+from maskweave.ops.prompts import OBJECT_NAMES
 from maskweave.outputs import choose_formats, make_writers, one_picture_a_frame
 from maskweave.outputs.base import Target
 from maskweave.pipeline import Report, write_results
-from maskweave.propagation import CLASS_NAMES, propagate_frames
+from maskweave.propagation import propagate_frames
 from maskweave.sources.find import LazySource, find_sources
-from maskweave.types.prompt import Box, Point, Prompt
+from maskweave.types.prompt import Prompt
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class Job:
         return Prompt(
             self.frame,
             None if self.mask is None else read_id_map(self.mask),
-            tuple(Box(*_numbers("--box", text, "x1,y1,x2,y2", (4,))) for text in self.boxes),
-            tuple(_point(text) for text in self.points),
+            parse_boxes(self.boxes),
+            parse_points(self.points),
         )
 
 
@@ -78,7 +80,7 @@ def _write(job: Job, source: LazySource, prompt: Prompt, network: Model) -> Repo
         job.output,
         info,
         "instances",
-        CLASS_NAMES,
+        OBJECT_NAMES,
         model=network.name,
         inputs=frozenset(path.resolve() for path in inputs),
         flat=one_picture_a_frame(job.save),
@@ -97,18 +99,3 @@ def _tell(job: Job, source: LazySource, report: Report, seconds: float) -> None:
         emit(success_record(source, report, seconds))
         return
     say(success_line(source, counted(report.frames, "frame"), report, seconds))
-
-
-def _point(text: str) -> Point:
-    x, y, *inside = _numbers("--point", text, "x,y or x,y,0", (2, 3))
-    return Point(x, y, not inside or bool(inside[0]))
-
-
-def _numbers(option: str, text: str, form: str, counts: tuple[int, ...]) -> list[float]:
-    try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) not in counts:
-        raise InvalidValue(f"{option}: need {form} in pixels, got {text!r}")
-    return values

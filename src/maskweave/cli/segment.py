@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from maskweave.cli.console import FAILED, counted, emit, progress_bar, say
+from maskweave.cli.marks import parse_boxes, parse_points
 from maskweave.cli.models import loaded
 from maskweave.cli.several import done_in_order
 from maskweave.cli.stopping import until_stopped
@@ -21,20 +22,22 @@ from maskweave.cli.telling import advance, success_line, success_record, tell_wa
 from maskweave.errors import InvalidValue, MaskWeaveError
 from maskweave.models.base import Model
 from maskweave.models.tiling import OVERLAP
+from maskweave.ops.prompts import OBJECT_NAMES
 from maskweave.ops.tiles import check_tiling
 from maskweave.outputs import check_formats, choose_formats, is_output, make_writers, one_picture_a_frame
 from maskweave.outputs.background import TRANSPARENT, Background, parse_background
 from maskweave.outputs.base import Target
 from maskweave.outputs.overlay import OverlayStyle, draw_overlay
 from maskweave.outputs.pictures import encode_picture
-from maskweave.pipeline import Report, Wish, segment_frames, write_results
+from maskweave.pipeline import Report, Wish, prompted_frames, segment_frames, write_results
 from maskweave.sources.base import RECONNECT
 from maskweave.sources.find import LazySource, find_sources
 from maskweave.sources.reading import Reading
 from maskweave.tracking.counting import Counter, parse_line, parse_zone
 from maskweave.types.counts import Counts
-from maskweave.types.frame import Frame
-from maskweave.types.prediction import Task
+from maskweave.types.frame import Frame, SourceInfo
+from maskweave.types.prediction import Prediction, Task
+from maskweave.types.prompt import Prompt
 from maskweave.video import check_tracker, follow_frames
 
 _OUTPUT = Path("maskweave-out")
@@ -66,6 +69,8 @@ class Job:
     reconnect: float = RECONNECT
     trail: float = 0.0
     background: str | None = None
+    boxes: tuple[str, ...] = ()
+    points: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
     zones: tuple[str, ...] = ()
     tile: int | None = None
@@ -97,6 +102,13 @@ class Job:
         """What lies behind cut-outs."""
         return TRANSPARENT if self.background is None else parse_background(self.background)
 
+    @property
+    def prompt(self) -> Prompt | None:
+        """What is pointed at in the pictures, or None where nothing is; raises `InvalidValue` for malformed marks."""
+        if not self.boxes and not self.points:
+            return None
+        return Prompt(boxes=parse_boxes(self.boxes), points=parse_points(self.points))
+
     def counter(self, kind: str) -> Counter | None:
         """A new counter for one source, or None where nothing is to be counted."""
         if not self.lines and not self.zones:
@@ -119,6 +131,8 @@ class Job:
         check_tracker(self.tracker, self.task, track=self.track)
         if self.background is not None and "cutout" not in (self.save or ()):
             raise InvalidValue("--background: is for cut-outs; add --save cutout")
+        if self.prompt is not None and (self.classes or self.score is not None):
+            raise InvalidValue("--box and --point: say what is meant; leave --classes and --score out")
         if self.counter("video") is None:
             return
         if self.task != "instances":
@@ -144,7 +158,8 @@ def segment_inputs(job: Job, model_name: str, model_options: dict[str, Any]) -> 
     """Do the whole job and return the exit code."""
     job.check()
     with loaded(model_name, **model_options) as segmenter:
-        job.wish.check(segmenter.model)
+        if job.prompt is None:
+            job.wish.check(segmenter.model)
         if job.is_pipe:
             return _from_stdin_to_stdout(job, segmenter.model)
         sources = _sources(job, job.inputs)
@@ -237,7 +252,7 @@ def _write_results(job: Job, source: LazySource, model: Model, inputs: frozenset
         job.folder,
         info,
         job.task,
-        model.class_names,
+        model.class_names if job.prompt is None else OBJECT_NAMES,
         model=model.name,
         style=job.style,
         inputs=inputs,
@@ -251,7 +266,12 @@ def _write_results(job: Job, source: LazySource, model: Model, inputs: frozenset
     with bar as update, until_stopped(source):
         chosen = _limited(source, job)
         report = Report()
-        if job.track and info.kind != "image":
+        results: Iterable[tuple[Frame, Prediction]]
+        if job.prompt is not None:
+            results = prompted_frames(
+                chosen, model, _only_for_pictures(job.prompt, info), job.task, clock=report.clock
+            )
+        elif job.track and info.kind != "image":
             results = follow_frames(
                 chosen,
                 model,
@@ -280,6 +300,14 @@ def _write_results(job: Job, source: LazySource, model: Model, inputs: frozenset
     return report
 
 
+def _only_for_pictures(prompt: Prompt, info: SourceInfo) -> Prompt:
+    if info.kind != "image":
+        raise InvalidValue(
+            f"{info.name}: --box and --point are for pictures; for a video use maskweave propagate"
+        )
+    return prompt
+
+
 def _no_bar(done: int, total: int | None) -> None:
     """A picture is done before a bar could move, and several are at work at a time."""
 
@@ -300,7 +328,12 @@ def _from_stdin_to_stdout(job: Job, model: Model) -> int:
     job.counter("image")
     (source,) = _sources(job, ["-"])
     with source:
-        for frame, prediction in segment_frames(source, model, job.wish):
+        results: Iterable[tuple[Frame, Prediction]] = (
+            segment_frames(source, model, job.wish)
+            if job.prompt is None
+            else prompted_frames(source, model, job.prompt, job.task)
+        )
+        for frame, prediction in results:
             sys.stdout.buffer.write(encode_picture(draw_overlay(frame.image, prediction, job.style), ".png"))
             sys.stdout.buffer.flush()
     return 0

@@ -8,9 +8,9 @@ import numpy as np
 
 from maskweave.errors import InvalidValue, UnknownLayout
 from maskweave.models._fixed_input import fixed_canvas
-from maskweave.models._preprocessing import Preprocessing
 from maskweave.models.base import Prepared
 from maskweave.ops.placement import Placement
+from maskweave.ops.preprocessing import Preprocessing
 from maskweave.runtimes.base import RuntimeInfo
 from maskweave.types.arrays import Image, Size
 
@@ -22,39 +22,57 @@ _SMALLEST, _LARGEST = 32, 4096
 class NetworkInput:
     """An input (1, 3, H, W), or (3, H, W) where not ``batched``, of floats.
 
-    ``canvas``: its (height, width) where it is fixed, else None, and pictures get ``long_side``.
+    ``canvas``: its (height, width) where it is fixed, else None, and pictures get ``long_side``; where that is None
+    too, their short side becomes ``short_side`` and the long one at most twice as much.
     """
 
     name: str
     dtype: str
     batched: bool
     canvas: Size | None
-    long_side: int
+    long_side: int | None
     preprocessing: Preprocessing
+    short_side: int = 0
 
     def prepare(self, image: Image) -> Prepared:
         """Lay an (H, W, 3) uint8 RGB image into the input."""
         size = (image.shape[0], image.shape[1])
-        return self.lay(image, self.preprocessing.place(size, self.canvas, self.long_side))
+        return self.lay(image, self.preprocessing.place(size, self.canvas, self._long_side_for(size)))
 
     def lay(self, image: Image, placement: Placement) -> Prepared:
         """The same where the family itself says where the picture lies."""
         planes = self.preprocessing.planes(image, placement).astype(self.dtype, copy=False)
         return Prepared({self.name: planes[None] if self.batched else planes}, placement)
 
+    def _long_side_for(self, size: Size) -> int:
+        if self.long_side is not None:
+            return self.long_side
+        return round(min(self.short_side * max(size) / min(size), 2 * self.short_side))
+
     def in_words(self) -> str:
         """For people."""
-        size = f"long side {self.long_side}" if self.canvas is None else f"{self.canvas[0]}x{self.canvas[1]}"
+        if self.canvas is not None:
+            size = f"{self.canvas[0]}x{self.canvas[1]}"
+        elif self.long_side is not None:
+            size = f"long side {self.long_side}"
+        else:
+            size = f"short side {self.short_side}"
         return f"{self.preprocessing.in_words()}; {size}"
 
 
 def network_input(
-    name: str, info: RuntimeInfo, preprocessing: Preprocessing, *, size: int | None, usual: int | None
+    name: str,
+    info: RuntimeInfo,
+    preprocessing: Preprocessing,
+    *,
+    size: int | None,
+    usual: int | None = None,
+    short_side: int = 0,
 ) -> NetworkInput:
     """Read the input of a network called ``name``.
 
-    ``size``: the long side that was asked for. ``usual``: the one that an input which may be chosen gets otherwise;
-    None where the family has none.
+    ``size``: the long side that was asked for. ``usual``: the one that an input which may be chosen gets otherwise,
+    or ``short_side``: how long its short side becomes; neither where the family has none.
 
     Raises `UnknownLayout` when it is no such input or no size is known, `InvalidValue` for a size that cannot be, or
     that a fixed input does not have.
@@ -71,7 +89,7 @@ def network_input(
             f"size: the input of {name} is always {canvas[0]}x{canvas[1]}, got {size}; leave the size out"
         )
     long_side = size or (max(canvas) if canvas is not None else usual)
-    if long_side is None:
+    if long_side is None and not short_side:
         raise UnknownLayout(f"{name}: its input takes any size; give the one it was trained on as size")
     return NetworkInput(
         name=tensor.name,
@@ -80,6 +98,7 @@ def network_input(
         canvas=canvas,
         long_side=long_side,
         preprocessing=preprocessing,
+        short_side=short_side,
     )
 
 

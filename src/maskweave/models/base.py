@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from maskweave.errors import InvalidValue
 from maskweave.ops.placement import Placement
+from maskweave.ops.prompts import objects_at
 from maskweave.runtimes.base import Runtime, Tensors
 from maskweave.types.arrays import FloatArray, Image, check_image
 from maskweave.types.frame import Frame
+from maskweave.types.instances import Instances
 from maskweave.types.prediction import Prediction, Task
+from maskweave.types.prompt import Prompt
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Model(ABC):
     task: Task = "instances"
     preprocessing: str = ""
     """How pictures are prepared, in words, for people."""
+    needs_prompt: bool = False
+    """Whether it finds nothing by itself, only what boxes and points tell it to."""
 
     def __init__(
         self, runtime: Runtime, *, name: str, class_names: tuple[str, ...], default_score: float = 0.5
@@ -69,8 +74,32 @@ class Model(ABC):
         Raises `InvalidValue` for a malformed image or score.
         """
         threshold = self.check_score(score)
+        self.check_unprompted()
         prepared = self.prepare(check_image(image))
         return self.decode(self.infer(prepared.inputs), prepared.placement, score=threshold)
+
+    def prompt(self, image: Image, prompt: Prompt, *, label: str = "image") -> Instances:
+        """Find what boxes or points on one (H, W, 3) uint8 RGB image mean: one object a box, or one for all points.
+
+        ``label``: what the image is called in messages. Raises `InvalidValue` for a malformed image, a prompt that
+        does not fit it, or one where nothing stands out.
+        """
+        check_image(image)
+        prompt.check((image.shape[0], image.shape[1]), label=label)
+        if prompt.ids is not None:
+            raise InvalidValue("prompt: need boxes or points, got a mask: what it marks is found already")
+        return self.find_prompted(image, prompt)
+
+    def find_prompted(self, image: Image, prompt: Prompt) -> Instances:
+        """The work of `prompt`: an object that the network finds and that fits, else what GrabCut cuts out."""
+        found = self.predict(image) if self.task == "instances" else None
+        size = (image.shape[0], image.shape[1])
+        return objects_at(image, prompt, found if isinstance(found, Instances) else Instances.empty(size, ()))
+
+    def check_unprompted(self) -> None:
+        """Raise `InvalidValue` when the model cannot do without a prompt."""
+        if self.needs_prompt:
+            raise InvalidValue(f"{self.name}: needs a box or points on the object; give --box or --point")
 
     def check_score(self, score: float | None) -> float:
         """Return the score threshold to use; raise `InvalidValue` when it is not in [0, 1]."""

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
-from maskweave.models._fixed_input import fit_inside, fixed_canvas
+from maskweave.models._fixed_input import fixed_canvas
 from maskweave.models.base import Model, Prepared
 from maskweave.ops.boxes import clip_boxes, non_maximum_suppression, usable_boxes
 from maskweave.ops.iou import mask_containment
 from maskweave.ops.paste import paste_canvas_masks
-from maskweave.ops.placement import Placement
+from maskweave.ops.placement import Placement, fit_inside
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors, TensorSpec
 from maskweave.types.arrays import FloatArray, Image, Size
 from maskweave.types.instances import Instances

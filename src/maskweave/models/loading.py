@@ -16,10 +16,14 @@ from maskweave.errors import InvalidValue, MissingDependency, NotAModel, Unknown
 from maskweave.models import (
     compact,
     dfine_seg,
+    efficient_sam,
+    human_seg,
     mask_rcnn_onnx,
     mask_rcnn_tf,
+    matting,
     rfdetr_seg,
     rtmdet_ins,
+    semantic,
     torchvision_mask_rcnn,
     yolo_seg,
 )
@@ -38,12 +42,16 @@ FAMILIES: Mapping[str, ModuleType] = MappingProxyType(
         "dfine_seg": dfine_seg,
         "yolo_seg": yolo_seg,
         "torchvision_mask_rcnn": torchvision_mask_rcnn,
+        "efficient_sam": efficient_sam,
+        "human_seg": human_seg,
+        "matting": matting,
+        "semantic": semantic,
     }
 )
 """Every family: its module has ``recognise(info) -> reason or None`` and ``build(runtime, name=…) -> Model``.
 
 `build` also takes ``class_names`` where the files do not name their classes, ``size`` where it may be chosen, and
-``nms_iou`` and ``preprocessing`` where these may. The first family that recognises a network takes it.
+``nms_iou``, ``logits`` and ``preprocessing`` where these may. The first family that recognises a network takes it.
 """
 
 _SUFFIXES = (".onnx", ".pb")
@@ -149,7 +157,13 @@ def take_for(info: RuntimeInfo, path: Path, sidecar: Sidecar | None) -> Taken:
 def _load_entry(entry: Entry, files: tuple[Path, ...], options: EngineOptions, size: int | None) -> Model:
     runtime = _open_entry(entry, files, options)
     try:
-        return build_as(entry.family, runtime, entry.name, size=size, class_names=entry.class_names)
+        return build_as(
+            entry.family,
+            runtime,
+            entry.name,
+            size=size,
+            told={"class_names": entry.class_names, **entry.options},
+        )
     except BaseException:
         runtime.close()
         raise
@@ -241,17 +255,19 @@ def build_as(
     name: str,
     *,
     size: int | None = None,
-    class_names: tuple[str, ...] | None = None,
+    told: Mapping[str, object] | None = None,
     sidecar: Sidecar | None = None,
 ) -> Model:
-    """Make a model of a family from a loaded network; arguments win over the sidecar.
+    """Make a model of a family from a loaded network.
+
+    ``told``: what the family is told of this model, where it is known; None is left to the family. Arguments win over
+    the sidecar.
 
     Raises `UnknownLayout` when the network is none of that family, `InvalidValue` for what the family does not take.
     """
     module = FAMILIES[family]
     options: dict[str, Any] = {} if sidecar is None else sidecar.options(family, module)
-    if class_names is not None:
-        options["class_names"] = class_names
+    options |= {key: value for key, value in (told or {}).items() if value is not None}
     if size is not None:
         if "size" not in options_of(module):
             raise InvalidValue(

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
-from maskweave.models._fixed_input import fit_inside, fixed_canvas
+from maskweave.models._fixed_input import fixed_canvas
 from maskweave.models._mask_rcnn import Detections, is_grid, roles_of, to_instances
 from maskweave.models.base import Model, Prepared
 from maskweave.ops.coco_names import COCO_NAMES
-from maskweave.ops.placement import Placement
+from maskweave.ops.placement import Placement, fit_inside
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
 from maskweave.types.arrays import Array, Image, Size
 from maskweave.types.instances import Instances

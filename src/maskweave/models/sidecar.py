@@ -27,7 +27,7 @@ class Sidecar:
 
     - ``family``: a name in `maskweave.models.loading.FAMILIES`.
     - ``score``: the model's default score.
-    - ``class_names``, ``size``, ``nms_iou``: arguments of the family's ``build``.
+    - ``class_names``, ``size``, ``nms_iou``, ``logits``: arguments of the family's ``build``.
     - ``preprocessing``: fields of the family's default to be changed.
     """
 
@@ -37,6 +37,7 @@ class Sidecar:
     class_names: tuple[str, ...] | None = None
     size: int | None = None
     nms_iou: float | None = None
+    logits: bool | None = None
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
 
     def options(self, family: str, module: ModuleType) -> dict[str, Any]:
@@ -122,12 +123,13 @@ def _are_names(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) for each in value) and any(value)
 
 
-_OPTIONS = ("class_names", "size", "nms_iou")
+_OPTIONS = ("class_names", "size", "nms_iou", "logits")
 _RULES: _Rules = {
     "class_names": ("a list of names", _are_names),
     "size": ("a number of pixels", lambda value: isinstance(value, int) and not isinstance(value, bool)),
     "score": ("a number from 0 to 1", _is_share),
     "nms_iou": ("a number from 0 to 1", _is_share),
+    "logits": ("true or false", lambda value: isinstance(value, bool)),
     _PREPROCESSING: ("a table", lambda value: isinstance(value, dict)),
 }
 _TEMPLATE = """\
@@ -137,13 +139,15 @@ class_names = ["first", "second"]   # in the order of the network's labels; "" f
 size = 640                      # long side of the input in pixels, where the file does not fix it
 score = 0.5                     # objects the model is less sure of are dropped
 nms_iou = 0.7                   # boxes that overlap a better one by more are dropped
+# logits = true                 # a map of foreground that has not gone through a sigmoid yet
 
 [preprocessing]                 # (pixel * scale - mean) / std
 order = "rgb"                   # or "bgr"
 scale = 0.00392156862745098     # 1/255; 1 for networks that take 0..255
 mean = [0.485, 0.456, 0.406]    # in that order; [0, 0, 0] for none
 std = [0.229, 0.224, 0.225]     # [1, 1, 1] for none
-resize = "squash"               # or "letterbox" (aspect kept, in the middle), "keep-aspect" (at the top left)
+resize = "squash"               # or "stretch" (the sides of a free input follow the picture's), "letterbox" (aspect
+                                # kept, in the middle), "keep-aspect" (at the top left)
 pad_value = 114                 # 0..255, beside a picture whose aspect is kept
 antialias = false               # true: average a picture that shrinks
 """

@@ -21,10 +21,10 @@ from maskweave.models._labels import LabelSpace, names_of
 from maskweave.models._mask_rcnn import is_grid, roles_of
 from maskweave.models._network_input import NetworkInput, network_input, takes_one_picture
 from maskweave.models._outputs import seen
-from maskweave.models._preprocessing import Preprocessing
 from maskweave.models.base import Model, Prepared
 from maskweave.ops.coco_names import SPARSE_NAMES
 from maskweave.ops.placement import Placement
+from maskweave.ops.preprocessing import Preprocessing
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
 from maskweave.types.arrays import Array, FloatArray, Image, Size
 from maskweave.types.instances import Instances

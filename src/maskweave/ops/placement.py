@@ -133,3 +133,16 @@ def _halved(image: Image, least: Size) -> Image:
             break
         image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
     return image
+
+
+def fit_inside(source: Size, canvas: Size, *, centre: bool = False) -> Placement:
+    """Scale an image of ``source`` size to the largest that fits ``canvas``, aspect kept.
+
+    It lies at the top left, or in the middle with ``centre``; an odd pixel of padding then goes right or below.
+    """
+    scale = min(canvas[0] / source[0], canvas[1] / source[1])
+    height, width = (
+        min(limit, max(1, round(side * scale))) for side, limit in zip(source, canvas, strict=True)
+    )
+    offset = ((canvas[0] - height) // 2, (canvas[1] - width) // 2) if centre else (0, 0)
+    return Placement(source, (height, width), canvas, offset)

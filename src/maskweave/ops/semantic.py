@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from maskweave.types.arrays import IntArray
+from maskweave.types.arrays import FloatArray, IntArray
 from maskweave.types.instances import Instances
 from maskweave.types.semantic import IGNORE, SemanticMap
+
+FOREGROUND_NAMES = ("background", "foreground")
+"""The classes of a map of foreground."""
 
 
 def paint_numbers(
@@ -40,10 +43,17 @@ def semantic_from_instances(instances: Instances) -> SemanticMap:
 
 def foreground_from_instances(instances: Instances) -> SemanticMap:
     """Mark every pixel of any instance as foreground."""
-    return SemanticMap(instances.masks.union().view(np.uint8), ("background", "foreground"))
+    return SemanticMap(instances.masks.union().view(np.uint8), FOREGROUND_NAMES)
 
 
 def foreground_from_semantic(semantic: SemanticMap) -> SemanticMap:
-    """Mark every pixel whose class is not the first ("background") as foreground; `IGNORE` is not."""
-    inside = (semantic.class_map != 0) & (semantic.class_map != IGNORE)
-    return SemanticMap(inside.astype(np.uint8), ("background", "foreground"))
+    """Mark every pixel of a class that is not called "background" as foreground; `IGNORE` is not. Keeps alpha."""
+    inside = semantic.class_map != IGNORE
+    if "background" in semantic.class_names:
+        inside &= semantic.class_map != semantic.class_names.index("background")
+    return SemanticMap(inside.astype(np.uint8), FOREGROUND_NAMES, alpha=semantic.alpha)
+
+
+def foreground_from_alpha(alpha: FloatArray, *, threshold: float = 0.5) -> SemanticMap:
+    """A map of foreground from (H, W) float in [0, 1]: where it is greater than ``threshold``. Keeps alpha."""
+    return SemanticMap((alpha > threshold).astype(np.uint8), FOREGROUND_NAMES, alpha=alpha)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,13 +39,15 @@ class Box:
 
 @dataclass(frozen=True, eq=False)
 class Prompt:
-    """The objects to follow, as seen in frame number ``frame`` (from 0); one of three ways.
+    """The objects that are meant, as seen in frame number ``frame`` (from 0); one of four ways.
 
     - ``ids``: (H, W) integers, 0 is background, every other number one object.
     - ``boxes``: one object each, numbered from 1.
     - ``points``: together one object, number 1.
+    - one box and ``points`` of the object in it.
 
-    Raises `InvalidValue` for none or several of them, an id map without an object, or no point inside.
+    Raises `InvalidValue` for none or another mixture of them, an id map without an object, no point inside where
+    there is no box, or one that is inside the object but not in its box.
     """
 
     frame: int = 0
@@ -57,16 +60,28 @@ class Prompt:
         if self.frame < 0:
             raise InvalidValue(f"prompt: need a frame from 0, got {self.frame}")
         given = [self.ids is not None, bool(self.boxes), bool(self.points)]
-        if sum(given) != 1:
+        if sum(given) != 1 and not self._is_box_with_points:
             raise InvalidValue(
-                f"prompt: need a mask, boxes or points, exactly one kind; got {sum(given)} of them"
+                "prompt: need exactly one kind of mask, boxes and points, or one box and points; "
+                f"got {sum(given)} kinds"
             )
         if self.ids is not None and (self.ids.ndim != 2 or not self.object_ids):
             raise InvalidValue(
                 f"prompt: need a mask (H, W) with at least one object, got an empty one of {self.ids.shape}"
             )
-        if self.points and not any(point.inside for point in self.points):
+        inside = [point for point in self.points if point.inside]
+        if self.points and not inside and not self.boxes:
             raise InvalidValue("prompt: need at least one point inside the object, got only points outside")
+        for box in self.boxes:
+            for point in inside:
+                if not (box.x1 <= point.x < box.x2 and box.y1 <= point.y < box.y2):
+                    raise InvalidValue(
+                        f"prompt: need points inside the object to lie in its box, got {point.x:g},{point.y:g}"
+                    )
+
+    @property
+    def _is_box_with_points(self) -> bool:
+        return self.ids is None and len(self.boxes) == 1 and bool(self.points)
 
     @property
     def object_ids(self) -> tuple[int, ...]:
@@ -93,3 +108,19 @@ class Prompt:
                 raise InvalidValue(
                     f"{where}: need points within {width}x{height}, got {point.x:g},{point.y:g}"
                 )
+
+
+def boxes_of(rows: Sequence[Sequence[float]]) -> tuple[Box, ...]:
+    """Boxes from rows of x1 y1 x2 y2; raises `InvalidValue` for other rows."""
+    for row in rows:
+        if len(row) != 4:
+            raise InvalidValue(f"boxes: need rows of x1 y1 x2 y2, got {tuple(row)}")
+    return tuple(Box(*(float(value) for value in row)) for row in rows)
+
+
+def points_of(rows: Sequence[Sequence[float]]) -> tuple[Point, ...]:
+    """Points from rows of x y, on the object, or x y 0, beside it; raises `InvalidValue` for other rows."""
+    for row in rows:
+        if len(row) not in (2, 3):
+            raise InvalidValue(f"points: need rows of x y or x y 0, got {tuple(row)}")
+    return tuple(Point(float(row[0]), float(row[1]), len(row) == 2 or bool(row[2])) for row in rows)

@@ -21,6 +21,8 @@ class SemanticMap:
     - ``class_map``: (H, W) integers, indices into ``class_names``, or `IGNORE`.
     - ``class_names``: at most 255 names; a map of foreground has ("background", "foreground").
     - ``mask_probs``: (H, W) float in [0, 1] or None: how sure the model is of the class at each pixel.
+    - ``alpha``: (H, W) float in [0, 1] or None: in a map of foreground, how much of each pixel is foreground.
+      Cut-outs take their soft edges from it; ``class_map`` is where it passes the asked threshold.
 
     Raises `InvalidValue` when shapes or values do not fit.
     """
@@ -28,6 +30,7 @@ class SemanticMap:
     class_map: IntArray
     class_names: tuple[str, ...]
     mask_probs: FloatArray | None = None
+    alpha: FloatArray | None = None
 
     def __post_init__(self) -> None:
         """Check and freeze."""
@@ -43,18 +46,21 @@ class SemanticMap:
         class_map.flags.writeable = False
         object.__setattr__(self, "class_map", class_map)
         object.__setattr__(self, "class_names", tuple(self.class_names))
-        self._check_probs()
+        self._freeze("mask_probs")
+        self._freeze("alpha")
 
-    def _check_probs(self) -> None:
-        if self.mask_probs is None:
+    def _freeze(self, name: str) -> None:
+        """Check one of the optional (H, W) planes, and keep a read-only copy of it."""
+        given = getattr(self, name)
+        if given is None:
             return
-        probs = np.array(self.mask_probs, dtype=np.float32)
-        if probs.shape != self.class_map.shape:
-            raise InvalidValue(f"mask_probs: need {self.class_map.shape}, got {probs.shape}")
-        if not ((probs >= 0) & (probs <= 1)).all():
-            raise InvalidValue("mask_probs: need values in [0, 1], got values outside")
-        probs.flags.writeable = False
-        object.__setattr__(self, "mask_probs", probs)
+        values = np.array(given, dtype=np.float32)
+        if values.shape != self.class_map.shape:
+            raise InvalidValue(f"{name}: need {self.class_map.shape}, got {values.shape}")
+        if not ((values >= 0) & (values <= 1)).all():
+            raise InvalidValue(f"{name}: need values in [0, 1], got values outside")
+        values.flags.writeable = False
+        object.__setattr__(self, name, values)
 
     @property
     def size(self) -> Size:

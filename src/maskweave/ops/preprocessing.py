@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from maskweave.errors import InvalidValue
-from maskweave.models._fixed_input import fit_inside
-from maskweave.ops.placement import Placement
+from maskweave.ops.placement import Placement, fit_inside
 from maskweave.types.arrays import Array, Image, Size
 
-Resize: TypeAlias = Literal["squash", "letterbox", "keep-aspect"]
+Resize: TypeAlias = Literal["squash", "stretch", "letterbox", "keep-aspect"]
 Three: TypeAlias = tuple[float, float, float]
 
 IMAGENET_MEAN: Three = (0.485, 0.456, 0.406)
@@ -30,8 +29,9 @@ class Preprocessing:
 
     - ``order``: of the channels, "rgb" or "bgr"; ``mean`` and ``std`` are in that order.
     - ``scale``: of pixel values 0..255; ``mean`` and ``std`` are in units of the scaled values.
-    - ``resize``: "squash" fills the input, aspect not kept; "letterbox" keeps the aspect and puts the picture in the
-      middle; "keep-aspect" keeps it and puts the picture at the top left.
+    - ``resize``: "squash" fills the input, aspect not kept; "stretch" fills it too, but where the input is free its
+      sides follow the picture's, each rounded to a multiple of 32; "letterbox" keeps the aspect and puts the picture
+      in the middle; "keep-aspect" keeps it and puts the picture at the top left.
     - ``pad_value``: 0..255, beside a picture whose aspect is kept; it is normalised as pixels are.
     - ``antialias``: whether a picture that shrinks is averaged, or sampled bilinearly between pixel centres.
 
@@ -58,6 +58,8 @@ class Preprocessing:
 
         ``canvas`` None: the long side becomes ``long_side``, and the input is no larger than a multiple of 32 needs.
         """
+        if self.resize == "stretch":
+            return Placement.squash(source, canvas or _near(source, long_side))
         if self.resize == "squash":
             return Placement.squash(source, canvas or (long_side, long_side))
         centre = self.resize == "letterbox"
@@ -84,10 +86,17 @@ class Preprocessing:
             values += f", by {_listed(self.std)}"
         how = {
             "squash": "squashed, aspect not kept",
+            "stretch": "stretched to multiples of 32",
             "letterbox": f"aspect kept, in the middle of grey {self.pad_value}",
             "keep-aspect": f"aspect kept, at the top left of grey {self.pad_value}",
         }[self.resize]
         return f"{values}; {how}; {'averaged when it shrinks' if self.antialias else 'bilinear'}"
+
+
+def _near(source: Size, long_side: int) -> Size:
+    """The sides of multiples of 32 that are nearest to those of a picture scaled to ``long_side``."""
+    height, width = (max(1, round(side * long_side / max(source) / _MULTIPLE)) * _MULTIPLE for side in source)
+    return height, width
 
 
 def _is_number(value: object) -> bool:
@@ -105,8 +114,8 @@ _RULES: Mapping[str, tuple[str, Callable[..., bool]]] = MappingProxyType(
         "mean": ("three numbers", _are_numbers),
         "std": ("three numbers above 0", lambda value: _are_numbers(value) and min(value) > 0),
         "resize": (
-            '"squash", "letterbox" or "keep-aspect"',
-            lambda value: value in ("squash", "letterbox", "keep-aspect"),
+            '"squash", "stretch", "letterbox" or "keep-aspect"',
+            lambda value: value in ("squash", "stretch", "letterbox", "keep-aspect"),
         ),
         "pad_value": (
             "a whole number from 0 to 255",
@@ -119,3 +128,11 @@ _RULES: Mapping[str, tuple[str, Callable[..., bool]]] = MappingProxyType(
 
 def _listed(values: Three) -> str:
     return f"({', '.join(f'{value:g}' for value in values)})"
+
+
+UNIT = Preprocessing(resize="stretch", antialias=True)
+"""RGB in 0..1, the whole input filled."""
+IMAGENET = replace(UNIT, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+"""What most networks are trained with that began from ImageNet's classes."""
+HALF = replace(UNIT, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+"""RGB in -1..1."""

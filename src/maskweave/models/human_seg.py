@@ -1,0 +1,94 @@
+"""PP-HumanSeg: people against everything else, small and fast.
+
+Input (1, 3, 192, 192) float32 RGB, (values / 255 - 0.5) / 0.5, the picture stretched over it. Output
+(1, 2, 192, 192), scores of background and person: the larger one decides. Alpha is the share of the person's score,
+by softmax where the export gives logits; it is one half where both scores are equal, so that it decides as they do.
+
+Source: https://github.com/opencv/opencv_zoo/tree/main/models/human_segmentation_pphumanseg.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from maskweave.errors import UnknownLayout
+from maskweave.models._maps import first_map, is_float_map
+from maskweave.models._network_input import NetworkInput, network_input, takes_one_picture
+from maskweave.models.base import Model, Prepared
+from maskweave.ops.placement import Placement
+from maskweave.ops.preprocessing import HALF, Preprocessing
+from maskweave.ops.resample import resample
+from maskweave.ops.semantic import FOREGROUND_NAMES, foreground_from_alpha
+from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
+from maskweave.types.arrays import FloatArray, Image
+from maskweave.types.semantic import SemanticMap
+
+_SIDE = 192
+_SUM_ERROR = 1e-2  # of half-precision probabilities
+
+
+def recognise(info: RuntimeInfo) -> str | None:
+    """Say why the network is of this family, or None when it is not."""
+    if not takes_one_picture(info, batched=True) or len(info.outputs) != 1:
+        return None
+    output = info.outputs[0]
+    if info.inputs[0].shape[2:] == (_SIDE, _SIDE) and is_float_map(output, channels=2):
+        return (
+            f"it takes a {_SIDE}x{_SIDE} picture and gives two channels, {output.name}, as PP-HumanSeg does"
+        )
+    return None
+
+
+def build(
+    runtime: Runtime,
+    *,
+    name: str,
+    class_names: Sequence[str] = FOREGROUND_NAMES,
+    size: int | None = None,
+    preprocessing: Preprocessing = HALF,
+) -> HumanSeg:
+    """Make a model from a loaded network; ``class_names`` and ``size`` can only be what they are.
+
+    Raises `UnknownLayout` when tensors are others, or names are asked for that a map of foreground does not have.
+    """
+    info = runtime.describe()
+    outputs = [tensor for tensor in info.outputs if is_float_map(tensor, channels=2)]
+    if not outputs or tuple(class_names) != FOREGROUND_NAMES:
+        raise UnknownLayout(
+            f"{name}: need one output (1, 2, h, w), of {' and '.join(FOREGROUND_NAMES)}; for other classes "
+            "take family semantic"
+        )
+    fed = network_input(name, info, preprocessing, size=size, short_side=_SIDE)
+    return HumanSeg(runtime, name=name, fed=fed, output=outputs[0].name)
+
+
+class HumanSeg(Model):
+    """A loaded PP-HumanSeg; see the module for its contract."""
+
+    task = "foreground"
+
+    def __init__(self, runtime: Runtime, *, name: str, fed: NetworkInput, output: str) -> None:
+        super().__init__(runtime, name=name, class_names=FOREGROUND_NAMES)
+        self.fed = fed
+        self.preprocessing = fed.in_words()
+        self.output = output
+
+    def prepare(self, image: Image) -> Prepared:
+        """Stretch (H, W, 3) uint8 RGB over the input, and normalise."""
+        return self.fed.prepare(image)
+
+    def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> SemanticMap:
+        """Foreground where alpha is greater than ``score``, and alpha itself."""
+        scores = first_map(self.name, outputs, self.output, channels=2)
+        return foreground_from_alpha(_person_share(scores, placement), threshold=score)
+
+
+def _person_share(scores: FloatArray, placement: Placement) -> FloatArray:
+    """(H, W) in [0, 1] of (2, h, w) scores; the difference is interpolated, as what decides."""
+    are_probs = bool((scores >= 0).all()) and bool((np.abs(scores.sum(axis=0) - 1) < _SUM_ERROR).all())
+    lead = resample(np.nan_to_num(scores[1] - scores[0]), placement.source_size)
+    share = (1 + lead) / 2 if are_probs else 1 / (1 + np.exp(-lead))
+    clipped: FloatArray = np.clip(share, 0, 1)
+    return clipped

@@ -149,6 +149,19 @@ def test_an_object_over_the_edge_is_not_squeezed(layout):
     np.testing.assert_allclose(found.boxes[:, [0, 1, 3]], [[0, 32, 96]], atol=0.01)
 
 
+@pytest.mark.parametrize("name", ["rfdetr_seg", "rtmdet_ins", "torchvision_mask_rcnn"])
+def test_masks_of_these_are_not_cut_to_their_boxes(name):
+    layout = CONVENTIONS[name]
+    model = layout.build((96, 96))
+    prepared = model.prepare(np.zeros((96, 96, 3), np.uint8))
+    outputs = layout.answer([24, 24, 72, 72], (96, 96))
+    smaller = layout.answer([40, 40, 56, 56], (96, 96))
+    boxes = {"rfdetr_seg": "dets", "rtmdet_ins": "dets", "torchvision_mask_rcnn": "a"}[name]
+    found = model.decode(outputs | {boxes: smaller[boxes]}, prepared.placement, score=0.5)
+    np.testing.assert_allclose(found.boxes, [[40, 40, 56, 56]], atol=1e-4)
+    assert found.masks.boxes.tolist() == [[24, 24, 72, 72]]
+
+
 @EVERY
 def test_the_preprocessing_is_told(layout):
     assert layout.build((96, 96)).preprocessing

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from maskweave.errors import UnknownLayout
-from maskweave.models import dfine_seg, rfdetr_seg, rtmdet_ins, torchvision_mask_rcnn, yolo_seg
+from maskweave.models import dfine_seg, loading, rfdetr_seg, rtmdet_ins, torchvision_mask_rcnn, yolo_seg
 from maskweave.models.loading import FAMILIES, build_as, recognise
 from maskweave.ops.coco_names import COCO_NAMES
 from maskweave.ops.iou import mask_iou
@@ -144,6 +144,29 @@ def test_rfdetr_takes_sparse_coco_or_what_it_is_told():
         build(rfdetr_seg, seg_graphs.rfdetr(columns=4), class_names=["a", "b"])
     with pytest.warns(UserWarning, match="mine does not name its 4 classes: called class 0 to class 3"):
         assert build(rfdetr_seg, seg_graphs.rfdetr(columns=4)).class_names[3] == "class 3"
+
+
+def test_rfdetr_has_no_more_objects_than_queries():
+    """The best pairs of query and class count, as many as there are queries."""
+    queries, columns = 4, 3
+    logits = np.arange(queries * columns, dtype=np.float32).reshape(1, queries, columns)
+    outputs = {
+        "dets": np.tile(np.array([0.5, 0.5, 1, 1], np.float32), (1, queries, 1)),
+        "labels": logits,
+        "masks": np.ones((1, queries, 16, 16), np.float32),
+    }
+    inputs = (TensorSpec("input", (1, 3, 64, 64), "float32"),)
+    model = rfdetr_seg.build(FakeRuntime(outputs, inputs=inputs), name="mine", class_names=["a", "b", "c"])
+    assert model.predict(np.zeros((9, 9, 3), np.uint8), score=0.1).names == ("c", "b", "a", "c")
+
+
+def test_rfdetr_of_the_catalogue_is_built_with_its_names(tmp_path, monkeypatch):
+    path = tmp_path / "rfdetr-seg-nano.onnx"
+    path.write_bytes(seg_graphs.rfdetr())
+    monkeypatch.setattr(loading, "pull", lambda entry, **options: (path,))
+    model = loading.load_model("rfdetr-seg-nano")
+    assert (model.name, model.class_names) == ("rfdetr-seg-nano", COCO_NAMES)
+    assert model.predict(picture(100, 100), score=0.5).names == ("dog", "cat", "cow")
 
 
 def test_rfdetr_reads_the_names_of_newer_exports():

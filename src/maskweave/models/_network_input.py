@@ -15,7 +15,8 @@ from maskweave.runtimes.base import RuntimeInfo
 from maskweave.types.arrays import Image, Size
 
 _FLOATS = ("float32", "float16")
-_SMALLEST, _LARGEST = 32, 4096
+SMALLEST, LARGEST = 32, 4096
+"""Long sides that an input may be given, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ def network_input(
         raise UnknownLayout(f"{name}: need one input (1, 3, H, W) of floats, got {seen or 'none'}")
     (tensor,) = info.inputs
     canvas = fixed_canvas(name, *tensor.shape[-2:])
-    if size is not None and not _SMALLEST <= size <= _LARGEST:
-        raise InvalidValue(f"size: need {_SMALLEST} to {_LARGEST} pixels, got {size}")
+    if size is not None and not SMALLEST <= size <= LARGEST:
+        raise InvalidValue(f"size: need {SMALLEST} to {LARGEST} pixels, got {size}")
     if canvas is not None and size not in (None, max(canvas)):
         raise InvalidValue(
             f"size: the input of {name} is always {canvas[0]}x{canvas[1]}, got {size}; leave the size out"

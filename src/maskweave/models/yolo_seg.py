@@ -20,6 +20,7 @@ YOLACT, https://arxiv.org/abs/1904.02689.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -27,7 +28,13 @@ import numpy as np
 from maskweave.errors import EngineError, UnknownLayout
 from maskweave.models._canvas import CanvasDetections, canvas_instances
 from maskweave.models._labels import LabelSpace, names_of
-from maskweave.models._network_input import NetworkInput, network_input, takes_one_picture
+from maskweave.models._network_input import (
+    LARGEST,
+    SMALLEST,
+    NetworkInput,
+    network_input,
+    takes_one_picture,
+)
 from maskweave.models._outputs import first_image, seen
 from maskweave.models.base import Model, Prepared
 from maskweave.ops.boxes import check_nms_iou, corners_of, non_maximum_suppression, usable_boxes
@@ -74,7 +81,8 @@ def build(
 
     ``class_names``: of classes 0, 1, …, "" for one never reported; None takes what the metadata say, then COCO's 80
     where there are 80, or, with a warning, where the layout does not tell how many. ``size``: the long side of an
-    input that is not fixed; None takes 640. ``nms_iou``: larger overlaps within a class are suppressed.
+    input that is not fixed; None takes ``imgsz`` of the metadata, else 640. ``nms_iou``: larger overlaps within a
+    class are suppressed.
 
     Raises `UnknownLayout` for another input or number of classes, `InvalidValue` for a size or an overlap that cannot
     be.
@@ -87,7 +95,7 @@ def build(
         documented=COCO_NAMES,
         count=_classes_of(info),
     )
-    fed = network_input(name, info, preprocessing, size=size, usual=_USUAL_SIZE)
+    fed = network_input(name, info, preprocessing, size=size, usual=_trained_size(info.metadata))
     return YOLOSeg(runtime, name=name, labels=LabelSpace.of(names), fed=fed, nms_iou=check_nms_iou(nms_iou))
 
 
@@ -154,6 +162,12 @@ def _classes_of(info: RuntimeInfo) -> int | None:
     if len(points) != 3 or len(prototypes) != 4 or points[1] is None or prototypes[1] is None:
         return None
     return None if points[2] == 6 + prototypes[1] else points[1] - 4 - prototypes[1]
+
+
+def _trained_size(metadata: Mapping[str, str]) -> int:
+    """The long side in the metadata ``imgsz``, "[480, 640]", or what is usual."""
+    sides = [int(side) for side in re.findall(r"\d+", metadata.get("imgsz", ""))]
+    return max(sides) if sides and SMALLEST <= max(sides) <= LARGEST else _USUAL_SIZE
 
 
 def _told(name: str, metadata: Mapping[str, str]) -> tuple[str, ...] | None:

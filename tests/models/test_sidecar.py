@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -232,6 +233,21 @@ def test_an_inspection_of_each_outcome(tmp_path):
     wrong = inspect_file(tmp_path / "mine.onnx")
     assert wrong.taken.family == "yolo_seg"
     assert wrong.class_names == ("a",)
+
+
+def test_the_sidecar_in_the_documents_is_a_whole_one(tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    shown = re.search(r"```toml\n(.*?)```", text, re.DOTALL).group(1)
+    sidecar = read_sidecar(told(tmp_path, shown), FAMILIES)
+    options = sidecar.options(sidecar.family, FAMILIES[sidecar.family])
+    assert options["preprocessing"] == FAMILIES["rtmdet_ins"].PREPROCESSING
+    assert options["class_names"] == ("cup", "", "plate")
+    assert set(tomllib.loads(shown)) | {"nms_iou"} == set(tomllib.loads(WHOLE))
+
+
+def test_every_family_is_in_the_documents():
+    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    assert all(f"| `{family}` |" in text for family in FAMILIES)
 
 
 def test_a_catalogue_entry_has_no_sidecar(tmp_path, monkeypatch):

@@ -46,6 +46,7 @@ SCENES = {
     "class map": [frame(semantic=SemanticMap(STUFF, ("background", "road")))],
     "class names": [frame(names=("person", "unicorn"))],
     "category ids": [frame(categories=CATEGORIES)],
+    "file names": [replace(frame(), file_name="clip/IMG_7.png")],
     "empty pictures": [frame(), frame((), number=1), frame(number=2)],
 }
 
@@ -60,11 +61,24 @@ def written(form, folder, given, **options):
     return place, ledger
 
 
+def known_to(form, given_records):
+    """The records with the only class that a format without classes knows."""
+    if form.name != "davis":
+        return given_records
+    renamed = [
+        each.instances.replace(class_names=("object",), class_ids=np.zeros(len(each.instances), int))
+        for each in given_records
+    ]
+    return [replace(each, instances=new) for each, new in zip(given_records, renamed, strict=True)]
+
+
 def survives(feature, before, after):
     """Whether what a record holds beyond the plain comes back."""
     if len(before) != len(after):
         return False
     pairs = list(zip(before, after, strict=True))
+    if feature == "file names":
+        return after[0].stem == before[0].stem
     if feature == "empty pictures":
         return [len(each.instances) for each in after] == [2, 0, 2]
     if feature == "class map":
@@ -98,16 +112,17 @@ def _order(one, other):
 @pytest.mark.parametrize("feature", FEATURES)
 @pytest.mark.parametrize("form", READ, ids=lambda form: form.name)
 def test_a_row_of_the_table_says_what_is_kept_and_what_is_not(form, feature, tmp_path):
-    place, ledger = written(form, tmp_path, SCENES[feature])
+    given_records = SCENES[feature] if feature == "class names" else known_to(form, SCENES[feature])
+    place, ledger = written(form, tmp_path, given_records)
     after = read(place, form.name)
-    assert survives(feature, SCENES[feature], after) == (feature in form.keeps)
-    silent = {"category ids"}  # names tell the classes
+    assert survives(feature, given_records, after) == (feature in form.keeps)
+    silent = {"category ids", "file names"}  # names tell the classes, and the frame's number the file
     assert bool(ledger.losses) == (feature not in form.keeps and feature not in silent)
 
 
 @pytest.mark.parametrize("form", READ, ids=lambda form: form.name)
 def test_what_was_written_is_recognised(form, tmp_path):
-    place, _ = written(form, tmp_path, [frame(), frame(number=1)])
+    place, _ = written(form, tmp_path, known_to(form, [frame(), frame(number=1)]))
     found, reason = recognise(place)
     assert (found.name, bool(reason)) == (form.name, True)
 
@@ -115,15 +130,14 @@ def test_what_was_written_is_recognised(form, tmp_path):
 @pytest.mark.parametrize("form", READ, ids=lambda form: form.name)
 def test_masks_come_back_to_the_pixel(form, tmp_path_factory):
     @given(records(apart="overlaps" not in form.keeps))
-    @settings(max_examples=12)
+    @settings(max_examples=8)
     def holds(before):
-        before = replace(before, file_name="clip/00000.png", video="clip", frame=0)
+        (before,) = known_to(form, [replace(before, file_name="clip/00000.png", video="clip", frame=0)])
         place, _ = written(form, tmp_path_factory.mktemp("out"), [before])
-        found = read(place, form.name)
         if "empty pictures" in form.keeps or len(before.instances):
-            (after,) = found
+            (after,) = read(place, form.name)
             assert same_objects(before, after)
-            assert (after.size, after.stem) == (before.size, before.stem)
+            assert after.size == before.size
 
     holds()
 

@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from maskweave.errors import InvalidValue
-from maskweave.formats import coco, cvat, cvat_masks, geojson, html_report, labelme, npz, voc, yolo
+from maskweave.formats import (
+    coco,
+    cvat,
+    cvat_masks,
+    davis,
+    geojson,
+    html_report,
+    labelme,
+    mots,
+    mots_png,
+    npz,
+    voc,
+    yolo,
+    youtube_vis,
+)
 from maskweave.formats.base import Format
 
 FORMATS: tuple[Format, ...] = (
@@ -16,6 +30,10 @@ FORMATS: tuple[Format, ...] = (
     npz.FORMAT,
     geojson.FORMAT,
     html_report.FORMAT,
+    youtube_vis.FORMAT,
+    mots.FORMAT,
+    mots_png.FORMAT,
+    davis.FORMAT,
 )
 """Every format, in the order in which a source is compared with them."""
 

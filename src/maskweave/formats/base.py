@@ -14,7 +14,7 @@ from maskweave.formats.record import Record
 
 Feature: TypeAlias = Literal[
     "overlaps", "holes", "parts", "boxes", "scores", "tracks", "crowd", "class map", "class names", "category ids",
-    "empty pictures",
+    "empty pictures", "file names",
 ]  # fmt: skip
 """What a record may hold and a format may not."""
 FEATURES: tuple[Feature, ...] = get_args(Feature)

@@ -37,6 +37,7 @@ KEEPS: frozenset[Feature] = frozenset(
     {
         *("overlaps", "holes", "parts", "boxes", "scores", "tracks", "crowd", "class names", "category ids"),
         "empty pictures",
+        "file names",
     }
 )
 

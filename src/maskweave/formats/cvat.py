@@ -312,7 +312,17 @@ FORMAT = Format(
     title="CVAT 1.1 XML",
     layout="one `.xml`",
     keeps=frozenset(
-        {"overlaps", "holes", "parts", "scores", "tracks", "crowd", "class names", "empty pictures"}
+        {
+            "overlaps",
+            "holes",
+            "parts",
+            "scores",
+            "tracks",
+            "crowd",
+            "class names",
+            "empty pictures",
+            "file names",
+        }
     ),
     recognise=recognise,
     read=read,

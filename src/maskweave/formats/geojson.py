@@ -230,6 +230,7 @@ FORMAT = Format(
         {
             *("overlaps", "holes", "parts", "scores", "tracks", "crowd", "class names", "category ids"),
             "empty pictures",
+            "file names",
         }
     ),
     recognise=recognise,

@@ -26,7 +26,7 @@ from maskweave.types.masks import Masks
 from maskweave.types.prediction import Prediction
 
 LARGEST_ID = 999
-_KITTI = {"car": 1, "pedestrian": 2, "person": 2}
+KITTI_IDS = {"car": 1, "pedestrian": 2, "person": 2}
 _FIRST_OTHER = 100
 
 
@@ -46,7 +46,7 @@ def mots_class_ids(class_names: tuple[str, ...]) -> list[int]:
     [2, 102, 1]
     """
     others = category_ids(class_names)
-    return [_KITTI.get(name, _FIRST_OTHER + other) for name, other in zip(class_names, others, strict=True)]
+    return [KITTI_IDS.get(name, _FIRST_OTHER + other) for name, other in zip(class_names, others, strict=True)]
 
 
 def format_row(row: MotsRow) -> str:

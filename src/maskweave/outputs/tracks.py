@@ -8,10 +8,12 @@ frame, null where the object is not seen. Ours besides: ``track_id``, ``score`` 
 from __future__ import annotations
 
 import json
+import math
 import struct
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,31 +30,188 @@ from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
 from maskweave.types.prediction import Prediction
 
-_FRAMES = "frames"
-"""The spool's key of the frames; the others are track ids."""
 _TIME = struct.Struct("<d")
 _LISTS, _MUCH = 4, 500_000_000  # lists in each annotation; bytes of null that are told
-_SIGHTING = struct.Struct("<QIdQ4d")
+_SIGHTING = struct.Struct("<QQ?dQ4d")
 
 
 class _Sighting(NamedTuple):
     """One object in one frame; the box is x, y, width, height, ``counts`` the compressed mask."""
 
     frame: int
-    class_id: int
+    category_id: int
+    crowd: bool
     score: float
     area: int
     box: tuple[float, ...]
     counts: str
 
     def packed(self) -> bytes:
-        head = _SIGHTING.pack(self.frame, self.class_id, self.score, self.area, *self.box)
+        head = _SIGHTING.pack(*self[:5], *self.box)
         return head + self.counts.encode("ascii")
 
     @classmethod
     def unpacked(cls, record: bytes) -> _Sighting:
-        frame, class_id, score, area, *box = _SIGHTING.unpack_from(record)
-        return cls(frame, class_id, score, area, tuple(box), record[_SIGHTING.size :].decode("ascii"))
+        frame, category_id, crowd, score, area, *box = _SIGHTING.unpack_from(record)
+        counts = record[_SIGHTING.size :].decode("ascii")
+        return cls(frame, category_id, crowd, score, area, tuple(box), counts)
+
+
+@dataclass
+class _Video:
+    """What is known of a video while its frames come."""
+
+    name: str
+    size: Size
+    length: int = 0
+    timed: bool = False
+
+
+class TrackDocument:
+    """A document of one or more videos, whose frames may come in turns.
+
+    Lists by track can only be written when all frames are there; until then frames and sightings are spooled under
+    (video, None) and (video, track id), so that memory holds one number a track, however long the videos.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._videos: dict[str, _Video] = {}
+        self._numbers: dict[str, int] = {}
+
+    def add(
+        self,
+        video: str,
+        instances: Instances,
+        track_ids: Sequence[int],
+        *,
+        file_name: str,
+        time: float | None,
+        category_ids: Sequence[int],
+        crowd: Sequence[bool] | None = None,
+        digits: int | None = 2,
+    ) -> None:
+        """Spool one frame's objects; ``category_ids`` of each class name, boxes rounded to ``digits``.
+
+        Raises `InvalidValue` for a frame of another size than the video's first, or an id that comes twice.
+        """
+        known = self._videos.setdefault(video, _Video(video, instances.size))
+        number = self._numbers.setdefault(video, len(self._numbers))
+        if instances.size != known.size:
+            raise InvalidValue(
+                f"tracks: need frames of one size (height, width) {known.size}, got {instances.size}"
+            )
+        twice = next((each for each, count in Counter(track_ids).items() if count > 1), None)
+        if twice is not None:
+            raise InvalidValue(f"tracks: need each id once a frame, got {twice} twice")
+        areas, boxes = instances.masks.areas.tolist(), instances.boxes.tolist()
+        scores, class_ids = instances.scores.tolist(), instances.class_ids.tolist()
+        for row, rle in enumerate(encode_masks(instances.masks)):
+            x1, y1, x2, y2 = boxes[row]
+            box = (x1, y1, x2 - x1, y2 - y1)
+            sighting = _Sighting(
+                frame=known.length,
+                category_id=category_ids[class_ids[row]],
+                crowd=bool(crowd is not None and crowd[row]),
+                score=scores[row],
+                area=areas[row],
+                box=box if digits is None else tuple(round(edge, digits) for edge in box),
+                counts=str(rle["counts"]),
+            )
+            self._spool.add((number, track_ids[row]), sighting.packed())
+        name = file_name.encode(errors="surrogatepass")  # what the disk calls it
+        self._spool.add((number, None), _TIME.pack(time if time is not None else math.nan) + name)
+        known.length += 1
+        known.timed |= time is not None
+
+    def begin_empty(self, video: str) -> None:
+        """Note a video without frames."""
+        self._videos[video] = _Video(video, (0, 0))
+        self._numbers[video] = len(self._numbers)
+
+    def wasted(self) -> int:
+        """Bytes of null, at the most, that the format asks for."""
+        lengths = {self._numbers[name]: video.length for name, video in self._videos.items()}
+        return _LISTS * len("null, ") * sum(lengths[number] for number, _ in self._tracks())
+
+    def pieces(
+        self, categories: list[dict[str, Any]], info: dict[str, str], counts: dict[str, Any] | None = None
+    ) -> Iterator[str]:
+        """The whole document in pieces of text."""
+        yield f'{{\n"info": {json.dumps(info)},\n"licenses": [],\n"videos": ['
+        for index, video in enumerate(self._videos.values()):
+            yield ",\n" if index else ""
+            yield from self._video(video)
+        yield f'],\n"categories": {json.dumps(categories)},\n'
+        if counts is not None:
+            yield f'"counts": {json.dumps(counts)},\n'
+        yield '"annotations": ['
+        videos = list(self._videos.values())
+        for index, (number, track_id) in enumerate(self._tracks()):
+            yield ",\n" if index else "\n"
+            # ids are the tracks' own where one video is all there is, as ids of several videos may meet
+            yield from self._annotation(
+                videos[number], (number, track_id), track_id if len(videos) == 1 else index + 1
+            )
+        yield "\n]\n}\n"
+
+    def _tracks(self) -> list[tuple[int, int]]:
+        keys = (key for key in self._spool if isinstance(key, tuple))
+        return sorted((number, track_id) for number, track_id in keys if track_id is not None)
+
+    def _video(self, video: _Video) -> Iterator[str]:
+        number = self._numbers[video.name]
+        head = {
+            "id": number + 1,
+            "name": video.name,
+            "height": video.size[0],
+            "width": video.size[1],
+            "length": video.length,
+        }
+        places = self._spool.places((number, None))
+        names = (
+            json.dumps(self._spool.read(place)[_TIME.size :].decode(errors="surrogatepass"))
+            for place in places
+        )
+        lists: dict[str, Iterator[str]] = {"file_names": names}
+        if video.timed:
+            times = (_TIME.unpack_from(self._spool.read(place))[0] for place in places)
+            lists["times_seconds"] = ("null" if math.isnan(each) else json.dumps(each) for each in times)
+        frames = range(video.length)
+        return _json_object(head, {name: _spread(frames, each, video.length) for name, each in lists.items()})
+
+    def _annotation(self, video: _Video, key: tuple[int, int], annotation_id: int) -> Iterator[str]:
+        places = self._spool.places(key)
+
+        def sightings() -> Iterator[_Sighting]:
+            return (_Sighting.unpacked(self._spool.read(place)) for place in places)
+
+        height, width = video.size
+        categories = Counter(each.category_id for each in sightings())
+        head = {
+            "id": annotation_id,
+            "video_id": key[0] + 1,
+            "track_id": key[1],
+            "category_id": categories.most_common(1)[0][0],
+            "iscrowd": int(any(each.crowd for each in sightings())),
+            "height": height,
+            "width": width,
+            "length": video.length,
+            "score": round(sum(each.score for each in sightings()) / len(places), 5),
+        }
+        size = f"[{height}, {width}]"
+        frames = array("Q", (each.frame for each in sightings()))
+        columns = {
+            "segmentations": (
+                f'{{"size": {size}, "counts": {json.dumps(each.counts)}}}' for each in sightings()
+            ),
+            "bboxes": (json.dumps(each.box) for each in sightings()),
+            "areas": (str(each.area) for each in sightings()),
+            "scores": (str(round(each.score, 5)) for each in sightings()),
+        }
+        return _json_object(
+            head, {name: _spread(frames, each, video.length) for name, each in columns.items()}
+        )
 
 
 class TracksFile(Writer):
@@ -65,8 +224,8 @@ class TracksFile(Writer):
     def __init__(self, target: Target) -> None:
         super().__init__(target)
         self._path = target.path(".tracks.json")
+        self._category_ids = category_ids(target.class_names)
         self._length = 0
-        self._size: Size | None = None
         self._counts = _CountsRecord()
         self._warnings: list[str] = []
 
@@ -83,133 +242,54 @@ class TracksFile(Writer):
     def begin(self) -> None:
         """Open the file."""
         self._temporary = self.files.enter_context(atomic_file(self._path, only_ours=True))
-        self._spool = self.files.enter_context(Spool(self._path.parent))
+        self._document = TrackDocument(self.files.enter_context(Spool(self._path.parent)))
 
     def write(self, frame: Frame, prediction: Prediction) -> None:
         """Spool one frame's objects."""
         if not isinstance(prediction, Instances):
             raise InvalidValue("tracks: need instances, got a semantic map; use --task instances")
-        self._check(prediction)
+        if len(prediction) and prediction.track_ids is None:
+            raise InvalidValue("tracks: need objects with track ids, got none; leave tracking on")
+        if prediction.class_names != self.target.class_names:
+            raise InvalidValue("tracks: need the same class names for every frame of a file, got others")
+        self._document.add(
+            self.target.info.name,
+            prediction,
+            [] if prediction.track_ids is None else prediction.track_ids.tolist(),
+            file_name=self.target.file_name(frame),
+            time=round(float(frame.time), 6),
+            category_ids=self._category_ids,
+        )
         if prediction.counts is not None:
             self._counts.add(self._length, prediction.counts)
-        if prediction.track_ids is not None:
-            self._spool_objects(prediction, prediction.track_ids.tolist())
-        name = self.target.file_name(frame).encode(errors="surrogatepass")  # what the disk calls it
-        self._spool.add(_FRAMES, _TIME.pack(round(float(frame.time), 6)) + name)
         self._length += 1
-
-    def _check(self, instances: Instances) -> None:
-        if len(instances) and instances.track_ids is None:
-            raise InvalidValue("tracks: need objects with track ids, got none; leave tracking on")
-        if instances.class_names != self.target.class_names:
-            raise InvalidValue("tracks: need the same class names for every frame of a file, got others")
-        self._size = self._size or instances.size
-        if instances.size != self._size:
-            raise InvalidValue(
-                f"tracks: need frames of one size (height, width) {self._size}, got {instances.size}"
-            )
-
-    def _spool_objects(self, instances: Instances, ids: list[int]) -> None:
-        twice = next((each for each, count in Counter(ids).items() if count > 1), None)
-        if twice is not None:
-            raise InvalidValue(f"tracks: need each id once a frame, got {twice} twice")
-        areas, boxes = instances.masks.areas.tolist(), instances.boxes.tolist()
-        class_ids, scores = instances.class_ids.tolist(), instances.scores.tolist()
-        for row, (track_id, rle) in enumerate(zip(ids, encode_masks(instances.masks), strict=True)):
-            x1, y1, x2, y2 = boxes[row]
-            box, counts = (x1, y1, x2 - x1, y2 - y1), str(rle["counts"])
-            sighting = _Sighting(self._length, class_ids[row], scores[row], areas[row], box, counts)
-            self._spool.add(track_id, sighting.packed())
 
     def finish(self) -> None:
         """Write the whole document, track by track."""
+        categories = [
+            {"id": category_id, "name": name, "supercategory": "object"}
+            for category_id, name in zip(self._category_ids, self.target.class_names, strict=True)
+        ]
+        counts = self._counts.document() if self._counts.found else None
+        if not self._length:
+            self._document.begin_empty(self.target.info.name)
         with self._temporary.open("w", encoding="utf-8") as file:
-            file.writelines(self._pieces())
-        wasted = _LISTS * len("null, ") * self._length * len(self._track_ids())
+            file.writelines(self._document.pieces(categories, file_info(self.target.model), counts))
+        wasted = self._document.wasted()
         if wasted >= _MUCH:
             self._warnings.append(
                 f"tracks: up to {wasted / 1e9:.1f} GB of null, as the format has an entry for each frame of the "
                 "video in each track; --save csv or coco holds the same objects in less"
             )
 
-    def _pieces(self) -> Iterator[str]:
-        ids = category_ids(self.target.class_names)
-        categories = [
-            {"id": category_id, "name": name, "supercategory": "object"}
-            for category_id, name in zip(ids, self.target.class_names, strict=True)
-        ]
-        yield f'{{\n"info": {json.dumps(file_info(self.target.model))},\n"licenses": [],\n'
-        yield '"videos": ['
-        yield from self._video()
-        yield f'],\n"categories": {json.dumps(categories)},\n'
-        if self._counts.found:
-            yield f'"counts": {json.dumps(self._counts.document())},\n'
-        yield '"annotations": ['
-        for index, track_id in enumerate(self._track_ids()):
-            yield ",\n" if index else "\n"
-            yield from self._annotation(track_id, ids)
-        yield "\n]\n}\n"
 
-    def _track_ids(self) -> list[int]:
-        return sorted(key for key in self._spool if isinstance(key, int))
-
-    def _video(self) -> Iterator[str]:
-        height, width = self._size or (0, 0)
-        head = {
-            "id": 1,
-            "name": self.target.info.name,
-            "height": height,
-            "width": width,
-            "length": self._length,
-        }
-        places = self._spool.places(_FRAMES)
-        names = (
-            json.dumps(self._spool.read(place)[_TIME.size :].decode(errors="surrogatepass"))
-            for place in places
-        )
-        times = (json.dumps(*_TIME.unpack_from(self._spool.read(place))) for place in places)
-        all_frames = range(self._length)
-        lists = {"file_names": names, "times_seconds": times}
-        return _json_object(head, {name: self._spread(all_frames, each) for name, each in lists.items()})
-
-    def _annotation(self, track_id: int, ids: list[int]) -> Iterator[str]:
-        places = self._spool.places(track_id)
-
-        def sightings() -> Iterator[_Sighting]:
-            return (_Sighting.unpacked(self._spool.read(place)) for place in places)
-
-        height, width = self._size or (0, 0)
-        class_ids = Counter(each.class_id for each in sightings())
-        head = {
-            "id": track_id,
-            "video_id": 1,
-            "track_id": track_id,
-            "category_id": ids[class_ids.most_common(1)[0][0]],
-            "iscrowd": 0,
-            "height": height,
-            "width": width,
-            "length": self._length,
-            "score": round(sum(each.score for each in sightings()) / len(places), 5),
-        }
-        size = f"[{height}, {width}]"
-        frames = array("Q", (each.frame for each in sightings()))
-        columns = {
-            "segmentations": (
-                f'{{"size": {size}, "counts": {json.dumps(each.counts)}}}' for each in sightings()
-            ),
-            "bboxes": (json.dumps([round(number, 2) for number in each.box]) for each in sightings()),
-            "areas": (str(each.area) for each in sightings()),
-            "scores": (str(round(each.score, 5)) for each in sightings()),
-        }
-        return _json_object(head, {name: self._spread(frames, each) for name, each in columns.items()})
-
-    def _spread(self, frames: Iterable[int], values: Iterable[str]) -> Iterator[str]:
-        """The inside of a list with one entry for each frame of the video, "null" where the track has none."""
-        then = 0
-        for number, value in zip(frames, values, strict=True):
-            yield (", " if then else "") + "null, " * (number - then) + value
-            then = number + 1
-        yield ", null" * (self._length - then)
+def _spread(frames: Iterable[int], values: Iterable[str], length: int) -> Iterator[str]:
+    """The inside of a list with one entry for each of ``length`` frames, "null" where there is no value."""
+    then = 0
+    for number, value in zip(frames, values, strict=True):
+        yield (", " if then else "") + "null, " * (number - then) + value
+        then = number + 1
+    yield ", null" * (length - then)
 
 
 def _json_object(head: dict[str, Any], lists: dict[str, Iterator[str]]) -> Iterator[str]:

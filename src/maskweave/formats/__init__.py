@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from maskweave.errors import InvalidValue
 from maskweave.formats import (
+    cityscapes,
     coco,
+    coco_results,
+    csv_objects,
     cvat,
     cvat_masks,
     davis,
@@ -14,6 +17,8 @@ from maskweave.formats import (
     mots,
     mots_png,
     npz,
+    panoptic,
+    supervisely,
     voc,
     yolo,
     youtube_vis,
@@ -22,14 +27,19 @@ from maskweave.formats.base import Format
 
 FORMATS: tuple[Format, ...] = (
     coco.FORMAT,
+    coco_results.FORMAT,
+    panoptic.FORMAT,
     yolo.FORMAT,
+    supervisely.FORMAT,
     labelme.FORMAT,
+    cityscapes.FORMAT,
     voc.FORMAT,
     cvat.FORMAT,
     cvat_masks.FORMAT,
     npz.FORMAT,
     geojson.FORMAT,
     html_report.FORMAT,
+    csv_objects.FORMAT,
     youtube_vis.FORMAT,
     mots.FORMAT,
     mots_png.FORMAT,

@@ -144,7 +144,9 @@ def _mask(kind: str, told: Mapping[str, str], size: Size) -> Mask:
     if kind == "mask":
         return _bitmap(told, size)
     if kind == "polygon":
-        points = np.array([point.split(",") for point in told["points"].split(";")], dtype=np.float64)
+        points: FloatArray = np.array(
+            [point.split(",") for point in told["points"].split(";")], dtype=np.float64
+        )
     elif kind == "box":
         x1, y1, x2, y2 = (float(told[name]) for name in ("xtl", "ytl", "xbr", "ybr"))
         corners = np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])

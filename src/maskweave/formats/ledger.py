@@ -11,7 +11,7 @@ from maskweave.errors import InvalidValue, SourceError
 
 Loss: TypeAlias = Literal[
     "overlaps", "hidden", "holes", "empty", "scores", "tracks", "crowd", "crowd left out",
-    "class map", "ids", "names", "classes", "boxes", "pictures", "blank",
+    "class map", "ids", "names", "classes", "boxes", "pictures", "blank", "stuff",
 ]  # fmt: skip
 
 _TOLD: dict[Loss, str] = {
@@ -29,6 +29,7 @@ _TOLD: dict[Loss, str] = {
     "classes": "{objects} lost their class names",
     "boxes": "{objects} have boxes other than round their pixels, which are not kept",
     "pictures": "{objects} lack a colour, as their pictures were not found (see --images)",
+    "stuff": "{objects} are of classes without objects there, and become part of the class map",
     "blank": "{pictures} without objects are left out",
 }
 """What is told of each kind of loss."""

@@ -56,6 +56,11 @@ def encode_id_map(id_map: IntArray, *, wide: bool | None = None) -> bytes:
     return encode_palette(id_map.astype(np.uint8))
 
 
+def encode_grey(numbers: NDArray[np.uint8]) -> bytes:
+    """8-bit grey PNG of (H, W) numbers."""
+    return marked_png(Pictures.fromarray(numbers))
+
+
 def encode_class_map(semantic: SemanticMap) -> bytes:
     """8-bit PNG of class ids with the PASCAL VOC palette; 255 is *ignore*."""
     return encode_palette(semantic.class_map.astype(np.uint8))

@@ -1,0 +1,224 @@
+"""Supervisely: a project folder with ``meta.json`` and ``<data set>/ann/<picture>.json``, masks as bitmaps.
+
+A bitmap is a PNG, zlib-compressed, in base64, with the x, y of its first pixel. Read besides: polygons (with holes)
+and rectangles. Source: https://docs.supervisely.com/data-organization/00_ann_format_navi.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pictures
+
+from maskweave.errors import InvalidValue, MaskWeaveError
+from maskweave.formats.base import Format, Options, Put
+from maskweave.formats.classes import ClassNumbers
+from maskweave.formats.json_stream import read_json
+from maskweave.formats.ledger import BrokenRecord, Ledger
+from maskweave.formats.places import checked_size, find_picture, new_file, put_picture, safe_name
+from maskweave.formats.record import Category, Record
+from maskweave.ops.polygons import Polygon, polygons_to_mask
+from maskweave.outputs.files import atomic_folder
+from maskweave.outputs.palette import object_colour
+from maskweave.sources.base import MAX_PIXELS
+from maskweave.sources.walk import files_below
+from maskweave.types.arrays import Mask, Size
+from maskweave.types.instances import Instances
+from maskweave.types.masks import Masks
+
+_SET = "dataset"
+_MOST_BYTES = 64_000_000  # of one unpacked bitmap
+
+
+def recognise(path: Path) -> str | None:
+    """A folder with a ``meta.json`` and a data set's folder ``ann``."""
+    named = path.is_dir() and (path / "meta.json").is_file() and any(path.glob("*/ann"))
+    return "a project with meta.json and ann folders" if named else None
+
+
+def read(path: Path, options: Options, ledger: Ledger) -> Iterator[Record]:
+    """Yield a record for each annotation of each data set."""
+    names = _classes(path / "meta.json")
+    found = False
+    for folder in sorted(each for each in path.glob("*/ann") if each.is_dir()):
+        for file in files_below(folder, (".json",)):
+            found = True
+            name = file.relative_to(folder).as_posix().removesuffix(".json")
+            where = f"{folder.parent.name}/{name}"
+            record = ledger.attempt(where, partial(_record, file, folder, name, names, options, ledger))
+            if record is not None:
+                yield record
+    if not found:
+        raise InvalidValue(f"{path}: need annotations in <data set>/ann, found none")
+
+
+def _classes(file: Path) -> dict[str, int]:
+    """The names of the project's classes with their ids, or their places where they have none."""
+    data = read_json(file, need="Supervisely's meta.json")
+    listed = data.get("classes") if isinstance(data, dict) else None
+    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+        raise InvalidValue(f"{file}: need a list of classes")
+    ids = [each.get("id") for each in listed]
+    kept = all(type(each) is int for each in ids) and len(set(ids)) == len(ids)
+    return {str(each.get("title")): ids[row] if kept else row for row, each in enumerate(listed)}
+
+
+def _record(
+    file: Path, folder: Path, name: str, classes: Mapping[str, int], options: Options, ledger: Ledger
+) -> Record:
+    data = read_json(file, need="an annotation")
+    if not isinstance(data, dict) or not isinstance(data.get("size"), dict):
+        raise BrokenRecord("need an annotation with a size")
+    size = checked_size(data["size"].get("height"), data["size"].get("width"))
+    names = tuple(classes)
+    rows: list[tuple[int, Mask]] = []
+    for number, item in enumerate(data.get("objects") or (), start=1):
+        try:
+            title = item.get("classTitle")
+            if title not in classes:
+                raise BrokenRecord(f"need a class of meta.json, got {title!r}")
+            rows.append((names.index(title), _mask(item, size)))
+        except (MaskWeaveError, TypeError, ValueError, KeyError, AttributeError) as error:
+            ledger.problem(f"{folder.parent.name}/{name}, object {number}", error)
+    masks = Masks([mask for _, mask in rows], [(0, 0)] * len(rows), size)
+    instances = Instances(
+        masks=masks,
+        boxes=masks.boxes,
+        scores=np.ones(len(rows)),
+        class_ids=np.array([row for row, _ in rows], dtype=np.int64),
+        class_names=names,
+    )
+    file_name = safe_name(name)
+    return Record(
+        file_name,
+        instances,
+        categories=tuple(Category(number, each) for each, number in classes.items()),
+        picture=find_picture(file_name, options.images, folder.parent / "img"),
+    )
+
+
+def _mask(item: Mapping[str, Any], size: Size) -> Mask:
+    kind = item.get("geometryType", item.get("shape"))
+    if kind == "bitmap":
+        return _placed(item["bitmap"], size)
+    points = item["points"] if kind in ("polygon", "rectangle") else {}
+    exterior = np.array(points.get("exterior"), dtype=np.float64)
+    if kind == "rectangle":
+        (x1, y1), (x2, y2) = exterior.min(axis=0), exterior.max(axis=0)
+        exterior = np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
+    elif kind != "polygon":
+        raise BrokenRecord(f"need a bitmap, polygon or rectangle, got {kind!r}")
+    holes = tuple(np.array(hole, dtype=np.float64) for hole in points.get("interior") or ())
+    return polygons_to_mask([Polygon(exterior, holes)], size)
+
+
+def _placed(bitmap: Mapping[str, Any], size: Size) -> Mask:
+    left, top = (int(each) for each in bitmap["origin"])
+    crop = decode_bitmap(bitmap["data"])
+    height, width = crop.shape
+    if not (left >= 0 and top >= 0 and left + width <= size[1] and top + height <= size[0]):
+        raise BrokenRecord(
+            f"need a bitmap inside the picture of {size[1]} x {size[0]}, got {width} x {height} at {left}, {top}"
+        )
+    mask = np.zeros(size, dtype=bool)
+    mask[top : top + height, left : left + width] = crop
+    return mask
+
+
+def decode_bitmap(text: str) -> Mask:
+    """(h, w) bool of a bitmap's text; raises `BrokenRecord` for damage, or more than 64 MB of it."""
+    try:
+        unpacker = zlib.decompressobj()
+        data = unpacker.decompress(base64.b64decode(text, validate=True), _MOST_BYTES)
+        if not unpacker.eof:
+            raise BrokenRecord("need a whole bitmap of at most 64 MB, got one that is cut or larger")
+        with Pictures.open(BytesIO(data), formats=("PNG",)) as picture:
+            if picture.size[0] * picture.size[1] > MAX_PIXELS:
+                raise BrokenRecord(f"need a bitmap of at most {MAX_PIXELS:,} pixels, got {picture.size}")
+            # of RGBA pictures the alpha tells; of palette pictures the number
+            values = np.asarray(picture)
+    except (binascii.Error, zlib.error, OSError, ValueError, SyntaxError) as error:
+        raise BrokenRecord(f"need a bitmap as zlib-compressed PNG in base64 ({error})") from error
+    mask: Mask = (values[..., -1] if values.ndim == 3 else values) != 0
+    return mask
+
+
+def encode_bitmap(mask: Mask) -> str:
+    """The text of an (h, w) bool mask."""
+    buffer = BytesIO()
+    picture = Pictures.fromarray(mask.astype(np.uint8)).convert("P")
+    picture.putpalette([0, 0, 0, 255, 255, 255])
+    picture.save(buffer, format="PNG", transparency=0, bits=1)
+    return base64.b64encode(zlib.compress(buffer.getvalue())).decode("ascii")
+
+
+@contextmanager
+def write(path: Path, options: Options, ledger: Ledger) -> Iterator[Put]:
+    """Write an annotation for each record into the data set "dataset", and ``meta.json`` at the end."""
+    classes = ClassNumbers(keep=True, first=1)
+    with atomic_folder(path) as folder:
+        home = folder / _SET
+        for name in ("ann", "img"):
+            (home / name).mkdir(parents=True)
+
+        def put(record: Record) -> None:
+            classes.learn(record)
+            data = _document(record, classes)
+            named = record.file_name if record.frame is None else f"{record.stem}.png"
+            file = new_file(home / "ann", f"{named}.json")
+            put_picture(record, home / "img", options.pictures)
+            file.write_text(json.dumps(data), encoding="utf-8")
+
+        yield put
+        meta = {"classes": [_class(each) for each in classes], "tags": [], "projectType": "images"}
+        (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+
+
+def _class(category: Category) -> dict[str, Any]:
+    colour = "#{:02X}{:02X}{:02X}".format(*object_colour(category.id))
+    return {"id": category.id, "title": category.name, "shape": "bitmap", "color": colour}
+
+
+def _document(record: Record, classes: ClassNumbers) -> dict[str, Any]:
+    instances = record.instances
+    objects = [
+        {
+            "id": number,
+            "classId": classes[name],
+            "classTitle": name,
+            "geometryType": "bitmap",
+            "description": "",
+            "tags": [],
+            "bitmap": {"data": encode_bitmap(crop), "origin": [x, y]},
+        }
+        for number, (name, (crop, x, y)) in enumerate(
+            zip(instances.names, instances.masks.placed(), strict=True), start=1
+        )
+    ]
+    height, width = record.size
+    return {"description": "", "tags": [], "size": {"height": height, "width": width}, "objects": objects}
+
+
+FORMAT = Format(
+    name="supervisely",
+    title="Supervisely bitmaps",
+    layout="a folder with `meta.json`, `dataset/ann/`",
+    keeps=frozenset(
+        {
+            *("overlaps", "holes", "parts", "class names", "category ids", "empty pictures", "file names"),
+        }
+    ),
+    recognise=recognise,
+    read=read,
+    write=write,
+)

@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
-from maskweave.errors import InvalidValue, OutputError
+from maskweave.errors import BadRecord, InvalidValue, OutputError
 from maskweave.formats.coco import IdSet
-from maskweave.formats.ledger import BrokenRecord
 from maskweave.formats.record import Category, Record
 from tests.formats.scenes import collected, objects, plain, read, records, rectangle, same_objects, write
 
@@ -124,7 +123,7 @@ def test_a_broken_record_is_named_and_the_rest_goes_on(tmp_path, name):
     objects_left = sum(len(each.instances) for each in found)
     assert 2 <= objects_left <= 4
     assert objects_left < 4 or name == "no object"
-    with pytest.raises(BrokenRecord, match=message):
+    with pytest.raises(BadRecord, match=message):
         read(path)
 
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from maskweave.errors import BadRecord
 from maskweave.formats import FORMATS
 from maskweave.formats.base import FEATURES
 from maskweave.formats.convert import convert, recognise
-from maskweave.formats.ledger import BrokenRecord, Ledger
+from maskweave.formats.ledger import Ledger
 from maskweave.formats.record import Category, Record
 from maskweave.types import SemanticMap
 from tests.formats.scenes import SIZE, objects, put_pictures, read, records, rectangle, same_objects, write
@@ -169,6 +170,6 @@ def test_lossless_refuses_what_would_be_lost(form, tmp_path):
         convert(source, target, to=form.name, ledger=ledger)
         assert (ledger.records, lines) == (2, [])
     elif "scores" not in form.keeps:
-        with contextlib.suppress(BrokenRecord):  # where no other record is left
+        with contextlib.suppress(BadRecord):  # where no other record is left
             convert(source, target, to=form.name, ledger=ledger)
         assert "would lose something: 2 objects lost their scores" in lines[0]

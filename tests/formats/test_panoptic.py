@@ -67,7 +67,7 @@ DAMAGES = {
     "outside": (lambda d: d["annotations"][0].update(file_name="../a.png"), "stays in its folder"),
     "no picture": (lambda d: d["annotations"][0].update(file_name="z.png"), "z.png: need this picture"),
     "no image": (lambda d: d["annotations"][0].update(image_id=99), "need one image of that id, got 0"),
-    "size": (lambda d: d["images"][0].update(width=7), "need 7 x 12 pixels"),
+    "size": (lambda d: d["images"][0].update(width=7), "need a picture of 7 x 12, got 16 x 12"),
 }
 
 
@@ -89,7 +89,7 @@ def test_a_palette_where_colours_are_needed_is_named(tmp_path):
     write(tmp_path / "out", "panoptic", [scene()])
     Image.fromarray(np.zeros(SIZE, np.uint8)).save(tmp_path / "out" / "panoptic" / "a.png")
     _, (line,) = collected(tmp_path / "out")
-    assert "need a picture of colours (RGB), got a palette or grey one" in line
+    assert "need a PNG with ids as colours (RGB), got mode L" in line
 
 
 def test_overlapping_objects_share_the_pixels_once(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maskweave.cli.console import FAILED, counted, emit, say
+from maskweave.errors import BadRecord, InvalidValue
 
 if TYPE_CHECKING:
     from maskweave.formats.ledger import Ledger
@@ -92,8 +95,9 @@ def convert_command(  # noqa: PLR0913, PLR0917 - each is an option of the comman
 ) -> None:
     """Convert annotations or results; broken records are named and left out, losses are measured and told."""
     from maskweave.cli.stopping import interruptible
+    from maskweave.formats import format_named
     from maskweave.formats.base import Options
-    from maskweave.formats.convert import convert, recognise
+    from maskweave.formats.convert import check_apart, convert, reader_of, recognise
     from maskweave.formats.ledger import Ledger
 
     options = Options(
@@ -111,11 +115,23 @@ def convert_command(  # noqa: PLR0913, PLR0917 - each is an option of the comman
         form, reason = recognise(source)
         say(f"{source}: {form.title} ({form.name}): {reason}")
         from_ = form.name
-    with interruptible():
+    format_named(to)
+    reader_of(format_named(from_), source)
+    check_apart(source, output)
+    with interruptible(), _bad_sources():
         convert(source, output, to=to, format_name=from_, options=options, ledger=ledger)
     _tell(ledger, output, from_=from_, json_lines=json_lines)
     if ledger.problems:
         raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _bad_sources() -> Iterator[None]:
+    """What a source holds is no wrong call: its `InvalidValue` ends with the code of a failed input."""
+    try:
+        yield
+    except InvalidValue as error:
+        raise BadRecord(str(error)) from error
 
 
 def _tell(ledger: Ledger, output: Path, *, from_: str, json_lines: bool) -> None:

@@ -15,10 +15,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from maskweave.errors import InvalidValue
+from maskweave.errors import BadRecord, InvalidValue
 from maskweave.formats.base import Format, Options, Put
 from maskweave.formats.id_pictures import flattened, objects_of_ids, read_indices
-from maskweave.formats.ledger import BrokenRecord, Ledger
+from maskweave.formats.ledger import Ledger
 from maskweave.formats.places import find_picture, new_file, put_picture
 from maskweave.formats.record import Category, Record
 from maskweave.outputs.files import atomic_folder
@@ -88,7 +88,7 @@ def _record(path: Path, root: Path, stem: str, options: Options) -> Record:
     size = (labels.shape[0], labels.shape[1])
     unknown = (labels >= len(LABELS)) & (labels != IGNORE)  # 255 is -1 in 8 bits, a license plate
     if unknown.any():
-        raise BrokenRecord(f"need label ids 0 to {len(LABELS) - 1}, got {int(labels[unknown][0])}")
+        raise BadRecord(f"need label ids 0 to {len(LABELS) - 1}, got {int(labels[unknown][0])}")
     ids = read_indices(root / f"{stem}{_IDS}", size)
     numbers, masks = objects_of_ids(ids)
     labels_of = [number // 1000 if number >= 1000 else number for number in numbers]

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from maskweave.errors import InvalidValue, SourceNotFound
+from maskweave.errors import BadRecord, InvalidValue, SourceNotFound
 from maskweave.formats.base import Options, Put
 from maskweave.formats.classes import ClassNumbers
 from maskweave.formats.id_pictures import flattened, objects_of_ids
-from maskweave.formats.ledger import BrokenRecord, Ledger
+from maskweave.formats.ledger import Ledger
 from maskweave.formats.places import new_file, picture_of_stem, put_picture
 from maskweave.formats.record import Category, Record
 from maskweave.outputs.files import atomic_folder
@@ -104,7 +104,7 @@ def _record(
     class_map = layout.decode(classes, colours, None) if (path / _CLASS).is_dir() else None
     if class_map is not None and ((class_map >= len(names)) & (class_map != VOID)).any():
         unknown = int(class_map[(class_map >= len(names)) & (class_map != VOID)][0])
-        raise BrokenRecord(f"need classes 0 to {len(names) - 1} or {VOID}, got {unknown}")
+        raise BadRecord(f"need classes 0 to {len(names) - 1} or {VOID}, got {unknown}")
     size: Size | None = None if class_map is None else (class_map.shape[0], class_map.shape[1])
     ids = _ids(objects, class_map, layout, size)
     numbers, masks = objects_of_ids(ids, without=(0, VOID))
@@ -113,7 +113,7 @@ def _record(
         part = None if class_map is None else class_map[y : y + crop.shape[0], x : x + crop.shape[1]][crop]
         found.append(_class_of(part))
     if class_map is not None and 0 in found:
-        raise BrokenRecord(f"object {numbers[found.index(0)]} has no pixel of a class")
+        raise BadRecord(f"object {numbers[found.index(0)]} has no pixel of a class")
     known = names[1:] if class_map is not None else ("object",)
     picture = picture_of_stem(stem, options.images, path / "JPEGImages")
     return Record(

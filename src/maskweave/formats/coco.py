@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from maskweave.errors import InvalidValue, MaskWeaveError
+from maskweave.errors import BadRecord, InvalidValue, MaskWeaveError
 from maskweave.evaluation.coco_truth import segmentation_to_masks
 from maskweave.formats.base import Feature, Format, Options, Put
 from maskweave.formats.classes import ClassNumbers
 from maskweave.formats.json_stream import json_ends, stream_lists
-from maskweave.formats.ledger import BrokenRecord, Ledger
+from maskweave.formats.ledger import Ledger
 from maskweave.formats.outlines import outlines
 from maskweave.formats.places import checked_size, find_picture, safe_name
 from maskweave.formats.record import Category, Record
@@ -61,7 +61,7 @@ def read(path: Path, options: Options, ledger: Ledger) -> Iterator[Record]:
         def record_of(image: dict[str, Any]) -> Record:
             image_id = whole(image.get("id"), "id of the image")
             if image_id in seen:
-                raise BrokenRecord("need an id of its own, the id is another image's, too")
+                raise BadRecord("need an id of its own, the id is another image's, too")
             seen.add(image_id)
             found = [json.loads(spool.read(each)) for each in spool.places(image_id)]
             record = _record(image, found, categories, ledger, where=path.name)
@@ -142,9 +142,9 @@ def read_categories(path: Path, found: Sequence[Mapping[str, Any]], ledger: Ledg
         number = whole(each.get("id"), "id of the category")
         name = each.get("name")
         if not isinstance(name, str) or not name:
-            raise BrokenRecord(f"need a name, got {name!r}")
+            raise BadRecord(f"need a name, got {name!r}")
         if any(other.id == number or other.name == name for other in kept):
-            raise BrokenRecord(f"need an id and a name of its own, {name!r} or its id is there already")
+            raise BadRecord(f"need an id and a name of its own, {name!r} or its id is there already")
         return Category(number, name, thing=bool(each.get("isthing", 1)))
 
     for each in found:
@@ -155,9 +155,9 @@ def read_categories(path: Path, found: Sequence[Mapping[str, Any]], ledger: Ledg
 
 
 def whole(value: object, what: str) -> int:
-    """``value`` if it is a whole number, else `BrokenRecord`."""
+    """``value`` if it is a whole number, else `BadRecord`."""
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 1 << 62:
-        raise BrokenRecord(f"need a whole number as {what}, got {value!r}")
+        raise BadRecord(f"need a whole number as {what}, got {value!r}")
     return value
 
 
@@ -221,12 +221,12 @@ def objects_of(
         try:
             category = index.get(whole(each.get("category_id"), "category_id"))
             if category is None:
-                raise BrokenRecord(f"need a category of the file, got {each.get('category_id')!r}")
+                raise BadRecord(f"need a category of the file, got {each.get('category_id')!r}")
             mask = _mask(each.get("segmentation"), size)
             box = _box(each.get("bbox"), mask)
             score, track = _number(each.get("score"), 1.0), each.get("track_id")
             if not 0 <= score <= 1:
-                raise BrokenRecord(f"need a score of 0 to 1, got {score}")
+                raise BadRecord(f"need a score of 0 to 1, got {score}")
         except (MaskWeaveError, TypeError, ValueError, KeyError, OverflowError) as error:
             ledger.problem(name, _reason(error))
             continue
@@ -257,9 +257,9 @@ def _mask(segmentation: Any, size: Size) -> Masks:
     if not segmentation:
         return Masks([np.zeros((0, 0), dtype=bool)], [(0, 0)], size)
     if not isinstance(segmentation, dict | list):
-        raise BrokenRecord(f"need run lengths or polygons, got {str(segmentation)[:60]!r}")
+        raise BadRecord(f"need run lengths or polygons, got {str(segmentation)[:60]!r}")
     if isinstance(segmentation, dict) and not {"size", "counts"} <= set(segmentation):
-        raise BrokenRecord("need run lengths with size and counts, one is missing")
+        raise BadRecord("need run lengths with size and counts, one is missing")
     return segmentation_to_masks(segmentation, size)
 
 
@@ -269,14 +269,14 @@ def _box(box: Any, mask: Masks) -> list[float]:
         return [float(edge) for edge in mask.boxes[0]]
     x, y, width, height = (_number(edge, 0.0) for edge in box)
     if width < 0 or height < 0:
-        raise BrokenRecord(f"need a box of x, y, width, height, got {box}")
+        raise BadRecord(f"need a box of x, y, width, height, got {box}")
     return [x, y, x + width, y + height]
 
 
 def _number(value: Any, default: float) -> float:
     number = default if value is None else float(value)
     if not np.isfinite(number):
-        raise BrokenRecord(f"need finite numbers, got {value}")
+        raise BadRecord(f"need finite numbers, got {value}")
     return number
 
 

@@ -13,12 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from maskweave.errors import InvalidValue
+from maskweave.errors import BadRecord, InvalidValue
 from maskweave.formats.base import Format, Options, Put
 from maskweave.formats.classes import ClassNumbers
 from maskweave.formats.coco import annotations_of, objects_of, read_categories, with_picture
 from maskweave.formats.json_stream import json_ends, stream_lists
-from maskweave.formats.ledger import BrokenRecord, Ledger
+from maskweave.formats.ledger import Ledger
 from maskweave.formats.places import checked_size, safe_name
 from maskweave.formats.record import Category, Record
 from maskweave.ops.coco_names import COCO_IDS, FIRST_FREE_ID
@@ -100,7 +100,7 @@ def _record(
             (each["segmentation"] for each in found if isinstance(each.get("segmentation"), dict)), {}
         )
         if not isinstance(told.get("size"), list) or len(told["size"]) != 2:
-            raise BrokenRecord("need run lengths with a size, or the image's size from --truth")
+            raise BadRecord("need run lengths with a size, or the image's size from --truth")
         name, size = f"{image_id}.jpg", checked_size(*told["size"])
     instances, crowd = objects_of(found, categories, size, ledger, where=where)
     return Record(name, instances, crowd=crowd, categories=categories)
@@ -124,7 +124,7 @@ def write(path: Path, options: Options, ledger: Ledger) -> Iterator[Put]:
         def put(record: Record) -> None:
             nonlocal count, separator
             if ids is not None and record.file_name not in ids:
-                raise BrokenRecord(f"need an image of {options.truth}, got one that it does not name")
+                raise BadRecord(f"need an image of {options.truth}, got one that it does not name")
             classes.learn(record)
             image_id = count + 1 if ids is None else ids[record.file_name]
             if ids is None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from maskweave.errors import InvalidValue, SourceNotFound
+from maskweave.errors import BadRecord, InvalidValue, SourceNotFound
 from maskweave.formats import FORMATS, format_named
-from maskweave.formats.base import Format, Options
-from maskweave.formats.ledger import BrokenRecord, Ledger
+from maskweave.formats.base import Format, Options, Read
+from maskweave.formats.ledger import Ledger
 from maskweave.formats.record import Record
 
 _BOX_DIFFERENCE = 1.0  # pixels by which a box may differ from the extent of its mask and count as the same
@@ -42,15 +42,20 @@ def read_records(
 ) -> Iterator[Record]:
     """Yield the records of a file or folder in constant memory; ``format_name`` None recognises the format.
 
-    Records that are broken go to ``ledger``; without one the first of them raises `BrokenRecord`. Raises
+    Records that are broken go to ``ledger``; without one the first of them raises `BadRecord`. Raises
     `SourceError` or `InvalidValue` when nothing can be read at all.
     """
     form = recognise(source)[0] if format_name is None else format_named(format_name)
+    return reader_of(form, source)(source, options or Options(), ledger or Ledger(strict=True))
+
+
+def reader_of(form: Format, source: Path) -> Read:
+    """The format's reader; raises `InvalidValue` where it has none, `SourceNotFound` where there is no source."""
     if form.read is None:
         raise InvalidValue(f"{form.name}: is written only, it does not hold the masks")
     if not source.exists():
         raise SourceNotFound(f"{source}: need a file or folder, there is none of that name")
-    return form.read(source, options or Options(), ledger or Ledger(strict=True))
+    return form.read
 
 
 def convert(
@@ -71,7 +76,7 @@ def convert(
     ledger = ledger or Ledger(strict=True)
     target = format_named(to)
     ledger.target = target.name
-    _check_apart(source, destination)
+    check_apart(source, destination)
     with (
         closing(read_records(source, format_name, options=options, ledger=ledger)) as records,  # type: ignore[type-var]
         target.write(destination, options, ledger) as put,
@@ -83,7 +88,7 @@ def convert(
                 ledger.records += 1
                 ledger.objects += len(record.instances)
         if not ledger.records:
-            raise BrokenRecord(f"{source}: holds no picture that could be converted, so nothing is written")
+            raise BadRecord(f"{source}: holds no picture that could be converted, so nothing is written")
     return ledger
 
 
@@ -115,8 +120,8 @@ def fit(record: Record, target: Format, options: Options, ledger: Ledger) -> Rec
     return replace(record, instances=instances, crowd=crowd, semantic=semantic)
 
 
-def _check_apart(source: Path, destination: Path) -> None:
-    """Refuse to write over what is being read."""
+def check_apart(source: Path, destination: Path) -> None:
+    """Raise `InvalidValue` when writing would replace what is being read."""
     read, written = source.resolve(), destination.resolve()
     if read == written or written in read.parents:
         raise InvalidValue(f"{destination}: would replace the source {source}; choose another place with -o")

@@ -21,9 +21,9 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from maskweave.errors import InvalidValue, MaskWeaveError
+from maskweave.errors import BadRecord, InvalidValue, MaskWeaveError
 from maskweave.formats.base import Format, Options, Put
-from maskweave.formats.ledger import BrokenRecord, Ledger
+from maskweave.formats.ledger import Ledger
 from maskweave.formats.outlines import outlines
 from maskweave.formats.places import checked_size, find_picture, safe_name
 from maskweave.formats.record import Record
@@ -134,7 +134,7 @@ def _object(
 ) -> tuple[str, Mask, float, str, bool]:
     label = told.get("label", "")
     if not label or (labels and label not in labels):
-        raise BrokenRecord(f"need a label of the file ({', '.join(labels)}), got {label!r}")
+        raise BadRecord(f"need a label of the file ({', '.join(labels)}), got {label!r}")
     score = float(told.get("@score") or 1)
     crowd = told.get("@is_crowd", "").lower() == "true"
     return label, _mask(kind, told, size), score, told.get("@track_id", ""), crowd
@@ -156,7 +156,7 @@ def _mask(kind: str, told: Mapping[str, str], size: Size) -> Mask:
         angles = np.linspace(0, 2 * math.pi, _ELLIPSE_POINTS, endpoint=False)
         points = _turned(np.stack([x + rx * np.cos(angles), y + ry * np.sin(angles)], axis=1), x, y, told)
     else:
-        raise BrokenRecord("need a polygon, box, ellipse or mask: this one has no area")
+        raise BadRecord("need a polygon, box, ellipse or mask: this one has no area")
     return rings_to_mask([points], size)
 
 
@@ -171,13 +171,13 @@ def _turned(points: FloatArray, x: float, y: float, told: Mapping[str, str]) -> 
 def _bitmap(told: Mapping[str, str], size: Size) -> Mask:
     left, top, width, height = (int(told[name]) for name in ("left", "top", "width", "height"))
     if not (left >= 0 and top >= 0 and 0 < width <= size[1] - left and 0 < height <= size[0] - top):
-        raise BrokenRecord(
+        raise BadRecord(
             f"need a mask inside the picture of {size[1]} x {size[0]}, "
             f"got {width} x {height} at {left}, {top}"
         )
     runs = np.array([int(each) for each in told["rle"].split(",")], dtype=np.int64)
     if (runs < 0).any() or runs.sum() != width * height:
-        raise BrokenRecord(f"need run lengths that sum to {width * height}, got {int(runs.sum())}")
+        raise BadRecord(f"need run lengths that sum to {width * height}, got {int(runs.sum())}")
     filled = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
     mask = np.zeros(size, dtype=bool)
     mask[top : top + height, left : left + width] = filled

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pictures
 
+from maskweave.errors import BadRecord
 from maskweave.formats.base import Format, Options, Put
 from maskweave.formats.class_object_pictures import (
     Colours,
@@ -21,7 +22,7 @@ from maskweave.formats.class_object_pictures import (
     write_layout,
 )
 from maskweave.formats.id_pictures import read_colours
-from maskweave.formats.ledger import BrokenRecord, Ledger
+from maskweave.formats.ledger import Ledger
 from maskweave.formats.record import Record
 from maskweave.formats.voc import is_indexed
 from maskweave.outputs.masks_png import marked_png
@@ -36,7 +37,7 @@ def recognise(path: Path) -> str | None:
 
 
 def _decode(path: Path, colours: Colours, size: Size | None) -> IntArray:
-    """The number of each pixel's colour; raises `BrokenRecord` for one that no number has."""
+    """The number of each pixel's colour; raises `BadRecord` for one that no number has."""
     rgb = read_colours(path, size).astype(np.int64)
     keys = (rgb[:, :, 0] << 16) | (rgb[:, :, 1] << 8) | rgb[:, :, 2]
     table = colours.astype(np.int64)
@@ -46,7 +47,7 @@ def _decode(path: Path, colours: Colours, size: Size | None) -> IntArray:
     wrong = known[order][at] != keys
     if wrong.any():
         red, green, blue = rgb[wrong][0].tolist()
-        raise BrokenRecord(
+        raise BadRecord(
             f"{path.parent.name}/{path.name}: need colours of its labels, got {red},{green},{blue}"
         )
     return order[at]

@@ -17,14 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from maskweave.errors import InvalidValue, MaskWeaveError
+from maskweave.errors import BadRecord, InvalidValue, MaskWeaveError
 from maskweave.formats.base import Affine, Format, Options, Put
 from maskweave.formats.json_stream import json_ends, stream_lists
-from maskweave.formats.ledger import BrokenRecord, Ledger
+from maskweave.formats.ledger import Ledger
 from maskweave.formats.outlines import outlines
 from maskweave.formats.places import checked_size, find_picture, safe_name
 from maskweave.formats.record import Category, Record
-from maskweave.ops.polygons import Polygon, polygons_to_mask, ring_area
+from maskweave.ops.geojson_geometry import polygons_geometry
+from maskweave.ops.polygons import Polygon, polygons_to_mask
 from maskweave.outputs.coco import converted_info
 from maskweave.outputs.files import atomic_file
 from maskweave.outputs.spool import Spool
@@ -80,7 +81,7 @@ def _affine(path: Path, value: Any) -> Affine:
 def _name_of(feature: Any) -> str:
     properties = feature.get("properties") if isinstance(feature, dict) else None
     if not isinstance(properties, dict):
-        raise BrokenRecord("need a feature with properties")
+        raise BadRecord("need a feature with properties")
     return safe_name(properties.get("file_name"))
 
 
@@ -130,14 +131,12 @@ def _mask(geometry: Mapping[str, Any], affine: Affine, size: Size) -> Mask:
     kind = geometry.get("type")
     coordinates: Any = geometry.get("coordinates")
     if kind not in ("Polygon", "MultiPolygon"):
-        raise BrokenRecord(f"need a Polygon or MultiPolygon, got {kind!r}")
+        raise BadRecord(f"need a Polygon or MultiPolygon, got {kind!r}")
     parts = []
     for rings in [coordinates] if kind == "Polygon" else coordinates:
         points = [_to_pixels(np.array([point[:2] for point in ring], np.float64), affine) for ring in rings]
         if any(len(ring) < 4 for ring in points):
-            raise BrokenRecord(
-                "need rings of at least three different points, the first one again at the end"
-            )
+            raise BadRecord("need rings of at least three different points, the first one again at the end")
         exterior, *holes = (ring[:-1] if (ring[0] == ring[-1]).all() else ring for ring in points)
         parts.append(Polygon(exterior, tuple(holes)))
     return polygons_to_mask(parts, size)
@@ -189,6 +188,7 @@ def _features(record: Record, options: Options, ledger: Ledger) -> list[dict[str
     if not len(instances):
         return [_feature(about, None)]
     ids = {each.name: each.id for each in record.categories}
+    to_map = None if options.affine is None else partial(_to_map, affine=options.affine)
     drawn = outlines(instances.masks, options, ledger)
     features = []
     for row, (name, outline) in enumerate(zip(instances.names, drawn, strict=True)):
@@ -201,25 +201,12 @@ def _features(record: Record, options: Options, ledger: Ledger) -> list[dict[str
             about_object["track_id"] = int(instances.track_ids[row])
         if record.crowds[row]:
             about_object["crowd"] = True
-        features.append(_feature(about_object, _geometry(outline.polygons, options.affine or _IDENTITY)))
+        features.append(_feature(about_object, polygons_geometry(outline.polygons, to_map=to_map)))
     return features
 
 
 def _feature(properties: dict[str, Any], geometry: dict[str, Any] | None) -> dict[str, Any]:
     return {"type": "Feature", "geometry": geometry, "properties": properties}
-
-
-def _geometry(polygons: tuple[Polygon, ...], affine: Affine) -> dict[str, Any]:
-    """Outer rings run counter-clockwise on the map (y up), holes clockwise."""
-    parts = []
-    for polygon in polygons:
-        rings = [_to_map(ring, affine) for ring in polygon.rings]
-        if ring_area(rings[0]) < 0:
-            rings = [ring[::-1] for ring in rings]
-        parts.append([[*ring.tolist(), ring[0].tolist()] for ring in rings])
-    if len(parts) == 1:
-        return {"type": "Polygon", "coordinates": parts[0]}
-    return {"type": "MultiPolygon", "coordinates": parts}
 
 
 FORMAT = Format(

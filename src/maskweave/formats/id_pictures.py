@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pictures
 
-from maskweave.errors import SourceNotFound
+from maskweave.errors import BadRecord, SourceNotFound
 from maskweave.formats.base import OverlapPolicy
-from maskweave.formats.ledger import BrokenRecord, Ledger
+from maskweave.formats.ledger import Ledger
 from maskweave.ops.semantic import paint_numbers
 from maskweave.sources.base import MAX_PIXELS, check_budget
 from maskweave.types.arrays import Array, IntArray, Size
@@ -21,20 +21,20 @@ from maskweave.types.masks import Masks
 def read_indices(path: Path, size: Size | None = None) -> IntArray:
     """(H, W) int64 of a palette, grey (8 or 16 bits) or 1-bit picture.
 
-    ``size``: what it must have. Raises `BrokenRecord` for colours, another size, or what is no picture.
+    ``size``: what it must have. Raises `BadRecord` for colours, another size, or what is no picture.
     """
     values = _pixels(path)
     if values.ndim != 2:
-        raise BrokenRecord(f"{_called(path)}: need a palette or grey picture of numbers, got colours (RGB)")
+        raise BadRecord(f"{_called(path)}: need a palette or grey picture of numbers, got colours (RGB)")
     _check_size(path, values.shape[:2], size)
     return values.astype(np.int64)
 
 
 def read_colours(path: Path, size: Size | None = None) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 of an RGB picture; raises `BrokenRecord` as `read_indices`, for palette and grey ones."""
+    """(H, W, 3) uint8 of an RGB picture; raises `BadRecord` as `read_indices`, for palette and grey ones."""
     values = _pixels(path)
     if values.ndim != 3 or values.shape[2] not in (3, 4) or values.dtype != np.uint8:
-        raise BrokenRecord(f"{_called(path)}: need a picture of colours (RGB), got a palette or grey one")
+        raise BadRecord(f"{_called(path)}: need a picture of colours (RGB), got a palette or grey one")
     _check_size(path, values.shape[:2], size)
     return values[:, :, :3].astype(np.uint8, copy=False)
 
@@ -51,12 +51,12 @@ def _pixels(path: Path) -> Array:
     except FileNotFoundError as error:
         raise SourceNotFound(f"{_called(path)}: need this picture, there is no such file") from error
     except (OSError, ValueError, SyntaxError, Pictures.DecompressionBombError) as error:
-        raise BrokenRecord(f"{_called(path)}: need a PNG ({error})") from error
+        raise BadRecord(f"{_called(path)}: need a PNG ({error})") from error
 
 
 def _check_size(path: Path, got: tuple[int, ...], size: Size | None) -> None:
     if size is not None and got != size:
-        raise BrokenRecord(
+        raise BadRecord(
             f"{_called(path)}: need {size[1]} x {size[0]} pixels like the rest, got {got[1]} x {got[0]}"
         )
 
@@ -82,7 +82,7 @@ def objects_of_ids(ids: IntArray, *, without: tuple[int, ...] = (0,)) -> tuple[l
 def flattened(instances: Instances, policy: OverlapPolicy, ledger: Ledger) -> tuple[IntArray, Instances]:
     """(H, W) row + 1 of the object in front, 0 where none is, and the objects that are seen, cut to what is seen.
 
-    The ledger is told what overlaps cost. Raises `BrokenRecord` when the policy refuses them.
+    The ledger is told what overlaps cost. Raises `BadRecord` when the policy refuses them.
     """
     count = len(instances)
     if policy == "small" and count:
@@ -94,7 +94,7 @@ def flattened(instances: Instances, policy: OverlapPolicy, ledger: Ledger) -> tu
     lost = instances.masks.areas - visible
     partly, wholly = (lost > 0) & (visible > 0), visible == 0
     if policy == "refuse" and lost.any():
-        raise BrokenRecord(
+        raise BadRecord(
             f"objects overlap by {int(lost.sum())} pixels, which --overlaps refuse does not let pass"
         )
     ledger.lost("overlaps", int(partly.sum()), int(lost[partly].sum()))

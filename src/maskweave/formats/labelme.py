@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pictures
 
-from maskweave.errors import InvalidValue, MaskWeaveError
+from maskweave.errors import BadRecord, InvalidValue, MaskWeaveError
 from maskweave.formats.base import Format, Options, Put
 from maskweave.formats.json_stream import json_ends, read_json
-from maskweave.formats.ledger import BrokenRecord, Ledger
+from maskweave.formats.ledger import Ledger
 from maskweave.formats.outlines import Outline, outlines
 from maskweave.formats.places import checked_size, find_picture, new_file, put_picture, safe_name
 from maskweave.formats.record import Record
@@ -65,7 +65,7 @@ def read(path: Path, options: Options, ledger: Ledger) -> Iterator[Record]:
 def _record(file: Path, where: str, options: Options, ledger: Ledger) -> Record:
     data = read_json(file, need="a labelme file")
     if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
-        raise BrokenRecord("need a labelme file with a list of shapes")
+        raise BadRecord("need a labelme file with a list of shapes")
     told = data.get("imagePath")
     # Files name pictures in other folders of the machine they come from; only the last part is looked for.
     name = safe_name(told.replace("\\", "/").rpartition("/")[2] if isinstance(told, str) else told)
@@ -98,10 +98,10 @@ def _record(file: Path, where: str, options: Options, ledger: Ledger) -> Record:
 def _shape(shape: Mapping[str, Any], size: Size) -> tuple[str, Mask]:
     label, kind = shape.get("label"), shape.get("shape_type", "polygon")
     if not isinstance(label, str) or not label:
-        raise BrokenRecord(f"need a label, got {label!r}")
+        raise BadRecord(f"need a label, got {label!r}")
     points: FloatArray = np.array(shape.get("points"), dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
-        raise BrokenRecord("need finite points x, y")
+        raise BadRecord("need finite points x, y")
     if kind == "mask":
         return label, _bitmap(shape.get("mask"), points, size)
     if kind == "rectangle" and len(points) == 2:
@@ -110,7 +110,7 @@ def _shape(shape: Mapping[str, Any], size: Size) -> tuple[str, Mask]:
     elif kind == "circle" and len(points) == 2:
         points = _circle(points)
     elif kind not in ("polygon", "rectangle"):
-        raise BrokenRecord(f"need a polygon, rectangle, circle or mask, got a {kind}, which has no area")
+        raise BadRecord(f"need a polygon, rectangle, circle or mask, got a {kind}, which has no area")
     return label, rings_to_mask([points], size)
 
 
@@ -125,10 +125,10 @@ def _bitmap(text: Any, points: FloatArray, size: Size) -> Mask:
     """A mask shape: a picture whose first and last pixel lie at its two points."""
     corners = np.rint(points).astype(np.int64)
     if len(corners) != 2 or not isinstance(text, str):
-        raise BrokenRecord("need a mask of two points and a picture in base64")
+        raise BadRecord("need a mask of two points and a picture in base64")
     (x1, y1), (x2, y2) = corners.tolist()
     if not (0 <= x1 <= x2 < size[1] and 0 <= y1 <= y2 < size[0]):
-        raise BrokenRecord(f"need a mask inside the picture of {size[1]} x {size[0]}, got {corners.tolist()}")
+        raise BadRecord(f"need a mask inside the picture of {size[1]} x {size[0]}, got {corners.tolist()}")
     crop = decode_bitmap(text, (y2 + 1 - y1, x2 + 1 - x1))
     mask = np.zeros(size, dtype=bool)
     mask[y1 : y2 + 1, x1 : x2 + 1] = crop
@@ -136,15 +136,15 @@ def _bitmap(text: Any, points: FloatArray, size: Size) -> Mask:
 
 
 def decode_bitmap(text: str, size: Size) -> Mask:
-    """(H, W) bool of a PNG in base64 that must be of ``size``; raises `BrokenRecord`."""
+    """(H, W) bool of a PNG in base64 that must be of ``size``; raises `BadRecord`."""
     try:
         data = base64.b64decode(text, validate=True)
         with Pictures.open(BytesIO(data), formats=("PNG",)) as picture:
             if picture.size != size[::-1]:
-                raise BrokenRecord(f"need a mask of {size[::-1]} pixels, got {picture.size}")
+                raise BadRecord(f"need a mask of {size[::-1]} pixels, got {picture.size}")
             values = np.asarray(picture)
     except (binascii.Error, OSError, ValueError, SyntaxError, Pictures.DecompressionBombError) as error:
-        raise BrokenRecord(f"need a mask as PNG in base64 ({error})") from error
+        raise BadRecord(f"need a mask as PNG in base64 ({error})") from error
     mask: Mask = (values.reshape(*size, -1) != 0).any(axis=2)
     return mask
 

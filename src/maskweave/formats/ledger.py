@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeVar
 
-from maskweave.errors import InvalidValue, SourceError
+from maskweave.errors import BadRecord, InvalidValue, SourceError
 
 Loss: TypeAlias = Literal[
     "overlaps", "hidden", "holes", "empty", "scores", "tracks", "crowd", "crowd left out",
@@ -35,11 +35,7 @@ _TOLD: dict[Loss, str] = {
 """What is told of each kind of loss."""
 
 
-class BrokenRecord(SourceError):
-    """One record of a data set cannot be read, or cannot be written without loss; the others go on."""
-
-
-class ConversionStopped(BrokenRecord):
+class ConversionStopped(BadRecord):
     """The first broken record of a strict conversion."""
 
 
@@ -101,11 +97,11 @@ class Ledger:
         return made[0] if made else None
 
     def lost(self, kind: Loss, objects: int, pixels: int = 0) -> None:
-        """Note a loss, before anything of the record is written; raises `BrokenRecord` when lossless is asked for."""
+        """Note a loss, before anything of the record is written; raises `BadRecord` when lossless is asked for."""
         if not objects and not pixels:
             return
         if self.lossless and kind != "pictures":
-            raise BrokenRecord(f"would lose something: {_sentence(kind, objects, pixels, None)}")
+            raise BadRecord(f"would lose something: {_sentence(kind, objects, pixels, None)}")
         before = self._pending.get(kind, (0, 0))
         self._pending[kind] = (before[0] + objects, before[1] + pixels)
 

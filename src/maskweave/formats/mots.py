@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from maskweave.errors import InvalidValue
+from maskweave.errors import BadRecord, InvalidValue
 from maskweave.formats.base import Format, Options, Put
 from maskweave.formats.classes import ClassNumbers
 from maskweave.formats.id_pictures import flattened
-from maskweave.formats.ledger import BrokenRecord, Ledger
+from maskweave.formats.ledger import Ledger
 from maskweave.formats.numbering import FrameNumbers, TrackNumbers
 from maskweave.formats.places import find_picture, new_file
 from maskweave.formats.record import Record
@@ -92,7 +92,7 @@ def _checked(line: str) -> MotsRow:
     row = parse_row(line)
     height, width = row.rle["size"]
     if row.frame < 0 or row.class_id < 0 or not 0 <= row.track_id <= LARGEST_ID or min(height, width) < 1:
-        raise BrokenRecord(f"need frame, id, class and size of KITTI MOTS, got {line[:60]!r}")
+        raise BadRecord(f"need frame, id, class and size of KITTI MOTS, got {line[:60]!r}")
     decode_masks([row.rle], (height, width))
     return row
 

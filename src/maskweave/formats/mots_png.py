@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pictures
 
-from maskweave.errors import InvalidValue
+from maskweave.errors import BadRecord, InvalidValue
 from maskweave.formats.base import Format, Options, Put
 from maskweave.formats.classes import ClassNumbers
 from maskweave.formats.id_pictures import flattened, objects_of_ids, read_indices
-from maskweave.formats.ledger import BrokenRecord, Ledger
+from maskweave.formats.ledger import Ledger
 from maskweave.formats.mots import IGNORE_CLASS, class_name
 from maskweave.formats.numbering import FrameNumbers, TrackNumbers
 from maskweave.formats.places import find_picture, new_file
@@ -66,7 +66,7 @@ def _record(file: Path, video: str, frame: int, options: Options) -> Record:
     numbers, masks = objects_of_ids(read_indices(file))
     wrong = next((number for number in numbers if number < 1000), None)
     if wrong is not None:
-        raise BrokenRecord(f"need pixels of class x 1000 + id, got {wrong}")
+        raise BadRecord(f"need pixels of class x 1000 + id, got {wrong}")
     class_ids = [number // 1000 for number in numbers]
     names = tuple(dict.fromkeys(map(class_name, class_ids)))
     file_name = f"{video}/{file.stem}.png"

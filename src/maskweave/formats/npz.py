@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from maskweave.errors import InvalidValue
+from maskweave.errors import BadRecord, InvalidValue
 from maskweave.formats.base import FEATURES, Format, Options, Put
-from maskweave.formats.ledger import BrokenRecord, Ledger
+from maskweave.formats.ledger import Ledger
 from maskweave.formats.places import checked_size, find_picture, new_file, put_picture, safe_name
 from maskweave.formats.record import Category, Record
 from maskweave.outputs.files import atomic_folder
@@ -98,24 +98,24 @@ def _load(file: Path) -> dict[str, Array]:
     try:
         with zipfile.ZipFile(file) as archive:
             if sum(member.file_size for member in archive.infolist()) > _MOST_BYTES:
-                raise BrokenRecord(f"need less than {_MOST_BYTES / 1e9:g} GB of arrays, got more")
+                raise BadRecord(f"need less than {_MOST_BYTES / 1e9:g} GB of arrays, got more")
         with np.load(file, allow_pickle=False) as loaded:
             arrays = {name: loaded[name] for name in loaded.files}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError, NotImplementedError) as error:
-        raise BrokenRecord(f"need a NumPy archive ({error})") from error
+        raise BadRecord(f"need a NumPy archive ({error})") from error
     missing = [name for name in _NEEDED if name not in arrays]
     if missing:
-        raise BrokenRecord(f"need the arrays {', '.join(_NEEDED)}; missing {', '.join(missing)}")
+        raise BadRecord(f"need the arrays {', '.join(_NEEDED)}; missing {', '.join(missing)}")
     return arrays
 
 
 def _masks(arrays: Mapping[str, Array], size: tuple[int, int]) -> Masks:
     shapes, corners, bits = arrays["shapes"], arrays["corners"], arrays["bits"]
     if shapes.ndim != 2 or shapes.shape[1] != 2 or bits.dtype != np.uint8 or (shapes < 0).any():
-        raise BrokenRecord("need shapes (N, 2) and packed bits (uint8), got others")
+        raise BadRecord("need shapes (N, 2) and packed bits (uint8), got others")
     lengths = -(-shapes.prod(axis=1) // 8)
     if lengths.sum() != len(bits):
-        raise BrokenRecord(f"need {int(lengths.sum())} packed bytes for its shapes, got {len(bits)}")
+        raise BadRecord(f"need {int(lengths.sum())} packed bytes for its shapes, got {len(bits)}")
     crops, start = [], 0
     for (height, width), length in zip(shapes.tolist(), lengths.tolist(), strict=True):
         packed = bits[start : start + length]

@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pictures
 
-from maskweave.errors import InvalidValue
+from maskweave.errors import BadRecord, InvalidValue
+from maskweave.evaluation.panoptic_files import read_id_colours
 from maskweave.formats.base import Format, Options, Put
 from maskweave.formats.classes import ClassNumbers
 from maskweave.formats.coco import image_entry, read_categories, whole, with_picture
-from maskweave.formats.id_pictures import flattened, objects_of_ids, read_colours
+from maskweave.formats.id_pictures import flattened, objects_of_ids
 from maskweave.formats.json_stream import json_ends, stream_lists
-from maskweave.formats.ledger import BrokenRecord, Ledger
+from maskweave.formats.ledger import Ledger
 from maskweave.formats.places import checked_size, new_file, put_picture, safe_name
 from maskweave.formats.record import Category, Record
 from maskweave.ops.coco_names import COCO_IDS, FIRST_FREE_ID
@@ -85,12 +86,13 @@ def _record(
 ) -> Record:
     places = spool.places(whole(annotation.get("image_id"), "image_id"))
     if len(places) != 1:
-        raise BrokenRecord(f"need one image of that id, got {len(places)}")
+        raise BadRecord(f"need one image of that id, got {len(places)}")
     image = json.loads(spool.read(places[0]))
     size = checked_size(image.get("height"), image.get("width"))
     picture = file.parent / file.stem / safe_name(annotation.get("file_name"))
-    colours = read_colours(picture, size).astype(np.int64)
-    ids = colours @ np.array([1, 256, 65536])
+    ids = read_id_colours(picture)
+    if ids.shape != size:
+        raise BadRecord(f"need a picture of {size[1]} x {size[0]}, got {ids.shape[1]} x {ids.shape[0]}")
     segments = _segments(annotation, categories, ids)
     frame = image.get("frame_index")
     return Record(
@@ -112,13 +114,13 @@ def _segments(
         number = whole(segment.get("id"), "id of a segment")
         category = segment.get("category_id")
         if category not in rows:
-            raise BrokenRecord(f"segment {number}: need a category of the file, got {category!r}")
+            raise BadRecord(f"segment {number}: need a category of the file, got {category!r}")
         if number in segments:
-            raise BrokenRecord(f"segment {number}: need an id of its own, it comes twice")
+            raise BadRecord(f"segment {number}: need an id of its own, it comes twice")
         segments[number] = (rows[category], bool(segment.get("iscrowd", 0)))
     unknown = sorted(set(np.unique(ids).tolist()) - set(segments) - {0})
     if unknown:
-        raise BrokenRecord(f"need a segment for each colour, got none for id {unknown[0]}")
+        raise BadRecord(f"need a segment for each colour, got none for id {unknown[0]}")
     return segments
 
 
@@ -140,7 +142,7 @@ def _contents(
     semantic = None
     if not chosen.all():
         if len(names) >= IGNORE:
-            raise BrokenRecord(f"need less than {IGNORE} categories where there is stuff, got {len(names)}")
+            raise BadRecord(f"need less than {IGNORE} categories where there is stuff, got {len(names)}")
         class_map = np.zeros(size, dtype=np.int64)
         for number, (crop, x, y) in zip(numbers, masks.placed(), strict=True):
             region = class_map[y : y + crop.shape[0], x : x + crop.shape[1]]

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pictures
 
-from maskweave.errors import InvalidValue, MaskWeaveError
+from maskweave.errors import BadRecord, InvalidValue, MaskWeaveError
 from maskweave.formats.base import Format, Options, Put
 from maskweave.formats.classes import ClassNumbers
 from maskweave.formats.json_stream import read_json
-from maskweave.formats.ledger import BrokenRecord, Ledger
+from maskweave.formats.ledger import Ledger
 from maskweave.formats.places import checked_size, find_picture, new_file, put_picture, safe_name
 from maskweave.formats.record import Category, Record
 from maskweave.ops.polygons import Polygon, polygons_to_mask
@@ -78,7 +78,7 @@ def _record(
 ) -> Record:
     data = read_json(file, need="an annotation")
     if not isinstance(data, dict) or not isinstance(data.get("size"), dict):
-        raise BrokenRecord("need an annotation with a size")
+        raise BadRecord("need an annotation with a size")
     size = checked_size(data["size"].get("height"), data["size"].get("width"))
     names = tuple(classes)
     rows: list[tuple[int, Mask]] = []
@@ -86,7 +86,7 @@ def _record(
         try:
             title = item.get("classTitle")
             if title not in classes:
-                raise BrokenRecord(f"need a class of meta.json, got {title!r}")
+                raise BadRecord(f"need a class of meta.json, got {title!r}")
             rows.append((names.index(title), _mask(item, size)))
         except (MaskWeaveError, TypeError, ValueError, KeyError, AttributeError) as error:
             ledger.problem(f"{folder.parent.name}/{name}, object {number}", error)
@@ -117,7 +117,7 @@ def _mask(item: Mapping[str, Any], size: Size) -> Mask:
         (x1, y1), (x2, y2) = exterior.min(axis=0), exterior.max(axis=0)
         exterior = np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
     elif kind != "polygon":
-        raise BrokenRecord(f"need a bitmap, polygon or rectangle, got {kind!r}")
+        raise BadRecord(f"need a bitmap, polygon or rectangle, got {kind!r}")
     holes = tuple(np.array(hole, dtype=np.float64) for hole in points.get("interior") or ())
     return polygons_to_mask([Polygon(exterior, holes)], size)
 
@@ -127,7 +127,7 @@ def _placed(bitmap: Mapping[str, Any], size: Size) -> Mask:
     crop = decode_bitmap(bitmap["data"])
     height, width = crop.shape
     if not (left >= 0 and top >= 0 and left + width <= size[1] and top + height <= size[0]):
-        raise BrokenRecord(
+        raise BadRecord(
             f"need a bitmap inside the picture of {size[1]} x {size[0]}, got {width} x {height} at {left}, {top}"
         )
     mask = np.zeros(size, dtype=bool)
@@ -136,19 +136,19 @@ def _placed(bitmap: Mapping[str, Any], size: Size) -> Mask:
 
 
 def decode_bitmap(text: str) -> Mask:
-    """(h, w) bool of a bitmap's text; raises `BrokenRecord` for damage, or more than 64 MB of it."""
+    """(h, w) bool of a bitmap's text; raises `BadRecord` for damage, or more than 64 MB of it."""
     try:
         unpacker = zlib.decompressobj()
         data = unpacker.decompress(base64.b64decode(text, validate=True), _MOST_BYTES)
         if not unpacker.eof:
-            raise BrokenRecord("need a whole bitmap of at most 64 MB, got one that is cut or larger")
+            raise BadRecord("need a whole bitmap of at most 64 MB, got one that is cut or larger")
         with Pictures.open(BytesIO(data), formats=("PNG",)) as picture:
             if picture.size[0] * picture.size[1] > MAX_PIXELS:
-                raise BrokenRecord(f"need a bitmap of at most {MAX_PIXELS:,} pixels, got {picture.size}")
+                raise BadRecord(f"need a bitmap of at most {MAX_PIXELS:,} pixels, got {picture.size}")
             # of RGBA pictures the alpha tells; of palette pictures the number
             values = np.asarray(picture)
     except (binascii.Error, zlib.error, OSError, ValueError, SyntaxError) as error:
-        raise BrokenRecord(f"need a bitmap as zlib-compressed PNG in base64 ({error})") from error
+        raise BadRecord(f"need a bitmap as zlib-compressed PNG in base64 ({error})") from error
     mask: Mask = (values[..., -1] if values.ndim == 3 else values) != 0
     return mask
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from maskweave.errors import InvalidValue
+from maskweave.errors import BadRecord, InvalidValue
 from maskweave.formats.base import Format, Options, Put
 from maskweave.formats.classes import ClassNumbers
-from maskweave.formats.ledger import BrokenRecord, Ledger
+from maskweave.formats.ledger import Ledger
 from maskweave.formats.outlines import outlines
 from maskweave.formats.places import new_file, picture_of_stem, put_picture
 from maskweave.formats.record import Category, Record
@@ -127,7 +127,7 @@ def _lines(label: Path) -> Iterator[tuple[int, list[str]]]:
     try:
         text = label.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise BrokenRecord(f"{label.name}: need text, got other data") from error
+        raise BadRecord(f"{label.name}: need text, got other data") from error
     for place, line in enumerate(text.splitlines(), start=1):
         if fields := line.split():
             yield place, fields

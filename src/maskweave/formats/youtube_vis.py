@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from maskweave.errors import InvalidValue
+from maskweave.errors import BadRecord, InvalidValue
 from maskweave.formats.base import Format, Options, Put
 from maskweave.formats.classes import ClassNumbers
 from maskweave.formats.coco import IdSet, objects_of, read_categories, whole, with_picture
 from maskweave.formats.json_stream import json_ends, stream_lists
-from maskweave.formats.ledger import BrokenRecord, Ledger
+from maskweave.formats.ledger import Ledger
 from maskweave.formats.places import checked_size, safe_name
 from maskweave.formats.record import Category, Record
 from maskweave.ops.coco_names import COCO_IDS, FIRST_FREE_ID
@@ -88,7 +88,7 @@ def _video(video: Mapping[str, Any]) -> tuple[int, list[Any]]:
     checked_size(video.get("height"), video.get("width"))
     names = video.get("file_names")
     if not isinstance(names, list) or not names:
-        raise BrokenRecord("need file_names, a list of its frames")
+        raise BadRecord("need file_names, a list of its frames")
     return whole(video.get("id"), "id of the video"), names
 
 

@@ -104,3 +104,45 @@ def test_python_takes_tiles_bands_and_stretch(wide, model):
         assert [feature["properties"]["class"] for feature in document["features"]] == ["cat"]
         stretched = whole(wide, reading=mw.Reading(bands=(1,), stretch=(0, 100)))
         assert stretched.instances.masks == whole(wide).instances.masks
+
+
+def test_a_series_becomes_a_volume_of_one_object_and_no_word_of_the_patient(
+    model, tmp_path, monkeypatch, capfd
+):
+    nrrd = pytest.importorskip("nrrd", reason="needs the extra [medical]")
+    pytest.importorskip("pydicom", minversion="3", reason="needs the extra [medical]")
+    from tests.sources.dicoms import SECRET, dicom, save
+
+    folder = tmp_path / "series"
+    folder.mkdir()
+    for number in range(5):
+        pixels = np.full((64, 64), -1000, np.int16)
+        pixels[20:50, 18 + number : 48 + number] = 100
+        place = {"ImagePositionPatient": [0, 0, -2.5 * number], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}
+        save(folder / f"I{number}", dicom(pixels, PixelSpacing=[0.5, 0.5], **place))
+    words = ("segment", folder, "-m", model, "-o", tmp_path / "out", "--window", "40,400")
+    code, _, err = run(monkeypatch, capfd, *words, "--save", "nrrd,masks,coco,csv,overlay")
+    assert code == 0, err
+    labels, header = nrrd.read(str(tmp_path / "out" / "series.nrrd"))
+    assert labels.shape == (64, 64, 5)
+    assert np.unique(labels).tolist() == [0, 1]
+    left = [int(np.flatnonzero(labels[:, 35, each])[0]) for each in range(5)]
+    assert left == sorted(left, reverse=True)  # the lowest slice, which was written last, comes first
+    assert header["space origin"].tolist() == [0, 0, -10]
+    assert header["space directions"].tolist() == [[0.5, 0, 0], [0, 0.5, 0], [0, 0, 2.5]]
+    written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert len(written) == 9
+    assert not any(SECRET.encode() in path.read_bytes() for path in written)
+
+
+def test_pages_of_a_tiff_as_a_video(model, tmp_path, monkeypatch, capfd):
+    page = np.full((100, 150), 100, np.uint16)
+    page[40:80, 40:80] = 900
+    pages = [Image.fromarray(np.roll(page, shift, 1)) for shift in (0, 3)]
+    pages[0].save(tmp_path / "cells.tif", save_all=True, append_images=pages[1:])
+    words = ("segment", tmp_path / "cells.tif", "-m", model, "-o", tmp_path / "out", "--save", "coco")
+    code, _, err = run(monkeypatch, capfd, *words, "--as-video", "--stretch", "1,99")
+    assert code == 0, err
+    assert "2 objects in 2 frames" in err
+    found = json.loads((tmp_path / "out" / "cells.json").read_text())["annotations"]
+    assert {each["track_id"] for each in found} == {1}

@@ -112,7 +112,7 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         str | None,
         typer.Option(
             help="Comma-separated: overlay, side-by-side, masks, foreground, davis, coco, tracks, mots, csv, cutout, "
-            "geojson. "
+            "geojson, nrrd. "
             "By default what suits task and input."
         ),
     ] = None,

@@ -42,7 +42,7 @@ def polygons_geometry(
 def _ring(
     ring: FloatArray, to_map: Callable[[FloatArray], FloatArray] | None, decimals: int | None, *, outer: bool
 ) -> list[list[float]]:
-    points = np.asarray(ring, dtype=np.float64)
+    points: FloatArray = np.asarray(ring, dtype=np.float64)
     if to_map is not None:
         points = to_map(points)
     if (

@@ -14,6 +14,7 @@ from maskweave.outputs.cutouts import CutoutPicture, CutoutVideo
 from maskweave.outputs.davis import DavisFolder
 from maskweave.outputs.geojson import GeoJsonFile
 from maskweave.outputs.mots import MotsFile
+from maskweave.outputs.nrrd import NrrdFile
 from maskweave.outputs.pictures import MaskFolder, MaskPicture, OverlayPicture
 from maskweave.outputs.table import TableFile
 from maskweave.outputs.tracks import TracksFile
@@ -52,6 +53,12 @@ FORMATS: MappingProxyType[tuple[str, str, str], type[Writer]] = MappingProxyType
         ("csv", "image", "instances"): TableFile,
         ("csv", "video", "instances"): TableFile,
         ("geojson", "image", "instances"): GeoJsonFile,
+        ("nrrd", "image", "instances"): NrrdFile,
+        ("nrrd", "image", "semantic"): NrrdFile,
+        ("nrrd", "image", "foreground"): NrrdFile,
+        ("nrrd", "video", "instances"): NrrdFile,
+        ("nrrd", "video", "semantic"): NrrdFile,
+        ("nrrd", "video", "foreground"): NrrdFile,
     }
 )
 """The writer for each format name, kind of source and task; what is not here cannot be asked for."""

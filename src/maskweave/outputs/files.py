@@ -35,6 +35,7 @@ _MARK_BYTES = 1200
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_MARK = b"tEXtSoftware\0MaskWeave"
 _ONNX_MARK = re.compile(rb"\x08.\x12\x09maskweave", re.DOTALL)  # protobuf: its version, then who made it
+NRRD_MARK = "# Objects found by MaskWeave"
 CSV_MARK = "frame,name,time_seconds,track_id,class,score,area,"
 _JSON_MARK = re.compile(
     rb'\s*\{\s*"info"\s*:\s*\{\s*"description"\s*:\s*"(Objects found|Converted) by MaskWeave"'
@@ -42,11 +43,11 @@ _JSON_MARK = re.compile(
 
 
 def is_ours(path: Path) -> bool:
-    """Whether MaskWeave wrote the file at ``path``: a PNG that says so before its pixels, a JSON, CSV or ONNX file.
+    """Whether MaskWeave wrote the file at ``path``: a PNG, JSON, CSV, NRRD or ONNX file that begins by saying so.
 
     The marks are a PNG's text chunk ``Software`` = ``MaskWeave``, a JSON file's ``info.description``, which comes
-    first, the columns of our tables, and an ONNX file's producer. Anything else is not ours, and neither is what
-    cannot be read or is not there.
+    first, the columns of our tables, an NRRD file's comment, and an ONNX file's producer. Anything else is not ours,
+    and neither is what cannot be read or is not there.
     """
     try:
         if not path.is_file():
@@ -57,7 +58,7 @@ def is_ours(path: Path) -> bool:
         return False
     if head.startswith(_PNG):
         return _PNG_MARK in head.partition(b"IDAT")[0]
-    if _ONNX_MARK.match(head) is not None:
+    if _ONNX_MARK.match(head) is not None or head.split(b"\n", 2)[1:2] == [NRRD_MARK.encode()]:
         return True
     return head.startswith(CSV_MARK.encode()) or _JSON_MARK.match(head) is not None
 

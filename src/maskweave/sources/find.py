@@ -15,6 +15,7 @@ from typing import Literal, Self, TypeAlias
 
 from maskweave.errors import InvalidValue, MaskWeaveError, SourceNotFound, UnreadableImage, UnreadableVideo
 from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, RECONNECT, Source, exact_rate
+from maskweave.sources.dicom_files import dicom_series, has_frames
 from maskweave.sources.kinds import (
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
@@ -26,6 +27,7 @@ from maskweave.sources.kinds import (
 from maskweave.sources.live import LiveSource
 from maskweave.sources.names import distinct_names, natural_key, safe_stem, stem_within
 from maskweave.sources.reading import Reading
+from maskweave.sources.tiff import has_pages
 from maskweave.types.frame import Frame, SourceInfo
 
 AnyKind: TypeAlias = Literal["image", "video", "live"]
@@ -156,10 +158,11 @@ def find_sources(
     ``camera:0``, ``rtsp://…``, or the ``http(s)://…`` address of a picture. A file that is named twice is
     done once. A folder further down that may not be read is an input of its own, which fails when opened.
 
-    ``as_video`` reads a folder of pictures as one video of ``rate`` frames per second. A live source that drops out
-    is waited for ``reconnect`` seconds (0: it ends). ``ignore`` is asked for
-    each file found in a folder or by a pattern, and True passes it over (results of an earlier run); it is
-    never asked for a file that is named itself. ``reading`` says how rasters and DICOM are read.
+    ``as_video`` reads a folder of pictures, or the pages of a TIFF, as one video of ``rate`` frames per second. The
+    DICOM files of a folder are one video for each series. A live source that drops out is waited for ``reconnect``
+    seconds (0: it ends). ``ignore`` is asked for each file found in a folder or by a pattern, and True passes it over
+    (results of an earlier run); it is never asked for a file that is named itself. ``reading`` says how rasters and
+    DICOM are read.
 
     Output names are file stems; inside a folder input, its sub-folders come first ("sub/beach"). Equal ones
     are told apart as `distinct_names` says. Raises `InvalidValue` when ``inputs`` is empty or ``rate`` is not
@@ -228,7 +231,7 @@ def _find_or_raise(text: str, settings: _Settings) -> Iterator[_Found]:
     if path.is_dir():
         yield from _folder(path, settings)
     elif path.exists():
-        yield _file(path, None, settings)
+        yield _stack(path, settings) if settings.as_video and has_pages(path) else _file(path, None, settings)
     elif any(sign in text for sign in "*?["):
         yield from _pattern(text, settings)
     else:
@@ -239,10 +242,40 @@ def _file(path: Path, folder: Path | None, settings: _Settings) -> _Found:
     def open_as(name: str) -> Source:
         return open_file(path, name, max_pixels=settings.max_pixels, reading=settings.reading)
 
-    return _Found(stem_within(path, folder), str(path), open_as, _kind(path), path.suffix.lower(), path)
+    kind = _kind(path)
+    if kind == "image" and has_frames(path):
+        kind = "video"
+    return _Found(stem_within(path, folder), str(path), open_as, kind, path.suffix.lower(), path)
+
+
+def _series(folder: Path, settings: _Settings) -> Iterator[_Found]:
+    """The DICOM series of a folder, and of those further down."""
+    for place in [folder, *(_folders_below(folder) if settings.recursive else [])]:
+        try:
+            series = dicom_series(place)
+        except OSError:  # told by whoever looks for pictures there
+            continue
+        for number, (paths, kind) in enumerate(series):
+
+            def open_as(name: str, paths: list[Path] = paths) -> Source:
+                from maskweave.sources.dicom import DicomSource
+
+                return DicomSource(paths, name, max_pixels=settings.max_pixels, reading=settings.reading)
+
+            below = place.relative_to(folder).as_posix()
+            stem = (folder.resolve().name or "series") if below == "." else below
+            label = str(place) if not number else f"{place}, series {number + 1}"
+            yield _Found(stem, label, open_as, kind, path=paths[0])
+
+
+def _folders_below(folder: Path) -> list[Path]:
+    below = [each for each in folder.rglob("*") if each.is_dir() and not each.name.startswith(".")]
+    return sorted(below, key=_in_order)
 
 
 def _folder(folder: Path, settings: _Settings) -> Iterator[_Found]:
+    series = list(_series(folder, settings))
+    yield from series
     files, closed = _files_in(folder, recursive=settings.recursive and not settings.as_video)
     if settings.as_video:
         frames = [path for path in files if kind_by_suffix(path) == "image"]
@@ -253,6 +286,8 @@ def _folder(folder: Path, settings: _Settings) -> Iterator[_Found]:
         yield _frames(folder, _wanted(frames, folder, settings), settings)
         return
     if not files and not closed:
+        if series:
+            return
         deeper = "" if settings.recursive else "; --recursive also looks into folders below"
         raise SourceNotFound(
             f"{folder}: no pictures or videos in this folder; looked for "
@@ -282,6 +317,17 @@ def _frames(folder: Path, frames: list[Path], settings: _Settings) -> _Found:
         return FrameFolderSource(frames, name, rate=settings.rate, max_pixels=settings.max_pixels)
 
     return _Found(folder.resolve().name or "frames", str(folder), open_as, "video", path=folder)
+
+
+def _stack(path: Path, settings: _Settings) -> _Found:
+    def open_as(name: str) -> Source:
+        from maskweave.sources.stack import TiffStackSource
+
+        return TiffStackSource(
+            path, name, rate=settings.rate, max_pixels=settings.max_pixels, reading=settings.reading
+        )
+
+    return _Found(path.stem, str(path), open_as, "video", path.suffix.lower(), path)
 
 
 def _pattern(pattern: str, settings: _Settings) -> Iterator[_Found]:

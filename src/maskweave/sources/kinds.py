@@ -29,6 +29,7 @@ _SIGNATURES: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"II+\x00", "image"),  # BigTIFF
     (0, b"MM\x00+", "image"),
     (8, b"WEBP", "image"),
+    (128, b"DICM", "image"),
     (0, b"\x00\x00\x00\x0cjP  ", "image"),  # JPEG 2000
     *((4, b"ftyp" + brand, "image") for brand in (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")),
     (4, b"ftyp", "video"),  # MP4, MOV, 3GP

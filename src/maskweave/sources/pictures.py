@@ -1,4 +1,4 @@
-"""Which source reads a file of one picture: Pillow for photos, GDAL for rasters."""
+"""Which source reads a file of one picture: Pillow for photos, GDAL for rasters, pydicom for DICOM."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from maskweave.errors import InvalidValue
 from maskweave.sources.base import MAX_PIXELS, Source
+from maskweave.sources.dicom_files import is_dicom
 from maskweave.sources.kinds import is_regular
 from maskweave.sources.reading import Reading
 from maskweave.sources.tiff import is_tiff, tiff_pages
@@ -14,7 +15,7 @@ from maskweave.sources.tiff import is_tiff, tiff_pages
 def open_picture(
     path: Path, name: str | None = None, *, max_pixels: int = MAX_PIXELS, reading: Reading | None = None
 ) -> Source:
-    """Open a file of one picture; ``reading`` says how rasters are read. It is decoded when iterated.
+    """Open a file of one picture; ``reading`` says how rasters and DICOM are read. It is decoded when iterated.
 
     A TIFF is read by rasterio where ``reading`` asks for tiles, bands or a stretch, or where it is georeferenced and
     rasterio is installed; else as any photo. Raises `SourceError`, or `MissingDependency` where an extra is needed.
@@ -23,6 +24,10 @@ def open_picture(
 
     reading = reading or Reading()
     head = _head(path)
+    if is_dicom(head):
+        from maskweave.sources.dicom import DicomSource
+
+        return DicomSource([path], name, max_pixels=max_pixels, reading=reading)
     if not is_tiff(head):
         return ImageSource(path, name, max_pixels=max_pixels)
     pages = tiff_pages(path)

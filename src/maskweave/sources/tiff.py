@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from maskweave.sources.kinds import is_regular
 from maskweave.types.arrays import Size
 
 _SUBFILE, _WIDTH, _HEIGHT, _GEO_KEYS = 254, 256, 257, 34735
@@ -23,8 +24,12 @@ _MOST_ENTRIES = 4096
 
 @dataclass(frozen=True)
 class TiffPage:
-    """One page: its (height, width), whether it has map coordinates, whether it is only a view of another."""
+    """One page: its number in the file, its (height, width), and what it is.
 
+    ``is_view``: only a smaller version, or a mask, of another page.
+    """
+
+    number: int
     size: Size
     is_georeferenced: bool
     is_view: bool
@@ -47,6 +52,14 @@ def tiff_pages(path: Path) -> list[TiffPage]:
             return []
 
 
+def has_pages(path: Path) -> bool:
+    """Whether a file is a TIFF of more than one page; False also for what cannot be read."""
+    try:
+        return is_regular(path) and len(tiff_pages(path)) > 1
+    except OSError:
+        return False
+
+
 def _pages(file: BinaryIO) -> list[TiffPage]:
     head = file.read(16)
     if not is_tiff(head):
@@ -62,6 +75,7 @@ def _pages(file: BinaryIO) -> list[TiffPage]:
         values = _directory(file, order, big)
         pages.append(
             TiffPage(
+                len(pages),
                 (values.get(_HEIGHT, 0), values.get(_WIDTH, 0)),
                 _GEO_KEYS in values,
                 bool(values.get(_SUBFILE, 0) & _REDUCED_OR_MASK),

@@ -10,6 +10,7 @@ from typing import Literal
 from maskweave.errors import InvalidValue
 from maskweave.types.arrays import Image, Mask, Size, check_image
 from maskweave.types.georeference import GeoReference
+from maskweave.types.volume import VolumeGrid
 from maskweave.types.windows import Windows
 
 
@@ -24,6 +25,7 @@ class SourceInfo:
     - ``time_base``: the stream's own tick in seconds.
     - ``frame_count``, ``duration``: as the header says (frames, seconds), or None when it does not.
     - ``has_audio``: whether ``path`` carries sound that can be copied.
+    - ``grid``: where the frames of a medical series lie in space, or None.
     """
 
     name: str
@@ -34,6 +36,7 @@ class SourceInfo:
     frame_count: int | None = None
     duration: float | None = None
     has_audio: bool = False
+    grid: VolumeGrid | None = None
 
 
 @dataclass(frozen=True, eq=False)

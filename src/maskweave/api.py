@@ -313,20 +313,22 @@ class Result:
 
 
 def propagate(
-    source: str | Path,
+    source: str | Path | Source,
     *,
     mask: str | Path | Array | None = None,
     boxes: Sequence[Sequence[float]] = (),
     points: Sequence[Sequence[float]] = (),
     frame: int = 0,
     as_video: bool = False,
+    reading: Reading | None = None,
 ) -> Iterator[Result]:
     """Follow objects that are marked in one frame through a video; yields a result for every frame, in order.
 
     Mark them by a ``mask``, (H, W) integers or the path of such a PNG: 0 is background, every other number an object;
     or by ``boxes`` x1 y1 x2 y2, one object each; or by ``points``, x y on one object or x y 0 beside it. ``frame`` is
     the number of the marked frame, from 0; frames before it are gone through backwards. ``track_ids`` are the
-    objects' numbers. ``as_video`` reads a folder of pictures as one video.
+    objects' numbers. ``as_video`` reads a folder of pictures, or the pages of a TIFF, as one video; the DICOM files
+    of a folder are one anyway. ``reading``: the window of these, the stretch of those.
 
     Raises `InvalidValue` for marks that do not fit, and `SourceError` when the video or the mask cannot be read.
     """
@@ -339,7 +341,9 @@ def propagate(
         boxes_of(boxes),
         points_of(points),
     )
-    (found,) = find_sources([str(source)], as_video=as_video)
+    if isinstance(source, Source):
+        return _propagated(source, prompt)
+    (found,) = find_sources([str(source)], as_video=as_video, reading=reading)
     return _propagated(found, prompt)
 
 

@@ -50,9 +50,8 @@ class NrrdFile(Writer):
         """Open the file, and a nameless one for the labels: how many there are stands before them."""
         self._part = self.files.enter_context(atomic_file(self._path, only_ours=True))
         with output_errors(self._path):
-            self._labels = self.files.enter_context(TemporaryFile(dir=self._path.parent))
-            packed = gzip.GzipFile("", "wb", 6, self._labels, mtime=0)  # noqa: SIM115
-            self._packed = self.files.enter_context(packed)
+            self._labels = self.files.enter_context(TemporaryFile(dir=self._path.parent))  # noqa: SIM115
+            self._packed = self.files.enter_context(gzip.GzipFile("", "wb", 6, self._labels, mtime=0))
 
     def write(self, frame: Frame, prediction: Prediction) -> None:
         """Add a slice."""

@@ -1,17 +1,21 @@
 """The OpenAPI document is complete, and the server does what it says, whatever is sent."""
 
 import json
+from collections import Counter
 
 import httpx
 import hypothesis
 import pytest
 import schemathesis
+from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
     status_code_conformance,
 )
+
+from tests.clips import Clip, write_clip
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
@@ -65,16 +69,35 @@ def schema(server, document):
     return loaded
 
 
-def test_whatever_is_sent_the_answers_are_as_documented(schema):
+@pytest.fixture(scope="session")
+def job_id(server, tmp_path_factory):
+    """A job that is over and has results."""
+    clip = write_clip(tmp_path_factory.mktemp("clip") / "a.mp4", Clip(ticks=range(2)))
+    begun = httpx.post(f"{server.url}/v1/videos", params={"save": "csv"}, content=clip.read_bytes()).json()
+    httpx.get(server.url + begun["links"]["events"], timeout=60)
+    return begun["id"]
+
+
+def test_whatever_is_sent_the_answers_are_as_documented(schema, picture, job_id):
     settings = hypothesis.settings(
-        max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
+        max_examples=14, deadline=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
     )
+    statuses = Counter()
     for operation in schema.get_all_operations():
         case_of = operation.ok().as_strategy()
 
         @settings
-        @hypothesis.given(case=case_of)
-        def check(case):
-            case.call_and_validate(checks=CHECKS, timeout=60)
+        @hypothesis.given(case=case_of, real=st.booleans())
+        def check(case, real):
+            if real and isinstance(case.body, dict) and "image" in case.body:
+                case.body["image"] = picture
+            if real and case.method == "GET" and "job_id" in case.path_parameters:
+                case.path_parameters["job_id"] = job_id
+            answer = case.call_and_validate(checks=CHECKS, timeout=60)
+            statuses[case.method, case.path, answer.status_code] += 1
 
         check()
+    for path in ("/v1/segment", "/v1/refine", "/v1/export"):
+        assert statuses["POST", path, 415] + statuses["POST", path, 422]
+    assert statuses["POST", "/v1/segment", 200]
+    assert statuses["GET", "/v1/jobs/{job_id}", 200]

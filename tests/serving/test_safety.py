@@ -42,7 +42,7 @@ def talk(server, data, *, more=()):
 
 
 def upload_folders(server):
-    return list(server.service.folder.iterdir())
+    return sorted(server.service.folder.iterdir())
 
 
 # Who may ask
@@ -263,13 +263,14 @@ def test_slow_clients_keep_nobody_waiting(small, picture):
 
 
 def test_a_connection_that_breaks_off_leaves_nothing(server, client, picture):
+    before = upload_folders(server)
     head = f"POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(picture)}\r\n\r\n".encode()
     for cut in (0, 10, len(picture) // 2):
         with socket.create_connection(("127.0.0.1", server.port)) as wire:
             wire.sendall(head + picture[:cut])
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset, not closed
     assert client.post("/v1/segment", content=picture, headers=FORM).status_code == 200
-    wait_until(lambda: upload_folders(server) == [])
+    wait_until(lambda: upload_folders(server) == before)
 
 
 @pytest.mark.parametrize(
@@ -374,7 +375,7 @@ def test_corrupt_files_beside_good_ones(server, client, picture):
 
 def test_a_worker_that_is_killed_at_work_costs_one_request(server, client, picture):
     (worker,) = server.service.pictures.workers
-    before = worker.pid
+    folders, before = upload_folders(server), worker.pid
     os.kill(before, signal.SIGSTOP)  # so that it is surely at work when it is killed
     answers = []
     asking = threading.Thread(
@@ -388,7 +389,7 @@ def test_a_worker_that_is_killed_at_work_costs_one_request(server, client, pictu
     assert answers[0].json()["title"] == "worker lost"
     assert client.post("/v1/segment", content=picture, headers=FORM).status_code == 200
     assert worker.pid != before
-    assert upload_folders(server) == [] or wait_until(lambda: upload_folders(server) == [])
+    wait_until(lambda: upload_folders(server) == folders)
 
 
 def test_nobody_works_for_a_client_that_has_gone(server, client, picture):

@@ -43,7 +43,9 @@ def make_app(service: Service) -> ASGIApp:
         method = scope["method"] if scope["method"] in ("GET", "POST", "DELETE", "HEAD") else "other"
         service.metrics.note(path, method, status, seconds)
 
-    return Guard(app, service.settings, service.sessions, is_stopping=lambda: service.is_stopping, note=note)
+    pictures_paths = dict.fromkeys(("/v1/segment", "/v1/refine", "/v1/export"), service.pictures.check_place)
+    checks = {**pictures_paths, "/v1/videos": service.videos.check_place}
+    return Guard(app, service.settings, service.sessions, checks=checks, note=note)
 
 
 def _watch(service: Service) -> None:

@@ -27,6 +27,19 @@ _STREAM = "text/event-stream"
 _ALIVE_SECONDS = 15.0
 """A word on a silent stream of events, so that what lies between does not think it dead."""
 _BINARY = {"type": "string", "format": "binary"}
+_EVENT = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {"enum": ["progress", "done", "failed", "cancelled"]},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/JobState"},
+        },
+    },
+}
+"""One event of a stream: ``data`` is the job's state, as JSON."""
 
 LinesQuery = Annotated[
     list[str] | None, Query(description="x1,y1,x2,y2[=name]: count the objects that cross it.", max_length=32)
@@ -87,7 +100,7 @@ def router(service: Service) -> APIRouter:
         "/v1/jobs/{job_id}",
         summary="How far a job is; its events where Accept asks for them",
         response_model=JobState,
-        responses={200: {"content": {_STREAM: {"schema": {"type": "string"}}}}, **problems(404, 422)},
+        responses={200: {"content": {_STREAM: {"schema": _EVENT}}}, **problems(404, 422)},
     )
     async def state(request: Request, job_id: str) -> Response:
         job = service.jobs.find(job_id)
@@ -102,7 +115,7 @@ def router(service: Service) -> APIRouter:
         responses={
             200: {
                 "description": "The job at each change.",
-                "content": {_STREAM: {"schema": {"type": "string"}}},
+                "content": {_STREAM: {"schema": _EVENT}},
             },
             **problems(404, 422),
         },
@@ -167,7 +180,6 @@ def _check(work: Message) -> None:
 
 
 async def _begun(service: Service, request: Request, work: Message) -> Job:
-    service.videos.check_place()  # before the body: there may be much of it
     with ExitStack() as stack:
         folder = service.new_folder()
         stack.callback(remove, folder)

@@ -9,14 +9,14 @@ import asyncio
 import contextlib
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from maskweave.serving.problems import MEDIA_TYPE, Problem, stopping
+from maskweave.serving.problems import MEDIA_TYPE, Problem
 from maskweave.serving.sessions import COOKIE, Sessions
 from maskweave.serving.settings import Settings
 
@@ -42,6 +42,8 @@ SECURITY_HEADERS = {
     "cross-origin-resource-policy": "same-origin",
 }
 """On every answer."""
+_SECURITY_FIELDS = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+_NO_STORE = (b"cache-control", b"no-store")
 
 _OPEN = ("/", "/healthz", "/readyz", "/openapi.json", "/docs")
 """Paths that need no token, besides ``/static/…``: the page must be there to ask for it."""
@@ -49,7 +51,12 @@ _DRAIN_SECONDS = 1.0
 
 
 class Guard:
-    """ASGI middleware; ``note`` is called with scope, status and seconds after each answer."""
+    """ASGI middleware.
+
+    ``checks``: for each path that takes work, what raises a `Problem` when there is no place for more: before the
+    body, of which there may be much, and before anything else is looked at. ``note`` is called with scope, status and
+    seconds after each answer.
+    """
 
     def __init__(
         self,
@@ -57,13 +64,13 @@ class Guard:
         settings: Settings,
         sessions: Sessions,
         *,
-        is_stopping: Callable[[], bool],
+        checks: Mapping[str, Callable[[], None]],
         note: Callable[[Scope, int, float], None],
     ) -> None:
         self._app = app
         self._settings = settings
         self._sessions = sessions
-        self._is_stopping = is_stopping
+        self._checks = checks
         self._note = note
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,11 +84,8 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-                if scope["path"].startswith("/v1/"):
-                    headers.setdefault("cache-control", "no-store")
+                more = [_NO_STORE] if scope["path"].startswith("/v1/") else []
+                message["headers"] = [*message["headers"], *_SECURITY_FIELDS, *more]
             await send(message)
 
         try:
@@ -110,8 +114,15 @@ class Guard:
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > self._settings.max_upload:
             return too_large(self._settings.max_upload)
-        if self._is_stopping() and scope["method"] == "POST":
-            return stopping()
+        return self._no_place(scope)
+
+    def _no_place(self, scope: Scope) -> Problem | None:
+        check = self._checks.get(scope["path"]) if scope["method"] == "POST" else None
+        try:
+            if check is not None:
+                check()
+        except Problem as problem:
+            return problem
         return None
 
     def _needs_token(self, path: str) -> bool:

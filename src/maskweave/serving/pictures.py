@@ -158,7 +158,6 @@ def first_error(errors: Sequence[Any]) -> str:
 async def _answered(service: Service, request: Request, work: Callable[[Upload], Message]) -> Response:
     """Receive the picture, have ``work(upload)`` done with it, and answer with the file that comes of it."""
     pool = service.pictures
-    pool.check_place()  # before the body: there may be much of it
     with ExitStack() as stack:
         folder = service.new_folder()
         stack.callback(remove, folder)

@@ -15,7 +15,7 @@ from pathlib import Path
 from maskweave.serving.addresses import Fetcher
 from maskweave.serving.jobs import Jobs
 from maskweave.serving.metrics import Metrics
-from maskweave.serving.problems import queue_full, stopping
+from maskweave.serving.problems import queue_full
 from maskweave.serving.sessions import Sessions
 from maskweave.serving.settings import Settings
 from maskweave.serving.workers import Message, Pool
@@ -48,9 +48,7 @@ class Service:
 
     @contextmanager
     def upload(self) -> Iterator[None]:
-        """A place for a body on its way; raises a `Problem` when too many are, or the server stops."""
-        if self.is_stopping:
-            raise stopping()
+        """A place for a body on its way; raises a `Problem` when too many are."""
         if self._uploads >= self.settings.uploads:
             raise queue_full(1)
         self._uploads += 1
@@ -68,6 +66,8 @@ class Service:
     def stop(self) -> None:
         """Take no more work and cancel all videos; called from the signal's handler in the loop's own thread."""
         self.is_stopping = True
+        self.pictures.close()
+        self.videos.close()
         self.jobs.stop()
 
 

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -152,7 +153,7 @@ class Pool:
         for worker in self.workers:
             self._idle.put_nowait(worker)
         self._renewals: set[asyncio.Task[None]] = set()
-        self._stopped = False
+        self._closed = self._stopped = False
 
     @property
     def taken(self) -> int:
@@ -167,7 +168,7 @@ class Pool:
     @property
     def is_ready(self) -> bool:
         """Whether a process is there that can take work."""
-        return not self._stopped and any(worker.is_running for worker in self.workers)
+        return not self._closed and any(worker.is_running for worker in self.workers)
 
     async def start(self) -> list[Message]:
         """Start all processes; raises what `Worker.start` raises."""
@@ -175,10 +176,11 @@ class Pool:
 
     def check_place(self) -> None:
         """Raise the `Problem` with which work is refused now: the queue is full, or the server stops."""
-        if self._stopped:
+        if self._closed:
             raise stopping()
         if self._taken >= self._most:
-            raise queue_full(1 + self.waits // len(self.workers))
+            # spread, so that those who are sent away together do not come back together
+            raise queue_full(1 + self.waits // len(self.workers) + random.randrange(3))
 
     @contextlib.contextmanager
     def place(self) -> Iterator[None]:
@@ -246,9 +248,13 @@ class Pool:
         finally:
             self._idle.put_nowait(worker)
 
+    def close(self) -> None:
+        """Refuse further work; what has a place is still done."""
+        self._closed = True
+
     async def stop(self) -> None:
         """Refuse further work and end all processes."""
-        self._stopped = True
+        self._closed = self._stopped = True
         for renewal in list(self._renewals):
             renewal.cancel()
         await asyncio.gather(*self._renewals, return_exceptions=True)

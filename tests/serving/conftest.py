@@ -66,9 +66,14 @@ class Running:
         return httpx.Client(base_url=self.url, timeout=60, trust_env=False, **options)
 
 
+def started_server(**settings):
+    """A server that whoever calls must stop."""
+    return Running(Settings(port=0, **{"workers": 1, "grace": 2.0, **settings})).start()
+
+
 @contextmanager
 def running_server(**settings):
-    server = Running(Settings(port=0, **{"workers": 1, "grace": 2.0, **settings})).start()
+    server = started_server(**settings)
     try:
         yield server
     finally:

@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -18,7 +20,7 @@ from maskweave.cli.app import app
 from maskweave.cli.serve import size_in_bytes
 from maskweave.errors import InvalidValue
 from tests.clips import Clip, write_clip
-from tests.serving.conftest import running_server, wait_until
+from tests.serving.conftest import running_server, started_server, wait_until
 
 
 async def _storm(url, picture, *, count):
@@ -51,6 +53,62 @@ def test_ten_times_its_capacity(picture):
         wait_until(lambda: list(server.service.folder.iterdir()) == [])
         after, _ = asyncio.run(_storm(server.url, picture, count=1))
         assert after == {200: 1}
+
+
+def test_what_is_at_work_is_finished_when_it_stops(picture):
+    server = started_server()
+    (worker,) = server.service.pictures.workers
+    os.kill(worker.pid, signal.SIGSTOP)
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(httpx.post, f"{server.url}/v1/segment", content=picture, timeout=60)
+        wait_until(lambda: server.service.pictures.taken == 1)
+        stopped = threads.submit(server.stop)
+        wait_until(lambda: server.service.is_stopping)
+        os.kill(worker.pid, signal.SIGCONT)
+        assert asked.result(60).status_code == 200
+        stopped.result(60)
+
+
+def test_what_does_not_finish_is_ended_after_the_time_of_grace(picture):
+    server = started_server(grace=1.0)
+    (worker,) = server.service.pictures.workers
+    os.kill(worker.pid, signal.SIGSTOP)
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(httpx.post, f"{server.url}/v1/segment", content=picture, timeout=60)
+        wait_until(lambda: server.service.pictures.taken == 1)
+        server.stop()
+        assert asked.exception(60) is not None or asked.result().status_code >= 500
+    assert not worker.is_running
+    assert not server.service.folder.exists()
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /healthz HTT", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /he"]
+)
+def test_a_connection_without_a_whole_request_is_closed(monkeypatch, sent):
+    monkeypatch.setattr("maskweave.serving.run._REQUEST_SECONDS", 0.2)
+    with running_server() as server, socket.create_connection(("127.0.0.1", server.port), timeout=30) as wire:
+        wire.sendall(sent)
+        received = b""
+        while piece := wire.recv(65536):
+            received += piece
+    assert received.count(b"HTTP/1.1 200") == sent.count(b"\r\n\r\n")
+
+
+def test_connections_are_counted(monkeypatch):
+    monkeypatch.setattr("maskweave.serving.run._MOST_CONNECTIONS", 2)
+    with running_server() as server:
+        wires = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(3)]
+        try:
+            for wire in wires[:2]:
+                wire.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert wire.recv(4096).startswith(b"HTTP/1.1 200")
+            with suppress(ConnectionError):
+                wires[2].sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert wires[2].recv(4096) == b""
+        finally:
+            for wire in wires:
+                wire.close()
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory of a process from /proc")
@@ -108,6 +166,16 @@ def test_a_signal_ends_it_in_order(tmp_path, number, picture):
         assert process.wait(60) == 0
         assert process.stderr.read().strip() == "maskweave: stopped"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads a process's children from /proc")
+def test_no_worker_outlives_a_server_that_is_killed(tmp_path):
+    with serving(tmp_path) as (_, process):
+        text = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+        (worker,) = (int(each) for each in text.split())
+        process.kill()
+        process.wait()
+        wait_until(lambda: not Path(f"/proc/{worker}/exe").exists())
 
 
 def test_a_signal_cancels_a_video_and_tells_who_watches(tmp_path):

@@ -16,7 +16,7 @@ from maskweave.outputs import FORMATS
 from maskweave.serving.answers import problems
 from maskweave.serving.media import media_type
 from maskweave.serving.models import listed
-from maskweave.serving.problems import Problem
+from maskweave.serving.problems import Problem, stopping
 from maskweave.serving.schemas import Formats, Health, ModelInfo
 from maskweave.serving.service import Service
 from maskweave.serving.sessions import COOKIE, SECONDS
@@ -68,9 +68,9 @@ def router(service: Service) -> APIRouter:
     @routes.get("/readyz", summary="Whether it takes work now", response_model=Health, responses=problems())
     async def ready() -> JSONResponse:
         if service.is_stopping:
-            return JSONResponse({"status": "stopping"}, 503)
+            raise stopping()
         if not service.pictures.is_ready:
-            return JSONResponse({"status": "starting"}, 503)
+            raise Problem(503, "Starting", "no process is ready; try again in a moment", retry_after=1)
         return JSONResponse({"status": "ok"})
 
     @routes.get(

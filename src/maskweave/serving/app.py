@@ -36,6 +36,7 @@ def make_app(service: Service) -> ASGIApp:
     app.add_exception_handler(RequestValidationError, _tell_wrong_argument)
     app.add_exception_handler(HTTPException, _tell_http_error)
     app.add_exception_handler(Exception, _tell_unexpected)
+    _describe_token(app, service.settings.token is not None)
     _watch(service)
 
     def note(scope: Scope, status: int, seconds: float) -> None:
@@ -46,6 +47,13 @@ def make_app(service: Service) -> ASGIApp:
     pictures_paths = dict.fromkeys(("/v1/segment", "/v1/refine", "/v1/export"), service.pictures.check_place)
     checks = {**pictures_paths, "/v1/videos": service.videos.check_place}
     return Guard(app, service.settings, service.sessions, checks=checks, note=note)
+
+
+def _describe_token(app: FastAPI, is_needed: bool) -> None:
+    """Put into the OpenAPI document how the token is sent, and whether it must be."""
+    document = app.openapi()
+    document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{"token": []}] if is_needed else [{}, {"token": []}]
 
 
 def _watch(service: Service) -> None:

@@ -53,7 +53,9 @@ class Desk:
     def __init__(self, options: Message) -> None:
         self._options = options
         self._models: OrderedDict[str, Segmenter] = OrderedDict()
+        self._default_name: str | None = None
         self._default = self._model(None)
+        self._default_name = self._default.name
 
     def introduction(self) -> Message:
         """What the server tells of the model that answers by default."""
@@ -67,11 +69,16 @@ class Desk:
             "export": self._export,
             "video": self._video,
         }
-        return kinds[work["kind"]](work, say)
+        try:
+            return kinds[work["kind"]](work, say)
+        except MaskWeaveError as error:  # where the files lie is the server's business
+            told = str(error).replace(work["file"], "video").replace(f"{work['folder']}/", "")
+            error.args = (told,)
+            raise
 
     def _model(self, name: str | None) -> Segmenter:
         """A loaded model by name (None: the default one); the least used of too many is closed."""
-        wanted = self._options["model"] if name is None else name
+        wanted = self._options["model"] if name in (None, self._default_name) else name
         if wanted not in self._models:
             self._models[wanted] = load(wanted, threads=self._options["threads"], offline=True)
         self._models.move_to_end(wanted)
@@ -142,14 +149,9 @@ class Desk:
     def _video(self, work: Message, say: Say) -> Message:
         from maskweave.sources.video import VideoSource  # PyAV takes a third of a second to load
 
-        path = Path(work["file"])
-        try:
-            with VideoSource(path, "video", max_pixels=self._options["max_pixels"]) as source:
-                report = self._followed(source, work, say)
-                warnings = source.warnings + report.warnings
-        except MaskWeaveError as error:
-            error.args = (str(error).replace(str(path), "video"),)  # where it lies is the server's business
-            raise
+        with VideoSource(work["file"], "video", max_pixels=self._options["max_pixels"]) as source:
+            report = self._followed(source, work, say)
+            warnings = source.warnings + report.warnings
         files = [_one_file(each) for each in report.paths]
         results = [
             {"name": each.name, "media_type": media_type(each.name), "bytes": each.stat().st_size}

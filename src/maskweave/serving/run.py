@@ -7,7 +7,7 @@ import signal
 import socket
 from collections.abc import Callable
 from types import FrameType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -17,25 +17,34 @@ from maskweave.serving.app import make_app
 from maskweave.serving.service import Service, running
 from maskweave.serving.settings import Settings
 
-_HEADER_SECONDS = 15.0
+_REQUEST_SECONDS = 15.0
 _MOST_CONNECTIONS = 512
 
 
 class ImpatientProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1, that closes a connection which sends no request for a while, and refuses too many."""
+    """uvicorn's HTTP/1.1, that closes a connection which sends no whole request for a while, and refuses too many."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
         if len(self.connections) > _MOST_CONNECTIONS:
             transport.abort()
-            return
-        self.loop.call_later(_HEADER_SECONDS, self._check_request)
+        else:
+            self._look_again(None)
 
-    def _check_request(self) -> None:
-        cycle: object = self.cycle  # None until a request has come, whatever its type says
-        if cycle is None and not self.transport.is_closing():
+    def _look_again(self, former: object) -> None:
+        self.loop.call_later(_REQUEST_SECONDS, self._look, former)
+
+    def _look(self, former: object) -> None:
+        """Close the connection when no request has come since it was last looked at, and none is being answered."""
+        cycle: Any = self.cycle  # the last request's; None before the first
+        if self.transport.is_closing():
+            return
+        is_answered = cycle is None or cycle.response_complete
+        if cycle is former and is_answered:
             self.transport.close()
+        else:
+            self._look_again(cycle)
 
 
 Started: TypeAlias = Callable[[int, Service, Callable[[], None]], None]

@@ -184,4 +184,4 @@ class Formats(BaseModel):
 class Health(BaseModel):
     """That the server answers."""
 
-    status: Literal["ok", "starting", "stopping"]
+    status: Literal["ok"]

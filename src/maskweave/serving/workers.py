@@ -92,13 +92,16 @@ class Worker:
 
     async def stop(self) -> None:
         """End the process, whatever it is doing, and wait until it is gone."""
-        process, self._process = self._process, None
+        process = self._process
         if process is None:
             return
         _kill(process)
         await process.wait()
-        if process.stdin is not None:
+        if process.stdin is not None and process.stdout is not None:
             process.stdin.close()
+            await process.stdout.read()  # to its end, so that asyncio lets go of the pipe
+        if self._process is process:  # this may be called twice at a time
+            self._process = None
 
     async def _converse(self, work: Message, heard: Callable[[Message], None] | None) -> Message:
         process = self._process
@@ -153,7 +156,7 @@ class Pool:
         for worker in self.workers:
             self._idle.put_nowait(worker)
         self._renewals: set[asyncio.Task[None]] = set()
-        self._closed = self._stopped = False
+        self._closed = False
 
     @property
     def taken(self) -> int:
@@ -232,7 +235,7 @@ class Pool:
 
     def _give_back(self, worker: Worker) -> None:
         """Put a worker back among the idle ones, with a new process where it has lost its own."""
-        if worker.is_running or self._stopped:
+        if worker.is_running or self._closed:
             self._idle.put_nowait(worker)
             return
         self.lost += 1
@@ -254,7 +257,7 @@ class Pool:
 
     async def stop(self) -> None:
         """Refuse further work and end all processes."""
-        self._closed = self._stopped = True
+        self.close()
         for renewal in list(self._renewals):
             renewal.cancel()
         await asyncio.gather(*self._renewals, return_exceptions=True)

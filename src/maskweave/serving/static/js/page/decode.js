@@ -1,0 +1,40 @@
+// Pictures as the browser can show them.
+
+import { displayScale } from "../masks/shape.js";
+
+/**
+ * A bitmap of a picture file, upright; a huge one is scaled for display. Null where the browser does not know the
+ * kind of file (TIFF, 16 bits, …): the server can then say what it looks like.
+ */
+export async function decodePicture(file) {
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(file);
+  } catch {
+    return null;
+  }
+  const scale = displayScale([bitmap.height, bitmap.width]);
+  if (scale === 1) return bitmap;
+  const resized = await createImageBitmap(bitmap, {
+    resizeWidth: Math.round(bitmap.width * scale),
+    resizeHeight: Math.round(bitmap.height * scale),
+    resizeQuality: "high",
+  });
+  bitmap.close();
+  return resized;
+}
+
+/** Shows a bitmap alone, before there are results. */
+export class PlainPainter {
+  tool = null;
+
+  constructor(bitmap) {
+    this.bitmap = bitmap;
+  }
+
+  paint(context, stage) {
+    stage.viewport.apply(context);
+    context.imageSmoothingQuality = "high";
+    context.drawImage(this.bitmap, 0, 0);
+  }
+}

@@ -1,0 +1,80 @@
+// Earlier results of this browser: on the first page, and in a dialog.
+
+import { find, icon, make } from "../dom.js";
+import * as kept from "../state/kept-results.js";
+import { tell } from "../tell.js";
+
+const ON_FIRST_PAGE = 6;
+const THUMBNAIL = 320; // pixels of the longer side
+
+/** `onOpen(entry, file)` shows an entry again. */
+export function startHistory(onOpen) {
+  const dialog = find("#history");
+  const open = async (entry) => {
+    dialog.close();
+    onOpen(entry, await kept.keptFile(entry.id));
+  };
+  find("#open-history").addEventListener("click", () => showHistory(open));
+  find("#close-history").addEventListener("click", () => dialog.close());
+  find("#forget-all").addEventListener("click", async () => {
+    await kept.forgetAll();
+    await fillCards(open);
+  });
+  fillCards(open).catch(() => {}); // a browser that keeps nothing has no earlier results
+}
+
+/** Keep a result; a browser without room is told of once. */
+export async function keep(entry, file) {
+  try {
+    await kept.keepResult(entry, file);
+  } catch {
+    if (!keep.hasTold) tell("This browser has no room to keep the result for later.");
+    keep.hasTold = true;
+  }
+}
+
+/** A small JPEG of what `source` (a bitmap, canvas or video of width x height) shows. */
+export async function thumbnailOf(source, { width, height }) {
+  const shrink = Math.min(1, THUMBNAIL / Math.max(width, height));
+  const canvas = new OffscreenCanvas(Math.max(1, width * shrink), Math.max(1, height * shrink));
+  canvas.getContext("2d").drawImage(source, 0, 0, canvas.width, canvas.height);
+  return canvas.convertToBlob({ type: "image/jpeg", quality: 0.8 });
+}
+
+async function showHistory(open) {
+  await fillCards(open).catch(() => {});
+  find("#history").showModal();
+}
+
+async function fillCards(open) {
+  const entries = await kept.keptResults();
+  const forget = async (entry) => {
+    await kept.forgetResult(entry.id);
+    await fillCards(open);
+  };
+  const cards = (some) => some.map((entry) => card(entry, open, forget));
+  find("#history-cards").replaceChildren(...cards(entries));
+  find("#history-none").hidden = entries.length > 0;
+  find("#forget-all").disabled = !entries.length;
+  find("#recent-cards").replaceChildren(...cards(entries.slice(0, ON_FIRST_PAGE)));
+  find("#recent").hidden = !entries.length;
+}
+
+function card(entry, open, forget) {
+  const address = entry.thumbnail ? URL.createObjectURL(entry.thumbnail) : null;
+  const when = new Date(entry.when).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  const picture = make("img", { class: "card__picture", alt: "", src: address, onload: () => URL.revokeObjectURL(address) });
+  const button = make(
+    "button",
+    { class: "card__open", type: "button", onclick: () => open(entry) },
+    picture,
+    make("span", { class: "card__name", text: entry.name }),
+    make("span", { class: "card__words", text: `${entry.words} · ${when}` }),
+  );
+  const remove = make(
+    "button",
+    { class: "icon-button card__forget", type: "button", "aria-label": `Forget ${entry.name}`, onclick: () => forget(entry) },
+    icon("close"),
+  );
+  return make("li", { class: "card" }, button, remove);
+}

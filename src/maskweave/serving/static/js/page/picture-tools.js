@@ -1,0 +1,106 @@
+// What the pointer does on a picture: choose objects, or say to the server what belongs to one.
+
+import { drawBox } from "../stage/draw.js";
+import { TwoPoints } from "../stage/two-points.js";
+import { refine } from "../server/calls.js";
+import { announce, tell } from "../tell.js";
+import { counted } from "../words.js";
+
+const NEW_NAME = "object";
+
+/** The tools of one picture, by name. `painter` draws it; `state` {refiner, busy} is the page's. */
+export class PictureTools {
+  #document;
+  #painter;
+  #stage;
+  #refiner;
+  #onBusy;
+  #turn = Promise.resolve(); // corrections go out one after the other, each upon what the former gave
+
+  constructor(document, painter, stage, { refiner, onBusy }) {
+    this.#document = document;
+    this.#painter = painter;
+    this.#stage = stage;
+    this.#refiner = refiner;
+    this.#onBusy = onBusy;
+  }
+
+  /** The tool of that name: "select", "add", "remove" or "box". */
+  make(name) {
+    if (name === "add") return this.#pointTool(1);
+    if (name === "remove") return this.#pointTool(0);
+    return name === "box" ? this.#boxTool() : this.#selectTool();
+  }
+
+  /** What the chosen tool is about to do, in words; "" where that is plain. */
+  hint(name) {
+    const [object, ...more] = this.#document.selected;
+    if (name === "select") return "";
+    if (more.length) return "Select one object to correct it, or none to make a new one.";
+    if (name === "add") return object ? `Click on what belongs to “${object.class}”.` : "Click on an object to add it.";
+    if (name === "remove") {
+      return object ? `Click on what does not belong to “${object.class}”.` : "Select the object that has too much.";
+    }
+    return object ? `Draw a box to find “${object.class}” anew.` : "Draw a box round an object to add it.";
+  }
+
+  #selectTool() {
+    return {
+      canDrag: false,
+      hover: (x, y) => this.#document.hover(this.#painter.hit(x, y)),
+      leave: () => this.#document.hover(0),
+      tap: (x, y, event) => {
+        const id = this.#painter.hit(x, y);
+        this.#document.select(id, { add: event.shiftKey || event.ctrlKey || event.metaKey });
+        const selected = this.#document.selected;
+        announce(selected.length ? `Selected: ${selected.map((object) => object.class).join(", ")}` : "None selected");
+      },
+    };
+  }
+
+  #pointTool(label) {
+    return { canDrag: false, tap: (x, y) => this.#askFor((prompts) => withPoint(prompts, [x, y, label])) };
+  }
+
+  #boxTool() {
+    const tool = new TwoPoints({
+      done: (from, to) => this.#askFor(() => ({ base: null, points: [], box: boxAround(from, to) })),
+      changed: () => this.#stage.invalidate(),
+    });
+    this.#painter.overlay = (context, stage) => {
+      if (tool.from) drawBox(context, stage, [...tool.from, ...tool.to]);
+    };
+    return tool;
+  }
+
+  /** Put a request behind those on their way. `change(prompts)` gives what is said about the object. */
+  #askFor(change) {
+    this.#onBusy(+1);
+    this.#turn = this.#turn.then(() => this.#ask(change)).finally(() => this.#onBusy(-1));
+    return this.#turn;
+  }
+
+  async #ask(change) {
+    const selected = this.#document.selected;
+    if (selected.length > 1) return;
+    const [object] = selected;
+    const prompts = change(object?.prompts ?? { base: object?.rle ?? null, points: [], box: null });
+    if (!object && !prompts.box && !prompts.points.some(([, , isOn]) => isOn)) return;
+    try {
+      const found = await refine(this.#document.file, prompts, this.#refiner());
+      if (!found.area) throw new Error("Nothing is left of the object; the last point was too much.");
+      this.#document.correct(object?.id ?? 0, found, prompts, NEW_NAME);
+      announce(`${object ? "Corrected" : "Added"}: ${counted(found.area, "pixel")}`);
+    } catch (error) {
+      tell(error.message, { kind: "error" });
+    }
+  }
+}
+
+function withPoint(prompts, point) {
+  return { ...prompts, points: [...prompts.points, point] };
+}
+
+function boxAround([x1, y1], [x2, y2]) {
+  return [Math.min(x1, x2), Math.min(y1, y2), Math.max(x1, x2), Math.max(y1, y2)];
+}

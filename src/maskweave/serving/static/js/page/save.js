@@ -1,0 +1,31 @@
+// Files that leave the page.
+
+import { make } from "../dom.js";
+
+const KEPT = 60_000; // milliseconds that a browser may take to begin with the file
+
+/** Hand `blob` to the browser as a download named `name`. */
+export function saveBlob(blob, name) {
+  const address = URL.createObjectURL(blob);
+  make("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), KEPT);
+}
+
+/** Let the browser download what lies at `href`. */
+export function saveLink(href, name) {
+  make("a", { href, download: name }).click();
+}
+
+/** What each format of the command line is, in a few words. */
+export const FORMAT_WORDS = {
+  overlay: "the picture with masks drawn over it",
+  "side-by-side": "original and overlay",
+  masks: "one number per object, as PNG",
+  foreground: "white where something is",
+  coco: "COCO JSON: boxes, masks, scores",
+  csv: "a table: area, centre and box",
+  cutout: "the objects alone",
+  davis: "id pictures in DAVIS's palette",
+  tracks: "YouTube-VIS JSON: all masks by object",
+  mots: "KITTI MOTS text",
+};

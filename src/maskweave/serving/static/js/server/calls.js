@@ -1,0 +1,112 @@
+// The server's calls that the page uses, one function each.
+
+import { credentials, Problem, request, requestJson, withQuery } from "./request.js";
+
+const ALL_SCORES = 0.1; // ask for nearly everything once; the page filters by itself
+const BETWEEN_LOOKS = 1000; // milliseconds, where a stream of events breaks
+
+/** {image: [names], video: [names]} of the files that the server can write. */
+export function fetchFormats() {
+  return requestJson("GET", "v1/formats");
+}
+
+export function fetchModels() {
+  return requestJson("GET", "v1/models");
+}
+
+/** Find the objects of an image file. */
+export function segment(file, { task, model, onUpload, signal }) {
+  const path = withQuery("v1/segment", { score: ALL_SCORES, task, model });
+  return requestJson("POST", path, { body: form({ image: file }), onUpload, signal });
+}
+
+/** One object from what a person points at; see `Prompts`. Returns {area, box, rle}. */
+export async function refine(file, prompts, model) {
+  const asked = { points: prompts.points, box: prompts.box, rle: prompts.base, model };
+  const body = form({ image: file, request: JSON.stringify(asked) });
+  return (await requestJson("POST", "v1/refine", { body })).object;
+}
+
+/** The objects as a file: {blob, name}. */
+export async function exportObjects(file, format, objects, options) {
+  const sent = objects.map(({ id, class: name, score, rle }) => ({ id, class: name, score, rle }));
+  const body = form({ image: file, request: JSON.stringify({ format, objects: sent, options }) });
+  const answer = await request("POST", "v1/export", { body });
+  return { blob: answer.blob, name: attachmentName(answer.header("Content-Disposition")) ?? format };
+}
+
+/** Begin with a video; returns the job. */
+export function startVideo(file, { task, model, save, lines, zones, every, onUpload, signal }) {
+  const query = { score: ALL_SCORES, task, model, save: save.join(","), line: lines, zone: zones, every };
+  const path = withQuery("v1/videos", query);
+  return requestJson("POST", path, { body: form({ video: file }), onUpload, signal });
+}
+
+/** Follow a job until it ends, calling `onProgress(job)`; returns the job as it ended. */
+export async function followJob(id, onProgress, signal) {
+  for (;;) {
+    for await (const job of jobEvents(id, signal)) {
+      onProgress(job);
+      if (isOver(job)) return job;
+    }
+    const job = await requestJson("GET", `v1/jobs/${id}`, { signal });
+    if (isOver(job)) return job;
+    await new Promise((resolve) => setTimeout(resolve, BETWEEN_LOOKS));
+  }
+}
+
+/** How a job stands; throws `Problem` when the server no longer knows it. */
+export function fetchJob(id) {
+  return requestJson("GET", `v1/jobs/${id}`);
+}
+
+/** Cancel a job, or remove one that has ended. */
+export function removeJob(id) {
+  return request("DELETE", `v1/jobs/${id}`);
+}
+
+/** The content of one of a job's results, by the address the job gave. */
+export async function fetchResult(href) {
+  return (await request("GET", href)).blob;
+}
+
+function isOver(job) {
+  return ["done", "failed", "cancelled"].includes(job.status);
+}
+
+function form(fields) {
+  const data = new FormData();
+  for (const [name, value] of Object.entries(fields)) {
+    if (value instanceof Blob) data.append(name, value, value.name ?? name);
+    else data.append(name, value);
+  }
+  return data;
+}
+
+/** The server's events about a job; ends early where the stream does. */
+async function* jobEvents(id, signal) {
+  const headers = { Accept: "text/event-stream", ...credentials() };
+  const answer = await fetch(`v1/jobs/${id}/events`, { headers, signal }).catch((error) => {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, "The server cannot be reached. Is it still running?");
+  });
+  if (!answer.ok) return;
+  let text = "";
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const events = (text + value).split(/\r?\n\r?\n/);
+    text = events.pop();
+    for (const event of events) {
+      const lines = event.split(/\r?\n/).filter((line) => line.startsWith("data:"));
+      if (lines.length) yield JSON.parse(lines.map((line) => line.slice(5)).join("\n"));
+    }
+  }
+}
+
+function attachmentName(header) {
+  const encoded = /filename\*=utf-8''([^;]+)/i.exec(header ?? "");
+  if (encoded) return decodeURIComponent(encoded[1]);
+  return /filename="?([^";]+)"?/i.exec(header ?? "")?.[1] ?? null;
+}

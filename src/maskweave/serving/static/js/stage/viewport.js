@@ -1,0 +1,84 @@
+// Where the picture lies in its window, and how large.
+
+const MOST = 40; // device pixels per pixel of the picture
+
+/** All lengths are device pixels; `picture` {width, height} is in its own pixels. */
+export class Viewport {
+  scale = 1;
+  x = 0;
+  y = 0;
+  isFitted = true; // follows the window's size until the user zooms
+
+  #picture = { width: 1, height: 1 };
+  #window = { width: 1, height: 1 };
+  #margin = 0;
+
+  show(picture) {
+    this.#picture = picture;
+    this.fit();
+  }
+
+  /** `window` {width, height}; `margin` all round a fitted picture, and `bottom` besides, where the tools are. */
+  resize(window, margin, bottom) {
+    this.#window = { width: window.width, height: Math.max(1, window.height - bottom) };
+    this.#margin = margin;
+    if (this.isFitted) this.fit();
+    else this.#keepInside();
+  }
+
+  fit() {
+    this.isFitted = true;
+    this.scale = this.#fittingScale();
+    this.#keepInside();
+  }
+
+  /** Zoom by `factor` so that the point under (x, y) stays there. */
+  zoom(factor, x = this.#window.width / 2, y = this.#window.height / 2) {
+    const least = Math.min(this.#fittingScale(), 1);
+    const scale = Math.min(MOST, Math.max(least, this.scale * factor));
+    this.x = x - ((x - this.x) * scale) / this.scale;
+    this.y = y - ((y - this.y) * scale) / this.scale;
+    this.scale = scale;
+    this.isFitted = scale <= this.#fittingScale();
+    this.#keepInside();
+  }
+
+  pan(dx, dy) {
+    this.x += dx;
+    this.y += dy;
+    this.#keepInside();
+  }
+
+  /** From the window's coordinates to the picture's. */
+  toPicture(x, y) {
+    return [(x - this.x) / this.scale, (y - this.y) / this.scale];
+  }
+
+  /** From the picture's coordinates to the window's. */
+  toWindow(x, y) {
+    return [x * this.scale + this.x, y * this.scale + this.y];
+  }
+
+  /** Let `context` draw in the picture's pixels, or in those of the picture scaled by `shown`. */
+  apply(context, shown = 1) {
+    context.setTransform(this.scale / shown, 0, 0, this.scale / shown, this.x, this.y);
+  }
+
+  #fittingScale() {
+    const { width, height } = this.#window;
+    const across = Math.max(1, width - 2 * this.#margin) / this.#picture.width;
+    const down = Math.max(1, height - 2 * this.#margin) / this.#picture.height;
+    return Math.min(across, down, MOST);
+  }
+
+  #keepInside() {
+    this.x = placed(this.x, this.#picture.width * this.scale, this.#window.width, this.#margin);
+    this.y = placed(this.y, this.#picture.height * this.scale, this.#window.height, this.#margin);
+  }
+}
+
+/** Centred where it is smaller than its window; else no gap is wider than the margin. */
+function placed(start, length, room, margin) {
+  if (length + 2 * margin <= room) return (room - length) / 2;
+  return Math.min(margin, Math.max(room - margin - length, start));
+}

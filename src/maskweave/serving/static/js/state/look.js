@@ -1,0 +1,60 @@
+// How results are shown; a choice lasts for the browser.
+
+const KEY = "maskweave.look";
+const FIRST = { mode: "masks", opacity: 0.45, background: "transparent", colour: "#ffffff" };
+
+/** mode: "masks", "outlines" or "cutout". background of cut-outs: "transparent", "colour" or "blur". */
+export class Look extends EventTarget {
+  #values = { ...FIRST, ...readStored() };
+  compares = false;
+  split = 0.5; // where the original ends, from 0 to 1
+
+  get mode() {
+    return this.#values.mode;
+  }
+
+  get opacity() {
+    return this.#values.opacity;
+  }
+
+  get background() {
+    return this.#values.background;
+  }
+
+  get colour() {
+    return this.#values.colour;
+  }
+
+  /** The background as the server's writers name it. */
+  get backgroundName() {
+    return this.background === "colour" ? this.colour : this.background;
+  }
+
+  set(changes) {
+    Object.assign(this.#values, changes);
+    try {
+      localStorage.setItem(KEY, JSON.stringify(this.#values));
+    } catch {
+      // a browser that keeps nothing shows all the same
+    }
+    this.dispatchEvent(new Event("change"));
+  }
+
+  compare(on) {
+    this.compares = on;
+    this.dispatchEvent(new Event("change"));
+  }
+
+  moveSplit(split) {
+    this.split = Math.min(1, Math.max(0, split));
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+function readStored() {
+  try {
+    return JSON.parse(localStorage.getItem(KEY)) ?? {};
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,111 @@
+// A picture's objects, and every change that a person makes to them.
+
+import { areaOf, boxOf, rleOf, spansOf, unionOf } from "../masks/rle.js";
+import { Edits } from "./edits.js";
+import { Findings } from "./findings.js";
+
+/**
+ * @typedef {{id: number, class: string, score: number|null, area: number, box: number[], rle: Rle,
+ *   prompts?: Prompts}} FoundObject
+ * @typedef {{base: Rle|null, box: number[]|null, points: [number, number, 0|1][]}} Prompts
+ *   What a person said about an object, and the mask it had before.
+ */
+
+/** The objects of one picture. `file` is what was opened; `result` the server's answer, or a stored one. */
+export class PictureDocument extends Findings {
+  #edits;
+  #lastId;
+
+  constructor(file, name, result) {
+    super(result.objects, result.leastScore ?? result.default_score ?? 0);
+    this.file = file;
+    this.name = name;
+    this.size = result.size;
+    this.model = result.model;
+    this.task = result.task;
+    this.seconds = result.seconds;
+    this.classNames = result.class_names ?? [];
+    this.#edits = new Edits(result.objects);
+    this.#lastId = Math.max(0, ...result.objects.map((object) => object.id));
+  }
+
+  get canUndo() {
+    return this.#edits.canUndo;
+  }
+
+  get canRedo() {
+    return this.#edits.canRedo;
+  }
+
+  /** Everything that is needed to open this again: plain data. */
+  get record() {
+    return {
+      size: this.size,
+      model: this.model,
+      task: this.task,
+      seconds: this.seconds,
+      class_names: this.classNames,
+      leastScore: this.leastScore,
+      objects: this.items,
+    };
+  }
+
+  /** Put a mask that the server made from `prompts` into object `id`, or make a new object of it (id 0). */
+  correct(id, found, prompts, className) {
+    const mask = { area: found.area, box: found.box, rle: found.rle, prompts };
+    if (this.item(id)) {
+      this.#put(this.items.map((object) => (object.id === id ? { ...object, ...mask } : object)));
+      return id;
+    }
+    this.#lastId += 1;
+    this.#put([...this.items, { id: this.#lastId, class: className, score: null, ...mask }]);
+    this.selectAll([this.#lastId]);
+    return this.#lastId;
+  }
+
+  remove(ids) {
+    this.#put(this.items.filter((object) => !ids.includes(object.id)));
+    this.selectAll([]);
+  }
+
+  rename(id, name) {
+    if (name === this.item(id).class) return;
+    this.#put(this.items.map((object) => (object.id === id ? { ...object, class: name } : object)));
+  }
+
+  /** Make one object of several: it takes the name of the largest and the highest score. */
+  merge(ids) {
+    const parts = this.items.filter((object) => ids.includes(object.id));
+    const largest = parts.reduce((one, other) => (other.area > one.area ? other : one));
+    const spans = unionOf(parts.map((object) => spansOf(object.rle)));
+    const scores = parts.map((object) => object.score).filter((score) => score !== null);
+    const merged = {
+      id: largest.id,
+      class: largest.class,
+      score: scores.length ? Math.max(...scores) : null,
+      area: areaOf(spans),
+      box: boxOf(spans, this.size[0]),
+      rle: rleOf(spans, this.size),
+    };
+    const others = ids.filter((id) => id !== merged.id);
+    this.#put(
+      this.items
+        .filter((object) => !others.includes(object.id))
+        .map((object) => (object.id === merged.id ? merged : object)),
+    );
+    this.selectAll([merged.id]);
+  }
+
+  undo() {
+    this.replaceItems(this.#edits.undo());
+  }
+
+  redo() {
+    this.replaceItems(this.#edits.redo());
+  }
+
+  #put(objects) {
+    this.#edits.put(objects);
+    this.replaceItems(objects);
+  }
+}

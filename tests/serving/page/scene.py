@@ -1,0 +1,128 @@
+"""A small picture whose masks are known, and a clip in which one square walks."""
+
+import io
+from fractions import Fraction
+
+import numpy as np
+from PIL import Image as Pictures
+
+from maskweave.ops.rle import encode_masks
+from maskweave.outputs.base import Target
+from maskweave.outputs.tracks import TracksFile
+from maskweave.tracking.counting import Counter, parse_line, parse_zone
+from maskweave.types import Frame, Instances, Masks, SourceInfo
+from tests.clips import Clip, write_clip
+
+SIZE = (120, 160)
+GROUND = (96, 104, 112)
+NAMES = ("cat", "dog", "person")
+FRAMES, RATE = 25, 25
+FILM_SIZE = (96, 128)
+
+
+def _drawn():
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    cat = (x >= 10) & (x < 60) & (y >= 10) & (y < 50)
+    dog = (x - 110) ** 2 + (y - 40) ** 2 < 25**2
+    distance = np.hypot(x - 45, y - 85)
+    person = (distance < 28) & (distance >= 14)  # a ring: what lies in its hole is not the person
+    faint = (x >= 120) & (x < 140) & (y >= 90) & (y < 110)
+    return cat, dog, person, faint
+
+
+MASKS = _drawn()
+CLASSES = ("cat", "dog", "person", "cat")
+SCORES = (0.93, 0.62, 0.5, 0.2)  # the last lies under the default of 0.35
+_COLOURS = ((200, 60, 50), (60, 160, 80), (70, 90, 200), (210, 180, 60))
+
+
+def image():
+    """(H, W, 3) uint8: the objects in plain colours on grey."""
+    picture = np.full((*SIZE, 3), GROUND, np.uint8)
+    for mask, colour in zip(MASKS, _COLOURS, strict=True):
+        picture[mask] = colour
+    return picture
+
+
+def encoded(picture, form="PNG"):
+    buffer = io.BytesIO()
+    Pictures.fromarray(picture).save(buffer, format=form)
+    return buffer.getvalue()
+
+
+def rle_of(mask):
+    return dict(encode_masks(Masks.from_dense(mask[None]))[0])
+
+
+def found(mask):
+    """What the server says of a mask: area, box, rle."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    box = (
+        [int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1]
+        if mask.any()
+        else [0, 0, 0, 0]
+    )
+    return {"area": int(mask.sum()), "box": box, "rle": rle_of(mask)}
+
+
+def result(masks=MASKS, size=SIZE, task="instances"):
+    """A SegmentResult."""
+    objects = [
+        {
+            "id": number,
+            "class": name,
+            "score": None if task == "semantic" else score,
+            **found(mask),
+        }
+        for number, (mask, name, score) in enumerate(zip(masks, CLASSES, SCORES, strict=False), start=1)
+    ]
+    return {
+        "model": "tester",
+        "task": task,
+        "size": list(size),
+        "seconds": 0.01,
+        "default_score": 0.35,
+        "class_names": list(NAMES),
+        "objects": objects,
+    }
+
+
+def walk(frame):
+    """(left, top) of the square that walks down through the middle of the clip."""
+    return 50, 5 + 2 * frame
+
+
+def write_film(path):
+    """A second of H.264."""
+    images = []
+    for number in range(FRAMES):
+        picture = np.full((*FILM_SIZE, 3), GROUND, np.uint8)
+        x, y = walk(number)
+        picture[y : y + 20, x : x + 20] = (220, 200, 60)
+        images.append(picture)
+    return write_clip(path, Clip(ticks=range(FRAMES), size=FILM_SIZE, images=images))
+
+
+def write_tracks(folder, lines, zones):
+    """The tracks file that our own writer makes of the clip: the square, and a dog that is there at the end."""
+    info = SourceInfo("film", "video", rate=Fraction(RATE), time_base=Fraction(1, 12800))
+    counter = Counter([parse_line(each) for each in lines], [parse_zone(each) for each in zones])
+    with TracksFile(Target(folder, info, "instances", NAMES, model="tester")) as writer:
+        for number in range(FRAMES):
+            instances = _seen(number)
+            if lines or zones:
+                instances = counter.update(instances)
+            time = Fraction(number, RATE)
+            writer.write(
+                Frame(np.zeros((*FILM_SIZE, 3), np.uint8), number, time, Fraction(1, RATE)), instances
+            )
+    return writer.path
+
+
+def _seen(number):
+    corners, ids, classes = [walk(number)], [1], [0]
+    if number >= 15:
+        corners, ids, classes = [*corners, (90, 10)], [1, 2], [0, 1]
+    crops = [np.ones((20, 20), bool) for _ in corners]
+    masks = Masks(crops, np.array(corners), FILM_SIZE)
+    return Instances(masks, masks.boxes, [0.9, 0.6][: len(ids)], classes, NAMES, np.array(ids))

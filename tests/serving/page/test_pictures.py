@@ -1,0 +1,367 @@
+"""What the page promises for pictures."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image as Pictures
+
+from maskweave.ops.rle import decode_masks
+from tests.serving.page import scene
+from tests.serving.page.conftest import KEPT, Picture, names, pick, until
+
+CAT, DOG, PERSON = scene.MASKS[:3]
+IN_CAT, IN_DOG, IN_PERSON, IN_HOLE, ON_GROUND = (
+    (30.5, 30.5),
+    (110.5, 40.5),
+    (45.5, 63.5),
+    (45.5, 85.5),
+    (80.5, 105.5),
+)
+
+
+@pytest.fixture
+def expect():
+    return pytest.importorskip("playwright.sync_api").expect
+
+
+def exported(page, stand_in, name="coco"):
+    """What the page sends when a format is downloaded."""
+    with page.expect_download() as download:
+        page.locator(f".file[data-name={name}]").click()
+    assert download.value.suggested_filename == "scene.coco.json"
+    return json.loads(stand_in.asked_for("/v1/export")[-1]["request"])
+
+
+def look(page, name):
+    page.locator("#look").get_by_text(name, exact=True).click()
+
+
+def mask_of(sent):
+    return decode_masks([sent["rle"]], scene.SIZE).dense()[0]
+
+
+def test_a_picked_picture_is_listed_with_class_score_and_area(page, expect):
+    pick(page)
+    assert names(page) == ["cat", "dog", "person"]
+    first = page.locator(".object__detail").first
+    expect(first).to_contain_text("0.93")
+    expect(first).to_contain_text("2,000 px")
+    expect(page.locator("#object-count")).to_have_text("3 of 4 objects")
+    expect(page.locator("#announcements")).to_contain_text("3 objects found")
+    expect(page.locator("#canvas")).to_have_accessible_name(re.compile("cat"))
+
+
+def test_everything_is_asked_for_once_and_filtered_here(page, stand_in, expect):
+    pick(page)
+    page.get_by_label("Least score").fill("0.1")
+    assert names(page) == ["cat", "dog", "person", "cat"]
+    page.get_by_label("Least score").fill("0.6")
+    assert names(page) == ["cat", "dog"]
+    page.locator(".chip", has_text="dog").click()
+    assert names(page) == ["cat"]
+    expect(page.locator(".chip", has_text="dog")).to_have_attribute("aria-pressed", "false")
+    (query,) = [query for _, path, query, _ in stand_in.asked if path == "/v1/segment"]
+    assert query["score"] == ["0.1"]
+
+
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_pictures_come_in_by(page, expect, way):
+    data = list(scene.encoded(scene.image()))
+    transfer = page.evaluate_handle(
+        """(data) => {
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([new Uint8Array(data)], "scene.png", { type: "image/png" }));
+          return transfer;
+        }""",
+        data,
+    )
+    if way == "drop":
+        page.dispatch_event("body", "dragenter", {"dataTransfer": transfer})
+        expect(page.locator("#dropping")).to_be_visible()
+        page.dispatch_event("body", "drop", {"dataTransfer": transfer})
+        expect(page.locator("#dropping")).to_be_hidden()
+    else:
+        script = (
+            "(t) => document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: t, bubbles: true}))"
+        )
+        page.evaluate(script, transfer)
+    expect(page.locator(".object")).to_have_count(3)
+
+
+def test_the_camera_takes_a_photo(page, stand_in, expect):
+    page.get_by_role("button", name="Use the camera").click()
+    page.get_by_role("button", name="Take the photo").click()
+    expect(page.locator(".object")).to_have_count(3)
+    (form,) = stand_in.asked_for("/v1/segment")
+    assert form["image"].startswith(b"\xff\xd8")  # JPEG
+
+
+def test_progress_is_told_and_can_be_cancelled(page, stand_in, expect):
+    stand_in.gate.clear()
+    page.set_input_files(
+        "#file", {"name": "a.png", "mimeType": "image/png", "buffer": scene.encoded(scene.image())}
+    )
+    expect(page.locator("#busy")).to_contain_text("Looking for objects")
+    assert Picture(page).colour(*IN_CAT) == (200, 60, 50)  # the picture is there already
+    page.get_by_role("button", name="Cancel").click()
+    stand_in.gate.set()
+    expect(page.get_by_role("heading", name="Drop a picture")).to_be_visible()
+    expect(page.locator("#busy")).to_be_hidden()
+
+
+def test_masks_light_up_under_the_pointer(page, expect):
+    picture = pick(page)
+    picture.hover(*ON_GROUND)
+    before = picture.colour(*IN_CAT)
+    picture.hover(*IN_CAT)
+    expect(page.locator(".object--lit .object__name")).to_have_text("cat")
+    assert picture.colour(*IN_CAT) != before
+    picture.hover(*IN_HOLE)
+    expect(page.locator(".object--lit")).to_have_count(0)
+    page.locator(".object", has_text="dog").hover()
+    expect(page.locator(".object--lit .object__name")).to_have_text("dog")
+
+
+def test_a_click_selects_and_shift_adds(page, expect):
+    picture = pick(page)
+    pressed = page.locator(".object__button[aria-pressed=true] .object__name")
+    picture.click(*IN_PERSON)
+    expect(pressed).to_have_text(["person"])
+    picture.click(*IN_CAT, modifiers=["Shift"])
+    expect(pressed).to_have_text(["cat", "person"])
+    page.keyboard.press("Escape")
+    expect(pressed).to_have_count(0)
+    page.locator(".object__button", has_text="dog").click()
+    expect(pressed).to_have_text(["dog"])
+    picture.click(*ON_GROUND)
+    expect(pressed).to_have_count(0)
+
+
+def test_opacity_and_outlines(page):
+    picture = pick(page)
+    page.get_by_label("Opacity").fill("0")
+    assert picture.colour(*IN_CAT) == (200, 60, 50)
+    page.get_by_label("Opacity").fill("1")
+    full = picture.colour(*IN_CAT)
+    assert full != (200, 60, 50)
+    look(page, "Outlines")
+    assert picture.colour(*IN_CAT) == (200, 60, 50)
+    assert picture.colour(10, 30) != scene.GROUND  # the border of the cat
+
+
+def test_cut_outs_before_nothing_a_colour_and_the_blurred_picture(page):
+    picture = pick(page)
+    look(page, "Cut-out")
+    assert picture.colour(*IN_DOG) == (60, 160, 80)
+    assert picture.colour(*ON_GROUND) in ((244, 244, 244), (217, 217, 217))
+    page.get_by_label("Before", exact=True).select_option("colour")
+    page.get_by_label("Colour of the background").fill("#123456")
+    assert picture.colour(*ON_GROUND) == (0x12, 0x34, 0x56)
+    page.get_by_label("Before", exact=True).select_option("blur")
+    edge = picture.colour(8, 30)  # beside the red cat: some of its red comes over
+    assert edge[0] > scene.GROUND[0] + 10
+    picture.click(*IN_DOG)  # what is selected is cut out alone
+    page.get_by_label("Before", exact=True).select_option("transparent")
+    picture.hover(*ON_GROUND)
+    assert picture.colour(*IN_CAT) in ((244, 244, 244), (217, 217, 217))
+
+
+def test_before_and_after(page, expect):
+    picture = pick(page)
+    page.get_by_role("button", name="Compare").click()
+    slider = page.get_by_role("slider", name="How much of the original")
+    slider.press("Home")
+    assert picture.colour(*IN_CAT) != (200, 60, 50)
+    slider.press("End")
+    assert picture.colour(*IN_CAT) == (200, 60, 50)
+    expect(slider).to_have_attribute("aria-valuenow", "100")
+    box = slider.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(*picture.place(80, 20), steps=3)
+    page.mouse.up()
+    expect(slider).to_have_attribute("aria-valuenow", "50")
+    assert picture.colour(*IN_CAT) == (200, 60, 50)
+    assert picture.colour(*IN_DOG) != (60, 160, 80)
+
+
+def test_points_correct_an_object_and_undo_takes_them_back(page, stand_in, expect):
+    picture = pick(page)
+    area = page.locator(".object", has_text="cat").locator(".object__detail")
+    picture.click(*IN_CAT)
+    page.keyboard.press("a")
+    picture.click(60.5, 30.5)
+    expect(area).to_contain_text("2,200 px")  # 20 x 20 more, of which the half was there
+    page.keyboard.press("r")
+    picture.click(20.5, 20.5)
+    expect(area).to_contain_text("1,800 px")
+    asked = json.loads(stand_in.asked_for("/v1/refine")[-1]["request"])
+    assert [point[2] for point in asked["points"]] == [1, 0]
+    assert np.allclose([point[:2] for point in asked["points"]], [(60.5, 30.5), (20.5, 20.5)], atol=0.5)
+    assert np.array_equal(mask_of(asked), CAT)
+    page.keyboard.press("Control+z")
+    expect(area).to_contain_text("2,200 px")
+    page.get_by_role("button", name="Undo").click()
+    expect(area).to_contain_text("2,000 px")
+    page.keyboard.press("Control+Shift+z")
+    expect(area).to_contain_text("2,200 px")
+
+
+def test_boxes_and_points_make_new_objects(page, expect):
+    picture = pick(page)
+    page.get_by_role("button", name="Box: draw one").click()
+    picture.drag((70, 70), (90, 110))
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog", "person", "object"])
+    expect(page.locator(".object").last).to_contain_text("by hand")
+    page.keyboard.press("Escape")
+    page.keyboard.press("a")
+    picture.click(100, 100)
+    expect(page.locator(".object")).to_have_count(5)
+
+
+def test_corrections_keep_their_order_when_they_come_fast(page, stand_in, expect):
+    picture = pick(page)
+    picture.click(*IN_CAT)
+    page.keyboard.press("a")
+    for x in (70.5, 85.5, 100.5):
+        picture.click(x, 30.5)
+    expect(page.locator(".object", has_text="cat")).to_contain_text("3,000 px")
+    counts = [len(json.loads(form["request"])["points"]) for form in stand_in.asked_for("/v1/refine")]
+    assert counts == [1, 2, 3]
+
+
+def test_delete_merge_and_rename(page, stand_in, expect):
+    picture = pick(page)
+    picture.click(*IN_DOG)
+    picture.click(*IN_PERSON, modifiers=["Shift"])
+    page.get_by_role("button", name="Merge").click()
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog"])
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_label("New name").fill("creature")
+    page.get_by_label("New name").press("Enter")
+    expect(page.locator(".object__name")).to_have_text(["cat", "creature"])
+    page.keyboard.press("Escape")
+    picture.click(*IN_CAT)
+    page.keyboard.press("Delete")
+    expect(page.locator(".object__name")).to_have_text(["creature"])
+    (sent,) = exported(page, stand_in)["objects"]
+    assert sent["class"] == "creature"
+    assert np.array_equal(mask_of(sent), DOG | PERSON)
+    for _ in range(3):
+        page.keyboard.press("Control+z")
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog", "person"])
+    expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+
+
+def test_downloads_hold_what_is_shown_or_what_is_selected(page, stand_in):
+    picture = pick(page)
+    assert [file.get_attribute("data-name") for file in page.locator(".file").all()] == [
+        "overlay",
+        "masks",
+        "coco",
+    ]
+    sent = exported(page, stand_in)
+    assert [each["class"] for each in sent["objects"]] == ["cat", "dog", "person"]
+    assert all(
+        np.array_equal(mask_of(each), mask) for each, mask in zip(sent["objects"], scene.MASKS, strict=False)
+    )
+    picture.click(*IN_DOG)
+    look(page, "Cut-out")
+    page.get_by_label("Before", exact=True).select_option("blur")
+    sent = exported(page, stand_in, "masks")
+    assert [each["class"] for each in sent["objects"]] == ["dog"]
+    assert sent["format"] == "masks"
+    assert sent["options"]["background"] == "blur"
+
+
+def test_a_huge_picture_is_scaled_for_display_and_exact_for_export(page, stand_in):
+    size = (3000, 6000)
+    mask = np.zeros(size, bool)
+    mask[1001:2222, 1501:4444] = True
+    stand_in.result = scene.result([mask], size)
+    stripes = Pictures.new("RGB", size[::-1], (10, 120, 200))
+    picture = pick(page, scene.encoded(np.asarray(stripes)))
+    script = "async () => (await import('/static/js/main.js')).page.stage.painter.bitmap.width"
+    assert page.evaluate(script) == 4096
+    picture.hover(4440, 2218)
+    assert page.locator(".object--lit").count() == 1
+    picture.hover(4450, 2218)
+    assert page.locator(".object--lit").count() == 0
+    (sent,) = exported(page, stand_in)["objects"]
+    assert sent["rle"] == scene.rle_of(mask)
+
+
+def test_a_file_that_the_browser_cannot_show_is_shown_by_the_server(page):
+    picture = pick(page, b"II*\0 no browser knows this", "scan.tif", "image/tiff")
+    page.get_by_label("Opacity").fill("0")
+    assert picture.colour(*IN_CAT) == (200, 60, 50)
+
+
+def test_an_error_is_told_and_can_be_tried_again(page, stand_in, expect):
+    stand_in.failure = (429, "queue: the server is busy", {"Retry-After": "3"})
+    page.set_input_files(
+        "#file", {"name": "a.png", "mimeType": "image/png", "buffer": scene.encoded(scene.image())}
+    )
+    expect(page.get_by_role("alert")).to_contain_text("the server is busy Try again in 3 seconds.")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".object")).to_have_count(3)
+
+
+def test_the_token_is_asked_for_once(open_page, stand_in, expect):
+    stand_in.token = "sesame"
+    page = open_page()
+    page.get_by_label("Token", exact=True).fill("wrong")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_text("did not accept that one")).to_be_visible()
+    page.get_by_label("Token", exact=True).fill("sesame")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("#token")).to_be_hidden()
+    pick(page)
+    page.reload()
+    pick(page)
+    expect(page.locator("#token")).to_be_hidden()
+    assert page.evaluate("() => localStorage.length + document.cookie.length") < 60  # it is not kept there
+
+
+def test_earlier_results_come_back_without_the_server(page, stand_in, expect):
+    picture = pick(page)
+    picture.click(*IN_DOG)
+    page.keyboard.press("Delete")
+    expect(page.locator(".object")).to_have_count(2)
+    until(page, f"(await {KEPT}.keptResults())[0]?.result.objects.length === 3")
+    page.reload()
+    page.locator("#recent .card__open", has_text="scene.png").click()
+    expect(page.locator(".object__name")).to_have_text(["cat", "person"])
+    assert len(stand_in.asked_for("/v1/segment")) == 1
+    page.get_by_role("button", name="Earlier results").click()
+    page.get_by_role("button", name="Forget all").click()
+    expect(page.get_by_text("Nothing yet.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("heading", name="Drop a picture")).to_be_visible()
+    expect(page.locator("#recent")).to_be_hidden()
+
+
+def test_another_task_looks_anew(page, stand_in, expect):
+    pick(page)
+    stand_in.result = scene.result(task="semantic")
+    page.get_by_label("Find").select_option("semantic")
+    expect(page.locator(".object")).to_have_count(4)  # classes have no score to filter by
+    expect(page.locator("#score-field")).to_be_hidden()
+    assert [query["task"] for _, path, query, _ in stand_in.asked if path == "/v1/segment"][-1] == [
+        "semantic"
+    ]
+
+
+def test_zoom_keeps_what_is_under_the_pointer(page, expect):
+    picture = pick(page)
+    before = picture.place(*IN_DOG)
+    page.mouse.move(*before)
+    page.mouse.wheel(0, -200)
+    until(page, "!(await import('/static/js/main.js')).page.stage.viewport.isFitted")
+    assert picture.place(*IN_DOG) == pytest.approx(before, abs=2)  # the browser rounds the place of an event
+    picture.click(*IN_DOG)
+    expect(page.locator(".object__button[aria-pressed=true]")).to_contain_text("dog")
+    page.keyboard.press("0")
+    assert picture.place(*IN_DOG) == pytest.approx(before, abs=2)  # the browser rounds the place of an event

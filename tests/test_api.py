@@ -225,3 +225,13 @@ def test_what_is_pointed_at_is_one_object(model, picture):
     np.testing.assert_array_equal(two.instances.masks.dense(), [picture[..., 0] > 0] * 2)
     with pytest.raises(InvalidValue, match="need points within 150x100"):
         model.prompt(picture, points=[(200, 3)])
+
+
+def test_a_result_cuts_out(model, picture):
+    result = model(picture)
+    plain = result.cutout()
+    np.testing.assert_array_equal(plain[..., 3] == 255, result.instances.masks.union())
+    assert result.cutout("white").shape == picture.shape
+    assert result.cutout(refine_edges=True).shape == plain.shape
+    with pytest.raises(InvalidValue, match="--background"):
+        result.cutout("gren")

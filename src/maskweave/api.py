@@ -19,8 +19,10 @@ from maskweave.models.loading import EngineOptions, load_model
 from maskweave.models.tiling import OVERLAP, TiledModel
 from maskweave.ops.resize import resize_prediction
 from maskweave.ops.tiles import check_tiling
+from maskweave.outputs.background import parse_background
 from maskweave.outputs.base import Target
 from maskweave.outputs.coco import coco_document, coco_results
+from maskweave.outputs.cutouts import cut_out
 from maskweave.outputs.files import atomic_file
 from maskweave.outputs.geojson import geojson_text
 from maskweave.outputs.overlay import OverlayStyle, draw_overlay
@@ -261,6 +263,16 @@ class Result:
     def overlay(self, style: OverlayStyle | None = None) -> Image:
         """(H, W, 3) uint8 RGB, the picture (of a large one a smaller view) with the result drawn over it."""
         return draw_overlay(self.image, resize_prediction(self.prediction, self.image.shape[:2]), style)
+
+    def cutout(self, background: str = "transparent", *, refine_edges: bool = False) -> Image:
+        """The objects, or the foreground, cut out: (H, W, 4) uint8 RGBA, or (H, W, 3) RGB before a background.
+
+        ``background``: "transparent", "blur", "#rrggbb" or a colour name. ``refine_edges``: soft edges, and colours
+        without a halo of what was behind (extra ``[matting]``).
+
+        Raises `InvalidValue` for another background or a map of classes, `MissingDependency` without pymatting.
+        """
+        return cut_out(self.image, self.prediction, parse_background(background), refine=refine_edges)
 
     def plot(self, axes: matplotlib.axes.Axes | None = None, *, style: OverlayStyle | None = None) -> Any:
         """Show the overlay with matplotlib and return the axes."""

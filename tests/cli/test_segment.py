@@ -507,3 +507,17 @@ def test_pointing_is_for_pictures(model, tmp_path, monkeypatch, capfd):
         monkeypatch, capfd, "segment", clip, "-m", model, "--point", "5,5", "-o", tmp_path / "out"
     )
     assert (code, "for a video use maskweave propagate" in err) == (1, True)
+
+
+def test_refined_cut_outs(photo, model, tmp_path, monkeypatch, capfd):
+    words = ("segment", photo, "-m", model, "-o", tmp_path, "--refine-edges")
+    code, _, err = run(monkeypatch, capfd, *words)
+    assert (code, "--refine-edges: is for cut-outs; add --save cutout" in err) == (2, True)
+    code, _, _ = run(monkeypatch, capfd, *words, "--save", "cutout")
+    alpha = np.asarray(Image.open(tmp_path / "photo.cutout.png"))[..., 3]
+    truth = np.asarray(Image.open(photo))[..., 0] > 0
+    assert code == 0
+    assert ((alpha > 127) == truth).mean() > 0.99
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    code, _, err = run(monkeypatch, capfd, *words, "--save", "cutout")
+    assert (code != 0, "pip install maskweave[matting]" in err) == (True, True)

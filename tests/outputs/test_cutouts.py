@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from maskweave.errors import InvalidValue
+from maskweave.ops.semantic import foreground_from_alpha
 from maskweave.outputs.background import (
     TRANSPARENT,
     Background,
@@ -16,11 +17,13 @@ from maskweave.outputs.background import (
     with_alpha,
 )
 from maskweave.outputs.base import Target
-from maskweave.outputs.cutouts import CutoutPicture, CutoutVideo
+from maskweave.outputs.cutouts import CutoutPicture, CutoutVideo, cut_out
+from maskweave.outputs.pictures import MaskPicture
 from maskweave.outputs.video import AlphaVideoWriter
 from maskweave.sources.video import VideoSource
 from maskweave.types import Frame, SemanticMap, SourceInfo
 from tests.clips import Clip, audio_packets, write_clip
+from tests.ops.test_matting import soft_flower
 from tests.outputs.scenes import NAMES, SIZE, frame, squares, target
 
 TIMES = [Fraction(0), Fraction(40, 1000), Fraction(133, 1000), Fraction(150, 1000), Fraction(400, 1000)]
@@ -169,3 +172,46 @@ def test_backgrounds_are_read_from_text():
             parse_background(text)
     with pytest.raises(InvalidValue, match="got transparent"):
         before_background(np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), bool), TRANSPARENT)
+
+
+def soft_map():
+    alpha = np.zeros(SIZE, np.float32)
+    alpha[20:40, 10:20], alpha[20:40, 20:30] = 0.25, 1
+    return foreground_from_alpha(alpha)
+
+
+def test_soft_foreground_gives_soft_alpha_and_a_one_bit_mask(tmp_path):
+    result = soft_map()
+    with (
+        CutoutPicture(target(tmp_path, "image", "foreground")) as cutout,
+        MaskPicture(target(tmp_path, "image", "foreground")) as mask,
+    ):
+        for writer in (cutout, mask):
+            writer.write(frame(value=77), result)
+    values = np.asarray(Image.open(cutout.path))
+    np.testing.assert_array_equal(values[..., 3], np.rint(result.alpha * 255))
+    assert (values[result.alpha > 0][:, :3] == 77).all()
+    assert not values[result.alpha == 0].any()
+    picture = Image.open(mask.path)
+    assert picture.mode == "1"
+    np.testing.assert_array_equal(np.asarray(picture), result.alpha > 0.5)
+
+
+def test_soft_foreground_is_mixed_with_the_background():
+    image = np.full((*SIZE, 3), 200, np.uint8)
+    mixed = cut_out(image, soft_map(), Background("colour", (0, 0, 100)))
+    assert mixed[30, 15].tolist() == [50, 50, 125]
+    assert mixed[30, 25].tolist() == [200, 200, 200]
+    assert mixed[5, 5].tolist() == [0, 0, 100]
+
+
+def test_refined_edges_are_soft_in_the_file(tmp_path):
+    alpha, _, image = soft_flower((120, 160), 6)
+    result = SemanticMap((alpha > 0.5).astype(int), ("background", "foreground"))
+    with CutoutPicture(target(tmp_path, "image", "foreground", refine_edges=True)) as writer:
+        writer.write(Frame(image), result)
+    found = np.asarray(Image.open(writer.path))
+    rough = np.where(result.class_map, 255, 0)
+    assert np.abs(found[..., 3] - 255 * alpha).mean() < np.abs(rough - 255 * alpha).mean() / 3
+    edge = (alpha > 0.1) & (alpha < 0.5)
+    assert found[edge][:, 2].mean() < image[edge][:, 2].mean() / 2  # blue is what was behind

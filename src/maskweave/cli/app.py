@@ -175,6 +175,10 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         str | None,
         typer.Option(help="Behind cut-outs: transparent (the default), blur, #rrggbb or a colour name."),
     ] = None,
+    refine_edges: Annotated[
+        bool,
+        typer.Option("--refine-edges", help="Soft edges for cut-outs, without a halo (extra [matting])."),
+    ] = False,
     box: Annotated[
         list[str] | None,
         typer.Option(help="In pictures, x1,y1,x2,y2 in pixels around an object that is meant. Repeatable."),
@@ -229,6 +233,7 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         colour_by=colour_by.value,
         trail=trail,
         background=background,
+        refine_edges=refine_edges,
         boxes=tuple(box or ()),
         points=tuple(point or ()),
         lines=tuple(line or ()),

@@ -22,6 +22,7 @@ from maskweave.cli.telling import advance, success_line, success_record, tell_wa
 from maskweave.errors import InvalidValue, MaskWeaveError
 from maskweave.models.base import Model
 from maskweave.models.tiling import OVERLAP
+from maskweave.ops.matting import check_matting
 from maskweave.ops.prompts import OBJECT_NAMES
 from maskweave.ops.tiles import check_tiling
 from maskweave.outputs import check_formats, choose_formats, is_output, make_writers, one_picture_a_frame
@@ -69,6 +70,7 @@ class Job:
     reconnect: float = RECONNECT
     trail: float = 0.0
     background: str | None = None
+    refine_edges: bool = False
     boxes: tuple[str, ...] = ()
     points: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
@@ -131,6 +133,10 @@ class Job:
         check_tracker(self.tracker, self.task, track=self.track)
         if self.background is not None and "cutout" not in (self.save or ()):
             raise InvalidValue("--background: is for cut-outs; add --save cutout")
+        if self.refine_edges:
+            if "cutout" not in (self.save or ()):
+                raise InvalidValue("--refine-edges: is for cut-outs; add --save cutout")
+            check_matting()
         if self.prompt is not None and (self.classes or self.score is not None):
             raise InvalidValue("--box and --point: say what is meant; leave --classes and --score out")
         if self.counter("video") is None:
@@ -258,6 +264,7 @@ def _write_results(job: Job, source: LazySource, model: Model, inputs: frozenset
         inputs=inputs,
         background=job.behind,
         geojson_crs=job.geojson_crs,
+        refine_edges=job.refine_edges,
         flat=len(job.inputs) == 1 and one_picture_a_frame(formats),
     )
     counter = job.counter(info.kind)

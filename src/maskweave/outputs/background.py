@@ -13,7 +13,7 @@ from PIL import ImageColor
 
 from maskweave.errors import InvalidValue
 from maskweave.outputs.palette import Colour
-from maskweave.types.arrays import Image, Mask
+from maskweave.types.arrays import FloatArray, Image, Mask
 
 _SHRINK = 4  # the blur is computed on a smaller picture: it has no detail to lose
 _LEAST_WEIGHT = 1e-6  # only deep inside an object, where the background is not seen
@@ -59,23 +59,29 @@ def parse_background(text: str) -> Background:
     return Background("colour", (colour[0], colour[1], colour[2]))
 
 
-def with_alpha(image: Image, mask: Mask, *, margin: int = 0) -> Image:
-    """(H, W, 4) uint8 RGBA: the image where ``mask`` is, else transparent black.
+def with_alpha(image: Image, alpha: FloatArray | Mask, *, margin: int = 0) -> Image:
+    """(H, W, 4) uint8 RGBA: the image with ``alpha`` (bool, or 0..1); where that is 0, transparent black.
 
-    ``margin``: pixels round the mask that keep their colour under the transparency (`VIDEO_MARGIN`).
+    ``margin``: pixels round the object that keep their colour under the transparency (`VIDEO_MARGIN`).
     """
-    kept = mask.view(np.uint8)
+    opacity = np.rint(alpha * np.float32(255)).astype(np.uint8)
+    kept = (opacity > 0).view(np.uint8)
     if margin:
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1, 2 * margin + 1))
         kept = cv2.dilate(kept, kernel).astype(np.uint8, copy=False)
-    picture = np.zeros((*mask.shape, 4), dtype=np.uint8)
+    picture = np.zeros((*alpha.shape, 4), dtype=np.uint8)
     picture[..., :3] = cv2.copyTo(np.ascontiguousarray(image), kept)
-    picture[..., 3] = mask.view(np.uint8) * np.uint8(255)
+    picture[..., 3] = opacity
     return picture
 
 
-def before_background(image: Image, mask: Mask, background: Background) -> Image:
-    """(H, W, 3) uint8 RGB: the image where ``mask`` is, before ``background``; edges are softened by a pixel.
+def before_background(
+    image: Image, alpha: FloatArray | Mask, background: Background, *, colours: Image | None = None
+) -> Image:
+    """(H, W, 3) uint8 RGB: the image where ``alpha`` (bool, or 0..1) is, before ``background``.
+
+    The edges of a mask of bool are softened by a pixel. ``colours``: (H, W, 3) uint8 RGB of the objects alone, where
+    they are known without what shines through at their edges; None takes those of the image.
 
     Raises `InvalidValue` for a transparent background, which needs `with_alpha`.
     """
@@ -83,16 +89,19 @@ def before_background(image: Image, mask: Mask, background: Background) -> Image
         raise InvalidValue("background: need a colour or blur for a picture without alpha, got transparent")
     ground = np.array(background.colour, dtype=np.float32)
     if background.kind == "blur":
-        ground = _blurred_without(image, mask)
-    share = cv2.GaussianBlur(mask.astype(np.float32), (3, 3), 0)[..., None].astype(np.float32, copy=False)
-    return np.rint(ground + share * (image - ground)).astype(np.uint8)
+        ground = _blurred_without(image, alpha)
+    share = alpha.astype(np.float32)
+    if alpha.dtype == np.bool_:
+        share = np.asarray(cv2.GaussianBlur(share, (3, 3), 0), np.float32)
+    front = image if colours is None else colours
+    return np.rint(ground + share[..., None] * (front - ground)).astype(np.uint8)
 
 
-def _blurred_without(image: Image, mask: Mask) -> NDArray[np.float32]:
+def _blurred_without(image: Image, alpha: FloatArray | Mask) -> NDArray[np.float32]:
     """(H, W, 3) float32, blurred as if the objects were not there, so that none has a halo of its own colour."""
-    height, width = mask.shape
+    height, width = alpha.shape
     small = (-(-width // _SHRINK), -(-height // _SHRINK))
-    seen = (~mask).astype(np.float32)
+    seen = 1 - alpha.astype(np.float32)
     colours = cv2.resize(image * seen[..., None], small, interpolation=cv2.INTER_AREA)
     weights = cv2.resize(seen, small, interpolation=cv2.INTER_AREA)
     sigma = max(height, width) / _SHRINK / 70

@@ -23,9 +23,10 @@ class Target:
 
     ``folder``: the output folder. ``info``: the source. ``task``: what was asked for. ``class_names``: the
     model's. ``model``: name of the model, for the record. ``style``: how overlays look. ``background``: what lies
-    behind cut-outs. ``inputs``: the resolved paths of everything the run reads, which no output may replace.
-    ``flat``: the pictures of a folder of frames go into ``folder`` itself, named as the frames. ``geojson_crs``:
-    whether GeoJSON is in longitude and latitude (WGS 84), or in the picture's own map coordinates.
+    behind cut-outs, and ``refine_edges`` whether theirs are matted. ``inputs``: the resolved paths of everything the
+    run reads, which no output may replace. ``flat``: the pictures of a folder of frames go into ``folder`` itself,
+    named as the frames. ``geojson_crs``: whether GeoJSON is in longitude and latitude (WGS 84), or in the picture's
+    own map coordinates.
     """
 
     folder: Path
@@ -38,6 +39,7 @@ class Target:
     background: Background = TRANSPARENT
     flat: bool = False
     geojson_crs: Literal["wgs84", "source"] = "wgs84"
+    refine_edges: bool = False
 
     def path(self, suffix: str) -> Path:
         """The file ``<folder>/<source name><suffix>``; raises `OutputError` when that is an input of the run."""

@@ -8,25 +8,56 @@ import numpy as np
 from PIL import Image as Pictures
 
 from maskweave.errors import InvalidValue, OutputError
-from maskweave.outputs.background import VIDEO_MARGIN, before_background, with_alpha
+from maskweave.ops.matting import refine_edges
+from maskweave.outputs.background import (
+    TRANSPARENT,
+    VIDEO_MARGIN,
+    Background,
+    before_background,
+    with_alpha,
+)
 from maskweave.outputs.base import Target
 from maskweave.outputs.masks_png import marked_png
 from maskweave.outputs.pictures import OneFile
 from maskweave.outputs.video import AlphaVideoWriter
 from maskweave.outputs.videos import VideoFile
-from maskweave.types.arrays import Image, Mask
+from maskweave.types.arrays import FloatArray, Image, Mask
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
 from maskweave.types.prediction import Prediction
 
 
-def objects_mask(prediction: Prediction) -> Mask:
-    """(H, W) bool: where any object, or the foreground, is. Raises `InvalidValue` for a map of other classes."""
+def objects_alpha(prediction: Prediction) -> FloatArray | Mask:
+    """(H, W): where any object, or the foreground, is; in 0..1 where the model gives alpha, else bool.
+
+    Raises `InvalidValue` for a map of other classes.
+    """
     if isinstance(prediction, Instances):
         return prediction.masks.union()
     if "foreground" not in prediction.class_names:
         raise InvalidValue("cutout: need instances or a foreground map, got a map of classes")
-    return prediction.mask("foreground")
+    return prediction.mask("foreground") if prediction.alpha is None else prediction.alpha
+
+
+def cut_out(
+    image: Image,
+    prediction: Prediction,
+    background: Background = TRANSPARENT,
+    *,
+    refine: bool = False,
+    margin: int = 0,
+) -> Image:
+    """The objects of an (H, W, 3) uint8 RGB image: (H, W, 4) RGBA, or (H, W, 3) RGB before a background.
+
+    ``refine``: soft edges, and colours without a halo, see `maskweave.ops.matting`. ``margin``: see `with_alpha`.
+    """
+    alpha, colours = objects_alpha(prediction), image
+    if refine:
+        matte = refine_edges(image, alpha)
+        alpha, colours = matte.alpha, matte.colours
+    if background.is_transparent:
+        return with_alpha(colours, alpha, margin=margin)
+    return before_background(image, alpha, background, colours=colours)
 
 
 class CutoutPicture(OneFile):
@@ -41,11 +72,7 @@ class CutoutPicture(OneFile):
             raise OutputError(
                 f"{self.path}: a cut-out needs the whole picture, got one that is read in tiles; leave --tile out"
             )
-        mask = objects_mask(prediction)
-        if self.target.background.is_transparent:
-            picture = with_alpha(frame.image, mask)
-        else:
-            picture = before_background(frame.image, mask, self.target.background)
+        picture = cut_out(frame.image, prediction, self.target.background, refine=self.target.refine_edges)
         self.put(marked_png(Pictures.fromarray(np.ascontiguousarray(picture))), only_ours=True)
 
 
@@ -66,7 +93,10 @@ class CutoutVideo(VideoFile):
 
     def draw(self, frame: Frame, prediction: Prediction) -> Image:
         """(H, W, 4) RGBA, or (H, W, 3) RGB before a background."""
-        mask = objects_mask(prediction)
-        if self.target.background.is_transparent:
-            return with_alpha(frame.image, mask, margin=VIDEO_MARGIN)
-        return before_background(frame.image, mask, self.target.background)
+        return cut_out(
+            frame.image,
+            prediction,
+            self.target.background,
+            refine=self.target.refine_edges,
+            margin=VIDEO_MARGIN,
+        )

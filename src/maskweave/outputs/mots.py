@@ -46,7 +46,9 @@ def mots_class_ids(class_names: tuple[str, ...]) -> list[int]:
     [2, 102, 1]
     """
     others = category_ids(class_names)
-    return [KITTI_IDS.get(name, _FIRST_OTHER + other) for name, other in zip(class_names, others, strict=True)]
+    return [
+        KITTI_IDS.get(name, _FIRST_OTHER + other) for name, other in zip(class_names, others, strict=True)
+    ]
 
 
 def format_row(row: MotsRow) -> str:

@@ -31,6 +31,9 @@ def test_the_readme_lists_every_model_with_its_licence():
         assert entry.licence in row
 
 
-@pytest.mark.parametrize("name", ["demo", "docs", "test", "check", "install", "lock", "sbom", "test-engines", "test-lowest", "test-wheel"])
+@pytest.mark.parametrize(
+    "name",
+    ["demo", "docs", "test", "check", "install", "lock", "sbom", "test-engines", "test-lowest", "test-wheel"],
+)
 def test_scripts_can_be_run(name):
     assert os.access(ROOT / "scripts" / name, os.X_OK)

@@ -35,6 +35,7 @@ _COMMANDS = {
     "maskweave.cli.evaluate_panoptic",
     "maskweave.cli.evaluate_report",
     "maskweave.cli.evaluate_semantic",
+    "maskweave.cli.evaluate_video",
     "maskweave.cli.propagate",
     "maskweave.cli.serve",
     "maskweave.cli.train",

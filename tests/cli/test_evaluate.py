@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from tests.cli.test_segment import run
+from tests.evaluation import test_video_files as video
 from tests.evaluation.test_coco_predictions import results, truth_data
 from tests.evaluation.test_panoptic import write as write_panoptic
 from tests.models.tiny import save_tiny_model
@@ -138,3 +139,30 @@ def test_panoptic(tmp_path, monkeypatch, capfd):
     code, out, err = run(monkeypatch, capfd, *words, "--json")
     assert (code, json.loads(out)["all"]["rq"]) == (1, pytest.approx(200 / 3))
     assert "results/1.png: need this picture" in err
+
+
+def test_video(tmp_path, monkeypatch, capfd):
+    pytest.importorskip("trackeval", reason="HOTA needs the library trackeval")
+    (tmp_path / "truth.json").write_text(json.dumps(video.truth_data()))
+    (tmp_path / "results.json").write_text(json.dumps(video.results()))
+    words = ("evaluate", "video", tmp_path / "truth.json", tmp_path / "results.json")
+    to = ("-o", tmp_path / "scores.json", "--plots", tmp_path / "plots")
+    code, out, err = run(monkeypatch, capfd, *words, *to)
+    assert (code, err) == (0, "")
+    table = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip()}
+    assert table["all"] == [*["100.0"] * 5, "0", *["100.0"] * 5]
+    assert json.loads((tmp_path / "scores.json").read_text())["tracking"]["hota"] == pytest.approx(100)
+    assert pictures(tmp_path / "plots") == ["hota", "precision-recall"]
+    (tmp_path / "results.json").write_text(json.dumps(video.changed(0, video_id=9)))
+    code, out, err = run(monkeypatch, capfd, *words, "--json")
+    assert (code, json.loads(out)["clips"]) == (1, 2)
+    assert "results.json: track 2: need a known video, got 9" in err
+
+
+def test_video_of_text_has_no_ap(tmp_path, monkeypatch, capfd):
+    pytest.importorskip("trackeval", reason="HOTA needs the library trackeval")
+    (tmp_path / "a.txt").write_text(video.lines((0, 1, 1, 0), (1, 1, 1, 5)))
+    code, out, _ = run(monkeypatch, capfd, "evaluate", "video", tmp_path / "a.txt", tmp_path / "a.txt")
+    assert code == 0
+    assert "no AP, since the results have no scores" in out
+    assert "mask AP" not in out

@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from maskweave.errors import InvalidValue
+from maskweave.ops.mots_rows import MotsRow, format_row, parse_row
 from maskweave.ops.rle import encode_masks
-from maskweave.outputs.mots import MotsFile, MotsRow, format_row, mots_class_ids, parse_row, without_overlaps
+from maskweave.outputs.mots import MotsFile, mots_class_ids, without_overlaps
 from tests.outputs.scenes import NAMES, frame, squares, target
 from tests.strategies import compact_masks
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue, MissingDependency
+from maskweave.evaluation.video_clips import FrameOverlap, VideoClip, overlaps
 from maskweave.ops.iou import mask_iou
 from maskweave.types.arrays import FloatArray
 from maskweave.types.instances import Instances
 
+ALPHAS: FloatArray = np.arange(1, 20) * 0.05
+"""The IoU over which HOTA is a mean."""
+_MATCH = 0.5  # IoU of the same object; share of a found object that lies where nothing counts
 INSTALL = "pip install 'maskweave[evaluate]' && pip install --no-deps 'trackeval>=1.3'"
 
 
@@ -26,6 +30,7 @@ class TrackingResult:
     - ``idf1``: of identities, matched over the whole clip (Ristani et al., https://arxiv.org/abs/1609.01775).
     - ``mota``: 1 - (misses + false objects + switches) / objects (Bernardin and Stiefelhagen, 2008), IoU 0.5.
     - ``switches``: how often a true object changed its number.
+    - ``curves``: HOTA, DetA and AssA at each of the IoU of `ALPHAS`.
     """
 
     hota: float
@@ -34,6 +39,7 @@ class TrackingResult:
     idf1: float
     mota: float
     switches: int
+    curves: Mapping[str, tuple[float, ...]]
 
 
 @dataclass
@@ -63,6 +69,64 @@ class TrackingClip:
         self.overlaps.append(mask_iou(truth.masks, found.masks))
 
 
+@dataclass(frozen=True)
+class TrackingScores:
+    """``all``: counts of all classes, added up before shares are taken; ``classes``: those with objects, by name."""
+
+    all: TrackingResult
+    classes: dict[str, TrackingResult]
+
+
+class TrackingMetric:
+    """Collects clips one by one, of each the ids and overlaps; satisfies `Metric`.
+
+    Objects of different classes never match. What was found in a region that is ignored, or in a crowd of its class,
+    and is no true object, is left out, as KITTI MOTS does.
+    """
+
+    def __init__(self, class_names: Sequence[str]) -> None:
+        self.class_names = tuple(class_names)
+        self._clips: dict[int, list[TrackingClip]] = {}
+
+    def add(self, truth: VideoClip, predicted: VideoClip) -> None:
+        """Take in one clip; raises `InvalidValue` where class names or sizes differ."""
+        frames = overlaps(truth, predicted)
+        classes = {track.class_id for clip in (truth, predicted) for track in clip.tracks}
+        for class_id in sorted(classes):
+            clip = TrackingClip()
+            for frame in frames:
+                _add_frame(clip, frame, truth, predicted, class_id)
+            self._clips.setdefault(class_id, []).append(clip)
+
+    def result(self) -> TrackingScores:
+        """The scores over all clips taken in; raises as `score_tracking` does."""
+        whole = score_tracking([clip for clips in self._clips.values() for clip in clips])
+        classes = {
+            self.class_names[class_id]: score_tracking(clips)
+            for class_id, clips in sorted(self._clips.items())
+            if any(len(ids) for clip in clips for ids in clip.truth_ids)
+        }
+        return TrackingScores(whole, classes)
+
+
+def _add_frame(
+    clip: TrackingClip, frame: FrameOverlap, truth: VideoClip, predicted: VideoClip, class_id: int
+) -> None:
+    """Add the objects of one class in one frame, less those that were found where nothing counts."""
+    of_class = [row for row, each in enumerate(frame.true) if truth.tracks[each].class_id == class_id]
+    crowds = [row for row in of_class if truth.tracks[frame.true[row]].crowd]
+    true = [row for row in of_class if row not in crowds]
+    found = [column for column, each in enumerate(frame.found) if predicted.tracks[each].class_id == class_id]
+    areas = frame.found_areas[found]
+    union = frame.true_areas[true][:, None] + areas[None] - frame.shared[np.ix_(true, found)]
+    iou = frame.shared[np.ix_(true, found)] / np.maximum(union, 1)
+    uncounted = frame.ignored[found] + frame.shared[np.ix_(crowds, found)].sum(axis=0)
+    kept = (iou.max(axis=0, initial=0.0) >= _MATCH) | (uncounted <= _MATCH * areas)
+    clip.truth_ids.append(np.array([frame.true[row] for row in true], dtype=np.int64))
+    clip.found_ids.append(np.array([frame.found[column] for column in found], dtype=np.int64)[kept])
+    clip.overlaps.append(iou[:, kept])
+
+
 def score_tracking(clips: Sequence[TrackingClip]) -> TrackingResult:
     """Score clips together, as benchmarks do: counts are added up before shares are taken.
 
@@ -87,6 +151,7 @@ def score_tracking(clips: Sequence[TrackingClip]) -> TrackingResult:
         idf1=float(combined["IDF1"]),
         mota=float(combined["MOTA"]),
         switches=int(combined["IDSW"]),
+        curves={name: tuple(combined[name].tolist()) for name in ("HOTA", "DetA", "AssA")},
     )
 
 

@@ -21,9 +21,10 @@ from maskweave.formats.numbering import FrameNumbers, TrackNumbers
 from maskweave.formats.places import find_picture, new_file
 from maskweave.formats.record import Record
 from maskweave.ops.coco_names import COCO_IDS, FIRST_FREE_ID
+from maskweave.ops.mots_rows import KITTI_CLASSES, MotsRow, format_row, parse_row
 from maskweave.ops.rle import decode_masks, encode_masks
 from maskweave.outputs.files import atomic_folder
-from maskweave.outputs.mots import KITTI_IDS, LARGEST_ID, MotsRow, format_row, parse_row
+from maskweave.outputs.mots import LARGEST_ID
 from maskweave.outputs.spool import Spool
 from maskweave.sources.walk import files_below
 from maskweave.types.instances import Instances
@@ -137,7 +138,7 @@ def write(path: Path, options: Options, ledger: Ledger) -> Iterator[Put]:
             lines = []
             for row, rle in enumerate(encode_masks(seen.masks)):
                 name = seen.names[row]
-                class_id = KITTI_IDS.get(name, _OTHERS + classes[name])
+                class_id = KITTI_CLASSES.get(name, _OTHERS + classes[name])
                 track_id = 0 if seen.track_ids is None else int(seen.track_ids[row])
                 lines.append(format_row(MotsRow(frame, track_id, class_id, rle)) + "\n")
             appending.write(record.group, "".join(lines))

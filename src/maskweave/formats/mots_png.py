@@ -23,9 +23,10 @@ from maskweave.formats.mots import IGNORE_CLASS, class_name
 from maskweave.formats.numbering import FrameNumbers, TrackNumbers
 from maskweave.formats.places import find_picture, new_file
 from maskweave.formats.record import Record
+from maskweave.ops.mots_rows import KITTI_CLASSES
 from maskweave.outputs.files import atomic_folder
 from maskweave.outputs.masks_png import encode_id_map
-from maskweave.outputs.mots import KITTI_IDS, LARGEST_ID
+from maskweave.outputs.mots import LARGEST_ID
 from maskweave.sources.walk import files_below
 from maskweave.types.instances import Instances
 
@@ -86,7 +87,7 @@ def _record(file: Path, video: str, frame: int, options: Options) -> Record:
 @contextmanager
 def write(path: Path, options: Options, ledger: Ledger) -> Iterator[Put]:
     """Write a 16-bit picture for each record, named by the frame's number."""
-    classes = ClassNumbers(keep=False, first=IGNORE_CLASS + 1, fixed=KITTI_IDS, last=_LAST_CLASS)
+    classes = ClassNumbers(keep=False, first=IGNORE_CLASS + 1, fixed=KITTI_CLASSES, last=_LAST_CLASS)
     tracks = TrackNumbers(first=0, last=LARGEST_ID)
     frames = FrameNumbers()
     with atomic_folder(path) as folder:
@@ -96,7 +97,9 @@ def write(path: Path, options: Options, ledger: Ledger) -> Iterator[Put]:
             instances = record.instances
             known = np.array([name in classes for name in instances.names], dtype=bool)
             ledger.lost("ids", int((~known).sum()))
-            ledger.lost("classes", sum(name in classes and name not in KITTI_IDS for name in instances.names))
+            ledger.lost(
+                "classes", sum(name in classes and name not in KITTI_CLASSES for name in instances.names)
+            )
             kept = Record(record.file_name, instances[known], video=record.video, frame=record.frame)
             groups = [f"{record.group}\0{name}" for name in kept.instances.names]
             numbers = tracks.of(kept, groups, ledger)

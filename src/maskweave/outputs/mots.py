@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from maskweave.errors import InvalidValue
 from maskweave.ops.coco_names import category_ids
-from maskweave.ops.rle import Rle, encode_masks
+from maskweave.ops.mots_rows import FIRST_OTHER, KITTI_CLASSES, MotsRow, format_row
+from maskweave.ops.rle import encode_masks
 from maskweave.ops.semantic import paint_numbers
 from maskweave.outputs.base import Target, Writer
 from maskweave.outputs.files import atomic_file
@@ -26,17 +26,6 @@ from maskweave.types.masks import Masks
 from maskweave.types.prediction import Prediction
 
 LARGEST_ID = 999
-KITTI_IDS = {"car": 1, "pedestrian": 2, "person": 2}
-_FIRST_OTHER = 100
-
-
-class MotsRow(NamedTuple):
-    """One line of a file: an object in a frame (counted from 0)."""
-
-    frame: int
-    track_id: int
-    class_id: int
-    rle: Rle
 
 
 def mots_class_ids(class_names: tuple[str, ...]) -> list[int]:
@@ -47,26 +36,8 @@ def mots_class_ids(class_names: tuple[str, ...]) -> list[int]:
     """
     others = category_ids(class_names)
     return [
-        KITTI_IDS.get(name, _FIRST_OTHER + other) for name, other in zip(class_names, others, strict=True)
+        KITTI_CLASSES.get(name, FIRST_OTHER + other) for name, other in zip(class_names, others, strict=True)
     ]
-
-
-def format_row(row: MotsRow) -> str:
-    """One line of a file, without its end."""
-    height, width = row.rle["size"]
-    number = row.class_id * 1000 + row.track_id
-    return f"{row.frame} {number} {row.class_id} {height} {width} {row.rle['counts']}"
-
-
-def parse_row(line: str) -> MotsRow:
-    """Read one line; raises `InvalidValue` when it is not of this format."""
-    words = line.split()
-    try:
-        frame, number, class_id, height, width = map(int, words[:5])
-        (counts,) = words[5:]
-    except ValueError as error:
-        raise InvalidValue(f"mots: need 'frame id class_id height width rle', got {line[:80]!r}") from error
-    return MotsRow(frame, number - class_id * 1000, class_id, Rle(size=[height, width], counts=counts))
 
 
 class MotsFile(Writer):
@@ -129,7 +100,7 @@ class MotsFile(Writer):
             if not masks.crops[row].size:  # wholly behind others
                 continue
             class_id = self._class_ids[int(instances.class_ids[row])]
-            if class_id > _FIRST_OTHER:
+            if class_id > FIRST_OTHER:
                 self._others.add(instances.names[row])
             track_id = 0 if instances.track_ids is None else int(instances.track_ids[row])
             yield MotsRow(frame, track_id, class_id, rle)

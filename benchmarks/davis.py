@@ -18,7 +18,7 @@ import numpy as np
 from measuring import machine, replace_between_marks
 
 import maskweave as mw
-from maskweave.evaluation.davis import DavisMetric, ObjectScores
+from maskweave.evaluation.davis import DavisFrame, DavisMetric, ObjectScores
 from maskweave.evaluation.davis_folders import read_id_map
 from maskweave.features import feature_network
 from maskweave.foreground import foreground_frames
@@ -140,7 +140,7 @@ def score_sequence(
     """J and F of one sequence."""
     metric = DavisMetric(skip_ends=skip_ends)
     for truth, mask in zip(truths, masks, strict=True):
-        metric.add(truth.astype(int), mask.astype(int), sequence=name, object_ids=[1])
+        metric.add(DavisFrame(truth.astype(int), name, [1]), mask.astype(int))
     return metric.result()[0]
 
 

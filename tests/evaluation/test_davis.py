@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from maskweave.errors import InvalidValue
 from maskweave.evaluation.davis import (
+    DavisFrame,
     DavisMetric,
     Statistics,
     contour_accuracy,
@@ -82,7 +83,7 @@ def test_the_ends_are_left_out_where_the_first_mask_is_given():
     for skip, expected in [(True, 1.0), (False, 0.6)]:
         metric = DavisMetric(skip_ends=skip)
         for predicted in (wrong, truth, truth, truth, wrong):
-            metric.add(truth, predicted, sequence="clip", object_ids=[1])
+            metric.add(DavisFrame(truth, "clip", [1]), predicted)
         (scores,) = metric.result()
         assert scores.regions.mean == pytest.approx(expected)
         assert scores.jf_mean == pytest.approx(expected)
@@ -91,15 +92,15 @@ def test_the_ends_are_left_out_where_the_first_mask_is_given():
 def test_several_objects_are_scored_apart():
     truth = square(10).astype(int) + 2 * square(70)
     metric = DavisMetric(skip_ends=False)
-    metric.add(truth, np.where(truth == 2, 0, truth), sequence="two", object_ids=[1, 2])
+    metric.add(DavisFrame(truth, "two", [1, 2]), np.where(truth == 2, 0, truth))
     assert [scores.regions.mean for scores in metric.result()] == [1, 0]
 
 
 def test_another_size_is_named():
     metric = DavisMetric(skip_ends=False)
     with pytest.raises(InvalidValue, match=r"clip, frame 0: need a result of the truth's size \(100, 120\)"):
-        metric.add(square(10).astype(int), np.zeros((5, 5), int), sequence="clip", object_ids=[1])
+        metric.add(DavisFrame(square(10).astype(int), "clip", [1]), np.zeros((5, 5), int))
     short = DavisMetric(skip_ends=True)
-    short.add(square(10).astype(int), square(10).astype(int), sequence="clip", object_ids=[1])
+    short.add(DavisFrame(square(10).astype(int), "clip", [1]), square(10).astype(int))
     with pytest.raises(InvalidValue, match="need at least 3 frames, got 1"):
         short.result()

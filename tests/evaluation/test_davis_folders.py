@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskweave.errors import InvalidValue, SourceNotFound, UnreadableImage
+from maskweave.errors import BadRecord, InvalidValue, SourceNotFound, UnreadableImage
 from maskweave.evaluation.davis_folders import evaluate_davis, read_id_map
+from maskweave.evaluation.problems import Problems
 from tests.cli.test_segment import run
 
 
@@ -41,35 +42,56 @@ def test_each_object_is_scored(folders):
 
 
 def test_the_command_prints_a_table_and_json(folders, monkeypatch, capfd):
-    words = ("evaluate", "davis", "--annotations", folders / "truth", "--results", folders / "results")
-    code, out, _ = run(monkeypatch, capfd, *words)
+    words = ("evaluate", "davis", folders / "truth", folders / "results")
+    code, out, _ = run(monkeypatch, capfd, *words, "--plots", folders / "plots")
     assert code == 0
-    assert out.splitlines()[-1].split() == ["mean", *["66.7", "66.7", "0.0"] * 2, "66.7"]
+    table = {" ".join(line.split()[:-7]): line.split()[-7:] for line in out.splitlines() if line.strip()}
+    assert table["mean"] == [*["66.7", "66.7", "0.0"] * 2, "66.7"]
+    assert table["two 2"] == ["0.0"] * 7
+    with Image.open(folders / "plots" / "objects.png") as picture:
+        assert picture.size[0] > 200
     code, out, _ = run(monkeypatch, capfd, *words, "--json", "--task", "semi-supervised")
-    assert [json.loads(line)["jf_mean"] for line in out.splitlines()] == [100, 100, 0]
+    assert [each["jf_mean"] for each in json.loads(out)["objects"]] == [100, 100, 0]
 
 
-def test_what_does_not_match_is_named(folders, monkeypatch, capfd):
+def test_what_does_not_match_is_named_and_counts_as_empty(folders, monkeypatch, capfd):
     (folders / "results" / "two" / "00003.png").unlink()
-    code, _, err = run(
-        monkeypatch,
-        capfd,
-        "evaluate",
-        "davis",
-        "--annotations",
-        folders / "truth",
-        "--results",
-        folders / "results",
-    )
-    assert code == 1
-    assert "two/00003.png: need this frame" in err
     Image.new("L", (9, 9)).save(folders / "results" / "one" / "00002.png")
-    with pytest.raises(InvalidValue, match=r"one, frame 2: need a result of the truth's size"):
+    Image.new("RGB", (80, 60)).save(folders / "results" / "one" / "00003.png")
+    (folders / "results" / "three").mkdir()
+    words = ("evaluate", "davis", folders / "truth", folders / "results", "--json")
+    code, out, err = run(monkeypatch, capfd, *words)
+    assert code == 1
+    for message in (
+        "two/00003.png: need this frame", "one/00002.png: need a result of the truth's size (60, 80), got (9, 9)",
+        "one/00003.png: need a PNG of object ids (one channel)", "three: need sequences of the truth",
+    ):  # fmt: skip
+        assert message in err
+    assert [each["j_mean"] for each in json.loads(out)["objects"]] == [60, 80, 0]
+    code, out, err = run(monkeypatch, capfd, *words, "--strict")
+    assert (code, out) == (1, "")
+    with pytest.raises(BadRecord, match="three"):
         list(evaluate_davis(folders / "truth", folders / "results", skip_ends=False))
-    with pytest.raises(SourceNotFound, match="no such folder"):
-        list(evaluate_davis(folders / "truth", folders / "truth", skip_ends=False))
+
+
+def test_a_sequence_that_is_missing_or_too_short_or_no_pictures(folders):
+    problems = Problems()
+    (folders / "truth" / "480p" / "two" / "00001.png").write_text("no picture")
+    (folders / "truth" / "480p" / "three").mkdir()
+    Image.new("L", (9, 9), 1).save(folders / "truth" / "480p" / "three" / "0.png")
+    scores = list(evaluate_davis(folders / "truth", folders / "results", skip_ends=True, problems=problems))
+    assert [each.sequence for part in scores for each in part] == ["one"]
+    told = " ".join(problems.told)
+    assert "three: need the results of sequence three" in told.replace(str(folders), "")
+    assert "three: need at least 3 frames, got 1" in told
+    assert "two/00001.png: need a PNG of object ids" in told
+
+
+def test_missing_folders(folders):
     with pytest.raises(SourceNotFound, match="need a folder of sequences"):
         list(evaluate_davis(folders / "nosuch", folders / "results", skip_ends=False))
+    with pytest.raises(SourceNotFound, match="need a folder of results"):
+        list(evaluate_davis(folders / "truth", folders / "nosuch", skip_ends=False))
 
 
 def test_pictures_that_are_no_ids(tmp_path):

@@ -8,14 +8,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from maskweave.cli.console import emit
+from maskweave.cli.console import counted, progress_bar
+from maskweave.cli.evaluate_report import (
+    Destination,
+    JsonOption,
+    OutputOption,
+    PlotsOption,
+    Sheet,
+    StrictOption,
+    report,
+    telling,
+)
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from maskweave.evaluation.davis import ObjectScores
 
-_HEAD = (
-    f"{'sequence':<22}{'J mean':>8}{'recall':>8}{'decay':>8}{'F mean':>9}{'recall':>8}{'decay':>8}{'J&F':>9}"
-)
+_NAMES = ("j_mean", "j_recall", "j_decay", "f_mean", "f_recall", "f_decay", "jf_mean")
+_HEAD = ("sequence, object", "J mean", "recall", "decay", "F mean", "recall", "decay", "J&F")
+_MOST_BARS = 40
 
 
 class DavisTask(StrEnum):
@@ -26,43 +38,75 @@ class DavisTask(StrEnum):
 
 
 def evaluate_davis_command(
-    annotations: Annotated[Path, typer.Option(help="Folder of the truth: <sequence>/<frame>.png.")],
-    results: Annotated[Path, typer.Option(help="Folder of the results in the same layout.")],
+    truth: Annotated[Path, typer.Argument(help="Folder of the truth: <sequence>/<frame>.png.")],
+    results: Annotated[Path, typer.Argument(help="Folder of the results in the same layout.")],
     task: Annotated[
         DavisTask, typer.Option(help="semi-supervised leaves out the first and the last frame.")
     ] = DavisTask.unsupervised,
-    json_lines: Annotated[bool, typer.Option("--json", help="One JSON line per object on stdout.")] = False,
+    output: OutputOption = None,
+    plots: PlotsOption = None,
+    json_lines: JsonOption = False,
+    strict: StrictOption = False,
 ) -> None:
-    """J and F (mean, recall, decay) and J&F of every object and their mean, in percent."""
-    from maskweave.evaluation.davis_folders import evaluate_davis
+    """J and F (mean, recall, decay) and J&F of every object and their mean, in 0..100."""
+    from maskweave.errors import InvalidValue
+    from maskweave.evaluation.davis_folders import davis_sequences, evaluate_davis
+    from maskweave.evaluation.problems import Problems
 
+    problems = Problems(strict=strict)
     scores: list[ObjectScores] = []
-    for sequence in evaluate_davis(annotations, results, skip_ends=task is DavisTask.semi_supervised):
-        if not scores and not json_lines:
-            typer.echo(_HEAD)
-        scores += sequence
-        for each in sequence:
-            if json_lines:
-                emit(_record(each))
-            else:
-                typer.echo(_row(f"{each.sequence} {each.object_id}", _values(each)))
-    if not json_lines:
-        columns = zip(*(_values(each) for each in scores), strict=True)
-        typer.echo(_row("mean", [sum(column) / len(scores) for column in columns]))
+    with telling(problems), progress_bar("measuring", None) as update:
+        total = len(davis_sequences(truth))
+        skip_ends = task is DavisTask.semi_supervised
+        for done, sequence in enumerate(
+            evaluate_davis(truth, results, skip_ends=skip_ends, problems=problems), start=1
+        ):
+            scores += sequence
+            update(done, total)
+        if not scores:
+            raise InvalidValue(f"{truth}: need at least one object in a sequence that can be used, got none")
+    values = [_values(each) for each in scores]
+    mean = [sum(column) / len(column) for column in zip(*values, strict=True)]
+    names = [f"{each.sequence} {each.object_id}" for each in scores]
+    report(
+        {"measure": "davis", "mean": _named(mean), "objects": [_record(each) for each in scores]},
+        [
+            Sheet(
+                f"{counted(total, 'sequence')}, in 0..100",
+                _HEAD,
+                [("mean", mean), *zip(names, values, strict=True)],
+            )
+        ],
+        {} if plots is None else _figures(names, values, mean),
+        problems,
+        Destination(output, plots, json_lines),
+    )
 
 
 def _values(scores: ObjectScores) -> list[float]:
-    """J mean, recall, decay, F mean, recall, decay, J&F; in percent."""
+    """J mean, recall, decay, F mean, recall, decay, J&F; in 0..100."""
     regions, contours = scores.regions, scores.contours
     shares = (regions.mean, regions.recall, regions.decay, contours.mean, contours.recall, contours.decay)
     return [100 * share for share in (*shares, scores.jf_mean)]
 
 
-def _row(name: str, values: list[float]) -> str:
-    return f"{name:<22}" + "".join(f"{each:>{9 if at in (3, 6) else 8}.1f}" for at, each in enumerate(values))
-
-
 def _record(scores: ObjectScores) -> dict[str, Any]:
-    names = ("j_mean", "j_recall", "j_decay", "f_mean", "f_recall", "f_decay", "jf_mean")
-    values = dict(zip(names, (round(each, 4) for each in _values(scores)), strict=True))
-    return {"sequence": scores.sequence, "object_id": scores.object_id, **values}
+    return {"sequence": scores.sequence, "object_id": scores.object_id, **_named(_values(scores))}
+
+
+def _named(values: list[float]) -> dict[str, float]:
+    return dict(zip(_NAMES, (round(each, 4) for each in values), strict=True))
+
+
+def _figures(names: list[str], values: list[list[float]], mean: list[float]) -> dict[str, Figure]:
+    import numpy as np
+
+    from maskweave.evaluation import plots
+
+    table = np.array(values)
+    shown = np.argsort(table[:, -1], kind="stable")[:_MOST_BARS]
+    columns = {"J": table[shown, 0], "F": table[shown, 3]}
+    title = f"J&F {mean[-1]:.1f}" + (
+        f", the worst {len(shown)} of {len(names)}" if len(shown) < len(names) else ""
+    )
+    return {"objects": plots.bars(title, "in 0..100", [names[row] for row in shown], columns, limit=109)}

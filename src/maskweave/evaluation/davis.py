@@ -63,8 +63,17 @@ class ObjectScores:
         return (self.regions.mean + self.contours.mean) / 2
 
 
+@dataclass(frozen=True, eq=False)
+class DavisFrame:
+    """The truth of one frame: (H, W) object ids, 0 is background; its sequence, and the objects to score there."""
+
+    id_map: IntArray
+    sequence: str
+    object_ids: Sequence[int]
+
+
 class DavisMetric:
-    """Collects sequences, frame by frame, and gives the scores of every object in them.
+    """Collects sequences, frame by frame, and gives the scores of every object in them; satisfies `Metric`.
 
     ``skip_ends`` leaves the first and the last frame of each sequence out, as the benchmark does for the
     semi-supervised task, where the first mask is given.
@@ -75,24 +84,27 @@ class DavisMetric:
         self._values: dict[tuple[str, int], list[tuple[int, float, float]]] = {}
         self._lengths: dict[str, int] = {}
 
-    def add(self, truth: IntArray, predicted: IntArray, *, sequence: str, object_ids: Sequence[int]) -> None:
-        """Add the next frame of a sequence: (H, W) id maps, 0 is background, and the objects to score.
+    def add(self, truth: DavisFrame, predicted: IntArray) -> None:
+        """Add the next frame of a sequence and the (H, W) object ids found in it.
 
         Raises `InvalidValue` naming the frame when the two maps are of different sizes.
         """
-        frame = self._lengths.get(sequence, 0)
-        if truth.shape != predicted.shape or truth.ndim != 2:
+        known, frame = truth.id_map, self._lengths.get(truth.sequence, 0)
+        if known.shape != predicted.shape or known.ndim != 2:
             raise InvalidValue(
-                f"{sequence}, frame {frame}: need a result of the truth's size {truth.shape}, got {predicted.shape}"
+                f"{truth.sequence}, frame {frame}: need a result of the truth's size {known.shape}, "
+                f"got {predicted.shape}"
             )
-        self._lengths[sequence] = frame + 1
-        for object_id in object_ids:
-            true_mask, mask = truth == object_id, predicted == object_id
+        self._lengths[truth.sequence] = frame + 1
+        for object_id in truth.object_ids:
+            true_mask, mask = known == object_id, predicted == object_id
             values = (frame, region_similarity(true_mask, mask), contour_accuracy(true_mask, mask))
-            self._values.setdefault((sequence, object_id), []).append(values)
+            self._values.setdefault((truth.sequence, object_id), []).append(values)
 
     def result(self) -> list[ObjectScores]:
-        """Scores of every object, in the order they were added."""
+        """Scores of every object, in the order they were added; raises `InvalidValue` without a frame."""
+        if not self._lengths:
+            raise InvalidValue("davis: need at least one frame, got none")
         return [self._scores(*key, values) for key, values in self._values.items()]
 
     def _scores(self, sequence: str, object_id: int, values: list[tuple[int, float, float]]) -> ObjectScores:

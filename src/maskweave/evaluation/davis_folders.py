@@ -8,27 +8,33 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from maskweave.errors import InvalidValue, SourceNotFound, UnreadableImage
-from maskweave.evaluation.davis import DavisMetric, ObjectScores
+from maskweave.errors import InvalidValue, SourceError, SourceNotFound, UnreadableImage
+from maskweave.evaluation.davis import DavisFrame, DavisMetric, ObjectScores
+from maskweave.evaluation.problems import Problems
 from maskweave.types.arrays import IntArray
 
 
-def evaluate_davis(annotations: Path, results: Path, *, skip_ends: bool) -> Iterator[list[ObjectScores]]:
+def evaluate_davis(
+    annotations: Path, results: Path, *, skip_ends: bool, problems: Problems | None = None
+) -> Iterator[list[ObjectScores]]:
     """Score every sequence of ``annotations`` with the masks in ``results``; yields one sequence at a time.
 
     Both folders hold ``<sequence>/<frame>.png`` (``annotations`` may also be the benchmark's folder above
-    ``480p``). Where the truth knows one object only, every non-zero pixel of a result belongs to it.
+    ``480p``). Where the truth knows one object only, every non-zero pixel of a result belongs to it. ``problems``
+    takes down sequences and frames that cannot be used; results that cannot count as frames without objects.
 
-    Raises `SourceNotFound` for a missing folder, sequence or frame, and `InvalidValue` for another size.
+    Raises `SourceNotFound` for a missing folder, and `BadRecord` at the first problem without ``problems``.
     """
-    for folder in _sequences(annotations):
-        frames = sorted(folder.glob("*.png"))
-        found = results / folder.name
-        if not found.is_dir():
-            raise SourceNotFound(
-                f"{found}: need the results of sequence {folder.name}, there is no such folder"
-            )
-        yield _evaluate_sequence(folder.name, frames, found, skip_ends=skip_ends)
+    problems = problems or Problems(strict=True)
+    if not results.is_dir():
+        raise SourceNotFound(f"{results}: need a folder of results, there is none of that name")
+    folders = davis_sequences(annotations)
+    names = {folder.name for folder in folders}
+    for other in sorted(path for path in results.iterdir() if path.is_dir() and path.name not in names):
+        problems.add(f"{other}: need sequences of the truth, there is no {other.name}; it is left out")
+    for folder in folders:
+        with problems.naming(f"{folder}"):
+            yield _evaluate_sequence(folder, results / folder.name, problems, skip_ends=skip_ends)
 
 
 def read_id_map(path: Path) -> IntArray:
@@ -45,7 +51,8 @@ def read_id_map(path: Path) -> IntArray:
     return np.where(ids == 255, 1, ids) if set(np.unique(ids).tolist()) <= {0, 255} else ids
 
 
-def _sequences(annotations: Path) -> list[Path]:
+def davis_sequences(annotations: Path) -> list[Path]:
+    """The folders of a benchmark's sequences, by name; raises `SourceNotFound` where there are none."""
     if not annotations.is_dir():
         raise SourceNotFound(f"{annotations}: need a folder of sequences, there is none of that name")
     inner = annotations / "480p"
@@ -56,13 +63,35 @@ def _sequences(annotations: Path) -> list[Path]:
     return folders
 
 
-def _evaluate_sequence(name: str, frames: list[Path], found: Path, *, skip_ends: bool) -> list[ObjectScores]:
-    truths = [read_id_map(path) for path in frames]
-    object_ids = sorted({int(each) for truth in truths for each in np.unique(truth)} - {0, 255})
+def _evaluate_sequence(
+    folder: Path, found: Path, problems: Problems, *, skip_ends: bool
+) -> list[ObjectScores]:
+    frames = sorted(folder.glob("*.png"))
+    # twice through the files, since all frames of a long sequence may not fit into memory
+    object_ids = sorted({int(each) for path in frames for each in np.unique(read_id_map(path))} - {0, 255})
     metric = DavisMetric(skip_ends=skip_ends)
-    for path, truth in zip(frames, truths, strict=True):
-        predicted = read_id_map(found / path.name)
-        if len(object_ids) == 1:
-            predicted = np.where(predicted != 0, object_ids[0], 0)
-        metric.add(truth, predicted, sequence=name, object_ids=object_ids)
+    if not found.is_dir():
+        problems.add(f"{found}: need the results of sequence {folder.name}, there is no such folder")
+    for path in frames:
+        truth = DavisFrame(read_id_map(path), folder.name, object_ids)
+        predicted = np.zeros_like(truth.id_map)
+        if found.is_dir():
+            predicted = _found(found / path.name, truth, problems)
+        metric.add(truth, predicted)
     return metric.result()
+
+
+def _found(path: Path, truth: DavisFrame, problems: Problems) -> IntArray:
+    """The ids in a result; none where it cannot be used."""
+    try:
+        predicted = read_id_map(path)
+        if predicted.shape != truth.id_map.shape:
+            raise InvalidValue(
+                f"{path}: need a result of the truth's size {truth.id_map.shape}, got {predicted.shape}"
+            )
+    except (SourceError, InvalidValue) as error:
+        problems.add(f"{error}; it counts as empty")
+        return np.zeros_like(truth.id_map)
+    if len(truth.object_ids) == 1:
+        return np.where(predicted != 0, truth.object_ids[0], 0)
+    return predicted

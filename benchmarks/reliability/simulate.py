@@ -86,7 +86,7 @@ def row_seconds(folder: Path, count: int) -> float:
                 manifest.add(Item(number, str(number), f"{number}.jpg"))
         begun = time.perf_counter()
         for number in range(count):
-            manifest.record(Outcome(str(number), "done", "0" * 64, "1", coco=bytes(400)), "0" * 64)
+            manifest.record(Outcome(str(number), "done", "0" * 64, "1", "0" * 64, coco=bytes(400)))
         return (time.perf_counter() - begun) / count
 
 

@@ -110,11 +110,20 @@ def test_an_input_that_is_not_there_fails_until_it_is(job, tmp_path):
     assert (names, summary.counts.failed) == (["late"], 1)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs links")
+def test_a_link_to_itself_is_an_input_that_fails(job, tmp_path):
+    (tmp_path / "photos" / "1.png").unlink()
+    (tmp_path / "photos" / "1.png").symlink_to("1.png")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    summary = do(replace(job, inputs=(*job.inputs, str(tmp_path / "loop.png"))))
+    assert (summary.counts.done, summary.counts.failed) == (2, 3)
+
+
 def test_failed_items_stay_failed_until_they_are_asked_for(job, tmp_path):
     do(job)
     names, summary = finished(job)
     assert (names, summary.counts.failed) == ([], 1)
-    again = stored_job(tmp_path / "out", retry=True)
+    again = stored_job(str(tmp_path / "out"), retry=True)
     assert finished(again)[0] == ["2"]
 
 
@@ -141,7 +150,7 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(job, tmp_path):
 
 
 def test_two_jobs_do_not_share_a_folder(job, tmp_path):
-    with at_work(tmp_path / "out"), pytest.raises(OutputError, match="another batch"):
+    with at_work(str(tmp_path / "out")), pytest.raises(OutputError, match="another batch"):
         do(job)
 
 
@@ -156,7 +165,7 @@ def test_a_plan_that_breaks_off_leaves_the_job_before_it(job, tmp_path, monkeypa
     monkeypatch.setattr("maskweave.batch.plan.stamp_of", lambda path: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         do(job)
-    with Manifest(record_path(tmp_path / "out"), read_only=True) as manifest:
+    with Manifest(record_path(str(tmp_path / "out")), read_only=True) as manifest:
         assert manifest.counts().total == 4
 
 
@@ -181,9 +190,9 @@ def test_a_full_disk_stops_the_job_and_leaves_the_rest_to_do(job, tmp_path, monk
 
 
 def test_a_record_that_is_none_is_told(job, tmp_path):
-    record_path(tmp_path / "out").parent.mkdir(parents=True)
-    record_path(tmp_path / "out").write_bytes(b"no database" * 100)
+    record_path(str(tmp_path / "out")).parent.mkdir(parents=True)
+    record_path(str(tmp_path / "out")).write_bytes(b"no database" * 100)
     with pytest.raises(OutputError, match="record cannot be used"):
         do(job)
     with pytest.raises(InvalidValue, match="need the output folder of a batch"):
-        stored_job(tmp_path)
+        stored_job(str(tmp_path))

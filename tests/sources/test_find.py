@@ -15,6 +15,7 @@ from PIL import Image as Pillow
 from maskweave.errors import (
     ImageTooLarge,
     InvalidValue,
+    SourceError,
     SourceNotFound,
     UnreadableImage,
     UnreadableVideo,
@@ -433,3 +434,12 @@ def test_no_server(monkeypatch):
 @pytest.mark.shared
 def test_the_photo(shared_data):
     assert names(shared_data / "media" / "segment_img.jpg") == ["segment_img"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links")
+def test_a_link_to_itself_is_an_input_that_fails_alone(tmp_path):
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (source,) = find_sources([tmp_path])
+    assert source.name == "loop"
+    with pytest.raises(SourceError), source:
+        list(source)

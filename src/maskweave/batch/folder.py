@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from collections.abc import Iterator
@@ -9,40 +10,70 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from maskweave.batch.storage import fetch_if_there, is_remote, send
+from maskweave.catalogue.cache import cache_dir
 from maskweave.errors import OutputError
 from maskweave.outputs.files import output_errors
 
 STATE = ".maskweave"
 """The folder of the record within the output folder."""
+_RECORD = "manifest.sqlite"
 _HALF_DONE = re.compile(r"^\..*\.[0-9a-f]{8}\.(part(\.\w+)?|old)$")
 """How `outputs.files` calls what is not whole yet, or no longer needed."""
 
 
-def record_path(folder: Path) -> Path:
-    """Where the manifest of the job in ``folder`` lies."""
-    return folder / STATE / "manifest.sqlite"
+def record_path(output: str) -> Path:
+    """Where the manifest of the job lies on this machine: a database cannot work in a store of objects."""
+    if is_remote(output):
+        return cache_dir() / "batch" / hashlib.sha256(output.rstrip("/").encode()).hexdigest()[:16] / _RECORD
+    return Path(output) / STATE / _RECORD
 
 
 @contextmanager
-def at_work(folder: Path) -> Iterator[None]:
-    """Keep other jobs out of ``folder``; raises `OutputError` when one is at work there. A killed one is not."""
-    place = folder / STATE / "lock"
-    with output_errors(place):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        file = place.open("a")
+def at_work(output: str) -> Iterator[None]:
+    """Keep other jobs out of ``output``; raises `OutputError` when one is at work there. A killed one is not.
+
+    The record of a remote job is fetched first where this machine has none, and sent back in the end.
+    """
+    path = record_path(output)
+    with output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.with_name("lock").open("a")
     with file:
         try:
             _lock(file)
         except OSError as error:
             raise OutputError(
-                f"{folder}: another batch is at work in this folder; wait for it or choose another one with -o"
+                f"{output}: another batch is at work in this folder; wait for it or choose another one with -o"
             ) from error
-        yield
+        if not is_remote(output):
+            yield
+            return
+        fetch_record(output)
+        try:
+            yield
+        finally:
+            if path.exists():
+                send(path, _remote_record(output))
 
 
-def remove_half_done(folder: Path) -> None:
+def fetch_record(output: str) -> None:
+    """Fetch the record of a remote job where this machine has none; raises `SourceError`."""
+    path = record_path(output)
+    if is_remote(output) and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fetch_if_there(_remote_record(output), path)
+
+
+def _remote_record(output: str) -> str:
+    return f"{output.rstrip('/')}/{STATE}/{_RECORD}"
+
+
+def remove_half_done(output: str) -> None:
     """Remove what a killed run of the job left under hidden names."""
-    for path in sorted(folder.rglob(".*")):
+    if is_remote(output):
+        return
+    for path in sorted(Path(output).rglob(".*")):
         if not _HALF_DONE.match(path.name):
             continue
         if path.is_dir() and not path.is_symlink():

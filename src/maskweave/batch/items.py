@@ -33,15 +33,16 @@ class Outcome:
     """What came of one item.
 
     ``state``: "done" or "failed". ``content``: hash of its bytes, "" where it could not be read. ``stamp``: by which
-    a later run sees that it is unchanged without reading it. ``error`` and ``kind``: the message and the class of
-    what made it fail. ``outputs``: its files, relative to the output folder. ``coco``: its part of the job's
-    COCO file, see `annotations`.
+    a later run sees that it is unchanged without reading it. ``key``: `Job.item_key`. ``error`` and ``kind``: the
+    message and the class of what made it fail. ``outputs``: its files, relative to the output folder. ``coco``: its
+    part of the job's COCO file, see `annotations`.
     """
 
     name: str
     state: Literal["done", "failed"]
     content: str = ""
     stamp: str = ""
+    key: str = ""
     error: str = ""
     kind: str = ""
     frames: int = 0
@@ -52,7 +53,7 @@ class Outcome:
     coco: bytes | None = None
 
 
-def failure(item: Item, error: Exception, *, content: str = "", stamp: str = "") -> Outcome:
+def failure(item: Item, error: Exception, *, key: str, content: str = "", stamp: str = "") -> Outcome:
     """The outcome of an item that ended in ``error``."""
     if isinstance(error, MaskWeaveError):
         kind, text = type(error).__name__, str(error)
@@ -61,4 +62,4 @@ def failure(item: Item, error: Exception, *, content: str = "", stamp: str = "")
         text = f"internal error ({type(error).__name__}: {error}); please report it"
     text = " ".join(text.split())
     text = text if item.path in text or item.name in text else f"{item.path}: {text}"
-    return Outcome(item.name, "failed", content, stamp, text, kind)
+    return Outcome(item.name, "failed", content, stamp, key, text, kind)

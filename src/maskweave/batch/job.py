@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from maskweave.batch.items import Item
 from maskweave.catalogue.cache import checksum_of
 from maskweave.catalogue.download import pull
 from maskweave.catalogue.entries import BUILT_IN, find
@@ -93,9 +94,9 @@ class Job:
         told = {name: value for name, value in asdict(self).items() if name not in _NOT_IN_KEY}
         return _hash([told, self._model_hashes(), __version__])
 
-    def item_key(self, name: str, path: str, content: str) -> str:
+    def item_key(self, item: Item, content: str) -> str:
         """What an item's files are made from: ``content`` is the hash of its bytes."""
-        return _hash([self.key, name, path.replace("\\", "/").rpartition("/")[2], content])
+        return _hash([self.key, item.name, item.file_name, content])
 
     def _model_hashes(self) -> list[str]:
         own = Path(self.model)
@@ -124,5 +125,6 @@ def _hash(value: object) -> str:
 
 def _absolute(text: str) -> str:
     """A path or pattern as an absolute one; addresses, cameras and standard input as they are."""
+    text = text.removeprefix("file://")
     is_path = text != "-" and "://" not in text and not text.startswith("camera:")
     return os.path.abspath(text) if is_path else text  # noqa: PTH100 - pathlib would follow links

@@ -27,13 +27,13 @@ def run_local(job: Job, items: Iterable[Item], how: How) -> Generator[Outcome]:
     )
     with pool:
         for item, came in pool.results(items):
-            yield outcome_of(item, came)
+            yield outcome_of(job, item, came)
 
 
-def outcome_of(item: Item, came: Outcome | Exception) -> Outcome:
+def outcome_of(job: Job, item: Item, came: Outcome | Exception) -> Outcome:
     """What a child gave for an item as its outcome; raises an error that is not the item's."""
     if isinstance(came, Outcome):
         return came
     if isinstance(came, MaskWeaveError) and not isinstance(came, IsolationError):
         raise came
-    return fail_with(item, came)
+    return fail_with(job, item, came)

@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS items (
 CREATE INDEX IF NOT EXISTS by_position ON items (position, state) WHERE position IS NOT NULL;
 """
 _PAGE = 256
-_COLUMNS = "name, state, content, stamp, error, kind, frames, objects, seconds, outputs, warnings, coco"
+_COLUMNS = "name, state, content, stamp, key, error, kind, frames, objects, seconds, outputs, warnings, coco"
 
 
 @dataclass(frozen=True)
@@ -126,15 +126,15 @@ class Manifest:
         with self._errors(), self._base:
             self._base.execute("UPDATE items SET state = 'todo', key = '' WHERE state = 'failed'")
 
-    def record(self, outcome: Outcome, key: str) -> None:
+    def record(self, outcome: Outcome) -> None:
         """Write down what came of an item, so that it outlives this process."""
         with self._errors(), self._base:
-            self.note(outcome, key)
+            self.note(outcome)
 
-    def note(self, outcome: Outcome, key: str) -> None:
+    def note(self, outcome: Outcome) -> None:
         """Write down what came of an item, as a part of `planning`."""
         values = (
-            *(outcome.state, outcome.content, outcome.stamp, key, outcome.error, outcome.kind),
+            *(outcome.state, outcome.content, outcome.stamp, outcome.key, outcome.error, outcome.kind),
             *(outcome.frames, outcome.objects, outcome.seconds),
             *(json.dumps(outcome.outputs), json.dumps(outcome.warnings), outcome.coco, outcome.name),
         )
@@ -220,6 +220,6 @@ class Manifest:
 
 
 def _outcome(values: list[Any]) -> Outcome:
-    name, state, content, stamp, error, kind, frames, objects, seconds, outputs, warnings, coco = values
+    name, state, content, stamp, key, error, kind, frames, objects, seconds, outputs, warnings, coco = values
     told = tuple(json.loads(outputs)), tuple(json.loads(warnings))
-    return Outcome(name, state, content, stamp, error, kind, frames, objects, seconds, *told, coco)
+    return Outcome(name, state, content, stamp, key, error, kind, frames, objects, seconds, *told, coco)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
@@ -10,12 +10,14 @@ from pathlib import Path
 
 from maskweave.batch.annotations import COCO_FILE, write_coco
 from maskweave.batch.engine import How
-from maskweave.batch.folder import at_work, record_path, remove_half_done
+from maskweave.batch.folder import STATE, at_work, fetch_record, record_path, remove_half_done
 from maskweave.batch.items import Item, Outcome
 from maskweave.batch.job import Job
 from maskweave.batch.local import run_local
 from maskweave.batch.manifest import Counts, Manifest
+from maskweave.batch.parts import merged_parts
 from maskweave.batch.plan import plan
+from maskweave.batch.storage import output_folder
 from maskweave.errors import InvalidValue
 from maskweave.models.base import Model
 from maskweave.outputs.files import is_ours
@@ -46,37 +48,38 @@ def run_batch(
     how, job = how or How(), job.anchored()
     job.check()
     job.wish.check(model)
-    folder = Path(job.output)
-    with at_work(folder), Manifest(record_path(folder)) as manifest:
-        remove_half_done(folder)
+    _ = job.key  # of the model as it is now
+    with at_work(job.output), Manifest(record_path(job.output)) as manifest:
+        remove_half_done(job.output)
+        for outcome in merged_parts(job.output):
+            manifest.record(outcome)
         plan(job, manifest)
         before = manifest.counts()
         _work(job, how, manifest, before, tell)
         return Summary(manifest.counts(), before.todo, _assemble(job, manifest, model))
 
 
-def stored_job(folder: Path, *, retry: bool = False) -> Job:
-    """The job that was last run into ``folder``; with ``retry`` its failed items are to be done again.
+def stored_job(output: str, *, retry: bool = False) -> Job:
+    """The job that was last run into ``output``; with ``retry`` its failed items are to be done again.
 
     Raises `InvalidValue` when there is none.
     """
-    path = record_path(folder)
+    fetch_record(output)
+    path = record_path(output)
     if not path.is_file():
-        raise InvalidValue(
-            f"{folder}: need the output folder of a batch, found no {path.relative_to(folder)} in it"
-        )
+        raise InvalidValue(f"{output}: need the output folder of a batch, found no {STATE}/{path.name} in it")
     if not retry:
         with Manifest(path, read_only=True) as manifest:
-            return _job_of(manifest, folder)
-    with at_work(folder), Manifest(path) as manifest:
-        job = _job_of(manifest, folder)
+            return _job_of(manifest, output)
+    with at_work(output), Manifest(path) as manifest:
+        job = _job_of(manifest, output)
         manifest.retry_failed()
     return job
 
 
-def _job_of(manifest: Manifest, folder: Path) -> Job:
+def _job_of(manifest: Manifest, output: str) -> Job:
     if manifest.description is None:
-        raise InvalidValue(f"{folder}: its job was interrupted before it was planned; give its command again")
+        raise InvalidValue(f"{output}: its job was interrupted before it was planned; give its command again")
     return Job.from_json(manifest.description)
 
 
@@ -86,18 +89,10 @@ def _work(
     """Have an engine do what is to do, and write down each outcome as it comes."""
     if not before.todo:
         return
-    paths = {}
-
-    def items() -> Iterator[Item]:
-        for item in manifest.todo():
-            paths[item.name] = item.path
-            yield item
-
     done, failed, todo = before.done, before.failed, before.todo
-    with closing(_engine(job, items(), how)) as outcomes:
+    with closing(_engine(job, manifest.todo(), how)) as outcomes:
         for outcome in outcomes:
-            path = paths.pop(outcome.name)
-            manifest.record(outcome, job.item_key(outcome.name, path, outcome.content))
+            manifest.record(outcome)
             done, failed, todo = (
                 done + (outcome.state == "done"),
                 failed + (outcome.state == "failed"),
@@ -108,17 +103,23 @@ def _work(
 
 
 def _engine(job: Job, items: Iterable[Item], how: How) -> Generator[Outcome]:
-    return run_local(job, items, how)
+    if how.engine == "local":
+        return run_local(job, items, how)
+    from maskweave.batch.cluster import run_ray
+
+    return run_ray(job, items, how)
 
 
 def _assemble(job: Job, manifest: Manifest, model: Model) -> str | None:
     """Write the COCO file where one was asked for and there is a picture to be in it."""
-    path = Path(job.output) / COCO_FILE
     parts = (outcome.coco for _, outcome in manifest.outcomes() if outcome.coco is not None)
     first = next(parts, None)
     if first is None:
-        if is_ours(path):
-            path.unlink()  # of an earlier job: it would be taken for this one's
+        place = Path(job.output) / COCO_FILE
+        if is_ours(place):
+            place.unlink()  # of an earlier job: it would be taken for this one's
         return None
-    write_coco(path, chain([first], parts), class_names=model.class_names, model=model.name)
-    return str(path)
+    with output_folder(job.output) as folder:
+        every = chain([first], parts)
+        write_coco(folder / COCO_FILE, every, class_names=model.class_names, model=model.name)
+    return f"{job.output.rstrip('/')}/{COCO_FILE}"

@@ -1,17 +1,52 @@
-"""Where inputs lie and outputs go: folders of this machine, or what fsspec reaches."""
+"""Where inputs lie and outputs go: folders of this machine, or what fsspec reaches (s3://, gs://, az://, …).
+
+A worker copies a remote input to a temporary file, and sends what it wrote when the item is whole. A store of objects
+shows an object when it is whole; elsewhere (sftp://, …) that depends on the server.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-from maskweave.errors import SourceNotFound, UnreadableImage
+from maskweave.errors import MaskWeaveError, MissingDependency, OutputError, SourceNotFound, UnreadableImage
+from maskweave.outputs.files import atomic_file, output_errors
+from maskweave.sources.kinds import kind_by_suffix
+from maskweave.sources.names import natural_key
+
+_VERSION = (
+    "ETag",
+    "etag",
+    "md5Hash",
+    "content_md5",
+    "mtime",
+    "LastModified",
+    "last_modified",
+    "updated",
+    "created",
+)
+"""What stores call that by which a changed object is known, the surest first."""
+
+
+def is_remote(address: str) -> bool:
+    """Whether it is for fsspec."""
+    return "://" in address
 
 
 def stamp_of(path: str) -> str:
-    """A text that changes when the file does: its size and time of change. "" when it is not there."""
+    """A text that changes when the file does: its size, and its hash or time of change. "" when it is not there."""
+    if is_remote(path):
+        files, place = _store(path)
+        try:
+            info = files.info(place)
+        except Exception:
+            return ""  # reading it tells why
+        version = next((info[name] for name in _VERSION if info.get(name)), "")
+        return f"{info.get('size')}-{version}"
     try:
         status = Path(path).stat()
     except OSError:
@@ -21,27 +56,194 @@ def stamp_of(path: str) -> str:
 
 @contextmanager
 def local_copy(path: str) -> Iterator[Path]:
-    """Yield a file of this machine with the bytes of ``path``."""
-    yield Path(path)
+    """Yield a file of this machine with the bytes of ``path``; raises `SourceError` when it cannot be had."""
+    if not is_remote(path):
+        yield Path(path)
+        return
+    files, place = _store(path)
+    with tempfile.TemporaryDirectory(prefix="maskweave-") as folder:
+        copy = Path(folder) / PurePosixPath(place).name
+        with _reading(path):
+            files.get_file(place, str(copy))
+        yield copy
 
 
 @contextmanager
 def output_folder(output: str) -> Iterator[Path]:
     """Yield a folder of this machine; what is in it is at ``output`` when the block ends without an exception."""
-    yield Path(output)
+    if not is_remote(output):
+        yield Path(output)
+        return
+    with tempfile.TemporaryDirectory(prefix="maskweave-") as folder:
+        yield Path(folder)
+        for path in sorted(Path(folder).rglob("*")):
+            if path.is_file():
+                send(path, f"{output.rstrip('/')}/{path.relative_to(folder).as_posix()}")
 
 
 def all_there(output: str, names: Iterable[str]) -> bool:
-    """Whether all outputs of an item are still where they were put."""
-    return all((Path(output) / name).exists() for name in names)
+    """Whether all outputs of an item are still where they were put; of remote ones it is taken for granted."""
+    return is_remote(output) or all((Path(output) / name).exists() for name in names)
 
 
 def content_of(path: Path) -> str:
     """The hash of a file's bytes; raises `SourceError` when it cannot be read."""
+    with _reading(str(path)), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def send(path: Path, address: str) -> None:
+    """Copy a file of this machine to a remote address; raises `OutputError`."""
+    files, place = _store(address)
+    with _writing(address):
+        files.makedirs(place.rpartition("/")[0], exist_ok=True)
+        files.put_file(str(path), place)
+
+
+def fetch_if_there(address: str, path: Path) -> None:
+    """Copy a remote file to this machine, where there is one; raises `SourceError`."""
+    if exists(address):
+        files, place = _store(address)
+        with _reading(address):
+            files.get_file(place, str(path))
+
+
+def exists(address: str) -> bool:
+    """Whether a file is there now."""
+    if not is_remote(address):
+        return Path(address).exists()
+    files, place = _store(address)
+    with _reading(address):
+        files.invalidate_cache()
+        return bool(files.exists(place))
+
+
+def read_bytes(address: str) -> bytes:
+    """All bytes of a file; raises `SourceError`."""
+    with _reading(address):
+        if not is_remote(address):
+            return Path(address).read_bytes()
+        files, place = _store(address)
+        return bytes(files.cat_file(place))
+
+
+def write_bytes(address: str, data: bytes) -> None:
+    """Write a file whole; raises `OutputError`."""
+    if not is_remote(address):
+        with atomic_file(address) as temporary:
+            temporary.write_bytes(data)
+        return
+    files, place = _store(address)
+    with _writing(address):
+        files.makedirs(place.rpartition("/")[0], exist_ok=True)
+        files.pipe_file(place, data)
+
+
+def remove(address: str) -> None:
+    """Remove a file, if it is there; raises `OutputError`."""
+    if not is_remote(address):
+        with output_errors(Path(address)):
+            Path(address).unlink(missing_ok=True)
+        return
+    files, place = _store(address)
+    with _writing(address):
+        if files.exists(place):
+            files.rm_file(place)
+
+
+def files_in(folder: str, suffix: str) -> list[str]:
+    """The files of a folder with a suffix, in order; none when there is no folder."""
+    if not is_remote(folder):
+        return [
+            str(path) for path in sorted(Path(folder).glob(f"*{suffix}")) if not path.name.startswith(".")
+        ]
+    files, place = _store(folder)
+    with _reading(folder):
+        files.invalidate_cache()
+        found = files.find(place) if files.exists(place) else []
+    typed = _as_typed(folder, place)
+    return [typed + name.lstrip("/") for name in sorted(found) if name.endswith(suffix)]
+
+
+def find_remote(address: str, *, recursive: bool) -> tuple[list[str], str]:
+    """Pictures and videos at a remote file, folder or pattern, in natural order, and the folder that they are below.
+
+    Raises `SourceNotFound` when there are none, `UnreadableImage` when the store does not answer.
+    """
+    files, place = _store(address)
+    with _reading(address):
+        files.invalidate_cache()
+        if any(sign in place for sign in "*?["):
+            found, below = files.glob(place), ""
+        elif files.isfile(place):
+            return [address], ""
+        else:
+            found, below = files.find(place, maxdepth=None if recursive else 1), place.rstrip("/") + "/"
+    wanted = [name for name in found if _is_wanted(name.removeprefix(below))]
+    if not wanted:
+        raise SourceNotFound(
+            f"{address}: need pictures or videos, found {len(found)} other files; check the address"
+        )
+    wanted.sort(key=lambda name: (natural_key(str(PurePosixPath(name).with_suffix(""))), name))
+    typed = _as_typed(address, place)
+    return [typed + name.lstrip("/") for name in wanted], typed + below.lstrip("/") if below else ""
+
+
+def _as_typed(address: str, place: str) -> str:
+    """What stands before a store's own names in addresses like this one: scheme, and host where there is one."""
+    inside = place.strip("/")
+    if not address.rstrip("/").endswith(inside):
+        raise SourceNotFound(f"{address}: need an address that ends in the place itself, this is {place}")
+    return address.rstrip("/")[: len(address.rstrip("/")) - len(inside)]
+
+
+def _is_wanted(name: str) -> bool:
+    hidden = any(part.startswith(".") for part in PurePosixPath(name).parts)
+    return not hidden and kind_by_suffix(Path(name)) is not None
+
+
+def _store(address: str) -> tuple[Any, str]:
+    """The file system of an address, and the place in it."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        from fsspec.core import url_to_fs
+
+        files, place = url_to_fs(address)
+    except (ImportError, ValueError) as error:
+        raise MissingDependency(
+            f"{address.split('://', maxsplit=1)[0]}: cannot be reached ({error}); pip install 'maskweave[remote]' "
+            "brings s3, gcsfs and adlfs bring gs and az"
+        ) from error
+    return files, str(place)
+
+
+@contextmanager
+def _reading(address: str) -> Iterator[None]:
+    """Turn what goes wrong into a `SourceError`: stores raise whatever their clients raise."""
+    try:
+        yield
+    except MaskWeaveError:
+        raise
     except FileNotFoundError:
-        raise SourceNotFound(f"{path}: no such file; check the path") from None
-    except OSError as error:
-        raise UnreadableImage(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+        raise SourceNotFound(f"{address}: no such file; check the path") from None
+    except Exception as error:
+        raise UnreadableImage(
+            f"{address}: cannot be read ({_reason(error)}); check its permissions"
+        ) from error
+
+
+@contextmanager
+def _writing(address: str) -> Iterator[None]:
+    try:
+        yield
+    except MaskWeaveError:
+        raise
+    except Exception as error:
+        raise OutputError(
+            f"{address}: cannot be written ({_reason(error)}); check address and permissions, then give the same "
+            "command again"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())[:200]

@@ -11,7 +11,7 @@ from pathlib import Path
 from maskweave.batch.annotations import coco_part
 from maskweave.batch.items import Item, Outcome, failure
 from maskweave.batch.job import Job
-from maskweave.batch.storage import content_of, local_copy, output_folder, stamp_of
+from maskweave.batch.storage import content_of, is_remote, local_copy, output_folder, stamp_of
 from maskweave.errors import MaskWeaveError, OutputError, SourceError
 from maskweave.isolation import Beat, Work, is_memory
 from maskweave.models.base import Model
@@ -57,14 +57,16 @@ class Worker:
             if stamp_of(item.path) != stamp:
                 raise SourceError(f"{item.path}: changed while it was read; give the same command again")
         except MaskWeaveError as error:
-            if _meets_all(error) or is_memory(error):
+            if _meets_all(error, self._job) or is_memory(error):
                 raise
-            return failure(item, error, content=content, stamp=stamp)
+            key = self._job.item_key(item, content)
+            return failure(item, error, key=key, content=content, stamp=stamp)
         return Outcome(
             item.name,
             "done",
             content,
             stamp,
+            self._job.item_key(item, content),
             frames=report.frames,
             objects=report.objects,
             seconds=time.perf_counter() - begun,
@@ -121,15 +123,16 @@ def _noted(
         yield frame, prediction
 
 
-def fail_with(item: Item, error: Exception) -> Outcome:
+def fail_with(job: Job, item: Item, error: Exception) -> Outcome:
     """The outcome of an item whose worker was lost: what it would have said of its input is said here."""
     content = ""
     with suppress(MaskWeaveError), local_copy(item.path) as path:
         content = content_of(path)
-    return failure(item, error, content=content, stamp=stamp_of(item.path))
+    return failure(item, error, key=job.item_key(item, content), content=content, stamp=stamp_of(item.path))
 
 
-def _meets_all(error: MaskWeaveError) -> bool:
+def _meets_all(error: MaskWeaveError, job: Job) -> bool:
     """Whether an output cannot be written for a reason that every other has as well."""
     cause = error.__cause__
-    return isinstance(error, OutputError) and isinstance(cause, OSError) and cause.errno in _STOPS
+    full = isinstance(cause, OSError) and cause.errno in _STOPS
+    return isinstance(error, OutputError) and (full or is_remote(job.output))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -56,10 +55,10 @@ def batch_command(  # noqa: PLR0913, PLR0917 - each is an option of the command 
         typer.Option(min=0.001, help="Seconds without a finished frame after which an input has failed."),
     ] = 600.0,
     status: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Tell how far the job in this output folder is.")
+        str | None, typer.Option(metavar="FOLDER", help="Tell how far the job in this output folder is.")
     ] = None,
     retry_failed: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Do again what failed in this output folder's job.")
+        str | None, typer.Option(metavar="FOLDER", help="Do again what failed in this output folder's job.")
     ] = None,
     model: Annotated[
         str,

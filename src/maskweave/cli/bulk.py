@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from maskweave.batch.engine import How
@@ -22,7 +21,7 @@ _SHOWN = 20
 """Failures that --status names; --json has all."""
 
 
-def one_of(inputs: Sequence[str] | None, status: Path | None, retry: Path | None) -> None:
+def one_of(inputs: Sequence[str] | None, status: str | None, retry: str | None) -> None:
     """Raise `InvalidValue` unless just one of the three is given."""
     if sum(each is not None for each in (inputs or None, status, retry)) != 1:
         raise InvalidValue(
@@ -30,7 +29,7 @@ def one_of(inputs: Sequence[str] | None, status: Path | None, retry: Path | None
         )
 
 
-def run(job: Job, how: How, *, retry: Path | None, json_lines: bool) -> int:
+def run(job: Job, how: How, *, retry: str | None, json_lines: bool) -> int:
     """Do the job, or what failed of an earlier one, and return the exit code."""
     if retry is not None:
         job = stored_job(retry, retry=True)
@@ -47,10 +46,10 @@ def run(job: Job, how: How, *, retry: Path | None, json_lines: bool) -> int:
     return FAILED if summary.counts.failed else 0
 
 
-def show_status(folder: Path, *, json_lines: bool) -> None:
-    """Tell how far the job in ``folder`` is, and what failed; also while it runs."""
-    stored_job(folder)
-    with Manifest(record_path(folder), read_only=True) as manifest:
+def show_status(output: str, *, json_lines: bool) -> None:
+    """Tell how far the job in ``output`` is, and what failed; also while it runs."""
+    stored_job(output)
+    with Manifest(record_path(output), read_only=True) as manifest:
         counts, reasons = manifest.counts(), manifest.reasons()
         failures = [(item, outcome) for item, outcome in manifest.outcomes() if outcome.state == "failed"]
     if json_lines:
@@ -59,11 +58,11 @@ def show_status(folder: Path, *, json_lines: bool) -> None:
                 "inputs": counts.total,
                 **asdict(counts),
                 "reasons": dict(reasons),
-                "failures": [_record(item, outcome, folder) for item, outcome in failures],
+                "failures": [_record(item, outcome, output) for item, outcome in failures],
             }
         )
         return
-    say(f"{folder}: {counted(counts.total, 'input')}: {_states(counts)}")
+    say(f"{output}: {counted(counts.total, 'input')}: {_states(counts)}")
     for kind, count in reasons:
         say(f"{kind}: {count:,}")
     for _, outcome in failures[:_SHOWN]:
@@ -91,9 +90,9 @@ def _tell(outcome: Outcome) -> None:
 
 def _tell_end(job: Job, summary: Summary, seconds: float, *, json_lines: bool) -> None:
     if json_lines:
-        with Manifest(record_path(Path(job.output)), read_only=True) as manifest:
+        with Manifest(record_path(job.output), read_only=True) as manifest:
             for item, outcome in manifest.outcomes():
-                emit(_record(item, outcome, Path(job.output)))
+                emit(_record(item, outcome, job.output))
     counts = summary.counts
     before = f" ({summary.now:,} of them now)" if summary.now < counts.total else ""
     where = summary.coco or job.output
@@ -107,7 +106,7 @@ def _states(counts: Counts) -> str:
     return f"{counts.done:,} done, {counts.failed:,} failed{todo}"
 
 
-def _record(item: Item, outcome: Outcome, folder: Path) -> dict[str, Any]:
+def _record(item: Item, outcome: Outcome, output: str) -> dict[str, Any]:
     """The line for machines, as `maskweave segment` writes it."""
     if outcome.state == "failed":
         return {"input": item.path, "ok": False, "error": outcome.error, "kind": outcome.kind}
@@ -117,6 +116,6 @@ def _record(item: Item, outcome: Outcome, folder: Path) -> dict[str, Any]:
         "frames": outcome.frames,
         "objects": outcome.objects,
         "seconds": round(outcome.seconds, 3),
-        "outputs": [str(folder / name) for name in outcome.outputs],
+        "outputs": [f"{output.rstrip('/')}/{name}" for name in outcome.outputs],
         "warnings": list(outcome.warnings),
     }

@@ -32,7 +32,7 @@ from maskweave.outputs.overlay import OverlayStyle, draw_overlay
 from maskweave.outputs.pictures import encode_picture
 from maskweave.pipeline import Report, Wish, prompted_frames, segment_frames, write_results
 from maskweave.sources.base import RECONNECT
-from maskweave.sources.find import LazySource, find_sources
+from maskweave.sources.find import LazySource, find_sources, real_path
 from maskweave.sources.reading import Reading
 from maskweave.tracking.counting import Counter, parse_line, parse_zone
 from maskweave.types.counts import Counts
@@ -169,7 +169,7 @@ def segment_inputs(job: Job, model_name: str, model_options: dict[str, Any]) -> 
         if job.is_pipe:
             return _from_stdin_to_stdout(job, segmenter.model)
         sources = _sources(job, job.inputs)
-        inputs = frozenset(source.path.resolve() for source in sources if source.path is not None)
+        inputs = frozenset(real_path(source.path) for source in sources if source.path is not None)
         one = partial(_segment_one, job, model=segmenter.model, inputs=inputs)
         failed = sum(not _tell(job, outcome) for outcome in _outcomes(sources, one, several=job.tile is None))
     return FAILED if failed else 0
@@ -178,11 +178,11 @@ def segment_inputs(job: Job, model_name: str, model_options: dict[str, Any]) -> 
 def _sources(job: Job, inputs: Sequence[str]) -> list[LazySource]:
     """The inputs, less what earlier runs wrote."""
     results = job.folder.resolve()
-    roots = [Path(text).resolve() for text in inputs]
+    roots = [real_path(Path(text)) for text in inputs]
     apart = not any(results == root or results in root.parents for root in roots)
 
     def ignore(path: Path) -> bool:
-        return is_output(path) or (apart and results in path.resolve().parents)
+        return is_output(path) or (apart and results in real_path(path).parents)
 
     return find_sources(
         _joined_camera(inputs),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -445,12 +446,17 @@ def _in_order(path: Path) -> tuple[object, str]:
     return natural_key(path.with_suffix("").as_posix()), path.suffix
 
 
+def real_path(path: Path) -> Path:
+    """Where links lead; a link that leads to itself stays as it is, to fail when it is opened."""
+    return Path(os.path.realpath(path))
+
+
 def _without_repeats(found: Iterator[_Found]) -> list[_Found]:
     seen: set[Path] = set()
     kept = []
     for one in found:
         if one.path is not None:
-            place = one.path.resolve()
+            place = real_path(one.path)
             if place in seen:
                 continue
             seen.add(place)

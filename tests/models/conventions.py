@@ -34,12 +34,14 @@ class Convention:
     - ``answer``: box x1 y1 x2 y2 in input pixels, (height, width) of the input -> the network's outputs for a dog
       that fills the box.
     - ``resize``: "squash", "centre", "corner" or "none".
+    - ``objects``: along which axis of which outputs the objects are numbered.
     - ``cell``: input pixels for each cell of its masks.
     """
 
     build: Callable
     answer: Callable
     resize: str
+    objects: dict[str, int]
     cell: int = 4
 
 
@@ -256,14 +258,20 @@ def _torchvision_answer(box, canvas):
 
 
 CONVENTIONS = {
-    "compact": Convention(_compact, _compact_answer, "corner"),
-    "mask_rcnn_onnx": Convention(_zoo, _zoo_answer, "corner"),
-    "mask_rcnn_tf": Convention(_classic, _classic_answer, "squash"),
-    "rfdetr_seg": Convention(_rfdetr, _rfdetr_answer, "squash"),
-    "rtmdet_ins": Convention(_rtmdet, _rtmdet_answer, "corner", cell=1),
-    "dfine_seg": Convention(_dfine, _dfine_answer, "squash"),
-    "yolo_seg": Convention(_yolo, _yolo_answer, "centre"),
-    "yolo_seg v26": Convention(_yolo_ended, _yolo_ended_answer, "centre"),
-    "torchvision_mask_rcnn": Convention(_torchvision, _torchvision_answer, "none", cell=1),
+    "compact": Convention(_compact, _compact_answer, "corner", {"boxes": 1, "scores": 1, "coefficients": 1}),
+    "mask_rcnn_onnx": Convention(_zoo, _zoo_answer, "corner", {"6568": 0, "6570": 0, "6572": 0, "6887": 0}),
+    "mask_rcnn_tf": Convention(
+        _classic, _classic_answer, "squash", {"detection_out_final": 2, "detection_masks": 0}
+    ),
+    "rfdetr_seg": Convention(_rfdetr, _rfdetr_answer, "squash", {"dets": 1, "labels": 1, "masks": 1}),
+    "rtmdet_ins": Convention(_rtmdet, _rtmdet_answer, "corner", {"dets": 1, "labels": 1, "masks": 1}, cell=1),
+    "dfine_seg": Convention(
+        _dfine, _dfine_answer, "squash", {"labels": 1, "boxes": 1, "scores": 1, "masks": 1}
+    ),
+    "yolo_seg": Convention(_yolo, _yolo_answer, "centre", {"output0": 2}),
+    "yolo_seg v26": Convention(_yolo_ended, _yolo_ended_answer, "centre", {"output0": 1}),
+    "torchvision_mask_rcnn": Convention(
+        _torchvision, _torchvision_answer, "none", {"a": 0, "b": 0, "c": 0, "d": 0}, cell=1
+    ),
 }
 """A row for each family, or for each of its layouts: "family layout"."""

@@ -18,7 +18,7 @@ EVERY = pytest.mark.parametrize("layout", CONVENTIONS.values(), ids=CONVENTIONS)
 
 
 def finds_instances(module):
-    """Whether a family's own model class does."""
+    """Whether a family's own model class does, and by itself, not only where a prompt tells it to look."""
     own = [
         each
         for each in vars(module).values()
@@ -105,6 +105,17 @@ def test_a_network_that_finds_nothing(layout):
     found = model.decode(layout.answer([9, 9, 40, 40], canvas), prepared.placement, score=0.95)
     assert len(found) == 0
     assert (found.size, found.class_names) == ((50, 70), NAMES)
+
+
+@EVERY
+def test_a_network_that_gives_no_rows_at_all(layout):
+    model = layout.build((96, 128))
+    prepared = model.prepare(np.zeros((50, 70, 3), np.uint8))
+    outputs = layout.answer([9, 9, 40, 40], plane(prepared).shape)
+    for name, axis in layout.objects.items():
+        outputs[name] = np.take(outputs[name], [], axis=axis)
+    found = model.decode(outputs, prepared.placement, score=0)
+    assert (len(found), found.size, found.class_names) == (0, (50, 70), NAMES)
 
 
 @EVERY

@@ -198,6 +198,7 @@ def test_rfdetr_reads_the_names_of_newer_exports():
         "{1: 'a', 2: 'b', 3: 'c'}",
         "{0: 'a', 0.5: 'b'}",
         "open('x')",
+        "-" * 9999 + "1",
         "[" * 999,
     ],
 )
@@ -217,6 +218,13 @@ def test_yolo_without_names():
     few = build(yolo_seg, seg_graphs.yolo_v26(160), class_names=["a", "b"])
     with pytest.raises(UnknownLayout, match="got 2 labels and label 2; give class_names"):
         few.predict(picture(80, 130))
+    rows = np.zeros((1, 300, 38), np.float32)
+    rows[0, :2, 2:6] = [[9, 9, 0.9, 1e30], [9, 9, 0.8, -1e30]]
+    outputs = {"output0": rows, "output1": np.ones((1, 32, 40, 40), np.float32)}
+    with pytest.raises(UnknownLayout, match="label 1000000000; give class_names"):
+        few.decode(outputs, few.prepare(picture(80, 130)).placement, score=0.85)
+    rows[0, 0, 4] = 0
+    assert len(few.decode(outputs, few.prepare(picture(80, 130)).placement, score=0.5)) == 0
 
 
 def info(inputs, outputs, metadata=None):

@@ -35,6 +35,7 @@ from maskweave.types.instances import Instances
 PREPROCESSING = Preprocessing(mean=IMAGENET_MEAN, std=IMAGENET_STD)
 _BOXES, _LOGITS = "dets", "labels"
 _METADATA = "rfdetr_inference"
+_MOST_CLASSES = 100_000
 
 
 def recognise(info: RuntimeInfo) -> str | None:
@@ -115,7 +116,7 @@ class RFDETRSeg(Model):
         found = first_image(self.name, outputs, {_BOXES: 3, _LOGITS: 3, maps[0]: 4})
         boxes, logits, masks = found
         queries = len(boxes)
-        if boxes.shape != (queries, 4) or len(logits) != queries or len(masks) != queries or not masks.size:
+        if boxes.shape != (queries, 4) or {len(logits), len(masks)} != {queries} or 0 in masks.shape[1:]:
             raise EngineError(
                 f"{self.name}: need {_BOXES} (1, Q, 4), {_LOGITS} (1, Q, C) and masks (1, Q, h, w), "
                 f"got {seen(outputs)}"
@@ -154,7 +155,7 @@ def _told(name: str, metadata: Mapping[str, str]) -> tuple[str, ...] | None:
     try:
         told = json.loads(metadata[_METADATA])
         names = {int(label): str(each) for label, each in told["class_id_to_name"].items()}
-        return tuple(names.get(label, "") for label in range(int(told["num_classes"])))
+        return tuple(names.get(label, "") for label in range(min(int(told["num_classes"]), _MOST_CLASSES)))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise UnknownLayout(
             f"{name}: need class_id_to_name and num_classes in its metadata {_METADATA}, got "

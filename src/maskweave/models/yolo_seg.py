@@ -152,7 +152,8 @@ def _ended(rows: FloatArray, score: float) -> tuple[FloatArray, FloatArray, Arra
     """Boxes, scores, labels and coefficients of the (M, 6 + K) layout."""
     kept = (rows[:, 4] >= score) & (rows[:, 4] > 0) & np.isfinite(rows[:, 5])  # rows of zeros fill up
     rows = rows[kept].astype(np.float32)
-    return rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64), rows[:, 6:]
+    labels = np.clip(rows[:, 5], -1, 1e9).astype(np.int64)
+    return rows[:, :4], rows[:, 4], labels, rows[:, 6:]
 
 
 def _classes_of(info: RuntimeInfo) -> int | None:

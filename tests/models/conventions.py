@@ -178,6 +178,12 @@ def _rtmdet(canvas):
     return rtmdet_ins.build(runtime, name="rtmdet", class_names=NAMES)
 
 
+def _rtmdet_free(canvas):
+    shapes = outputs(dets=(1, None, 5), labels=(1, None), masks=(1, None, None, None))
+    runtime = FakeRuntime({}, inputs=picture((None, 3, None, None), "input"), outputs=shapes)
+    return rtmdet_ins.build(runtime, name="rtmdet", class_names=NAMES, size=max(canvas))
+
+
 def _rtmdet_answer(box, canvas):
     return {
         "dets": np.array([[[*box, SCORE], [0, 0, 0, 0, 0]]], np.float32),
@@ -217,6 +223,12 @@ def _yolo(canvas, rows=(1, 4 + 2 + 3, 84)):
     return yolo_seg.build(runtime, name="yolo")
 
 
+def _yolo_free(canvas):
+    shapes = outputs(output0=(1, 4 + 2 + 3, None), output1=(1, 3, None, None))
+    runtime = FakeRuntime({}, inputs=picture((None, 3, None, None), "images"), outputs=shapes)
+    return yolo_seg.build(runtime, name="yolo", class_names=NAMES, size=max(canvas))
+
+
 def _prototypes(field):
     """Three, of which the second less the third is the object."""
     return np.stack([np.ones_like(field), 2 * field, field])[None], np.array([0, 1, -1])
@@ -248,6 +260,11 @@ def _torchvision(canvas):
     return torchvision_mask_rcnn.build(runtime, name="torchvision", class_names=NAMES)
 
 
+def _torchvision_fixed(canvas):
+    runtime = FakeRuntime({}, inputs=picture((1, 3, *canvas), "image"))
+    return torchvision_mask_rcnn.build(runtime, name="torchvision", class_names=NAMES)
+
+
 def _torchvision_answer(box, canvas):
     return {
         "a": np.asarray(box, np.float32)[None],
@@ -265,13 +282,20 @@ CONVENTIONS = {
     ),
     "rfdetr_seg": Convention(_rfdetr, _rfdetr_answer, "squash", {"dets": 1, "labels": 1, "masks": 1}),
     "rtmdet_ins": Convention(_rtmdet, _rtmdet_answer, "corner", {"dets": 1, "labels": 1, "masks": 1}, cell=1),
+    "rtmdet_ins free": Convention(
+        _rtmdet_free, _rtmdet_answer, "corner", {"dets": 1, "labels": 1, "masks": 1}, cell=1
+    ),
     "dfine_seg": Convention(
         _dfine, _dfine_answer, "squash", {"labels": 1, "boxes": 1, "scores": 1, "masks": 1}
     ),
     "yolo_seg": Convention(_yolo, _yolo_answer, "centre", {"output0": 2}),
+    "yolo_seg free": Convention(_yolo_free, _yolo_answer, "centre", {"output0": 2}),
     "yolo_seg v26": Convention(_yolo_ended, _yolo_ended_answer, "centre", {"output0": 1}),
     "torchvision_mask_rcnn": Convention(
         _torchvision, _torchvision_answer, "none", {"a": 0, "b": 0, "c": 0, "d": 0}, cell=1
+    ),
+    "torchvision_mask_rcnn fixed": Convention(
+        _torchvision_fixed, _torchvision_answer, "corner", {"a": 0, "b": 0, "c": 0, "d": 0}, cell=1
     ),
 }
 """A row for each family, or for each of its layouts: "family layout"."""

@@ -41,6 +41,33 @@ def objects_at(image: Image, prompt: Prompt, detected: Instances) -> Instances:
     return Instances(masks, masks.boxes, scores, np.zeros(len(found), np.int64), OBJECT_NAMES)
 
 
+def corrected_mask(image: Image, mask: Mask, points: Sequence[Point]) -> Mask:
+    """(H, W) mask of an object corrected by points: what is under one inside belongs to it, under one outside not.
+
+    GrabCut decides again in squares round the points (`_POINT_REACH`); farther away the mask stays as it is, and
+    without points all of it. Raises `InvalidValue` when nothing is left.
+    """
+    if not points:
+        return mask
+    height, width = mask.shape
+    reach = _POINT_REACH * max(height, width)
+    near = np.zeros((height, width), dtype=bool)
+    for point in points:
+        x1, x2 = np.clip([point.x - reach, point.x + reach + 1], 0, width).astype(int)
+        y1, y2 = np.clip([point.y - reach, point.y + reach + 1], 0, height).astype(int)
+        near[y1:y2, x1:x2] = True
+    likely = np.where(mask, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
+    labels = np.where(near, likely, np.where(mask, cv2.GC_FGD, cv2.GC_BGD)).astype(np.uint8)
+    _mark(labels, points, reach)
+    what = "points " + " ".join(f"{p.x:g},{p.y:g}" for p in points)
+    found: Mask = np.where(near, _cut(image, labels, what), mask)
+    for point in points:  # a thin thing may be lost where GrabCut works on a reduced picture
+        found[int(point.y), int(point.x)] = point.inside
+    if not found.any():
+        raise InvalidValue(f"{what}: nothing is left of the mask; draw another box or points")
+    return found
+
+
 def _object_at(
     image: Image, box: Box | None, points: Sequence[Point], detected: Instances
 ) -> tuple[Mask, float]:
@@ -85,17 +112,22 @@ def _labels(image: Image, around: FloatArray, points: Sequence[Point], *, is_box
     labels = np.full((height, width), cv2.GC_BGD, dtype=np.uint8)
     labels[y1:y2, x1:x2] = cv2.GC_PR_FGD if is_box else cv2.GC_PR_BGD
     reach = min(x2 - x1, y2 - y1) / 2 if is_box else _POINT_REACH * max(height, width)
-    spot = max(2, round(reach * _SPOT))
     marked = labels.copy()
-    for point in points:
-        sure, likely = (cv2.GC_FGD, cv2.GC_PR_FGD) if point.inside else (cv2.GC_BGD, cv2.GC_PR_BGD)
-        centre = (int(point.x), int(point.y))
-        cv2.circle(marked, centre, 3 * spot, likely, -1)
-        cv2.circle(marked, centre, spot, sure, -1)
+    _mark(marked, points, reach)
     if is_box:
         labels[y1:y2, x1:x2] = marked[y1:y2, x1:x2]
         return labels
     return marked
+
+
+def _mark(labels: NDArray[np.uint8], points: Sequence[Point], reach: float) -> None:
+    """Draw points into GrabCut's labels: surely so close by, likely so around."""
+    spot = max(2, round(reach * _SPOT))
+    for point in points:
+        sure, likely = (cv2.GC_FGD, cv2.GC_PR_FGD) if point.inside else (cv2.GC_BGD, cv2.GC_PR_BGD)
+        centre = (int(point.x), int(point.y))
+        cv2.circle(labels, centre, 3 * spot, likely, -1)
+        cv2.circle(labels, centre, spot, sure, -1)
 
 
 def _whole(box: FloatArray) -> tuple[int, int, int, int]:

@@ -18,6 +18,7 @@ import numpy as np
 
 from maskweave.api import Result, Segmenter, load
 from maskweave.errors import InvalidValue, MaskWeaveError
+from maskweave.ops.prompts import corrected_mask
 from maskweave.ops.rle import decode_masks, encode_masks
 from maskweave.outputs import choose_formats, make_writers
 from maskweave.outputs.background import TRANSPARENT, parse_background
@@ -28,13 +29,12 @@ from maskweave.pipeline import Report, Wish, write_results
 from maskweave.serving.media import media_type
 from maskweave.sources.images import ImageSource
 from maskweave.tracking.counting import Counter, parse_line, parse_zone
-from maskweave.tracking.prompts import corrected_mask, mask_from_box, mask_from_points
 from maskweave.types.arrays import Image, Mask, Size
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks
 from maskweave.types.prediction import Prediction, Task
-from maskweave.types.prompt import Box, Point, Prompt
+from maskweave.types.prompt import Point
 from maskweave.types.semantic import SemanticMap
 from maskweave.video import follow_frames
 
@@ -116,17 +116,15 @@ class Desk:
         return {"media_type": "application/json"}
 
     def _meant(self, image: Image, work: Message) -> Mask:
-        size = (image.shape[0], image.shape[1])
-        points = tuple(Point(x, y, bool(inside)) for x, y, inside in work["points"])
-        boxes = () if work["box"] is None else (Box(*work["box"]),)
-        _check_points(points, size)
         if work["rle"] is not None:
+            size = (image.shape[0], image.shape[1])
+            points = tuple(Point(x, y, bool(inside)) for x, y, inside in work["points"])
+            _check_points(points, size)
             (mask,) = decode_masks([work["rle"]], size).dense()
             return corrected_mask(image, mask, points)
-        Prompt(boxes=boxes, points=() if boxes else points).check(size, label="image")
-        found = self._model(work["model"])(image).instances
-        mask = mask_from_box(image, boxes[0], found) if boxes else mask_from_points(image, points, found)
-        return corrected_mask(image, mask, points) if boxes and points else mask
+        boxes = () if work["box"] is None else (work["box"],)
+        found = self._model(work["model"]).prompt(image, boxes=boxes, points=work["points"])
+        return found.instances.masks.union()
 
     def _export(self, work: Message, say: Say) -> Message:
         """Objects that a user kept or corrected, in one of the formats for pictures."""

@@ -5,7 +5,7 @@ import pytest
 
 from maskweave.errors import InvalidValue, UnknownLayout
 from maskweave.models import dfine_seg, rfdetr_seg, rtmdet_ins, torchvision_mask_rcnn, yolo_seg
-from maskweave.models._preprocessing import Preprocessing
+from maskweave.ops.preprocessing import Preprocessing
 from maskweave.runtimes.base import TensorSpec
 from maskweave.runtimes.fake import FakeRuntime
 

@@ -14,6 +14,7 @@ import os
 import random
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,6 +26,8 @@ Message: TypeAlias = dict[str, Any]
 _LONGEST_LINE = 1 << 20
 _START_SECONDS = 120.0
 """Loading a model takes a second; a machine under load may take much longer."""
+_NEWS = 0.1
+"""How much the last piece of work counts in what work usually takes."""
 
 
 class WorkerLost(Problem):
@@ -157,6 +160,7 @@ class Pool:
             self._idle.put_nowait(worker)
         self._renewals: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._usual = 1.0
 
     @property
     def taken(self) -> int:
@@ -182,8 +186,15 @@ class Pool:
         if self._closed:
             raise stopping()
         if self._taken >= self._most:
-            # spread, so that those who are sent away together do not come back together
-            raise queue_full(1 + self.waits // len(self.workers) + random.randrange(3))
+            raise queue_full(self._retry_after())
+
+    def _retry_after(self) -> int:
+        """Whole seconds until the queue has moved on, by what work took lately.
+
+        With some chance in them, so that those who are sent away together do not come back together.
+        """
+        wait = self.waits * self._usual / len(self.workers)
+        return 1 + min(600, round(wait)) + random.randrange(3)
 
     @contextlib.contextmanager
     def place(self) -> Iterator[None]:
@@ -222,8 +233,11 @@ class Pool:
 
     async def _done(self, worker: Worker, work: Message, heard: Callable[[Message], None] | None) -> Message:
         try:
+            began = time.monotonic()
             async with asyncio.timeout(self._seconds):
-                return await worker.do(work, heard)
+                result = await worker.do(work, heard)
+            self._usual += _NEWS * (time.monotonic() - began - self._usual)
+            return result
         except TimeoutError:
             await worker.stop()
             raise Problem.of(

@@ -105,7 +105,7 @@ def write_film(path):
 
 def write_tracks(folder, lines, zones):
     """The tracks file that our own writer makes of the clip: the square, and a dog that is there at the end."""
-    info = SourceInfo("film", "video", rate=Fraction(RATE), time_base=Fraction(1, 12800))
+    info = SourceInfo("video", "video", rate=Fraction(RATE), time_base=Fraction(1, 12800))
     counter = Counter([parse_line(each) for each in lines], [parse_zone(each) for each in zones])
     with TracksFile(Target(folder, info, "instances", NAMES, model="tester")) as writer:
         for number in range(FRAMES):

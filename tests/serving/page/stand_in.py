@@ -46,6 +46,7 @@ class StandIn:
         self.result = scene.result()
         self.failure = None  # (status, detail, headers) for the next request to /v1/segment
         self.token = None
+        self.playable = None  # what the overlay of a video holds; None: the video that was sent
         self.job = None
         self.gate = threading.Event()  # closed, what takes time waits for it
         self.gate.set()
@@ -60,13 +61,13 @@ class StandIn:
 
     def make_job(self, query, video):
         folder = self._folder
-        (folder / "film.overlay.mp4").write_bytes(video)
-        (folder / "film.csv").write_text("frame\n")
-        (folder / "film.tracks.json").unlink(missing_ok=True)
-        names = ["film.overlay.mp4", "film.csv"]
+        (folder / "video.overlay.mp4").write_bytes(self.playable or video)
+        (folder / "video.csv").write_text("frame\n")
+        (folder / "video.tracks.json").unlink(missing_ok=True)
+        names = ["video.overlay.mp4", "video.csv"]
         if query.get("task", ["instances"])[0] == "instances":
             scene.write_tracks(folder, query.get("line", []), query.get("zone", []))
-            names.insert(1, "film.tracks.json")
+            names.insert(1, "video.tracks.json")
         self.job = [
             {
                 "name": name,

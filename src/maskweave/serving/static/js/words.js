@@ -32,6 +32,11 @@ export function clock(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(total % 60)}` : `${minutes}:${two(total % 60)}`;
 }
 
+/** A moment of a video: "0.6 s", or the clock beyond a minute. */
+export function moment(seconds) {
+  return seconds < 60 ? `${seconds.toFixed(1)} s` : clock(seconds);
+}
+
 /** Bytes as "812 kB" or "3.4 MB". */
 export function bytes(number) {
   if (number < 1e6) return `${Math.max(1, Math.round(number / 1e3))} kB`;

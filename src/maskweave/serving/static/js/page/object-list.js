@@ -61,7 +61,10 @@ export class ObjectList {
     field.select();
     field.focus();
     field.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") this.#endRename(field.value);
+      if (event.key === "Enter") {
+        event.preventDefault(); // else it would press the button that gets the focus
+        this.#endRename(field.value);
+      }
       if (event.key === "Escape") this.#endRename("");
       event.stopPropagation();
     });

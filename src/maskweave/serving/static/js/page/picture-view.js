@@ -12,7 +12,7 @@ import { sayWhatIsDownloaded, showDownloads } from "./downloads.js";
 import { keep, thumbnailOf } from "./history.js";
 import { PicturePainter } from "./picture-painter.js";
 import { PictureTools } from "./picture-tools.js";
-import { FORMAT_WORDS, saveBlob } from "./save.js";
+import { FORMAT_WORDS, ownName, saveBlob } from "./save.js";
 
 const SAVED_AFTER = 600; // milliseconds without a change
 
@@ -167,7 +167,7 @@ export class PictureView {
     const { look } = this.#page;
     const options = { opacity: look.opacity, background: look.backgroundName };
     const { blob, name } = await exportObjects(this.#file, format, this.document.chosen, options);
-    saveBlob(blob, name.replace(/^image(?=\.)/, stemOf(this.#name)));
+    saveBlob(blob, ownName(name, this.#name));
   }
 
   #update() {
@@ -226,11 +226,6 @@ export class PictureView {
     };
     await keep(entry, file);
   }
-}
-
-/** A file's name without its kind. */
-function stemOf(name) {
-  return name.replace(/\.[^.]*$/, "") || "picture";
 }
 
 function sizeOf({ width, height }) {

@@ -16,6 +16,11 @@ export function saveLink(href, name) {
   make("a", { href, download: name }).click();
 }
 
+/** The name of a result of `file`: the server, which is not told names, calls it "image.…" or "video.…". */
+export function ownName(result, file) {
+  return result.replace(/^(image|video)(?=\.)/, () => file.replace(/\.[^.]*$/, "") || "result");
+}
+
 /** What each format of the command line is, in a few words. */
 export const FORMAT_WORDS = {
   overlay: "the picture with masks drawn over it",

@@ -204,8 +204,7 @@ export class Stage {
   #pinch() {
     const before = this.#gesture;
     const now = this.#spread();
-    this.viewport.pan(now.x - before.x, now.y - before.y);
-    this.viewport.zoom(now.distance / before.distance, now.x, now.y);
+    this.viewport.zoom(now.distance / before.distance, before.x, before.y, now.x, now.y);
     this.#gesture = { kind: "pinch", ...now };
     this.invalidate();
   }

@@ -32,12 +32,12 @@ export class Viewport {
     this.#keepInside();
   }
 
-  /** Zoom by `factor` so that the point under (x, y) stays there. */
-  zoom(factor, x = this.#window.width / 2, y = this.#window.height / 2) {
+  /** Zoom by `factor` so that the point under (x, y) stays there, or comes to lie under (toX, toY). */
+  zoom(factor, x = this.#window.width / 2, y = this.#window.height / 2, toX = x, toY = y) {
     const least = Math.min(this.#fittingScale(), 1);
     const scale = Math.min(MOST, Math.max(least, this.scale * factor));
-    this.x = x - ((x - this.x) * scale) / this.scale;
-    this.y = y - ((y - this.y) * scale) / this.scale;
+    this.x = toX - ((x - this.x) * scale) / this.scale;
+    this.y = toY - ((y - this.y) * scale) / this.scale;
     this.scale = scale;
     this.isFitted = scale <= this.#fittingScale();
     this.#keepInside();

@@ -3,7 +3,7 @@
 import { find, make } from "../dom.js";
 import { css } from "../masks/palette.js";
 import { trackColour } from "../page/colours.js";
-import { clock } from "../words.js";
+import { moment } from "../words.js";
 
 /** Shows the tracks of a `TracksDocument`; a click chooses one and goes to where it is seen. */
 export class Timeline {
@@ -36,7 +36,7 @@ export class Timeline {
       bar.style.setProperty("--long", String((end - start) / this.#duration));
       return bar;
     });
-    const when = item.stretches.map(([start, end]) => `${clock(start)} to ${clock(end)}`).join(", ");
+    const when = item.stretches.map(([start, end]) => `${moment(start)} to ${moment(end)}`).join(", ");
     const row = make(
       "button",
       {

@@ -5,7 +5,7 @@ import { endBusy, sayBusy, startBusy } from "../page/busy.js";
 import { trackColour } from "../page/colours.js";
 import { showDownloads } from "../page/downloads.js";
 import { keep, thumbnailOf } from "../page/history.js";
-import { FORMAT_WORDS, saveLink } from "../page/save.js";
+import { FORMAT_WORDS, ownName, saveLink } from "../page/save.js";
 import * as calls from "../server/calls.js";
 import { openSession } from "../server/request.js";
 import { Findings } from "../state/findings.js";
@@ -64,7 +64,7 @@ export class VideoView {
     this.#fillFormats();
     find("#start").addEventListener("click", () => this.#start(), { signal: this.#ended.signal });
     find("#task").addEventListener("change", () => this.#fillFormats(), { signal: this.#ended.signal });
-    find("#start").textContent = "Find and follow objects";
+    this.#offerRun("Before it starts", "Find and follow objects", true);
     find("#about-run").textContent = this.#file ? `${this.#name} · ${bytes(this.#file.size)}` : this.#name;
     if (result) await this.#showResult(result);
   }
@@ -136,6 +136,12 @@ export class VideoView {
     find("#video-formats").replaceChildren(make("legend", { text: "Make these files" }), ...boxes);
   }
 
+  #offerRun(title, button, isOpen) {
+    find("#prepare-title").textContent = title;
+    find("#start").textContent = button;
+    find("#prepare").open = isOpen;
+  }
+
   async #start() {
     const { task, model } = this.#page.choices;
     const save = [...document.querySelectorAll("input[name=save]:checked")].map((box) => box.value);
@@ -199,7 +205,7 @@ export class VideoView {
       this.#painter.hasMasksDrawn = true;
     }
     if (tracks) this.#showTracks(new Tracks(tracks));
-    find("#start").textContent = "Run again";
+    this.#offerRun("Another run", "Run again", false);
     showDownloads(job.results.map((each) => this.#fileRow(job, each)), "The files of this run.");
     this.#page.stage.invalidate();
   }
@@ -232,7 +238,8 @@ export class VideoView {
     if (this.findings.isSelected(item.id) && !isSeen) this.#player.seek(this.#tracks.timeOf(item.first));
   }
 
-  #fileRow(job, { name, media_type: kind, bytes: size, href }) {
+  #fileRow(job, { name: given, media_type: kind, bytes: size, href }) {
+    const name = ownName(given, this.#name);
     const format = Object.keys(FORMAT_WORDS).find((each) => name.includes(`.${each}.`));
     const fetch = async () => {
       await calls.fetchJob(job.id); // the server forgets files after a while; this says so

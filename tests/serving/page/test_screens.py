@@ -1,0 +1,185 @@
+"""How the page looks and reads: every screen size, light and dark, keyboard, touch and screen reader."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.serving.page import scene
+from tests.serving.page.conftest import Picture, names, pick, until
+from tests.serving.page.test_videos import run
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+SCREENS = {
+    "phone": {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "has_touch": True},
+    "laptop": {"viewport": {"width": 1280, "height": 800}},
+    "4k": {"viewport": {"width": 3840, "height": 2160}},
+}
+
+
+@pytest.fixture
+def expect():
+    return pytest.importorskip("playwright.sync_api").expect
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    return scene.write_film(tmp_path_factory.mktemp("film") / "film.mp4")
+
+
+def faults(page):
+    """What axe-core finds wrong on the page as it is now."""
+    page.evaluate(AXE)
+    script = """async () => {
+      const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+      return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(" | ")}`);
+    }"""
+    return page.evaluate(script)
+
+
+def too_wide(page):
+    """Elements that stand out of the window to the right."""
+    return page.evaluate(
+        """() => document.documentElement.scrollWidth > innerWidth
+          ? [...document.body.querySelectorAll("*")]
+              .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
+              .map((each) => each.outerHTML.slice(0, 100))
+          : []"""
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("screen", SCREENS)
+def test_every_screen_is_readable_and_axe_finds_nothing(open_page, artefacts, screen, scheme):
+    page = open_page(color_scheme=scheme, **SCREENS[screen])
+    page.screenshot(path=artefacts / f"page-welcome-{screen}-{scheme}.png")
+    assert faults(page) == []
+    assert too_wide(page) == []
+    pick(page)
+    page.locator(".object__button").first.click()
+    page.screenshot(path=artefacts / f"page-picture-{screen}-{scheme}.png")
+    assert faults(page) == []
+    assert too_wide(page) == []
+    font, line = page.evaluate(
+        "() => [parseFloat(getComputedStyle(document.body).fontSize), document.body.clientWidth]"
+    )
+    assert font >= (24 if line > 3000 else 16)
+
+
+@pytest.mark.parametrize(("screen", "scheme"), [("phone", "light"), ("laptop", "dark")])
+def test_the_video_screen_too(open_page, artefacts, film, screen, scheme):
+    page = open_page(color_scheme=scheme, **SCREENS[screen])
+    run(page, film)
+    page.get_by_role("button", name="Line: count").click()
+    Picture(page).drag((10, 50), (120, 50))
+    page.screenshot(path=artefacts / f"page-video-{screen}-{scheme}.png")
+    assert faults(page) == []
+    assert too_wide(page) == []
+
+
+def test_the_dialogs_too(page, artefacts, expect):
+    for name, opener in {
+        "help": "Keyboard shortcuts",
+        "history": "Earlier results",
+        "camera": "Use the camera",
+    }.items():
+        page.get_by_role("button", name=opener).click()
+        expect(page.locator(f"#{name}")).to_be_visible()
+        page.screenshot(path=artefacts / f"page-{name}.png")
+        assert faults(page) == []
+        page.keyboard.press("Escape")
+        expect(page.locator(f"#{name}")).to_be_hidden()
+
+
+def test_the_keyboard_is_enough(page, expect):
+    pick(page)
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_contain_text("Merge the selected ones")
+    page.keyboard.press("Escape")
+    pressed = page.locator(".object__button[aria-pressed=true] .object__name")
+    page.keyboard.press("j")
+    expect(pressed).to_have_text(["cat"])
+    page.keyboard.press("j")
+    expect(pressed).to_have_text(["dog"])
+    page.keyboard.press("k")
+    expect(pressed).to_have_text(["cat"])
+    page.keyboard.press("F2")
+    page.keyboard.type("tiger")
+    page.keyboard.press("Enter")
+    assert names(page) == ["tiger", "dog", "person"]
+    page.keyboard.press("a")
+    expect(page.locator("#hint")).to_have_text("Click on what belongs to “tiger”.")
+    page.locator("#canvas").focus()
+    page.keyboard.press("ArrowDown")  # a crosshair appears in the middle, at 80, 60
+    page.keyboard.press("Enter")
+    expect(page.locator(".object").first).to_contain_text("2,400 px")
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Delete")
+    expect(page.locator("#objects-none")).to_be_visible()
+
+
+def test_single_letters_can_be_switched_off(page, expect):
+    pick(page)
+    page.keyboard.press("?")
+    page.get_by_label("Single letters work as shortcuts").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("a")
+    expect(page.locator("[data-tool=select]").first).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_visible()
+
+
+def test_the_pages_landmarks_and_live_words(page, expect):
+    expect(page.get_by_role("banner")).to_be_visible()
+    expect(page.get_by_role("main")).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    pick(page)
+    expect(page.get_by_role("toolbar", name="Tools")).to_be_visible()
+    expect(page.get_by_role("application")).to_have_accessible_description(re.compile("arrow keys"))
+    page.locator(".object__button", has_text="dog").click()
+    expect(page.locator("#announcements")).to_have_text("dog selected")
+
+
+def test_touch_selects_and_two_fingers_zoom(open_page, expect):
+    page = open_page(**SCREENS["phone"])
+    picture = pick(page)
+    page.touchscreen.tap(*picture.place(110, 40))
+    expect(page.locator(".object__button[aria-pressed=true]")).to_contain_text("dog")
+    (x, y), session = picture.place(80, 60), page.context.new_cdp_session(page)
+    for kind, spread in (("touchStart", 20), ("touchMove", 40), ("touchMove", 60), ("touchEnd", 0)):
+        points = [{"x": x - spread, "y": y}, {"x": x + spread, "y": y}] if spread else []
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    until(page, "!(await import('/static/js/main.js')).page.stage.viewport.isFitted")
+    assert picture.place(80, 60) == pytest.approx((x, y), abs=3)
+
+
+def test_light_and_dark_can_be_chosen_and_stay(page):
+    ground = "() => getComputedStyle(document.body).backgroundColor"
+    button = page.locator("#theme")
+    seen = []
+    for label in ("light", "dark"):
+        button.click()
+        assert button.get_attribute("aria-label") == f"Colours: {label}"
+        seen.append(page.evaluate(ground))
+    assert seen[0] != seen[1]
+    page.reload()
+    assert page.evaluate(ground) == seen[1]
+
+
+def test_the_canvas_has_every_pixel_of_the_screen(open_page):
+    page = open_page(device_scale_factor=3, viewport={"width": 900, "height": 700})
+    pick(page)
+    width, shown = page.evaluate("() => [canvas.width, canvas.getBoundingClientRect().width]")
+    assert width == pytest.approx(3 * shown, abs=2)
+
+
+def test_every_module_is_preloaded(page):
+    """So that the page needs one round trip, not one for each import of an import."""
+    static = Path(__file__).parents[3] / "src" / "maskweave" / "serving" / "static"
+    modules = {f"static/{path.relative_to(static).as_posix()}" for path in static.rglob("*.js")}
+    named = page.evaluate(
+        "() => [...document.querySelectorAll('link[rel=modulepreload], script')]"
+        ".map((each) => each.getAttribute('href') ?? each.getAttribute('src'))"
+    )
+    assert set(named) == modules

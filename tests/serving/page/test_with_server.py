@@ -1,0 +1,66 @@
+"""The page and the real server, with the model in the package: what the stand-in answers is what that answers."""
+
+import pytest
+
+from tests.clips import Clip, write_clip
+from tests.serving.page.conftest import Picture, pick, until
+
+
+@pytest.fixture
+def expect():
+    return pytest.importorskip("playwright.sync_api").expect
+
+
+@pytest.fixture(scope="module")
+def cat():
+    """A photo that comes with scikit-image."""
+    data = pytest.importorskip("skimage.data", reason="needs scikit-image")
+    return data.chelsea()
+
+
+def download(page, name):
+    with page.expect_download() as download:
+        page.locator(f".file[data-name='{name}']").click()
+    return download.value
+
+
+def test_a_picture_is_segmented_corrected_and_exported(open_page, server, cat, expect):
+    from tests.serving.conftest import encoded
+
+    page = open_page(url=server.url, accept_downloads=True)
+    picture = pick(page, encoded(cat), "chelsea.png")
+    expect(page.locator(".object__name").first).to_have_text("cat")
+    area = page.locator(".object__detail").first
+    before = area.inner_text()
+    picture.click(200, 150)
+    page.keyboard.press("r")
+    picture.click(200, 280)
+    expect(page.locator("#undo")).to_be_enabled()
+    expect(area).not_to_have_text(before)
+    page.keyboard.press("x")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.keyboard.press("x")
+    picture.drag((120, 90), (280, 220))
+    expect(page.locator(".object").last).to_contain_text("by hand")
+    for name in [file.get_attribute("data-name") for file in page.locator(".file").all()]:
+        saved = download(page, name)
+        assert saved.failure() is None
+        assert saved.suggested_filename.startswith("chelsea.")
+    page.locator("#task").select_option("semantic")
+    expect(page.locator("#object-count")).to_have_text("1 object")
+
+
+def test_a_video_is_followed_with_a_line(open_page, server, cat, tmp_path, expect):
+    images = [cat[20 : 20 + 192, 60 + 4 * step : 60 + 4 * step + 256].copy() for step in range(6)]
+    film = write_clip(tmp_path / "cat.mp4", Clip(ticks=range(6), size=(192, 256), images=images))
+    page = open_page(url=server.url, accept_downloads=True)
+    page.set_input_files("#file", film)
+    until(page, "(await import('/static/js/main.js')).page.stage.painter?.video?.videoWidth")
+    page.get_by_role("button", name="Line: count").click()
+    Picture(page).drag((10, 100), (200, 100))
+    page.get_by_role("button", name="Find and follow objects").click()
+    expect(page.locator(".file").first).to_be_visible()
+    expect(page.locator(".object__name").first).to_have_text("cat")
+    expect(page.locator(".counter")).to_contain_text("forward")
+    assert download(page, "cat.tracks.json").failure() is None

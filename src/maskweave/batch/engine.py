@@ -21,6 +21,7 @@ class How:
     ``engine``: "local", this machine's processes, or "ray", a cluster. ``workers``: None takes all cores.
     ``memory``: bytes an item may take in its worker. ``deadline``: seconds without a finished frame after which an
     item has failed. ``address``: of the cluster, "auto" finds it, None starts Ray on this machine.
+    ``split``: seconds of the stretches that long videos are looked at in, by several workers; None: whole.
     """
 
     engine: Literal["local", "ray"] = "local"
@@ -28,6 +29,7 @@ class How:
     memory: int = MEMORY
     deadline: float = DEADLINE
     address: str | None = None
+    split: float | None = None
 
     def __post_init__(self) -> None:
         """Raise `InvalidValue` for values out of range."""
@@ -39,6 +41,8 @@ class How:
             raise InvalidValue(
                 f"--memory and --deadline: need more than 0, got {self.memory} and {self.deadline}"
             )
+        if self.split is not None and self.split <= 0:
+            raise InvalidValue(f"--split: need more than 0 seconds, got {self.split:g}")
         if self.address is not None and self.engine != "ray":
             raise InvalidValue("--address: is for --engine ray")
 

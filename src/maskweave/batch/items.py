@@ -14,12 +14,14 @@ class Item:
     """One input.
 
     ``name``: the stem of its files, distinct in the job. ``path``: where it lies. ``position``: its place in the
-    job's order, from 0.
+    job's order, from 0. ``span``: of a video only the stretch between these seconds (None: to its end), which is
+    looked at ahead, see `ahead`.
     """
 
     position: int
     name: str
     path: str
+    span: tuple[float, float | None] | None = None
 
     @property
     def file_name(self) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from maskweave.batch.ahead import check_split, stretches
 from maskweave.batch.annotations import COCO_FILE, write_coco
 from maskweave.batch.engine import How
 from maskweave.batch.folder import STATE, at_work, fetch_record, record_path, remove_half_done
@@ -47,6 +48,7 @@ def run_batch(
     """
     how, job = how or How(), job.anchored()
     job.check()
+    check_split(job, how.split)
     job.wish.check(model)
     _ = job.key  # of the model as it is now
     with at_work(job.output), Manifest(record_path(job.output)) as manifest:
@@ -89,15 +91,17 @@ def _work(
     """Have an engine do what is to do, and write down each outcome as it comes."""
     if not before.todo:
         return
+    if how.split is not None:
+        with closing(_engine(job, stretches(job, manifest.todo(), how.split), how)) as looked:
+            for _ in looked:  # a stretch that fails is told by the whole video, which comes after it
+                pass
     done, failed, todo = before.done, before.failed, before.todo
     with closing(_engine(job, manifest.todo(), how)) as outcomes:
         for outcome in outcomes:
             manifest.record(outcome)
-            done, failed, todo = (
-                done + (outcome.state == "done"),
-                failed + (outcome.state == "failed"),
-                todo - 1,
-            )
+            todo -= 1
+            done += outcome.state == "done"
+            failed += outcome.state == "failed"
             if tell is not None:
                 tell(outcome, Counts(done, failed, todo))
 

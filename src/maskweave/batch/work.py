@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from maskweave.batch.ahead import FoundAhead, forget, found_in, look_at
 from maskweave.batch.annotations import coco_part
 from maskweave.batch.items import Item, Outcome, failure
 from maskweave.batch.job import Job
@@ -53,6 +54,9 @@ class Worker:
         try:
             with local_copy(item.path) as path:
                 content = content_of(path)
+                if item.span is not None:
+                    frames = look_at(self._job, item, path, self._model, beat)
+                    return Outcome(item.name, "done", content, stamp, frames=frames)
                 report, coco = self._segment(item, path, beat)
             if stamp_of(item.path) != stamp:
                 raise SourceError(f"{item.path}: changed while it was read; give the same command again")
@@ -95,22 +99,23 @@ class Worker:
                 background=job.behind,
             )
             part: list[bytes] = []
-            results = self._results(source)
+            ahead = found_in(job, item) if info.kind == "video" else []
+            results = self._results(source, FoundAhead(self._model, ahead) if ahead else self._model)
             if info.kind == "image" and "coco" in formats:
                 results = _noted(results, part, item.file_name)
                 formats = tuple(name for name in formats if name != "coco")
             report = write_results(results, writers=make_writers(formats, target), progress=lambda _: beat())
             report.warnings = source.warnings + report.warnings
             report.paths = [path.relative_to(folder) for path in report.paths]
+        if ahead:
+            forget(job, item)
         return report, part[0] if part else None
 
-    def _results(self, source: Source) -> Iterator[tuple[Frame, Prediction]]:
+    def _results(self, source: Source, model: Model) -> Iterator[tuple[Frame, Prediction]]:
         job, is_video = self._job, source.info.kind != "image"
         if is_video and job.track:
-            return follow_frames(source, self._model, job.wish, tracker=job.tracker, every=job.every)
-        return segment_frames(
-            source, self._model, job.wish, every=job.every if is_video else 1, overlap=is_video
-        )
+            return follow_frames(source, model, job.wish, tracker=job.tracker, every=job.every)
+        return segment_frames(source, model, job.wish, every=job.every if is_video else 1, overlap=is_video)
 
 
 def _noted(

@@ -54,6 +54,10 @@ def batch_command(  # noqa: PLR0913, PLR0917 - each is an option of the command 
         float,
         typer.Option(min=0.001, help="Seconds without a finished frame after which an input has failed."),
     ] = 600.0,
+    split: Annotated[
+        float | None,
+        typer.Option(help="Let several workers look at stretches of so many seconds of a long video."),
+    ] = None,
     status: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="Tell how far the job in this output folder is.")
     ] = None,
@@ -135,7 +139,7 @@ def batch_command(  # noqa: PLR0913, PLR0917 - each is an option of the command 
         runtime=runtime,
         offline=offline or None,
     )
-    how = How(engine.value, workers, memory * 1_000_000, deadline, address)
+    how = How(engine.value, workers, memory * 1_000_000, deadline, address, split)
     with interruptible():
         code = run(job, how, retry=retry_failed, json_lines=json_lines)
     raise typer.Exit(code)

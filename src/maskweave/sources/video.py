@@ -118,6 +118,28 @@ class VideoSource(Closing):
             )
         self.warnings.extend(self._shortfall(count + damage.hidden, end))
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """Seconds at which the stream begins and ends, as its header says; both the same where it does not."""
+        begin = float((self._stream.start_time or 0) * self._stream.time_base)
+        return begin, begin + (self.info.duration or 0)
+
+    def between(self, begin: Fraction, end: Fraction | None = None) -> Iterator[Frame]:
+        """Yield the frames from ``begin`` up to ``end`` in seconds (None: to the last), read from a key frame on.
+
+        Pictures and times are those of a whole reading, but ``index`` counts from the key frame, and damage is not
+        told.
+        """
+        self.close()
+        self._open()
+        ticks = int(begin / Fraction(self._stream.time_base))
+        self._container.seek(ticks, stream=self._stream, backward=True)
+        for frame in self._frames(Damage()):
+            if end is not None and frame.time >= end:
+                return
+            if frame.time >= begin:
+                yield frame
+
     def _open(self) -> None:
         self._container = _opened(self._path)
         try:

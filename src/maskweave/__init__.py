@@ -17,9 +17,11 @@ from maskweave.version import __version__
 if TYPE_CHECKING:
     from maskweave.api import Result, Segmenter, load, segment_video
     from maskweave.errors import MaskWeaveError
+    from maskweave.ops.panoptic import panoptic
     from maskweave.outputs.overlay import OverlayStyle
+    from maskweave.outputs.panoptic import PanopticWriter
     from maskweave.sources.reading import Reading
-    from maskweave.types import IGNORE, Frame, Instances, Masks, SemanticMap
+    from maskweave.types import IGNORE, Frame, Instances, Masks, Panoptic, SemanticMap
 
 __all__ = [
     "IGNORE",
@@ -28,6 +30,8 @@ __all__ = [
     "MaskWeaveError",
     "Masks",
     "OverlayStyle",
+    "Panoptic",
+    "PanopticWriter",
     "Reading",
     "Result",
     "Segmenter",
@@ -35,6 +39,7 @@ __all__ = [
     "__version__",
     "errors",
     "load",
+    "panoptic",
     "propagate",
     "segment_video",
 ]
@@ -47,11 +52,14 @@ _HOMES = {
     "MaskWeaveError": "maskweave.errors",
     "Masks": "maskweave.types",
     "OverlayStyle": "maskweave.outputs.overlay",
+    "Panoptic": "maskweave.types",
+    "PanopticWriter": "maskweave.outputs.panoptic",
     "Reading": "maskweave.sources.reading",
     "Result": "maskweave.api",
     "Segmenter": "maskweave.api",
     "SemanticMap": "maskweave.types",
     "load": "maskweave.api",
+    "panoptic": "maskweave.ops.panoptic",
     "propagate": "maskweave.api",
     "segment_video": "maskweave.api",
 }

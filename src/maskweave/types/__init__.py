@@ -4,6 +4,7 @@ from maskweave.types.counts import Counts, Line, LineCount, Zone, ZoneCount
 from maskweave.types.frame import Frame, SourceInfo
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks
+from maskweave.types.panoptic import Panoptic
 from maskweave.types.prediction import TASKS, Prediction, Task
 from maskweave.types.semantic import IGNORE, SemanticMap
 
@@ -16,6 +17,7 @@ __all__ = [
     "Line",
     "LineCount",
     "Masks",
+    "Panoptic",
     "Prediction",
     "SemanticMap",
     "SourceInfo",

@@ -15,6 +15,7 @@ import typer.main
 
 from maskweave.catalogue.entries import ENTRIES
 from maskweave.cli.app import app
+from maskweave.formats.table import markdown_table
 
 _MARK = re.compile(r"<!-- from code: (\w+) -->")
 _OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./([^)]+)\)")
@@ -60,4 +61,4 @@ def _megabytes(size: int | None) -> str:
     return "" if size is None else f"{size / 1e6:.0f}"
 
 
-TEXTS: dict[str, Callable[[], str]] = {"models": models, "commands": commands}
+TEXTS: dict[str, Callable[[], str]] = {"models": models, "commands": commands, "formats": markdown_table}

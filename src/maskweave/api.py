@@ -296,6 +296,26 @@ class Result:
         number = self.frame.index + 1 if image_id is None else image_id
         return coco_results(self.instances, image_id=number)
 
+    def to_supervision(self) -> Any:
+        """The objects as ``supervision.Detections``, masks dense; needs the extra ``[supervision]``."""
+        from maskweave.formats.detections import to_detections
+
+        return to_detections(self.instances)
+
+    @classmethod
+    def from_supervision(
+        cls, detections: Any, image: ImageInput, *, class_names: Sequence[str] | None = None
+    ) -> Result:
+        """A result out of ``supervision.Detections`` with masks and the ``image`` they were found in.
+
+        ``class_names``: what their class ids are indices into; None takes the names that they carry. Raises
+        `InvalidValue` for detections without masks, or of another size.
+        """
+        from maskweave.formats.detections import from_detections
+
+        (frame,) = ImageSource(_existing(image))
+        return cls(frame, from_detections(detections, frame.size, class_names=class_names))
+
     def save(self, path: str | Path, *, style: OverlayStyle | None = None) -> Path:
         """Write the overlay picture, or, for a name that ends in ``.json``, a COCO file, in ``.geojson``, GeoJSON in
         longitude and latitude (in pixels where the picture lies on no map).

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskweave.errors import InvalidValue
-from maskweave.ops.polygons import mask_to_polygons, polygons_to_mask, ring_area, rings_to_mask, simplify
+from maskweave.ops.polygons import (
+    Polygon,
+    fill_polygons,
+    mask_to_polygons,
+    polygons_to_mask,
+    ring_area,
+    rings_to_mask,
+    simplify,
+)
 from tests.strategies import bitmaps
 
 
@@ -72,3 +80,30 @@ def test_simplify_keeps_a_square():
 def test_malformed_rings_are_refused(ring):
     with pytest.raises(InvalidValue, match="ring: need"):
         rings_to_mask([ring], (4, 4))
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(*[st.integers(-30, 80).map(lambda n: n / 2)] * 2), min_size=3, max_size=6),
+        min_size=1,
+        max_size=3,
+    ),
+    st.tuples(st.integers(1, 30), st.integers(1, 30)),
+)
+def test_filling_only_what_is_round_an_object_changes_nothing(rings, size):
+    polygons = [Polygon(np.array(ring, float)) for ring in rings]
+    filled = fill_polygons(polygons, size)
+    y, x = np.mgrid[: size[0], : size[1]] + 0.5
+    expected = np.zeros(size, bool)
+    for ring in rings:
+        odd = np.zeros(size, bool)
+        for (x1, y1), (x2, y2) in zip(ring, ring[1:] + ring[:1], strict=True):
+            if y1 != y2:
+                odd ^= ((y1 < y) != (y2 < y)) & (x >= x1 + (y - y1) / (y2 - y1) * (x2 - x1))
+        expected |= odd
+    near = np.zeros(size, bool)  # where a centre lies on an outline, either is right
+    for ring in rings:
+        for (x1, y1), (x2, y2) in zip(ring, ring[1:] + ring[:1], strict=True):
+            near |= np.abs((x2 - x1) * (y - y1) - (y2 - y1) * (x - x1)) < 1e-6
+    np.testing.assert_array_equal(filled.union()[~near], expected[~near])
+    np.testing.assert_array_equal(polygons_to_mask(polygons, size), filled.union())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue, SourceNotFound
 from maskweave.evaluation.problems import Problems
-from maskweave.ops.polygons import rings_to_mask
+from maskweave.ops.polygons import Polygon, fill_polygons
 from maskweave.ops.rle import decode_masks
 from maskweave.types.arrays import FloatArray, Size
 from maskweave.types.instances import Instances
@@ -247,10 +247,10 @@ def segmentation_to_masks(segmentation: Any, size: Size) -> Masks:
     """
     if isinstance(segmentation, dict):
         return decode_masks([segmentation], size)  # type: ignore[list-item]
-    union = np.zeros(size, dtype=bool)
+    polygons = []
     for polygon in segmentation:
         points = np.asarray(polygon, dtype=np.float64)
         if points.ndim != 1 or len(points) < 6 or len(points) % 2:
             raise InvalidValue(f"polygon: need x, y of at least 3 points, got {points.size} numbers")
-        union |= rings_to_mask([points.reshape(-1, 2)], size)
-    return Masks.from_dense(union[None])
+        polygons.append(Polygon(points.reshape(-1, 2)))
+    return fill_polygons(polygons, size)

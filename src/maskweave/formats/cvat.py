@@ -28,12 +28,12 @@ from maskweave.formats.outlines import outlines
 from maskweave.formats.places import checked_size, find_picture, safe_name
 from maskweave.formats.record import Record
 from maskweave.formats.xml_stream import Element, stream_elements
-from maskweave.ops.polygons import rings_to_mask
+from maskweave.ops.polygons import Polygon, fill_polygons, rings_to_mask
 from maskweave.outputs.files import atomic_file
 from maskweave.outputs.spool import Spool
-from maskweave.types.arrays import FloatArray, Mask, Size
+from maskweave.types.arrays import FloatArray, Size
 from maskweave.types.instances import Instances
-from maskweave.types.masks import Masks
+from maskweave.types.masks import Masks, concatenate
 from maskweave.version import __version__
 
 _SHAPES = ("polygon", "box", "ellipse", "mask", "polyline", "points", "cuboid", "skeleton")
@@ -109,14 +109,14 @@ def _record(
     where: str,
     **more: Any,
 ) -> Record:
-    rows: list[tuple[str, Mask, float, str, bool]] = []
+    rows: list[tuple[str, Masks, float, str, bool]] = []
     for number, (kind, told) in enumerate(shapes, start=1):
         try:
             rows.append(_object(kind, told, labels, size))
         except (MaskWeaveError, ValueError, KeyError) as error:
             ledger.problem(f"{where}, shape {number} ({kind})", error)
     names = labels or tuple(dict.fromkeys(row[0] for row in rows))
-    masks = Masks([row[1] for row in rows], [(0, 0)] * len(rows), size)
+    masks = concatenate([Masks.empty(size), *(row[1] for row in rows)])
     tracks = [row[3] for row in rows]
     instances = Instances(
         masks=masks,
@@ -131,7 +131,7 @@ def _record(
 
 def _object(
     kind: str, told: Mapping[str, str], labels: tuple[str, ...], size: Size
-) -> tuple[str, Mask, float, str, bool]:
+) -> tuple[str, Masks, float, str, bool]:
     label = told.get("label", "")
     if not label or (labels and label not in labels):
         raise BadRecord(f"need a label of the file ({', '.join(labels)}), got {label!r}")
@@ -140,7 +140,7 @@ def _object(
     return label, _mask(kind, told, size), score, told.get("@track_id", ""), crowd
 
 
-def _mask(kind: str, told: Mapping[str, str], size: Size) -> Mask:
+def _mask(kind: str, told: Mapping[str, str], size: Size) -> Masks:
     if kind == "mask":
         return _bitmap(told, size)
     if kind == "polygon":
@@ -157,7 +157,7 @@ def _mask(kind: str, told: Mapping[str, str], size: Size) -> Mask:
         points = _turned(np.stack([x + rx * np.cos(angles), y + ry * np.sin(angles)], axis=1), x, y, told)
     else:
         raise BadRecord("need a polygon, box, ellipse or mask: this one has no area")
-    return rings_to_mask([points], size)
+    return fill_polygons([Polygon(points)], size)
 
 
 def _turned(points: FloatArray, x: float, y: float, told: Mapping[str, str]) -> FloatArray:
@@ -168,7 +168,7 @@ def _turned(points: FloatArray, x: float, y: float, told: Mapping[str, str]) -> 
     return turned
 
 
-def _bitmap(told: Mapping[str, str], size: Size) -> Mask:
+def _bitmap(told: Mapping[str, str], size: Size) -> Masks:
     left, top, width, height = (int(told[name]) for name in ("left", "top", "width", "height"))
     if not (left >= 0 and top >= 0 and 0 < width <= size[1] - left and 0 < height <= size[0] - top):
         raise BadRecord(
@@ -179,9 +179,7 @@ def _bitmap(told: Mapping[str, str], size: Size) -> Mask:
     if (runs < 0).any() or runs.sum() != width * height:
         raise BadRecord(f"need run lengths that sum to {width * height}, got {int(runs.sum())}")
     filled = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
-    mask = np.zeros(size, dtype=bool)
-    mask[top : top + height, left : left + width] = filled
-    return mask
+    return Masks([filled], [(left, top)], size)
 
 
 def _spool_track(track: Element, spool: Spool, ledger: Ledger, path: Path) -> None:

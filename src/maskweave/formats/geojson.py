@@ -25,13 +25,13 @@ from maskweave.formats.outlines import outlines
 from maskweave.formats.places import checked_size, find_picture, safe_name
 from maskweave.formats.record import Category, Record
 from maskweave.ops.geojson_geometry import polygons_geometry
-from maskweave.ops.polygons import Polygon, polygons_to_mask
+from maskweave.ops.polygons import Polygon, fill_polygons
 from maskweave.outputs.coco import converted_info
 from maskweave.outputs.files import atomic_file
 from maskweave.outputs.spool import Spool
-from maskweave.types.arrays import FloatArray, Mask, Size
+from maskweave.types.arrays import FloatArray, Size
 from maskweave.types.instances import Instances
-from maskweave.types.masks import Masks
+from maskweave.types.masks import Masks, concatenate
 
 _IDENTITY: Affine = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
@@ -99,7 +99,7 @@ def _record(
         except (MaskWeaveError, TypeError, ValueError, KeyError) as error:
             ledger.problem(f"{path.name}, feature {number}", error)
     names = tuple(dict.fromkeys(str(each.get("class", "object")) for each, _ in rows))
-    masks = Masks([mask for _, mask in rows], [(0, 0)] * len(rows), size)
+    masks = concatenate([Masks.empty(size), *(mask for _, mask in rows)])
     tracks = [each.get("track_id") for each, _ in rows]
     instances = Instances(
         masks=masks,
@@ -127,7 +127,7 @@ def _record(
     )
 
 
-def _mask(geometry: Mapping[str, Any], affine: Affine, size: Size) -> Mask:
+def _mask(geometry: Mapping[str, Any], affine: Affine, size: Size) -> Masks:
     kind = geometry.get("type")
     coordinates: Any = geometry.get("coordinates")
     if kind not in ("Polygon", "MultiPolygon"):
@@ -139,7 +139,7 @@ def _mask(geometry: Mapping[str, Any], affine: Affine, size: Size) -> Mask:
             raise BadRecord("need rings of at least three different points, the first one again at the end")
         exterior, *holes = (ring[:-1] if (ring[0] == ring[-1]).all() else ring for ring in points)
         parts.append(Polygon(exterior, tuple(holes)))
-    return polygons_to_mask(parts, size)
+    return fill_polygons(parts, size)
 
 
 def _to_map(points: FloatArray, affine: Affine) -> FloatArray:

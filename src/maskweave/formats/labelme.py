@@ -28,13 +28,14 @@ from maskweave.formats.ledger import Ledger
 from maskweave.formats.outlines import Outline, outlines
 from maskweave.formats.places import checked_size, find_picture, new_file, put_picture, safe_name
 from maskweave.formats.record import Record
-from maskweave.ops.polygons import rings_to_mask
+from maskweave.ops.polygons import Polygon, fill_polygons
+from maskweave.ops.unite import unite
 from maskweave.outputs.files import atomic_folder
 from maskweave.sources.images import picture_size
 from maskweave.sources.walk import files_below
 from maskweave.types.arrays import FloatArray, Mask, Size
 from maskweave.types.instances import Instances
-from maskweave.types.masks import Masks
+from maskweave.types.masks import Masks, concatenate
 
 _VERSION = "5.5.0"
 _CIRCLE_POINTS = 72
@@ -73,7 +74,7 @@ def _record(file: Path, where: str, options: Options, ledger: Ledger) -> Record:
     picture = find_picture(name, options.images, file.parents[len(Path(where).parts) - 1])
     height, width = data.get("imageHeight"), data.get("imageWidth")
     size = picture_size(picture) if picture and not (height and width) else checked_size(height, width)
-    objects: dict[object, tuple[str, Mask]] = {}
+    objects: dict[object, tuple[str, Masks]] = {}
     for number, shape in enumerate(data["shapes"], start=1):
         try:
             label, mask = _shape(shape, size)
@@ -82,9 +83,9 @@ def _record(file: Path, where: str, options: Options, ledger: Ledger) -> Record:
             continue
         group = shape.get("group_id")
         key = number if group is None else (label, str(group))
-        objects[key] = (label, objects[key][1] | mask) if key in objects else (label, mask)
+        objects[key] = (label, concatenate([objects[key][1], mask])) if key in objects else (label, mask)
     names = tuple(dict.fromkeys(label for label, _ in objects.values()))
-    masks = Masks([mask for _, mask in objects.values()], [(0, 0)] * len(objects), size)
+    masks = concatenate([Masks.empty(size), *(unite(parts) for _, parts in objects.values())])
     instances = Instances(
         masks=masks,
         boxes=masks.boxes,
@@ -95,7 +96,7 @@ def _record(file: Path, where: str, options: Options, ledger: Ledger) -> Record:
     return Record(name, instances, picture=picture)
 
 
-def _shape(shape: Mapping[str, Any], size: Size) -> tuple[str, Mask]:
+def _shape(shape: Mapping[str, Any], size: Size) -> tuple[str, Masks]:
     label, kind = shape.get("label"), shape.get("shape_type", "polygon")
     if not isinstance(label, str) or not label:
         raise BadRecord(f"need a label, got {label!r}")
@@ -111,7 +112,7 @@ def _shape(shape: Mapping[str, Any], size: Size) -> tuple[str, Mask]:
         points = _circle(points)
     elif kind not in ("polygon", "rectangle"):
         raise BadRecord(f"need a polygon, rectangle, circle or mask, got a {kind}, which has no area")
-    return label, rings_to_mask([points], size)
+    return label, fill_polygons([Polygon(points)], size)
 
 
 def _circle(points: FloatArray) -> FloatArray:
@@ -121,7 +122,7 @@ def _circle(points: FloatArray) -> FloatArray:
     return circle
 
 
-def _bitmap(text: Any, points: FloatArray, size: Size) -> Mask:
+def _bitmap(text: Any, points: FloatArray, size: Size) -> Masks:
     """A mask shape: a picture whose first and last pixel lie at its two points."""
     corners = np.rint(points).astype(np.int64)
     if len(corners) != 2 or not isinstance(text, str):
@@ -130,9 +131,7 @@ def _bitmap(text: Any, points: FloatArray, size: Size) -> Mask:
     if not (0 <= x1 <= x2 < size[1] and 0 <= y1 <= y2 < size[0]):
         raise BadRecord(f"need a mask inside the picture of {size[1]} x {size[0]}, got {corners.tolist()}")
     crop = decode_bitmap(text, (y2 + 1 - y1, x2 + 1 - x1))
-    mask = np.zeros(size, dtype=bool)
-    mask[y1 : y2 + 1, x1 : x2 + 1] = crop
-    return mask
+    return Masks([crop], [(x1, y1)], size)
 
 
 def decode_bitmap(text: str, size: Size) -> Mask:

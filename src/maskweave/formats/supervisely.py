@@ -27,14 +27,14 @@ from maskweave.formats.json_stream import read_json
 from maskweave.formats.ledger import Ledger
 from maskweave.formats.places import checked_size, find_picture, new_file, put_picture, safe_name
 from maskweave.formats.record import Category, Record
-from maskweave.ops.polygons import Polygon, polygons_to_mask
+from maskweave.ops.polygons import Polygon, fill_polygons
 from maskweave.outputs.files import atomic_folder
 from maskweave.outputs.palette import object_colour
 from maskweave.sources.base import MAX_PIXELS
 from maskweave.sources.walk import files_below
 from maskweave.types.arrays import Mask, Size
 from maskweave.types.instances import Instances
-from maskweave.types.masks import Masks
+from maskweave.types.masks import Masks, concatenate
 
 _SET = "dataset"
 _MOST_BYTES = 64_000_000  # of one unpacked bitmap
@@ -81,7 +81,7 @@ def _record(
         raise BadRecord("need an annotation with a size")
     size = checked_size(data["size"].get("height"), data["size"].get("width"))
     names = tuple(classes)
-    rows: list[tuple[int, Mask]] = []
+    rows: list[tuple[int, Masks]] = []
     for number, item in enumerate(data.get("objects") or (), start=1):
         try:
             title = item.get("classTitle")
@@ -90,7 +90,7 @@ def _record(
             rows.append((names.index(title), _mask(item, size)))
         except (MaskWeaveError, TypeError, ValueError, KeyError, AttributeError) as error:
             ledger.problem(f"{folder.parent.name}/{name}, object {number}", error)
-    masks = Masks([mask for _, mask in rows], [(0, 0)] * len(rows), size)
+    masks = concatenate([Masks.empty(size), *(mask for _, mask in rows)])
     instances = Instances(
         masks=masks,
         boxes=masks.boxes,
@@ -107,7 +107,7 @@ def _record(
     )
 
 
-def _mask(item: Mapping[str, Any], size: Size) -> Mask:
+def _mask(item: Mapping[str, Any], size: Size) -> Masks:
     kind = item.get("geometryType", item.get("shape"))
     if kind == "bitmap":
         return _placed(item["bitmap"], size)
@@ -119,10 +119,10 @@ def _mask(item: Mapping[str, Any], size: Size) -> Mask:
     elif kind != "polygon":
         raise BadRecord(f"need a bitmap, polygon or rectangle, got {kind!r}")
     holes = tuple(np.array(hole, dtype=np.float64) for hole in points.get("interior") or ())
-    return polygons_to_mask([Polygon(exterior, holes)], size)
+    return fill_polygons([Polygon(exterior, holes)], size)
 
 
-def _placed(bitmap: Mapping[str, Any], size: Size) -> Mask:
+def _placed(bitmap: Mapping[str, Any], size: Size) -> Masks:
     left, top = (int(each) for each in bitmap["origin"])
     crop = decode_bitmap(bitmap["data"])
     height, width = crop.shape
@@ -130,9 +130,7 @@ def _placed(bitmap: Mapping[str, Any], size: Size) -> Mask:
         raise BadRecord(
             f"need a bitmap inside the picture of {size[1]} x {size[0]}, got {width} x {height} at {left}, {top}"
         )
-    mask = np.zeros(size, dtype=bool)
-    mask[top : top + height, left : left + width] = crop
-    return mask
+    return Masks([crop], [(left, top)], size)
 
 
 def decode_bitmap(text: str) -> Mask:

@@ -21,8 +21,9 @@ from maskweave.formats.ledger import Ledger
 from maskweave.formats.outlines import outlines
 from maskweave.formats.places import new_file, picture_of_stem, put_picture
 from maskweave.formats.record import Category, Record
-from maskweave.ops.polygons import rings_to_mask
+from maskweave.ops.polygons import Polygon, fill_polygons
 from maskweave.ops.seams import joined_ring
+from maskweave.ops.unite import unite
 from maskweave.outputs.files import atomic_folder
 from maskweave.sources.images import picture_size
 from maskweave.sources.walk import files_below
@@ -35,9 +36,9 @@ from maskweave.sources.yolo_layout import (
     part_entries,
     read_data_yaml,
 )
-from maskweave.types.arrays import FloatArray, Mask, Size
+from maskweave.types.arrays import FloatArray, Size
 from maskweave.types.instances import Instances
-from maskweave.types.masks import Masks
+from maskweave.types.masks import Masks, concatenate
 
 
 def recognise(path: Path) -> str | None:
@@ -108,11 +109,11 @@ def _record(name: str, image: Path, label: Path, data: DataYaml, ledger: Ledger)
         masks.append(mask)
         boxes.append(box)
         class_ids.append(class_id)
-    dense = Masks(masks, np.zeros((len(masks), 2), dtype=np.int64), size)
+    found = concatenate([Masks.empty(size), *masks])
     told = np.array(boxes, dtype=np.float64).reshape(-1, 4)
     instances = Instances(
-        masks=dense,
-        boxes=np.where(np.isnan(told), dense.boxes, told),
+        masks=found,
+        boxes=np.where(np.isnan(told), found.boxes, told),
         scores=np.ones(len(masks)),
         class_ids=np.array(class_ids, dtype=np.int64),
         class_names=data.names,
@@ -133,17 +134,17 @@ def _lines(label: Path) -> Iterator[tuple[int, list[str]]]:
             yield place, fields
 
 
-def _outlined(values: FloatArray, size: Size) -> tuple[Mask, list[float]]:
+def _outlined(values: FloatArray, size: Size) -> tuple[Masks, list[float]]:
     """The mask; its box follows the pixels (NaN)."""
     points = values.reshape(-1, 2) * (size[1], size[0])
-    return rings_to_mask([points], size), [float("nan")] * 4
+    return fill_polygons([Polygon(points)], size), [float("nan")] * 4
 
 
-def _boxed(values: FloatArray, size: Size) -> tuple[Mask, list[float]]:
+def _boxed(values: FloatArray, size: Size) -> tuple[Masks, list[float]]:
     """A box without a mask."""
     scale = np.array([size[1], size[0]])
     centre, half = values[:2] * scale, np.abs(values[2:]) * scale / 2
-    return np.zeros((0, 0), dtype=np.bool_), [*(centre - half).tolist(), *(centre + half).tolist()]
+    return unite(Masks.empty(size)), [*(centre - half).tolist(), *(centre + half).tolist()]
 
 
 @contextmanager

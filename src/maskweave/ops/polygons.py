@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
+from maskweave.ops.unite import unite
 from maskweave.types.arrays import FloatArray, IntArray, Mask, Size
 from maskweave.types.masks import Masks
 
@@ -65,30 +66,50 @@ def masks_to_polygons(masks: Masks) -> list[list[Polygon]]:
 
 
 def polygons_to_mask(polygons: Sequence[Polygon], size: Size) -> Mask:
-    """Fill polygons into an (H, W) bool mask: a pixel is inside where its centre is.
-
-    Each polygon is filled by the even-odd rule, so its holes stay open; polygons are united. Parts outside the
-    image are cut off.
-    """
-    out = np.zeros(size, dtype=bool)
-    for polygon in polygons:
-        out |= rings_to_mask(polygon.rings, size)
-    return out
+    """`fill_polygons` as an (H, W) bool mask."""
+    return fill_polygons(polygons, size).union()
 
 
 def rings_to_mask(rings: Sequence[FloatArray], size: Size) -> Mask:
     """Fill rings, each (P, 2) x, y with P >= 3, by the even-odd rule into an (H, W) bool mask."""
+    return Masks(*_filled(rings, size), size).union()
+
+
+def fill_polygons(polygons: Sequence[Polygon], size: Size) -> Masks:
+    """The object that polygons enclose, `Masks` of length 1: a pixel is inside where its centre is.
+
+    Each polygon is filled by the even-odd rule, so its holes stay open; polygons are united. Parts outside the
+    image of ``size`` are cut off. Only the pixels round the object are looked at, however large the image.
+
+    Raises `InvalidValue` for a ring of fewer than three points, or points that are not finite.
+    """
+    crops, corners = [], []
+    for polygon in polygons:
+        (crop,), (corner,) = _filled(polygon.rings, size)
+        crops.append(crop)
+        corners.append(corner)
+    return unite(Masks(crops, corners, size))
+
+
+def _filled(rings: Sequence[FloatArray], size: Size) -> tuple[list[Mask], list[tuple[int, int]]]:
+    """The bitmap round what rings enclose, and the x, y of its first pixel; one of each."""
     height, width = size
-    toggles = np.zeros((height, width + 1), dtype=np.int32)
+    places = []
     for ring in rings:
         points = np.asarray(ring, dtype=np.float64)
         if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3 or not np.isfinite(points).all():
             raise InvalidValue(f"ring: need (P, 2) finite points, P at least 3, got {points.shape}")
         rows, crossings = _crossings(points, height)
         columns = np.clip(np.ceil(crossings - 0.5), 0, width).astype(np.int64)
-        np.add.at(toggles, (rows, columns), 1)
-    filled: Mask = (np.cumsum(toggles[:, :width], axis=1) % 2).astype(bool)
-    return filled
+        places.append(np.stack([rows, columns]))
+    rows, columns = np.concatenate(places, axis=1) if places else np.zeros((2, 0), np.int64)
+    if not len(rows):
+        return [np.zeros((0, 0), dtype=bool)], [(0, 0)]
+    top, left = int(rows.min()), int(columns.min())
+    toggles = np.zeros((int(rows.max()) + 1 - top, int(columns.max()) + 1 - left), dtype=np.int32)
+    np.add.at(toggles, (rows - top, columns - left), 1)
+    crop: Mask = (np.cumsum(toggles[:, :-1], axis=1) % 2).astype(bool)  # after the last column none is inside
+    return [crop], [(left, top)]
 
 
 def ring_area(ring: FloatArray | IntArray) -> float:

@@ -67,6 +67,13 @@ def test_what_overlaps_cost_is_measured_and_the_policy_decides(tmp_path, form, p
     assert f"{form}: {told} under others" in ledger.lines()
 
 
+def test_of_equal_scores_the_small_object_is_in_front(tmp_path):
+    small, large = rectangle(2, 2, 5, 5), rectangle(0, 0, 9, 9)
+    for name, dense in (("a", [small, large]), ("b", [large, small])):
+        ledger = write(tmp_path / name, "voc", [Record("a.png", objects(dense))])
+        assert ledger.losses == {"overlaps": (1, 9)}
+
+
 @pytest.mark.parametrize("form", BOTH)
 def test_overlaps_can_be_refused(tmp_path, form):
     over = Record("a.png", objects(np.stack([rectangle(0, 0, 8, 8), rectangle(5, 5, 11, 11)])))

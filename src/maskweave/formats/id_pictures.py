@@ -82,14 +82,14 @@ def objects_of_ids(ids: IntArray, *, without: tuple[int, ...] = (0,)) -> tuple[l
 def flattened(instances: Instances, policy: OverlapPolicy, ledger: Ledger) -> tuple[IntArray, Instances]:
     """(H, W) row + 1 of the object in front, 0 where none is, and the objects that are seen, cut to what is seen.
 
-    The ledger is told what overlaps cost. Raises `BadRecord` when the policy refuses them.
+    Of equal scores the smaller object lies in front, as in truths, where all are equal. The ledger is told what
+    overlaps cost. Raises `BadRecord` when the policy refuses them.
     """
     count = len(instances)
-    if policy == "small" and count:
-        rank = np.empty(count)
-        rank[np.argsort(-instances.masks.areas, kind="stable")] = np.arange(count) / count
-        instances = instances.replace(scores=rank)
-    painted = paint_numbers(instances, np.arange(1, count + 1))
+    scores = np.zeros(count) if policy == "small" else instances.scores
+    rank = np.empty(count)
+    rank[np.lexsort((-instances.masks.areas, scores))] = np.arange(count) / max(1, count)
+    painted = paint_numbers(instances.replace(scores=rank), np.arange(1, count + 1))
     visible = np.bincount(painted.ravel(), minlength=count + 1)[1 : count + 1]
     lost = instances.masks.areas - visible
     partly, wholly = (lost > 0) & (visible > 0), visible == 0

@@ -143,7 +143,10 @@ def _sighting(track: Mapping[str, Any], frame: int) -> dict[str, Any] | None:
 
 @contextmanager
 def write(path: Path, options: Options, ledger: Ledger) -> Iterator[Put]:
-    """Write all tracks when all frames are there. Objects without track ids become tracks of one frame."""
+    """Write all tracks when all frames are there. Objects without track ids become tracks of one frame.
+
+    Stills without them are each a video of its own, as they need not be of one size.
+    """
     classes = ClassNumbers(keep=True, first=FIRST_FREE_ID, fixed=COCO_IDS)
     with atomic_file(path, only_ours=True) as part, Spool(path.parent) as spool:
         document = TrackDocument(spool)
@@ -158,7 +161,7 @@ def write(path: Path, options: Options, ledger: Ledger) -> Iterator[Put]:
                 ids = np.arange(fresh, fresh + len(instances))
                 fresh += len(instances)
             document.add(
-                record.group,
+                record.stem if record.frame is None and instances.track_ids is None else record.group,
                 instances,
                 ids.tolist(),
                 file_name=record.file_name,

@@ -18,7 +18,7 @@ from maskweave.models.base import Model
 from maskweave.models.loading import EngineOptions, load_model
 from maskweave.models.tiling import OVERLAP, TiledModel
 from maskweave.ops.resize import resize_prediction
-from maskweave.ops.tiles import check_tiling
+from maskweave.ops.tile_grid import check_tiling
 from maskweave.outputs.background import parse_background
 from maskweave.outputs.base import Target
 from maskweave.outputs.coco import coco_document, coco_results

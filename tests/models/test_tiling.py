@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from maskweave.errors import InvalidValue
 from maskweave.models.tiling import TiledModel
-from maskweave.ops.tiles import tile_grid
+from maskweave.ops.tile_grid import tile_grid
 from maskweave.types import Frame
 from maskweave.types.semantic import IGNORE
 from maskweave.types.windows import ArrayWindows
@@ -108,12 +108,31 @@ def test_pixels_without_data_are_in_no_result_and_tiles_of_them_not_looked_at(ta
     frame = Frame(np.zeros((16, 50, 3), np.uint8), windows=WithHoles(image))
     prepared = tiled.prepare_frame(frame)
     found = tiled.decode(tiled.infer(prepared.inputs), prepared.placement, score=0)
-    assert len(model.sizes) == len(tile_grid((64, 200), 64, 0.2)) - 1
+    tiles = [size for size in model.sizes if size == (64, 64)]
+    assert len(tiles) == len(tile_grid((64, 200), 64, 0.2)) - 1
     if task == "instances":
         assert found.masks.boxes.tolist() == [[70, 10, 120, 50]]
     else:
         assert (found.class_map[:, :70] == IGNORE).all()
         assert (found.class_map[:, 70:] != IGNORE).all()
+
+
+class PartsModel(ColourModel):
+    """Takes a part of something larger than 64 pixels for another thing: a network that has not seen it whole."""
+
+    def decode(self, outputs, placement, *, score):
+        found = super().decode(outputs, placement, score=score)
+        boxes = found.masks.boxes
+        touches = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) >= 50
+        torn = touches & (max(placement.source_size) <= 64)
+        return found.replace(class_ids=np.where(torn, 1, found.class_ids))
+
+
+def test_what_is_too_large_for_a_tile_is_found_in_the_whole_and_its_parts_are_not():
+    image = painted((180, 180), [(20, 20, 170, 170), (60, 60, 75, 75)])
+    tiled = TiledModel(PartsModel(), tile=64, overlap=0.25).predict(image)
+    assert keys(tiled) == keys(ColourModel().predict(image))
+    assert tiled.names == ("house", "house")
 
 
 def test_a_picture_read_piece_by_piece_needs_tiles():

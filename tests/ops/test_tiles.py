@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskweave.errors import InvalidValue
-from maskweave.ops.tiles import merge_tiles, tile_cores, tile_grid
+from maskweave.ops.tile_grid import tile_cores, tile_grid
+from maskweave.ops.tiles import merge_tiles
 from maskweave.types import Instances, Masks
 from maskweave.types.windows import Tile
 
@@ -115,3 +116,43 @@ def test_a_whole_object_before_a_larger_one_stays_its_own():
 def test_nothing_found_is_no_objects():
     assert len(merged(piece(LEFT), piece(RIGHT))) == 0
     assert merged().size == SIZE
+
+
+def over(*boxes, classes=None):
+    """What the picture as a whole shows."""
+    return piece(Tile(0, 0, *SIZE), *boxes, classes=classes)[1]
+
+
+def with_overview(overview, *pieces):
+    return merge_tiles(pieces, SIZE, ("cat", "dog"), overview=overview)
+
+
+def test_what_the_tiles_found_as_well_is_not_doubled():
+    box = (40, 10, 150, 50)
+    found = with_overview(over((40, 12, 150, 52)), piece(LEFT, box), piece(RIGHT, box))
+    assert boxes(found) == [box]
+
+
+def test_a_part_without_its_rest_goes_and_what_is_whole_stays():
+    large, part, small = (10, 10, 170, 90), (10, 10, 100, 60), (30, 70, 40, 80)
+    found = with_overview(over(large), piece(LEFT, part, small, classes=[1, 1]), piece(RIGHT))
+    assert boxes(found) == [large, small]
+    assert boxes(merged(piece(LEFT, part, small), piece(RIGHT))) == [part, small]
+
+
+def test_an_object_over_the_seam_before_a_larger_one_stays():
+    large, person = (10, 10, 170, 90), (70, 20, 120, 60)
+    found = with_overview(over(large), *(piece(tile, person, classes=[1]) for tile in (LEFT, RIGHT)))
+    assert boxes(found) == [large, person]
+
+
+def test_what_all_tiles_take_for_another_thing_is_what_the_whole_shows():
+    box = (20, 10, 160, 50)
+    found = with_overview(over(box), *(piece(tile, box, classes=[1]) for tile in (LEFT, RIGHT)))
+    assert boxes(found) == [box]
+    assert found.names == ("cat",)
+
+
+def test_without_tiles_finding_anything_the_whole_is_the_result():
+    assert boxes(with_overview(over((10, 10, 170, 90)), piece(LEFT), piece(RIGHT))) == [(10, 10, 170, 90)]
+    assert boxes(with_overview(over(), piece(LEFT, (5, 5, 20, 20)), piece(RIGHT))) == [(5, 5, 20, 20)]

@@ -24,7 +24,7 @@ from maskweave.models.base import Model
 from maskweave.models.tiling import OVERLAP
 from maskweave.ops.matting import check_matting
 from maskweave.ops.prompts import OBJECT_NAMES
-from maskweave.ops.tiles import check_tiling
+from maskweave.ops.tile_grid import check_tiling
 from maskweave.outputs import check_formats, choose_formats, is_output, make_writers, one_picture_a_frame
 from maskweave.outputs.background import TRANSPARENT, Background, parse_background
 from maskweave.outputs.base import Target

@@ -10,7 +10,9 @@ import numpy as np
 from maskweave.errors import InvalidValue
 from maskweave.models.base import Model, Prepared
 from maskweave.ops.placement import Placement
-from maskweave.ops.tiles import check_tiling, merge_tiles, tile_cores, tile_grid
+from maskweave.ops.resize import resize_prediction
+from maskweave.ops.tile_grid import check_tiling, tile_cores, tile_grid
+from maskweave.ops.tiles import merge_tiles
 from maskweave.ops.valid import cut_to_valid
 from maskweave.runtimes.base import Tensors
 from maskweave.types.arrays import Image
@@ -23,6 +25,8 @@ from maskweave.types.windows import ArrayWindows, Tile, Windows
 OVERLAP = 0.2
 """Share of a tile's side that neighbours have in common."""
 
+_TILES_IN_VIEW = 8  # on a side, up to which a picture as a whole still shows networks something
+
 
 @dataclass(frozen=True)
 class CutPlacement(Placement):
@@ -34,7 +38,8 @@ class CutPlacement(Placement):
 class TiledModel(Model):
     """A model that looks at tiles of ``tile`` x ``tile`` pixels, each ``overlap`` of its side over the next.
 
-    Objects that a tile's border cuts are joined (see `ops.tiles.merge_tiles`). In maps of classes each pixel is taken
+    Objects that a tile's border cuts are joined, and what is too large for a tile is looked for in the picture as a
+    whole, where that is at most 8 tiles long (see `ops.tiles.merge_tiles`). In maps of classes each pixel is taken
     from the tile whose middle is nearest. Tiles are read, looked at and decoded one after the other, all in `decode`:
     the outputs of all tiles together would be larger than the picture. A picture that is not larger than a tile is
     looked at as without tiles.
@@ -69,9 +74,9 @@ class TiledModel(Model):
         if not isinstance(placement, CutPlacement):
             raise InvalidValue("placement: need the one that `prepare` of this model gave")
         if self.task == "instances":
-            return merge_tiles(
-                self._instances(placement.picture, score), placement.source_size, self.class_names
-            )
+            pieces = self._instances(placement.picture, score)
+            large = self._large(placement.picture, score)
+            return merge_tiles(pieces, placement.source_size, self.class_names, overview=large)
         return self._map(placement.picture, score)
 
     def _looked_at(self, picture: Windows, score: float) -> Iterator[tuple[int, Tile, Prediction]]:
@@ -88,6 +93,19 @@ class TiledModel(Model):
             if not isinstance(found, Instances):
                 raise InvalidValue(f"{self.name}: need instances of each tile, got a map of classes")
             yield tile, found
+
+    def _large(self, picture: Windows, score: float) -> Instances | None:
+        """What is longer than half a tile, found in the whole picture; None where that is one tile, or too large."""
+        if not self.tile < max(picture.size) <= _TILES_IN_VIEW * self.tile:
+            return None
+        found = resize_prediction(self.model.predict(picture.overview(), score=score), picture.size)
+        valid = picture.valid(Tile(0, 0, *picture.size))
+        if valid is not None:
+            found = cut_to_valid(found, valid)
+        if not isinstance(found, Instances):
+            raise InvalidValue(f"{self.name}: need instances of a picture, got a map of classes")
+        sides = found.boxes[:, 2:] - found.boxes[:, :2]
+        return found[sides.max(axis=1, initial=0) > self.tile / 2]
 
     def _map(self, picture: Windows, score: float) -> SemanticMap:
         class_map = np.full(picture.size, IGNORE, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Large pictures cut into overlapping tiles, and what was found in the tiles put together again.
+"""What was found in the overlapping tiles of a large picture, put together again.
 
 Objects are told to be the same where two tiles see the same ground, the band in which they overlap: there the masks
 of one object agree, while different objects that touch do not, however close they are. All is done on compact masks.
@@ -6,73 +6,30 @@ of one object agree, while different objects that touch do not, however close th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maskweave.errors import InvalidValue
-from maskweave.ops.iou import mask_intersections
-from maskweave.types.arrays import IntArray, Mask, Size
+from maskweave.ops.iou import mask_containment, mask_intersections, mask_iou
+from maskweave.types.arrays import FloatArray, IntArray, Mask, Size
 from maskweave.types.instances import Instances
-from maskweave.types.masks import Masks
+from maskweave.types.masks import Masks, concatenate
 from maskweave.types.windows import Tile
-
-SMALLEST = 64
-"""Pixels of a tile's side under which networks see too little to tell anything."""
-MOST_OVERLAP = 0.75
-"""Share of a tile's side that it may have in common with the next; every pixel is then looked at 16 times."""
 
 _AGREE = 0.5  # intersection over union in the band, from where on two masks are of one object
 _INSIDE = 0.7  # share of a piece, cut by its tile's border, that lies in an object of the other tile
 _NEAR = 0.015  # of the band's side: masks of networks end a little before the border that cuts them
 
 
-def tile_grid(size: Size, tile: int, overlap: float) -> list[Tile]:
-    """Tiles of ``tile`` x ``tile`` pixels that cover a picture of ``size``, row after row.
-
-    Neighbours have at least the share ``overlap`` of their side in common; tiles are spread evenly, so that none
-    hangs over the edge. A side that is shorter than a tile has one, as long as itself.
-
-    Raises `InvalidValue` for a tile under 64 pixels or an overlap outside [0, 0.75].
-
-    >>> [tile.left for tile in tile_grid((64, 200), 100, 0.2)]
-    [0, 50, 100]
-    """
-    check_tiling(tile, overlap)
-    return [
-        Tile(top, left, bottom, right)
-        for top, bottom in _spans(size[0], tile, overlap)
-        for left, right in _spans(size[1], tile, overlap)
-    ]
-
-
-def tile_cores(size: Size, tile: int, overlap: float) -> list[Tile]:
-    """What of each tile of `tile_grid` is nearer to its own middle than to its neighbours'; no pixel is in two.
-
-    >>> [(core.left, core.right) for core in tile_cores((64, 200), 100, 0.2)]
-    [(0, 75), (75, 125), (125, 200)]
-    """
-    check_tiling(tile, overlap)
-    return [
-        Tile(top, left, bottom, right)
-        for top, bottom in _cores(_spans(size[0], tile, overlap))
-        for left, right in _cores(_spans(size[1], tile, overlap))
-    ]
-
-
-def check_tiling(tile: int, overlap: float) -> None:
-    """Raise `InvalidValue` for a tile under 64 pixels or an overlap outside [0, 0.75]."""
-    if tile < SMALLEST:
-        raise InvalidValue(f"tile: need {SMALLEST} pixels or more, got {tile}")
-    if not 0 <= overlap <= MOST_OVERLAP:
-        raise InvalidValue(f"overlap: need a share in [0, {MOST_OVERLAP}] of the tile's side, got {overlap}")
-
-
 def merge_tiles(
-    pieces: Iterable[tuple[Tile, Instances]], size: Size, class_names: tuple[str, ...]
+    pieces: Iterable[tuple[Tile, Instances]],
+    size: Size,
+    class_names: tuple[str, ...],
+    *,
+    overview: Instances | None = None,
 ) -> Instances:
     """Join what was found in each tile, in tile pixels, to the objects of a picture of ``size``, best score first.
 
@@ -80,39 +37,28 @@ def merge_tiles(
     their masks agree in the band that the tiles share, or where a piece that the tile's border cuts off lies in the
     other. The joined object is the union of the masks and boxes and has the best of the scores. No mask is made
     larger than its object.
+
+    ``overview``: objects too large for a tile, found in the picture as a whole. One that the tiles found as well is
+    left out. What a network takes parts of the others for is left out: pieces that lie in one, cut off by a tile's
+    border without another tile knowing the rest, and what was put together of pieces alone and covers the same.
     """
-    placed: list[
-        tuple[Tile, int, Instances]
-    ] = []  # of the last rows of tiles: where its objects begin, and they
-    found: list[Instances] = []
+    near: list[_Found] = []  # of the last rows of tiles
+    stored: list[_Stored] = []
     groups = _Groups()
     for tile, inside in pieces:
-        whole, begin = _placed(inside, tile, size), len(groups)
-        groups.extend(len(whole))
-        placed = [each for each in placed if each[0].bottom > tile.top]
-        for other, other_begin, other_whole in placed:
-            if other.meets(tile):
-                for first, second in _same(other, other_whole, tile, whole):
-                    groups.join(other_begin + first, begin + second)
-        placed.append((tile, begin, whole))
-        found.append(whole)
-    return _joined(found, groups, size, class_names)
-
-
-def _spans(length: int, tile: int, overlap: float) -> list[tuple[int, int]]:
-    """Start and end of each tile along one side."""
-    if length <= tile:
-        return [(0, length)]
-    step = max(1, tile - math.ceil(overlap * tile))
-    count = 1 + -(-(length - tile) // step)
-    starts = [round(index * (length - tile) / (count - 1)) for index in range(count)]
-    return [(start, start + tile) for start in starts]
-
-
-def _cores(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The spans, cut in the middle of what neighbours have in common."""
-    middles = [(end + start) // 2 for (_, end), (start, _) in pairwise(spans)]
-    return list(zip([spans[0][0], *middles], [*middles, spans[-1][1]], strict=True))
+        new = _Found(tile, len(groups), _placed(inside, tile, size))
+        groups.extend(len(new.objects))
+        near = [each for each in near if each.tile.bottom > tile.top]
+        for other in near:
+            if other.tile.meets(tile):
+                for first, second in _same(other.tile, other.objects, tile, new.objects):
+                    groups.join(other.begin + first, new.begin + second)
+                    other.close(first, tile)
+                    new.close(second, other.tile)
+        near.append(new)
+        stored.append(_Stored.of(new))
+    found, is_open, is_torn = _joined(stored, groups, size, class_names)
+    return found if overview is None else _with_large(found, is_open, is_torn, overview)
 
 
 def _placed(inside: Instances, tile: Tile, size: Size) -> Instances:
@@ -217,30 +163,117 @@ class _Groups:
         return row
 
 
-def _joined(found: list[Instances], groups: _Groups, size: Size, class_names: tuple[str, ...]) -> Instances:
-    """One row for each group."""
+class _Found:
+    """The objects of one tile in the picture, and at which of the tile's borders each ends without its rest."""
+
+    def __init__(self, tile: Tile, begin: int, objects: Instances) -> None:
+        self.tile, self.begin, self.objects = tile, begin, objects
+        x1, y1, x2, y2 = objects.masks.boxes.T
+        near_y, near_x = (1 + _NEAR * side for side in tile.size)
+        height, width = objects.size
+        self.cut = np.stack(
+            [
+                (x1 <= tile.left + near_x) & (tile.left > 0),
+                (y1 <= tile.top + near_y) & (tile.top > 0),
+                (x2 >= tile.right - near_x) & (tile.right < width),
+                (y2 >= tile.bottom - near_y) & (tile.bottom < height),
+            ]
+        )
+
+        self.torn: NDArray[np.bool_] = np.any(self.cut, axis=0)
+
+    def close(self, row: int, other: Tile) -> None:
+        """Note that ``other`` knows the rest of an object, as far as it reaches."""
+        tile = self.tile
+        self.cut[:, row] &= (
+            other.left >= tile.left,
+            other.top >= tile.top,
+            other.right <= tile.right,
+            other.bottom <= tile.bottom,
+        )
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """The objects of one tile, their masks packed, since those of all tiles are held till the end.
+
+    ``cut`` is the very array of `_Found`, which later tiles still change; ``torn``: not seen whole in its tile.
+    """
+
+    bits: list[NDArray[np.uint8]]
+    shapes: list[Size]
+    corners: IntArray
+    boxes: FloatArray
+    scores: FloatArray
+    class_ids: IntArray
+    cut: NDArray[np.bool_]
+    torn: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, found: _Found) -> _Stored:
+        """Pack what was found."""
+        objects = found.objects
+        return cls(
+            [np.packbits(crop) for crop in objects.masks.crops],
+            [(crop.shape[0], crop.shape[1]) for crop in objects.masks.crops],
+            objects.masks.corners,
+            objects.boxes,
+            objects.scores,
+            objects.class_ids,
+            found.cut,
+            found.torn,
+        )
+
+    def masks(self) -> Iterator[_PackedMask]:
+        """The mask of each object."""
+        return map(_PackedMask, self.bits, self.shapes, map(tuple, self.corners.tolist()))
+
+
+class _PackedMask(NamedTuple):
+    """A crop, packed, its (height, width), and its corner x, y."""
+
+    bits: NDArray[np.uint8]
+    shape: Size
+    corner: tuple[int, int]
+
+    def crop(self) -> Mask:
+        """(h, w) bool."""
+        height, width = self.shape
+        return np.unpackbits(self.bits, count=height * width).reshape(height, width).view(np.bool_)
+
+
+def _joined(
+    stored: list[_Stored], groups: _Groups, size: Size, class_names: tuple[str, ...]
+) -> tuple[Instances, NDArray[np.bool_], NDArray[np.bool_]]:
+    """One row for each group; whether its rest is in no tile; whether no tile saw it whole."""
     if not len(groups):
-        return Instances.empty(size, class_names)
-    crops = [crop for each in found for crop in each.masks.crops]
-    corners = np.concatenate([each.masks.corners for each in found])
-    boxes = np.concatenate([each.boxes for each in found])
-    scores = np.concatenate([each.scores for each in found])
-    class_ids = np.concatenate([each.class_ids for each in found])
+        return Instances.empty(size, class_names), np.zeros(0, dtype=bool), np.zeros(0, dtype=bool)
+    packed = [mask for each in stored for mask in each.masks()]
+    boxes = np.concatenate([each.boxes for each in stored])
+    scores = np.concatenate([each.scores for each in stored])
+    class_ids = np.concatenate([each.class_ids for each in stored])
+    cut = np.concatenate([each.cut for each in stored], axis=1).any(axis=0)
+    torn = np.concatenate([each.torn for each in stored])
     names, members = np.unique(groups.roots(), return_inverse=True)
-    joined = [_union(crops, corners, rows) for rows in _rows_of(members, len(names))]
     low, high = np.full((len(names), 2), np.inf), np.full((len(names), 2), -np.inf)
     np.minimum.at(low, members, boxes[:, :2])
     np.maximum.at(high, members, boxes[:, 2:])
     best = np.zeros(len(names))
     np.maximum.at(best, members, scores)
+    is_open, is_torn = np.zeros(len(names), dtype=bool), np.ones(len(names), dtype=bool)
+    np.logical_or.at(is_open, members, cut)
+    np.logical_and.at(is_torn, members, torn)
     order = np.argsort(-best, kind="stable")
-    return Instances(
-        Masks([joined[row][0] for row in order], np.array([joined[row][1] for row in order]), size),
+    rows_of = _rows_of(members, len(names))
+    joined = [_union([packed[row] for row in rows_of[group]]) for group in order]
+    found = Instances(
+        Masks([crop for crop, _ in joined], np.array([corner for _, corner in joined]), size),
         np.concatenate([low, high], axis=1)[order],
         best[order],
         class_ids[names][order],
         class_names,
     )
+    return found, is_open[order], is_torn[order]
 
 
 def _rows_of(members: IntArray, groups: int) -> list[IntArray]:
@@ -249,18 +282,35 @@ def _rows_of(members: IntArray, groups: int) -> list[IntArray]:
     return np.split(order, np.searchsorted(members[order], np.arange(1, groups)))
 
 
-def _union(crops: list[Mask], corners: IntArray, rows: IntArray) -> tuple[Mask, tuple[int, int]]:
-    """The bitmap of the pixels of any of the rows, and its corner x, y."""
-    if len(rows) == 1:
-        (row,) = rows.tolist()
-        return crops[row], (int(corners[row, 0]), int(corners[row, 1]))
-    left, top = corners[rows].min(axis=0).tolist()
-    right = max(int(corners[row, 0]) + crops[row].shape[1] for row in rows)
-    bottom = max(int(corners[row, 1]) + crops[row].shape[0] for row in rows)
+def _union(masks: list[_PackedMask]) -> tuple[Mask, tuple[int, int]]:
+    """The bitmap of the pixels of any of the masks, read-only, and its corner x, y."""
+    left, top = min(mask.corner[0] for mask in masks), min(mask.corner[1] for mask in masks)
+    right = max(mask.corner[0] + mask.shape[1] for mask in masks)
+    bottom = max(mask.corner[1] + mask.shape[0] for mask in masks)
     whole = np.zeros((bottom - top, right - left), dtype=bool)
-    for row in rows:
-        x, y = int(corners[row, 0]) - left, int(corners[row, 1]) - top
-        crop = crops[row]
-        whole[y : y + crop.shape[0], x : x + crop.shape[1]] |= crop
+    for mask in masks:
+        x, y = mask.corner[0] - left, mask.corner[1] - top
+        whole[y : y + mask.shape[0], x : x + mask.shape[1]] |= mask.crop()
     whole.flags.writeable = False  # read-only tight crops are not copied
     return whole, (left, top)
+
+
+def _with_large(
+    found: Instances, is_open: NDArray[np.bool_], is_torn: NDArray[np.bool_], overview: Instances
+) -> Instances:
+    """What the tiles found, less pieces of what only the overview shows whole, and that; best score first."""
+    agree = mask_iou(overview.masks, found.masks) >= _AGREE
+    known = (agree & (overview.class_ids[:, None] == found.class_ids[None])).any(axis=1)
+    large = overview[~known]
+    parts = is_open & (mask_containment(found.masks, large.masks) >= _INSIDE).any(axis=1)
+    parts |= is_torn & agree[~known].any(axis=0)  # all of its parts were taken for something else
+    kept = found[~parts]
+    scores = np.concatenate([kept.scores, large.scores])
+    whole = Instances(
+        concatenate([kept.masks, large.masks]),
+        np.concatenate([kept.boxes, large.boxes]),
+        scores,
+        np.concatenate([kept.class_ids, large.class_ids]),
+        found.class_names,
+    )
+    return whole[np.argsort(-scores, kind="stable")]

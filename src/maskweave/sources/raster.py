@@ -72,7 +72,7 @@ class RasterSource(Closing):
         self._windows = windows = RasterWindows(self._path, self._reading)
         block = windows.block
         if self._reading.tiles and block[0] * block[1] <= _LARGEST_BLOCK:
-            yield self._frame(windows, windows.view(VIEW), None if max(windows.size) <= VIEW else windows)
+            yield self._frame(windows, windows.overview(), None if max(windows.size) <= VIEW else windows)
             return
         height, width = windows.size
         check_budget(
@@ -126,6 +126,7 @@ class RasterWindows:
         )
         self._palette = _palette(self._file, self._bands)
         self._ranges = self._value_ranges(reading.stretch)
+        self._overview: Image | None = None
 
     def read(self, tile: Tile) -> Image:
         """(h, w, 3) uint8 RGB; black where the file has no data."""
@@ -148,6 +149,12 @@ class RasterWindows:
             return self.read(Tile(0, 0, height, width))
         method = Resampling.average if self._palette is None else Resampling.nearest
         return self._rgb(self._values(out_shape=(len(self._bands), height, width), resampling=method))
+
+    def overview(self) -> Image:
+        """(h, w, 3) uint8 RGB of the whole, of at most 4096 pixels; read once."""
+        if self._overview is None:
+            self._overview = self.view(VIEW)
+        return self._overview
 
     def close(self) -> None:
         """Close the file."""

@@ -60,6 +60,9 @@ class Windows(Protocol):
     def valid(self, tile: Tile) -> Mask | None:
         """(h, w) bool, false where the file has no data; None where all of it is data."""
 
+    def overview(self) -> Image:
+        """(h, w, 3) uint8 RGB of the whole, reduced where it is large."""
+
 
 @dataclass(frozen=True, eq=False)
 class ArrayWindows:
@@ -79,3 +82,7 @@ class ArrayWindows:
     def valid(self, tile: Tile) -> Mask | None:
         """Everything is data."""
         return None
+
+    def overview(self) -> Image:
+        """The picture itself."""
+        return self.image

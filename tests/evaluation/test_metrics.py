@@ -3,6 +3,8 @@
 import importlib
 import inspect
 import pkgutil
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,6 +67,13 @@ def test_another_size_is_refused(case):
     make, known, _, other = case
     with pytest.raises(InvalidValue):
         make().add(known, other)
+
+
+def test_the_documents_example_prints_what_it_says(capsys):
+    text = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(example, {})
+    assert f"# {capsys.readouterr().out}" in example
 
 
 def test_the_table_holds_every_measure():

@@ -183,6 +183,9 @@ WRONG_FILES = {
     "one: need (height, width) (60, 80), got (60, 81)": lambda d: (
         d["videos"][0].update(width=81), d["annotations"].pop(0)
     ),
+    "one: need 3 frames, got 2; others count as empty": lambda d: (
+        d["videos"][0].update(length=2), d["annotations"][0]["segmentations"].pop()
+    ),
     "need a known category, got 1 'wolf'": lambda d: d["categories"][0].update(name="wolf"),
 }  # fmt: skip
 

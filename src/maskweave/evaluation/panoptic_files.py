@@ -139,7 +139,7 @@ def add_files(
     Raises:
         BadRecord: Something is wrong with a record, and ``problems`` is strict.
     """
-    for image_id in results.images.keys() - truth.images.keys():
+    for image_id in sorted(results.images.keys() - truth.images.keys()):
         name = results.images[image_id][0]
         problems.add(f"{results.path}: {name}: need an image of the truth, got id {image_id}; it is left out")
     for done, (image_id, (name, _)) in enumerate(truth.images.items(), start=1):

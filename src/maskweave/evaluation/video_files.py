@@ -37,6 +37,7 @@ class VideoFile:
         class_names: Of all clips.
         names: Of the clips.
         scored: Whether each track has a score, as AP needs.
+        counted: Whether the file says how many frames a clip has.
 
     Raises:
         SourceNotFound: There is no such file, or no text file in the folder.
@@ -51,6 +52,7 @@ class VideoFile:
         self.class_names: tuple[str, ...] = self._clips.class_names if like is None else like.class_names
         self.names: tuple[str, ...] = tuple(self._clips.names)
         self.scored: bool = self._clips.scored
+        self.counted = isinstance(self._clips, _JsonClips)
 
     def clip(self, name: str) -> VideoClip:
         """One clip, all its masks checked."""
@@ -79,7 +81,12 @@ def add_clips(
         wanted = results.names[0] if single else name
         found = VideoClip(name, known.size, 0, (), truth.class_names)
         if wanted in results.names:
-            found = _fitting(results.clip(wanted), known, found, f"{results.path}: {wanted}", problems)
+            named = f"{results.path}: {wanted}"
+            found = _fitting(results.clip(wanted), known, found, named, problems)
+            if truth.counted and results.counted and 0 < found.length != known.length:
+                problems.add(
+                    f"{named}: need {known.length} frames, got {found.length}; others count as empty"
+                )
         else:
             problems.add(f"{results.path}: clip {name} is missing; its objects count as not found")
         for metric in metrics:

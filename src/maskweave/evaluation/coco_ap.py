@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,18 @@ class CocoScores:
     box_curves: FloatArray
 
 
+class _Object(NamedTuple):
+    """What is kept of an object: box as x, y, width, height; compressed run lengths; (area, crowd) in either role."""
+
+    image_id: int
+    class_id: int
+    box: tuple[float, ...]
+    counts: str
+    as_box: tuple[float, bool]
+    as_mask: tuple[float, bool]
+    score: float
+
+
 class CocoAP:
     """COCO's AP over images given one by one; satisfies `Metric`.
 
@@ -101,8 +113,8 @@ class CocoAP:
         self.max_objects = max_objects
         self._kinds = ("segm", "bbox") if masks else ("bbox",)
         self._images: list[dict[str, Any]] = []
-        self._truth: list[dict[str, Any]] = []
-        self._predicted: list[dict[str, Any]] = []
+        self._truth: list[_Object] = []
+        self._predicted: list[_Object] = []
         self._objects = dict.fromkeys(self.class_names, 0)
 
     def add(self, truth: CocoTruth, predicted: Instances) -> None:
@@ -119,41 +131,35 @@ class CocoAP:
         self._add_predicted(predicted, image_id, counted)
 
     def _add_truth(self, truth: CocoTruth, image_id: int, counted: NDArray[np.bool_]) -> None:
-        rows = self._rows(truth.instances, image_id)
-        areas = truth.instances.masks.areas if truth.areas is None else truth.areas
-        box_only = np.zeros(len(rows), dtype=bool) if truth.box_only is None else truth.box_only
-        for row, crowd, area, only in zip(rows, truth.crowd, areas, box_only, strict=True):
-            if not counted[row["category_id"] - 1]:
-                continue
-            marks = {"crowd": {"bbox": int(crowd), "segm": int(crowd or only)}}
-            self._truth.append(
-                {**row, **marks, "areas": dict.fromkeys(self._kinds, float(area)), "id": len(self._truth) + 1}
-            )
-            self._objects[self.class_names[row["category_id"] - 1]] += not crowd
+        instances = truth.instances
+        areas = (instances.masks.areas if truth.areas is None else truth.areas).tolist()
+        box_only = np.zeros(len(instances), dtype=bool) if truth.box_only is None else truth.box_only
+        silent = (truth.crowd | box_only).tolist()
+        for row, class_id, (box, counts) in self._shapes(instances, counted):
+            crowd = bool(truth.crowd[row])
+            roles = (areas[row], crowd), (areas[row], silent[row])
+            self._truth.append(_Object(image_id, class_id, box, counts, *roles, 1.0))
+            self._objects[self.class_names[class_id]] += not crowd
 
     def _add_predicted(self, predicted: Instances, image_id: int, counted: NDArray[np.bool_]) -> None:
-        rows = self._rows(predicted, image_id)
         mask_areas, areas = predicted.masks.areas.tolist(), box_areas(predicted.boxes).tolist()
-        for row, score, mask_area, area in zip(
-            rows, predicted.scores.tolist(), mask_areas, areas, strict=True
-        ):
-            if counted[row["category_id"] - 1]:
-                both = {"areas": {"segm": float(mask_area), "bbox": area}, "crowd": {"segm": 0, "bbox": 0}}
-                self._predicted.append({**row, **both, "id": len(self._predicted) + 1, "score": score})
+        scores = predicted.scores.tolist()
+        for row, class_id, (box, counts) in self._shapes(predicted, counted):
+            roles = (areas[row], False), (mask_areas[row], False)
+            self._predicted.append(_Object(image_id, class_id, box, counts, *roles, scores[row]))
 
-    def _rows(self, instances: Instances, image_id: int) -> list[dict[str, Any]]:
-        rles = encode_masks(instances.masks) if "segm" in self._kinds else [None] * len(instances)
-        return [
-            {
-                "image_id": image_id,
-                "category_id": int(class_id) + 1,
-                "bbox": [x1, y1, x2 - x1, y2 - y1],
-                "segmentation": rle,
-            }
-            for rle, class_id, (x1, y1, x2, y2) in zip(
-                rles, instances.class_ids, instances.boxes.tolist(), strict=True
-            )
-        ]
+    def _shapes(
+        self, instances: Instances, counted: NDArray[np.bool_]
+    ) -> Iterator[tuple[int, int, tuple[tuple[float, ...], str]]]:
+        """Row, class, and box (x, y, width, height) with run lengths of each object that counts."""
+        kept = np.flatnonzero(counted[instances.class_ids])
+        boxes = instances.boxes[kept]
+        boxes[:, 2:] -= boxes[:, :2]
+        texts = [""] * len(kept)
+        if "segm" in self._kinds:
+            texts = [str(rle["counts"]) for rle in encode_masks(instances.masks[kept])]
+        for row, box, counts in zip(kept.tolist(), boxes.tolist(), texts, strict=True):
+            yield row, int(instances.class_ids[row]), (tuple(box), counts)
 
     def result(self) -> CocoScores:
         """The scores over all images taken in.
@@ -195,28 +201,32 @@ class CocoAP:
         }
         return classes, _mean(precision[:, :, :, 0, 2], axis=2) / 100
 
-    def _indexed(self, coco: Any, rows: list[dict[str, Any]], kind: str) -> Any:
-        """The library's object of ``rows``; it writes into the rows it is given, so they are copies."""
+    def _indexed(self, coco: Any, objects: list[_Object], kind: str) -> Any:
+        """The library's object of truth or predictions."""
         index = coco(print_function=_quiet)
         index.dataset = {
             "images": self._images,
-            "annotations": [
-                {
-                    **{
-                        key: value
-                        for key, value in row.items()
-                        if key not in {"areas", "crowd", "segmentation"}
-                    },
-                    **({"segmentation": row["segmentation"]} if kind == "segm" else {}),
-                    "area": row["areas"][kind],
-                    "iscrowd": row["crowd"][kind],
-                }
-                for row in rows
-            ],
+            "annotations": [self._record(number, each, kind) for number, each in enumerate(objects, start=1)],
             "categories": [{"id": i + 1, "name": name} for i, name in enumerate(self.class_names)],
         }
         index.createIndex()
         return index
+
+    def _record(self, number: int, known: _Object, kind: str) -> dict[str, Any]:
+        area, crowd = known.as_mask if kind == "segm" else known.as_box
+        record: dict[str, Any] = {
+            "id": number,
+            "image_id": known.image_id,
+            "category_id": known.class_id + 1,
+            "bbox": list(known.box),
+            "area": float(area),
+            "iscrowd": int(crowd),
+            "score": known.score,
+        }
+        if kind == "segm":
+            image = self._images[known.image_id - 1]
+            record["segmentation"] = {"size": [image["height"], image["width"]], "counts": known.counts}
+        return record
 
 
 def add_images(

@@ -13,6 +13,7 @@ SHORT = {
     "startup": "performance.md",
     "video": "performance.md",
     "folder": "performance.md",
+    "tiling": "large-and-scientific.md",
 }  # script: the document under docs/ that holds its table
 
 

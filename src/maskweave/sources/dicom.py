@@ -9,6 +9,7 @@ Of what describes the patient nothing is passed on but where the slices lie.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,7 @@ _HEADER_TAGS = [
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"),
     *("SpacingBetweenSlices", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 ]
+_warnings_lock = threading.RLock()  # what is to be warned of is a setting of the whole process
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
 
@@ -317,7 +319,7 @@ def _readable(path: Path) -> Iterator[Any]:
             "DICOM needs pydicom, 3.0 or later. Use `pip install maskweave[medical]`."
         ) from error
     try:
-        with warnings.catch_warnings():
+        with _warnings_lock, warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             yield pydicom
     except MaskWeaveError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ _CACHE = (
 )
 _SAMPLE = 1024  # long side of the overview that percentiles are taken of
 _GEO_STRETCH = (2.0, 98.0)
+_warnings_lock = threading.Lock()  # what is to be warned of is a setting of the whole process
 _LARGEST_BLOCK = 16_000_000  # pixels of a strip or tile of the file, which is always decoded whole
 
 
@@ -114,7 +116,8 @@ class RasterWindows:
 
     def __init__(self, path: Path, reading: Reading) -> None:
         self._path = path
-        with _readable(path) as rasterio:
+        with _readable(path) as rasterio, _warnings_lock, warnings.catch_warnings():
+            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
             self._file = rasterio.open(path, driver="GTiff")
         self.warnings: list[str] = []
         self.geo = _georeference(self._file)
@@ -265,11 +268,7 @@ def _readable(path: Path) -> Iterator[ModuleType]:
     """Let GDAL work in little memory, and turn its errors into a `SourceError` that begins with the path."""
     rasterio = _rasterio()
     try:
-        with (
-            warnings.catch_warnings(),
-            rasterio.Env(GDAL_CACHEMAX=_CACHE, GDAL_DISABLE_READDIR_ON_OPEN="TRUE"),
-        ):
-            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE, GDAL_DISABLE_READDIR_ON_OPEN="TRUE"):
             yield rasterio
     except rasterio.errors.RasterioError as error:
         if not path.exists():

@@ -2,14 +2,21 @@
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image as Pictures
 
 import maskweave
+from maskweave.catalogue.cache import locate
+from maskweave.catalogue.entries import find
+from maskweave.models.base import Model
+from maskweave.models.loading import FAMILIES
 from maskweave.ops.rle import decode_masks, encode_masks
+from maskweave.serving.models import PROMPTABLE
 from maskweave.types.masks import Masks
+from tests.serving.conftest import running_server
 
 FORM = {"content-type": "image/png"}
 
@@ -176,3 +183,34 @@ def test_models_and_formats(client):
         "promptable": False,
     }
     assert "tracks" in client.get("/v1/formats").json()["video"]
+
+
+def test_the_default_model_is_listed_and_asked_for_by_its_name_also_where_it_is_a_file(tmp_path, picture):
+    path = tmp_path / "mine.onnx"
+    shutil.copy(locate(find("built-in"))[0], path)
+    with running_server(model=str(path)) as server, server.client() as client:
+        first = client.get("/v1/models").json()[0]
+        assert (first["name"], first["task"], first["classes"]) == ("mine", "instances", 20)
+        query = {"model": "mine"}
+        answer = client.post("/v1/segment", params=query, content=picture, headers=FORM)
+        assert answer.json()["model"] == "mine"
+        other = client.post("/v1/segment", params={"model": "compact-s"}, content=picture, headers=FORM)
+        assert other.json()["model"] == "compact-s"
+
+
+def test_a_model_that_is_not_here_is_not_fetched(monkeypatch, tmp_path, picture):
+    monkeypatch.setenv("MASKWEAVE_CACHE", str(tmp_path))
+    with running_server() as server, server.client() as client:
+        away = next(each["name"] for each in client.get("/v1/models").json() if not each["here"])
+        answer = client.post("/v1/segment", params={"model": away}, content=picture, headers=FORM)
+    assert answer.status_code == 422
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_promptable_models_are_those_that_need_a_prompt():
+    for family, module in FAMILIES.items():
+        models = [
+            each for each in vars(module).values() if isinstance(each, type) and issubclass(each, Model)
+        ]
+        needs = any(each.needs_prompt for each in models)
+        assert needs == (family in PROMPTABLE), family

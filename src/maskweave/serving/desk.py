@@ -33,7 +33,7 @@ from maskweave.types.arrays import Image, Mask, Size
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks
-from maskweave.types.prediction import Prediction, Task
+from maskweave.types.prediction import Task
 from maskweave.types.prompt import Point
 from maskweave.types.semantic import SemanticMap
 from maskweave.video import follow_frames
@@ -53,13 +53,12 @@ class Desk:
     def __init__(self, options: Message) -> None:
         self._options = options
         self._models: OrderedDict[str, Segmenter] = OrderedDict()
-        self._default_name: str | None = None
         self._default = self._model(None)
-        self._default_name = self._default.name
 
     def introduction(self) -> Message:
         """What the server tells of the model that answers by default."""
-        return {"model": self._default.name, "classes": list(self._default.class_names)}
+        model = self._default.model
+        return {"model": model.name, "task": model.task, "classes": list(model.class_names)}
 
     def do(self, work: Message, say: Say) -> Message:
         """Do one piece of work; ``say`` tells progress. Raises `MaskWeaveError`."""
@@ -78,7 +77,7 @@ class Desk:
 
     def _model(self, name: str | None) -> Segmenter:
         """A loaded model by name (None: the default one); the least used of too many is closed."""
-        wanted = self._options["model"] if name in (None, self._default_name) else name
+        wanted = self._options["model"] if name is None else name
         if wanted not in self._models:
             self._models[wanted] = load(wanted, threads=self._options["threads"], offline=True)
         self._models.move_to_end(wanted)
@@ -96,13 +95,19 @@ class Desk:
 
     def _segment(self, work: Message, say: Say) -> Message:
         segmenter = self._model(work["model"])
-        wish = {"score": work["score"], "classes": work["classes"], "task": work["task"]}
-        Wish(work["task"] or segmenter.model.task, work["score"], work["classes"]).check(segmenter.model)
+        task: Task = work["task"] or segmenter.model.task
+        Wish(task, work["score"], work["classes"]).check(segmenter.model)
         frame = self._image(work)
         started = time.perf_counter()
-        result = segmenter(frame.image, **wish)
+        result = segmenter(frame.image, score=work["score"], classes=work["classes"], task=task)
         seconds = time.perf_counter() - started
-        _write(work, _segmented(result, segmenter, work["accept"], seconds))
+        if work["accept"] == "image/png":
+            data = encode_masks_picture(result.prediction, task)
+        elif work["accept"] == "image/jpeg":
+            data = encode_picture(draw_overlay(result.image, result.prediction, OverlayStyle()), ".jpg")
+        else:
+            data = json.dumps(_document(result, segmenter, task, seconds)).encode()
+        _write(work, data)
         return {"media_type": work["accept"], "objects": _count(result), "seconds": seconds}
 
     def _refine(self, work: Message, say: Say) -> Message:
@@ -179,36 +184,24 @@ class Desk:
         return write_results(results, writers=writers, progress=_progress(say, info.frame_count))
 
 
-def _segmented(result: Result, segmenter: Segmenter, accept: str, seconds: float) -> bytes:
-    """The answer in the media type ``accept``."""
+def _document(result: Result, segmenter: Segmenter, task: Task, seconds: float) -> Message:
+    """The answer as JSON."""
     prediction = result.prediction
-    if accept == "image/png":
-        return encode_masks_picture(prediction, _task_of(prediction))
-    if accept == "image/jpeg":
-        return encode_picture(draw_overlay(result.image, prediction, OverlayStyle()), ".jpg")
-    objects = _objects(prediction) if isinstance(prediction, Instances) else _regions(prediction)
-    document = {
+    return {
         "model": segmenter.name,
-        "task": _task_of(prediction),
+        "task": task,
         "size": list(result.frame.size),
         "seconds": round(seconds, 4),
         "default_score": round(segmenter.model.default_score, 4),
         "class_names": list(prediction.class_names),
-        "objects": objects,
+        "objects": _objects(prediction) if isinstance(prediction, Instances) else _regions(prediction),
     }
-    return json.dumps(document).encode()
 
 
 def _check_points(points: tuple[Point, ...], size: Size) -> None:
     for point in points:
         if not (0 <= point.x < size[1] and 0 <= point.y < size[0]):
             raise InvalidValue(f"points: need them within {size[1]}x{size[0]}, got {point.x:g},{point.y:g}")
-
-
-def _task_of(prediction: Prediction) -> Task:
-    if isinstance(prediction, Instances):
-        return "instances"
-    return "foreground" if prediction.class_names == ("background", "foreground") else "semantic"
 
 
 def _count(result: Result) -> int:

@@ -84,7 +84,7 @@ def router(service: Service) -> APIRouter:
             "score": score,
             "classes": names(classes),
             "task": task,
-            "model": check_model(model),
+            "model": check_model(model, service.model),
             "save": names(save) if save is not None else None,
             "lines": line or [],
             "zones": zone or [],

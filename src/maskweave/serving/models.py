@@ -8,10 +8,16 @@ from maskweave.errors import ModelError
 from maskweave.serving.problems import Problem
 from maskweave.serving.workers import Message
 
+PROMPTABLE = ("efficient_sam",)
+"""Families that find what is pointed at themselves; with any other a detected object is taken, or GrabCut's."""
 
-def check_model(name: str | None) -> str | None:
-    """The catalogue's name for what a request calls a model; raises a `Problem` for any other, and for paths."""
-    if name is None:
+
+def check_model(name: str | None, default: str) -> str | None:
+    """The name for what a request calls a model, in the catalogue or the default one's; None is the default one.
+
+    Raises a `Problem` for any other, and so for paths.
+    """
+    if name is None or name == default:
         return None
     entry = next((each for each in ENTRIES if name == each.name or name in each.aliases), None)
     if entry is None:
@@ -19,11 +25,11 @@ def check_model(name: str | None) -> str | None:
     return entry.name
 
 
-def listed(default: str, classes: tuple[str, ...]) -> list[Message]:
+def listed(default: str, task: str, classes: tuple[str, ...]) -> list[Message]:
     """Every model of the catalogue; the one that answers by default is first, and may be a file of the server's."""
     rows = [_row(entry, len(classes) if entry.name == default else None) for entry in ENTRIES]
     if not any(row["name"] == default for row in rows):
-        own = {"name": default, "task": "instances", "licence": "", "classes": len(classes)}
+        own = {"name": default, "task": task, "licence": "", "classes": len(classes)}
         rows.insert(0, {**own, "here": True, "promptable": False})
     return sorted(rows, key=lambda row: row["name"] != default)
 
@@ -36,7 +42,7 @@ def _row(entry: Entry, classes: int | None) -> Message:
         "licence": entry.licence,
         "classes": count,
         "here": _is_here(entry),
-        "promptable": False,
+        "promptable": entry.family in PROMPTABLE,
     }
 
 

@@ -81,7 +81,7 @@ def router(service: Service) -> APIRouter:
             "score": score,
             "classes": names(classes),
             "task": task,
-            "model": check_model(model),
+            "model": check_model(model, service.model),
             "accept": accept,
         }
         return await _answered(service, request, lambda _: work)
@@ -98,7 +98,7 @@ def router(service: Service) -> APIRouter:
             wish = parsed(RefineRequest, upload.request)
             if wish.rle is None and wish.box is None and not wish.points:
                 raise Problem(422, "InvalidValue", "request: need points, a box or a mask (rle), got none")
-            return {"kind": "refine", **wish.model_dump(), "model": check_model(wish.model)}
+            return {"kind": "refine", **wish.model_dump(), "model": check_model(wish.model, service.model)}
 
         return await _answered(service, request, work)
 

@@ -26,7 +26,8 @@ class Service:
     """The parts that requests share.
 
     ``folder`` holds what requests bring and get, and is removed at the end. ``pictures`` and ``videos`` are the
-    processes; a video never makes a picture wait. ``model`` and ``classes`` are those of the default model.
+    processes; a video never makes a picture wait. ``model``, ``task`` and ``classes`` are those of
+    the default model.
     """
 
     settings: Settings
@@ -37,6 +38,7 @@ class Service:
     sessions: Sessions
     metrics: Metrics
     model: str = ""
+    task: str = ""
     classes: tuple[str, ...] = ()
     is_stopping: bool = False
     fetcher: Fetcher = field(init=False)
@@ -99,7 +101,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         stack.push_async_callback(jobs.close)
         service = Service(settings, folder, pictures, videos, jobs, Sessions(), Metrics())
         introductions = await pictures.start()
-        service.model = introductions[0]["model"]
+        service.model, service.task = introductions[0]["model"], introductions[0]["task"]
         service.classes = tuple(introductions[0]["classes"])
         yield service
 

@@ -16,6 +16,11 @@ def make():
     return work
 
 
+def make_slowly():
+    time.sleep(1)
+    return work
+
+
 def make_badly():
     raise UnreadableImage("model: nothing to be made of it")
 

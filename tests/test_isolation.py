@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 
@@ -126,6 +127,25 @@ def test_a_pool_takes_little_more_than_is_at_work_and_ends_when_left():
         results.close()
     assert len(taken) < 8
     assert all(child.pid is None for child in pool.children)
+
+
+@posix
+@pytest.mark.parametrize("when", ["while it starts", "while it works"])
+def test_a_child_whose_parent_is_killed_ends_without_a_word(when, tmp_path):
+    code = f"""
+import os, signal, threading
+from maskweave.isolation import Child
+from tests import isolated
+child = Child(isolated.make_slowly if {when == "while it starts"} else isolated.make)
+threading.Timer(0.2 if {when == "while it starts"} else 1, os.kill, [os.getpid(), signal.SIGKILL]).start()
+child.call(("begin", {str(tmp_path / "begun")!r}))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ran.returncode == -signal.SIGKILL
+    assert ran.stderr == ""  # its end is the child's, too: both hold it
+    assert not (tmp_path / "begun").exists()
 
 
 @posix

@@ -70,6 +70,8 @@ class Child:
             raise EngineError("a worker process was closed and is not started again")
         self._end()
         self._process = _spawn()
+        if self._is_closed():  # by another thread, meanwhile
+            self._end()
         try:
             self._send(self._made)
             self._receive(_START_SECONDS)
@@ -103,6 +105,9 @@ class Child:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _is_closed(self) -> bool:
+        return self._closed
 
     def _send(self, message: bytes) -> None:
         stream = self._process.stdin if self._process else None
@@ -268,6 +273,14 @@ def _how(code: int | None) -> str:
 def serve() -> None:
     """Be the child: make the work, then answer calls until the parent closes the pipe or is gone."""
     calls, answers = _pipes()
+    try:
+        _serve(calls, answers)
+    finally:
+        with contextlib.suppress(OSError):  # what is left in it has no reader any more
+            answers.close()
+
+
+def _serve(calls: BinaryIO, answers: BinaryIO) -> None:
     arguments: queue.SimpleQueue[Any] = queue.SimpleQueue()
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -336,8 +349,11 @@ def _answer(answers: BinaryIO, do: Callable[[], Any], *, kind: str) -> None:
 
 
 def _write(answers: BinaryIO, kind: str, content: object) -> None:
-    answers.write(pickle.dumps((kind, content)))
-    answers.flush()
+    try:
+        answers.write(pickle.dumps((kind, content)))
+        answers.flush()
+    except BrokenPipeError:
+        raise SystemExit(0) from None  # the parent is gone
 
 
 def _portable(error: Exception) -> Exception:

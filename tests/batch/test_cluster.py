@@ -1,10 +1,5 @@
-"""The engine for a cluster gives what the one for a machine gives, and survives the loss of a worker."""
+"""How items and outcomes travel on a cluster. Ray itself runs in tests/benchmarks/test_reliability.py."""
 
-import json
-import os
-import secrets
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +10,7 @@ from maskweave.batch.engine import How
 from maskweave.batch.items import Item, Outcome
 from maskweave.batch.parts import is_written, merged_parts, part_address, read_part, write_part
 from maskweave.errors import EngineError, OutputError
-from tests.batch.jobs import do, finished, inline, job_for, model_in, outputs, write_photos
+from tests.batch.jobs import do, finished, inline, job_for, model_in, write_photos
 
 pytest.importorskip("pyarrow", reason="needs the extra [ray]")
 
@@ -77,50 +72,6 @@ def test_a_part_that_the_driver_did_not_see_is_not_done_again(job, tmp_path, mon
     seen, summary = finished(job)
     assert seen == ["10", "11", "3", "4", "5", "6", "7", "8", "9"]
     assert summary.counts.done == 11
-
-
-@pytest.fixture(scope="module")
-def session(job, tmp_path_factory):
-    """What came of the job on Ray, where an actor was killed meanwhile, and the folder it is in."""
-    pytest.importorskip("ray", reason="needs the extra [ray]")
-    folder = tmp_path_factory.mktemp("ray")
-    environment = {
-        **os.environ,
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-    }
-    ran = subprocess.run(
-        [sys.executable, "-m", "tests.batch.ray_session", job.inputs[0], folder, job.model],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    return json.loads(ran.stdout.splitlines()[-1]), folder
-
-
-needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc to find Ray's actors")
-
-
-@needs_proc
-def test_a_cluster_that_loses_a_worker_loses_nothing_and_doubles_nothing(session):
-    report, folder = session
-    assert len(report["killed"]) == 1
-    expected = [[str(number), "failed" if number == 4 else "done"] for number in range(12)]
-    assert sorted(report["outcomes"], key=lambda each: int(each[0])) == expected
-    assert not list((folder / ".maskweave" / "parts").iterdir())
-
-
-@needs_proc
-def test_a_cluster_gives_the_same_files_and_this_machine_goes_on_with_them(
-    session, job, tmp_path, monkeypatch
-):
-    _, folder = session
-    monkeypatch.setattr("maskweave.batch.run.run_local", inline)
-    do(replace(job, output=str(tmp_path / "here")))
-    assert outputs(folder) == outputs(tmp_path / "here")
-    assert finished(replace(job, output=str(folder)))[0] == []
 
 
 def test_a_cluster_that_is_not_there_is_told(monkeypatch):

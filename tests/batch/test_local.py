@@ -85,6 +85,8 @@ def test_a_model_that_workers_cannot_load_stops_the_job(job, tmp_path):
 def test_wrong_calls():
     with pytest.raises(InvalidValue, match="--workers"):
         How(workers=0)
+    with pytest.raises(InvalidValue, match="--deadline"):
+        How(deadline=float("nan"))
     with pytest.raises(InvalidValue, match="--address"):
         How(address="auto")
     with pytest.raises(InvalidValue, match="--engine"):

@@ -160,6 +160,13 @@ def test_what_cannot_be_read_twice_is_refused(job, text):
         do(replace(job, inputs=(text,)))
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(job, tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(InvalidValue, match="maskweave segment"):
+        do(replace(job, inputs=(str(tmp_path / "pipe.png"),)))
+
+
 def test_a_plan_that_breaks_off_leaves_the_job_before_it(job, tmp_path, monkeypatch):
     do(job)
     monkeypatch.setattr("maskweave.batch.plan.stamp_of", lambda path: 1 / 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +13,7 @@ MEMORY = 4_000_000_000
 """Bytes that an item may take over what the loaded model takes: twenty times the largest picture allowed."""
 DEADLINE = 600.0
 """Seconds without a finished frame."""
+MOST_SECONDS = 7 * 86400.0
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,12 @@ class How:
             raise InvalidValue(f"--engine: need local or ray, got {self.engine!r}")
         if self.workers is not None and self.workers < 1:
             raise InvalidValue(f"--workers: need at least 1, got {self.workers}")
-        if self.memory <= 0 or self.deadline <= 0:
+        if self.memory <= 0 or not 0 < self.deadline <= MOST_SECONDS:
             raise InvalidValue(
-                f"--memory and --deadline: need more than 0, got {self.memory} and {self.deadline}"
+                f"--memory and --deadline: need more than 0 and at most a week, got {self.memory} bytes and "
+                f"{self.deadline:g} s"
             )
-        if self.split is not None and self.split <= 0:
+        if self.split is not None and not 0 < self.split < math.inf:
             raise InvalidValue(f"--split: need more than 0 seconds, got {self.split:g}")
         if self.address is not None and self.engine != "ray":
             raise InvalidValue("--address: is for --engine ray")

@@ -14,6 +14,7 @@ from maskweave.batch.storage import all_there, content_of, find_remote, is_remot
 from maskweave.errors import InvalidValue, MaskWeaveError
 from maskweave.outputs import is_output
 from maskweave.sources.find import LazySource, find_sources, real_path
+from maskweave.sources.kinds import is_regular
 from maskweave.sources.names import distinct_names, stem_within
 
 
@@ -59,9 +60,9 @@ def _inputs(job: Job) -> Iterator[_Found]:
 
 
 def _of_this_machine(source: LazySource) -> _Found:
-    if source.path is not None:
+    if source.path is not None and is_regular(source.path):
         return _Found(source.name, str(source.path))
-    if source.kind is not None:
+    if source.path is not None or source.kind is not None:
         raise _not_for_batch(source.label)
     return _Found(source.name, source.label, source.open)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -96,8 +96,7 @@ def send(path: Path, address: str) -> None:
     """Copy a file of this machine to a remote address; raises `OutputError`."""
     files, place = _store(address)
     with _writing(address):
-        files.makedirs(place.rpartition("/")[0], exist_ok=True)
-        files.put_file(str(path), place)
+        _with_folders(files, place, lambda: files.put_file(str(path), place))
 
 
 def fetch_if_there(address: str, path: Path) -> None:
@@ -135,8 +134,16 @@ def write_bytes(address: str, data: bytes) -> None:
         return
     files, place = _store(address)
     with _writing(address):
+        _with_folders(files, place, lambda: files.pipe_file(place, data))
+
+
+def _with_folders(files: Any, place: str, put: Callable[[], object]) -> None:
+    """Put a file, and make the folders that it is in only where it needs them: stores of objects have none."""
+    try:
+        put()
+    except FileNotFoundError:
         files.makedirs(place.rpartition("/")[0], exist_ok=True)
-        files.pipe_file(place, data)
+        put()
 
 
 def remove(address: str) -> None:

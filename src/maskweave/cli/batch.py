@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import Annotated
 
@@ -124,14 +125,14 @@ def batch_command(  # noqa: PLR0913, PLR0917 - each is an option of the command 
         output=output,
         model=model,
         task=task.value,
-        save=_names(save),
+        save=_names(save, "--save"),
         score=score,
-        classes=_names(classes) or (),
+        classes=_names(classes, "--classes") or (),
         size=size,
         recursive=recursive,
         track=track,
         every=every,
-        max_pixels=round(max_pixels * 1e6),
+        max_pixels=_pixels(max_pixels),
         opacity=opacity,
         colour_by=colour_by.value,
         background=background,
@@ -145,6 +146,17 @@ def batch_command(  # noqa: PLR0913, PLR0917 - each is an option of the command 
     raise typer.Exit(code)
 
 
-def _names(text: str | None) -> tuple[str, ...] | None:
-    """Split comma-separated names; None stays None."""
-    return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+def _names(text: str | None, option: str) -> tuple[str, ...] | None:
+    """Split comma-separated names; None stays None, and none at all is a wrong call."""
+    if text is None:
+        return None
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise typer.BadParameter("need at least one name, got none", param_hint=option)
+    return names
+
+
+def _pixels(millions: float) -> int:
+    if not math.isfinite(millions):
+        raise typer.BadParameter(f"need a number, got {millions}", param_hint="--max-pixels")
+    return round(millions * 1e6)

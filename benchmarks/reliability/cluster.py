@@ -1,0 +1,99 @@
+"""Workers of a cluster killed in the middle of a job.
+
+    python benchmarks/reliability/cluster.py [--images 200] [--kills 5] [--write FILE] [--short]
+
+Ray on this machine with two workers (extra [ray]). While outcomes come in, actors get SIGKILL, one at a time. Each
+input must have one outcome, and the files must be those of the engine for one machine, which then finds nothing
+left to do. Linux.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jobs import draw_photos, hashes, main, must
+
+import maskweave as mw
+from maskweave.batch.engine import How
+from maskweave.batch.job import Job
+from maskweave.batch.run import run_batch
+
+
+def table(options: Any) -> str:
+    """Do the job on Ray with kills, and in peace here, and compare."""
+    images, kills = (8, 1) if options.short else (options.images, options.kills)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        photos = draw_photos(folder / "photos", images)
+        (photos / "00001.jpg").write_bytes(b"\xff\xd8\xff broken")
+        seen, killed = on_ray(photos, folder / "ray", kills, every=max(1, images // (kills + 1)))
+        must(len(seen) == len(set(seen)), "an input has two outcomes")
+        lost = images - len(seen)
+        must(not lost, f"{lost} inputs have no outcome")
+        must(killed == kills, f"{killed} kills instead of {kills}")
+        here: list[str] = []
+        do(photos, folder / "here", How(workers=1), here)
+        must(hashes(folder / "ray") == hashes(folder / "here"), "other files than on one machine")
+        again: list[str] = []
+        do(photos, folder / "ray", How(workers=1), again)
+        must(not again, f"done again: {again}")
+    return (
+        "| inputs | actors killed | inputs without an outcome | with two | files that differ from one machine's | "
+        "left to do for the other engine |\n"
+        "|---:|---:|---:|---:|---:|---:|\n"
+        f"| {images} | {killed} | {lost} | {len(seen) - len(set(seen))} | 0 | {len(again)} |"
+    )
+
+
+def on_ray(photos: Path, output: Path, kills: int, *, every: int) -> tuple[list[str], int]:
+    """Do the job while an actor is killed after ``every`` outcomes; returns the names done, and the kills."""
+    seen: list[str] = []
+    killed: list[int] = []
+
+    def kill() -> None:
+        if len(killed) < kills and len(seen) >= every * len(killed) + 1:
+            living = [pid for pid in actors() if pid not in killed]
+            if living:
+                os.kill(living[0], signal.SIGKILL)
+                killed.append(living[0])
+
+    do(photos, output, How(engine="ray", workers=2), seen, kill)
+    return seen, len(killed)
+
+
+def do(photos: Path, output: Path, how: How, seen: list[str], then: Any = None) -> None:
+    """One run of the job; adds the names of what was done."""
+    job = Job((str(photos),), str(output), save=("coco", "masks"), size=128)
+
+    def tell(outcome: Any, counts: Any) -> None:
+        seen.append(outcome.name)
+        if then is not None:
+            then()
+
+    with mw.load(threads=1, size=128) as segmenter:
+        run_batch(job, how, model=segmenter.model, tell=tell)
+
+
+def actors() -> Iterator[int]:
+    """Processes of Ray's actors on this machine: they name themselves after what they do."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if path.read_bytes().startswith(b"ray::MapWorker"):
+                yield int(path.parent.name)
+        except OSError:
+            continue
+
+
+if __name__ == "__main__":
+
+    def options(parser: Any) -> None:
+        """What the command line takes besides."""
+        parser.add_argument("--images", type=int, default=200)
+        parser.add_argument("--kills", type=int, default=5)
+
+    main("cluster", __doc__ or "", options, table)

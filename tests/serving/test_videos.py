@@ -13,6 +13,7 @@ import maskweave
 from maskweave.errors import InvalidValue
 from maskweave.serving.client import Client, ServerError
 from tests.clips import Clip, write_clip
+from tests.serving.conftest import running_server
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +142,18 @@ def test_a_video_of_too_many_frames_is_refused(server, client, tmp_path):
     _, told = events_of(client, begun["links"]["events"])
     assert told[-1]["status"] == "failed"
     assert "3600 seconds" in told[-1]["error"]
+
+
+def test_frames_and_their_pixels_have_budgets(film, tmp_path):
+    silent = write_clip(tmp_path / "a.mkv", Clip(ticks=range(5)))  # its header does not tell how many
+    told = write_clip(tmp_path / "a.mp4", Clip(ticks=range(5)))
+    with running_server(max_frames=4, max_pixels=10_000) as server, server.client() as client:
+        for path, words in ((silent, "4 frames, got more"), (told, "4 frames, got 5"), (film, "Mpx")):
+            begun = client.post("/v1/videos", params={"save": "csv"}, content=path.read_bytes()).json()
+            last = events_of(client, begun["links"]["events"])[1][-1]
+            assert last["status"] == "failed"
+            assert words in last["error"]
+            assert last["results"] == []
 
 
 def test_the_client_gives_the_librarys_types(remote, film, blob, picture, tmp_path):

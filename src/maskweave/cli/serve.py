@@ -30,6 +30,8 @@ def serve_command(  # noqa: PLR0913, PLR0917 - each is an option of the command 
     max_pixels: Annotated[
         float, typer.Option(min=0.001, max=1e4, help="Refuse larger pictures, in millions of pixels.")
     ] = 50.0,
+    max_frames: Annotated[int, typer.Option(min=1, help="Refuse videos of more frames.")] = 100_000,
+    max_seconds: Annotated[float, typer.Option(min=0.001, help="Refuse longer videos.")] = 3600.0,
     memory: Annotated[str, typer.Option(help="Most memory of each process.")] = "3GB",
     allow_urls: Annotated[
         bool, typer.Option("--allow-urls", help="Let requests name pictures on the public internet.")
@@ -49,6 +51,8 @@ def serve_command(  # noqa: PLR0913, PLR0917 - each is an option of the command 
         "model": model,
         "max_upload": size_in_bytes(max_upload, "--max-upload"),
         "max_pixels": round(max_pixels * 1e6),
+        "max_frames": max_frames,
+        "max_seconds": max_seconds,
         "memory": size_in_bytes(memory, "--memory"),
         "allow_urls": allow_urls,
         "allow_hosts": tuple(allow_host or ()),

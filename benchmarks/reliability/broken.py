@@ -2,8 +2,8 @@
 
     python benchmarks/reliability/broken.py [--inputs 1000] [--write FILE] [--short]
 
-Empty files, text, noise, a damaged header, pictures cut short, a PNG with a wrong checksum, one that unpacks to
-far more than the budget, a folder that may not be read, links that lead nowhere.
+Empty files, text, noise, a damaged header, pictures cut short, a PNG with a wrong checksum, one that unpacks to far
+more than the budget, links that lead to themselves.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskweave.training.annotations import OTHER, read_training_set
 from maskweave.sources.yolo_layout import label_path
+from maskweave.training.annotations import OTHER, read_training_set
 from maskweave.training.annotations_yolo import (
     read_data_yaml,
     read_labels,

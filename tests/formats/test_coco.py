@@ -182,5 +182,6 @@ def test_nothing_appears_before_it_is_whole_and_foreign_files_stay(tmp_path):
 def test_ids_are_remembered_like_a_set(ids):
     seen, noted = set(), IdSet()
     for each in ids:
+        assert (each in noted) == (each in seen)
         assert noted.add(each) == (each not in seen)
         seen.add(each)

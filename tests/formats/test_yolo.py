@@ -118,6 +118,20 @@ def test_missing_and_broken_pictures_are_named(layout, tmp_path):
         read(layout)
 
 
+def test_no_path_leads_out_of_the_folder(layout, tmp_path):
+    data = layout / "data.yaml"
+    text = data.read_text()
+    (layout / "list.txt").write_text(f"images/a.png\n../photos/b.png\n{tmp_path}/photos/b.png\n")
+    data.write_text(text.replace("train: images\nval: images", "train: list.txt"))
+    found, lines = collected(data)
+    assert [each.file_name for each in found] == ["a.png"]
+    assert len(lines) == 2
+    assert all("leads out of the folder of data.yaml" in line for line in lines)
+    data.write_text(f"path: {tmp_path / 'photos'}\n{text}")
+    with pytest.raises(InvalidValue, match=r"data\.yaml: its path leads to .*photos, out of its folder"):
+        read(data)
+
+
 def test_two_pictures_of_one_stem_are_not_mixed_up(tmp_path):
 
     with pytest.raises(BadRecord, match=r"a\.png: need names that differ"):

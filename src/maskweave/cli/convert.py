@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maskweave.cli.console import FAILED, counted, emit, say
+from maskweave.cli.console import FAILED, counted, emit, progress_bar, say
 from maskweave.errors import BadRecord, InvalidValue
 
 if TYPE_CHECKING:
@@ -118,8 +118,16 @@ def convert_command(  # noqa: PLR0913, PLR0917 - each is an option of the comman
     format_named(to)
     reader_of(format_named(from_), source)
     check_apart(source, output)
-    with interruptible(), _bad_sources():
-        convert(source, output, to=to, format_name=from_, options=options, ledger=ledger)
+    with interruptible(), _bad_sources(), progress_bar("converting", None) as update:
+        convert(
+            source,
+            output,
+            to=to,
+            format_name=from_,
+            options=options,
+            ledger=ledger,
+            progress=lambda records: update(records, None),
+        )
     _tell(ledger, output, from_=from_, json_lines=json_lines)
     if ledger.problems:
         raise typer.Exit(FAILED)

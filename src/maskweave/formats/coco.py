@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -41,6 +42,8 @@ KEEPS: frozenset[Feature] = frozenset(
     }
 )
 
+_LARGEST_DENSE = 1 << 28  # ids below take a bit each, 32 MB at the most
+
 
 def recognise(path: Path) -> str | None:
     """A JSON file with images, and annotations or categories, that are neither videos' nor panoptic."""
@@ -56,13 +59,12 @@ def read(path: Path, options: Options, ledger: Ledger) -> Iterator[Record]:
     with Spool() as spool:
         categories = spool_lists(path, spool, ledger)
         folders = (options.images, path.parent, path.parent / "images")
-        seen: set[int] = set()
+        seen = IdSet()
 
         def record_of(image: dict[str, Any]) -> Record:
             image_id = whole(image.get("id"), "id of the image")
-            if image_id in seen:
+            if not seen.add(image_id):
                 raise BadRecord("need an id of its own, the id is another image's, too")
-            seen.add(image_id)
             found = [json.loads(spool.read(each)) for each in spool.places(image_id)]
             record = _record(image, found, categories, ledger, where=path.name)
             return with_picture(record, options.images, *folders, ledger=ledger)
@@ -119,9 +121,15 @@ class IdSet:
         self._bits = bytearray()
         self._others: set[Any] = set()
 
+    def __contains__(self, number: Any) -> bool:
+        if type(number) is not int or not 0 <= number < _LARGEST_DENSE:
+            return repr(number) in self._others
+        place = number >> 3
+        return place < len(self._bits) and bool(self._bits[place] & 1 << (number & 7))
+
     def add(self, number: Any) -> bool:
         """Note a number (or any other id); False when it was there."""
-        if type(number) is not int or not 0 <= number < 1 << 28:
+        if type(number) is not int or not 0 <= number < _LARGEST_DENSE:
             key = repr(number)
             new = key not in self._others
             self._others.add(key)
@@ -173,7 +181,7 @@ def with_picture(record: Record, told: Path | None, *folders: Path | None, ledge
         ledger.problem(
             record.file_name, f"the picture is missing from {told}; its objects are read all the same"
         )
-    return Record(**{**vars(record), "picture": picture})
+    return replace(record, picture=picture)
 
 
 def _record(

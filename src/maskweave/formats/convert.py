@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -66,11 +66,12 @@ def convert(
     format_name: str | None = None,
     options: Options | None = None,
     ledger: Ledger | None = None,
+    progress: Callable[[int], None] = lambda records: None,
 ) -> Ledger:
     """Write ``source`` as ``destination`` in the format ``to``; returns the ledger of problems and losses.
 
-    What is written appears when it is whole. Raises `OutputError` when it cannot be written or something foreign is
-    in its place, and what `read_records` raises.
+    ``progress`` is called with the number of records done. What is written appears when it is whole. Raises
+    `OutputError` when it cannot be written or something foreign is in its place, and what `read_records` raises.
     """
     options = options or Options()
     ledger = ledger or Ledger(strict=True)
@@ -87,6 +88,7 @@ def convert(
                 put(fitted)
                 ledger.records += 1
                 ledger.objects += len(record.instances)
+            progress(ledger.records)
         if not ledger.records:
             raise BadRecord(f"{source}: holds no picture that could be converted, so nothing is written")
     return ledger

@@ -114,7 +114,7 @@ def _record(
     ids = {
         str(each["class"]): each["category_id"] for each, _ in rows if type(each.get("category_id")) is int
     }
-    frame = first.get("frame")
+    frame, time = first.get("frame"), first.get("time")
     return Record(
         file_name=name,
         instances=instances,
@@ -122,7 +122,7 @@ def _record(
         categories=tuple(Category(number, each) for each, number in ids.items()),
         video=str(first.get("video", "")),
         frame=frame if type(frame) is int else None,
-        time=first.get("time"),
+        time=float(time) if isinstance(time, int | float) else None,
         picture=find_picture(name, options.images, path.parent),
     )
 

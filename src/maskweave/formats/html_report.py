@@ -89,7 +89,7 @@ class _Report:
             f'<li class="k{self._key(name)}"><i style="{_style(self._key(name))}"></i>{escape(name)} {count}</li>'
             for name, count in counts.most_common()
         )
-        name = record.file_name if record.frame is None else f"{record.stem}"
+        name = record.picture_name
         image = self._image(record)
         return (
             f'<figure data-name="{escape(name.lower())}" data-k="{keys}">'

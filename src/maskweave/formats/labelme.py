@@ -175,7 +175,7 @@ def _document(record: Record, options: Options, ledger: Ledger) -> dict[str, Any
         "version": _VERSION,
         "flags": {},
         "shapes": shapes,
-        "imagePath": record.file_name.rpartition("/")[2],
+        "imagePath": record.picture_name.rpartition("/")[2],
         "imageData": None,
         "imageHeight": record.size[0],
         "imageWidth": record.size[1],

@@ -31,6 +31,7 @@ from maskweave.ops.coco_names import COCO_IDS, FIRST_FREE_ID
 from maskweave.outputs.coco import converted_info
 from maskweave.outputs.files import atomic_folder
 from maskweave.outputs.masks_png import marked_png
+from maskweave.outputs.panoptic import colours_of
 from maskweave.outputs.spool import Spool
 from maskweave.types.arrays import IntArray, Size
 from maskweave.types.instances import Instances
@@ -165,8 +166,7 @@ def write(path: Path, options: Options, ledger: Ledger) -> Iterator[Put]:
             ids, segments = _painted(record, classes, options, ledger)
             file = new_file(folder / _NAME, f"{record.stem}.png")
             put_picture(record, folder / "images", options.pictures)
-            colours = np.stack([ids & 255, ids >> 8 & 255, ids >> 16], axis=2).astype(np.uint8)
-            file.write_bytes(marked_png(Pictures.fromarray(colours)))
+            file.write_bytes(marked_png(Pictures.fromarray(colours_of(ids))))
             count += 1
             spool.add("images", json.dumps(image_entry(record, count)).encode())
             entry = {"image_id": count, "file_name": f"{record.stem}.png", "segments_info": segments}

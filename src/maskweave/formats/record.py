@@ -84,6 +84,12 @@ class Record:
         return str(path.with_suffix(""))
 
     @property
+    def picture_name(self) -> str:
+        """The name of the frame's own picture, "/"-separated: its file's, or, of a video's frame, a PNG's."""
+        path = PurePosixPath(self.file_name)
+        return self.file_name if str(path.with_suffix("")) == self.stem else f"{self.stem}.png"
+
+    @property
     def group(self) -> str:
         """The video's name; for a still the folder it lies in, or "video"."""
         folder = PurePosixPath(self.stem).parent

@@ -172,8 +172,7 @@ def write(path: Path, options: Options, ledger: Ledger) -> Iterator[Put]:
         def put(record: Record) -> None:
             classes.learn(record)
             data = _document(record, classes)
-            named = record.file_name if record.frame is None else f"{record.stem}.png"
-            file = new_file(home / "ann", f"{named}.json")
+            file = new_file(home / "ann", f"{record.picture_name}.json")
             put_picture(record, home / "img", options.pictures)
             file.write_text(json.dumps(data), encoding="utf-8")
 

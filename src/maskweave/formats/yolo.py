@@ -7,6 +7,7 @@ rule, the ring gives the mask back to the last pixel.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -51,6 +52,11 @@ def recognise(path: Path) -> str | None:
 def read(path: Path, options: Options, ledger: Ledger) -> Iterator[Record]:
     """Yield a record for each image of all parts; with ``--images`` for each label file."""
     data = read_data_yaml(path / "data.yaml" if path.is_dir() else path)
+    if not data.root.is_relative_to(data.path.resolve().parent):
+        raise InvalidValue(
+            f"{data.path}: its path leads to {data.root}, out of its folder, which is not followed; "
+            "put the file into the folder of the data set"
+        )
     pairs = _by_labels(data, options.images, ledger) if options.images else _by_images(data, ledger)
     found = False
     for name, image, label in pairs:
@@ -72,7 +78,9 @@ def _by_images(data: DataYaml, ledger: Ledger) -> Iterator[tuple[str, Path, Path
         seen.update(data.entries[part])
         for entry in part_entries(data, data.root, part):
             for image in entry:
-                if image.is_file():
+                if not Path(os.path.normpath(image)).is_relative_to(data.path.resolve().parent):
+                    ledger.problem(str(image), f"leads out of the folder of {data.path.name}")
+                elif image.is_file():
                     yield _name_within(image, data.root), image, label_path(image)
                 else:
                     ledger.problem(str(image), "the image is missing")

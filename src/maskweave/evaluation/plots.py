@@ -57,7 +57,7 @@ def bars(
     figure, (panel,) = _figure(1, width=7.0, height=1.2 + 0.26 * len(names) * len(columns) ** 0.5)
     rows = np.arange(len(names))
     thickness = 0.74 / len(columns)
-    most = limit or max(float(np.nanmax(np.append(each, 1e-9))) for each in columns.values()) * 1.12
+    most = limit or max(float(np.nanmax(np.append(each, 1.0))) for each in columns.values()) * 1.12
     for place, ((what, values), colour) in enumerate(zip(columns.items(), (_FIRST, _SECOND), strict=False)):
         heights = np.nan_to_num(values)
         at = rows + (place - (len(columns) - 1) / 2) * thickness

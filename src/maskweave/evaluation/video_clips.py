@@ -72,7 +72,6 @@ class VideoClip:
 class FrameOverlap:
     """The objects of one frame on both sides: indices of tracks, pixels of each mask, (N, M) shared pixels."""
 
-    frame: int
     true: list[int]
     found: list[int]
     true_areas: IntArray
@@ -107,7 +106,7 @@ def _overlap(
     if len(regions) and len(found):
         ignored = mask_intersections(theirs, Masks.from_dense(regions.union()[None]))[:, 0]
     shared = mask_intersections(ours, theirs)
-    return FrameOverlap(frame, true, found, ours.areas, theirs.areas, shared, ignored)
+    return FrameOverlap(true, found, ours.areas, theirs.areas, shared, ignored)
 
 
 def checked_rle(segmentation: Any, size: Size) -> Rle | None:

@@ -231,3 +231,37 @@ def test_masks_come_back_as_they_were(tmp_path):
     known = VideoFile(tmp_path / "truth.json", Problems()).clip("one")
     assert decode_masks([known.tracks[0].rles[2]], SIZE).boxes.tolist() == [[2, 5, 12, 15]]
     assert (known.length, known.size) == (3, SIZE)
+
+
+@pytest.mark.reference
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_text_is_scored_as_trackeval_scores_kitti_mots(tmp_path):
+    """Its own reader, regions to ignore included; masks of a frame do not overlap, as the format asks."""
+    datasets, metrics = pytest.importorskip("trackeval.datasets"), pytest.importorskip("trackeval.metrics")
+    rng = np.random.default_rng(1)
+    known, found = [], []
+    for frame in range(12):
+        for number, column in enumerate((0, 20, 40, 60), start=1):
+            kind = 10 if number == 4 else 1
+            known.append((frame, kind, 0 if kind == 10 else number, column + frame % 3))
+            if rng.random() < 0.8:
+                changed_number = number + 4 * (frame > 6) if number == 2 else number
+                found.append((frame, 1, changed_number, column + int(rng.integers(0, 8))))
+    for folder, rows in (("gt/label_02", known), ("tracker/a/data", found)):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "0001.txt").write_text(lines(*rows))
+    scores, problems = measure(tmp_path, lines(*known), lines(*found))
+    places = {"GT_FOLDER": str(tmp_path / "gt"), "TRACKERS_FOLDER": str(tmp_path / "tracker")}
+    options = {"SEQ_INFO": {"0001": 12}, "CLASSES_TO_EVAL": ["car"], "PRINT_CONFIG": False}
+    reader = datasets.KittiMOTS({**places, **options})
+    data = reader.get_preprocessed_seq_data(reader.get_raw_seq_data("a", "0001"), "car")
+    hota = metrics.HOTA().eval_sequence(data)
+    clear = metrics.CLEAR({"PRINT_CONFIG": False}).eval_sequence(data)
+    identity = metrics.Identity({"PRINT_CONFIG": False}).eval_sequence(data)
+    assert data["num_tracker_dets"] < len(found)  # some lie in what is ignored
+    mine = scores.classes["car"]
+    assert (mine.mota, mine.switches, mine.idf1) == pytest.approx(
+        (clear["MOTA"], clear["IDSW"], identity["IDF1"])
+    )
+    assert (mine.hota, mine.ass_a) == pytest.approx((hota["HOTA"].mean(), hota["AssA"].mean()))
+    assert problems.count == 0

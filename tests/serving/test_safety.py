@@ -240,6 +240,12 @@ def test_forms_are_counted_too(small, picture, field):
     assert answer.status_code == 413
 
 
+def test_the_json_beside_a_file_is_limited(client, picture):
+    answer = client.post("/v1/export", files={"image": picture}, data={"request": " " * 8_000_001})
+    assert answer.status_code == 413
+    assert "8 MB" in answer.json()["detail"]
+
+
 def test_a_slow_body_is_given_up(small):
     head = b"POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n"
     started = time.monotonic()

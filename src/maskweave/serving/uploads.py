@@ -23,6 +23,8 @@ Kind = Literal["image", "video"]
 
 _HEAD = 200
 _MOST_PARTS = 8
+_LONGEST_REQUEST = 8_000_000
+"""Bytes of JSON beside a file: thousands of masks; more would hold up everybody while it is read."""
 _PIECE_SECONDS = 20.0
 """Seconds in which at least something of a body must come."""
 
@@ -158,6 +160,10 @@ class _Form:
             self._file.write(data[start:end])
         elif self._name == b"request":
             self.request += data[start:end]
+            if len(self.request) > _LONGEST_REQUEST:
+                raise Problem(
+                    413, "TooLarge", f"request: need at most {_LONGEST_REQUEST / 1e6:g} MB of JSON, got more"
+                )
 
     def _end(self) -> None:
         self.is_whole = True

@@ -334,7 +334,9 @@ class Result:
         if path.suffix.lower() == ".json":
             return coco_document(self.frame, self.instances, model=self.model).encode()
         if path.suffix.lower() == ".geojson":
-            return "".join(geojson_text(self.instances, self.frame.geo, model=self.model)).encode()
+            name = self.frame.file_name or self.frame.source
+            pieces = geojson_text(self.instances, self.frame.geo, model=self.model, file_name=name)
+            return "".join(pieces).encode()
         task = _MASK_TASKS.get(Path(path.stem).suffix) if path.suffix.lower() == ".png" else None
         if task is not None:
             return encode_masks_picture(as_task(self.prediction, task), task)

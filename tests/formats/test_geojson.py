@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maskweave.api import Result
 from maskweave.errors import InvalidValue
 from maskweave.formats.base import Options
 from maskweave.formats.record import Record
 from maskweave.ops.polygons import ring_area
+from maskweave.types.frame import Frame
 from tests.formats.scenes import collected, objects, plain, read, records, rectangle, same_objects, write
 
 NORTH_UP = (0.5, 0.0, 412_000.25, 0.0, -0.5, 5_654_000.75)
@@ -102,3 +104,12 @@ def test_a_file_without_features_is_told(tmp_path, text):
     path.write_text(text)
     with pytest.raises(InvalidValue, match=r"a\.geojson: need"):
         read(path)
+
+
+def test_what_segment_writes_of_a_picture_can_be_read(tmp_path):
+    found = objects([rectangle(2, 4, 6, 8), rectangle(10, 1, 12, 9)])
+    path = tmp_path / "a.geojson"
+    Result(Frame(np.zeros((*found.size, 3), np.uint8), file_name="a.jpg"), found).save(path)
+    (after,) = read(path)
+    assert after.file_name == "a.jpg"
+    assert after.instances.masks == found.masks

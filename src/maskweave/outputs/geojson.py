@@ -62,7 +62,11 @@ class GeoJsonFile(Writer):
         if frame.geo is None:
             self._warnings.append("no georeference: the coordinates of the GeoJSON are pixels")
         pieces = geojson_text(
-            prediction, frame.geo, model=self.target.model, wgs84=self.target.geojson_crs == "wgs84"
+            prediction,
+            frame.geo,
+            model=self.target.model,
+            file_name=frame.file_name or frame.source,
+            wgs84=self.target.geojson_crs == "wgs84",
         )
         with (
             atomic_file(self._path, only_ours=True) as temporary,
@@ -72,9 +76,14 @@ class GeoJsonFile(Writer):
 
 
 def geojson_text(
-    instances: Instances, geo: GeoReference | None, *, model: str, wgs84: bool = True
+    instances: Instances, geo: GeoReference | None, *, model: str, file_name: str, wgs84: bool = True
 ) -> Iterator[str]:
-    """A GeoJSON file in pieces, a feature at a time; see `GeoJsonFile`."""
+    """A GeoJSON file in pieces, a feature at a time; see `GeoJsonFile`.
+
+    Where the coordinates are pixels, each feature says of which picture, as `maskweave convert` reads it.
+    """
+    height, width = instances.size
+    picture = {"file_name": file_name, "width": width, "height": height} if geo is None else {}
     to_map, decimals, square_metres = _mapping(geo, wgs84=wgs84)
     yield f'{{\n"info": {json.dumps(file_info(model))},\n"type": "FeatureCollection",\n'
     if geo is not None and not wgs84:
@@ -82,7 +91,7 @@ def geojson_text(
     yield '"features": ['
     areas = instances.masks.areas.tolist()
     for row, (crop, x, y) in enumerate(instances.masks.placed()):
-        properties: dict[str, Any] = {
+        properties: dict[str, Any] = picture | {
             "class": instances.names[row],
             "score": round(float(instances.scores[row]), 5),
             "area_pixels": areas[row],

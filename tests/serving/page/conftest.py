@@ -9,7 +9,7 @@ import pytest
 from tests.serving.page import scene
 
 CHROMIUM = Path("/usr/bin/chromium")
-WAIT = 30_000  # milliseconds: how long something may take on a busy machine before it counts as not coming
+WAIT = 60_000  # milliseconds: how long something may take on a busy machine before it counts as not coming
 SETTINGS = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
 KNOWS_SERVER = "() => performance.getEntriesByType('resource').some((e) => e.name.endsWith('/v1/models'))"
 KEPT = "(await import('/static/js/state/kept-results.js'))"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from maskweave.ops.rle import encode_masks
+from maskweave.outputs import format_names
 from maskweave.outputs.palette import object_colour
 from maskweave.types import Masks
 from tests.serving.page import scene
@@ -133,6 +134,11 @@ def test_the_smaller_object_is_hit_and_holes_are_not(page):
     outer[30:, :10] = False
     inner[10:20, 20:30] = True
     assert run(page, script, [scene.rle_of(outer), scene.rle_of(inner)]) == [4, 9, 0, 0, 0]
+
+
+def test_every_format_is_explained(page):
+    words = page.evaluate("async () => (await import('/static/js/page/save.js')).FORMAT_WORDS")
+    assert set(words) == set(format_names())
 
 
 def test_colours_are_those_of_the_overlays(page):

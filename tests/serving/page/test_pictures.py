@@ -221,6 +221,18 @@ def test_boxes_and_points_make_new_objects(page, expect):
     expect(page.locator(".object")).to_have_count(5)
 
 
+def test_what_lies_outside_the_picture_is_not_asked_for(page, stand_in, expect):
+    picture = pick(page)
+    page.keyboard.press("a")
+    picture.click(-3, 60)
+    page.keyboard.press("x")
+    picture.drag((150, 100), (163, 124))
+    expect(page.locator(".object")).to_have_count(4)
+    (asked,) = [json.loads(form["request"]) for form in stand_in.asked_for("/v1/refine")]
+    assert asked["box"] == pytest.approx([150, 100, 160, 120], abs=0.5)
+    assert asked["box"][2:] == [160, 120]
+
+
 def test_corrections_keep_their_order_when_they_come_fast(page, stand_in, expect):
     picture = pick(page)
     picture.click(*IN_CAT)
@@ -277,17 +289,17 @@ def test_downloads_hold_what_is_shown_or_what_is_selected(page, stand_in):
 
 
 def test_a_huge_picture_is_scaled_for_display_and_exact_for_export(page, stand_in):
-    size = (3000, 6000)
+    size = (1500, 5000)
     mask = np.zeros(size, bool)
-    mask[1001:2222, 1501:4444] = True
+    mask[401:1222, 1501:3444] = True
     stand_in.result = scene.result([mask], size)
     stripes = Pictures.new("RGB", size[::-1], (10, 120, 200))
     picture = pick(page, scene.encoded(np.asarray(stripes)))
     script = "async () => (await import('/static/js/main.js')).page.stage.painter.bitmap.width"
     assert page.evaluate(script) == 4096
-    picture.hover(4440, 2218)
+    picture.hover(3440, 1218)
     assert page.locator(".object--lit").count() == 1
-    picture.hover(4450, 2218)
+    picture.hover(3450, 1218)
     assert page.locator(".object--lit").count() == 0
     (sent,) = exported(page, stand_in)["objects"]
     assert sent["rle"] == scene.rle_of(mask)

@@ -146,12 +146,25 @@ def test_touch_selects_and_two_fingers_zoom(open_page, expect):
     picture = pick(page)
     page.touchscreen.tap(*picture.place(110, 40))
     expect(page.locator(".object__button[aria-pressed=true]")).to_contain_text("dog")
+    expect(page.locator(".object__button[aria-pressed=true]")).to_have_count(1)
     (x, y), session = picture.place(80, 60), page.context.new_cdp_session(page)
     for kind, spread in (("touchStart", 20), ("touchMove", 40), ("touchMove", 60), ("touchEnd", 0)):
         points = [{"x": x - spread, "y": y}, {"x": x + spread, "y": y}] if spread else []
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     until(page, "!(await import('/static/js/main.js')).page.stage.viewport.isFitted")
     assert picture.place(80, 60) == pytest.approx((x, y), abs=3)
+
+
+def test_a_finger_that_holds_adds_to_the_selection(open_page, expect):
+    page = open_page(**SCREENS["phone"])
+    picture = pick(page)
+    page.touchscreen.tap(*picture.place(110, 40))
+    x, y = picture.place(30, 30)
+    session, now = page.context.new_cdp_session(page), page.evaluate("Date.now() / 1000")
+    touch = [{"x": x, "y": y}]
+    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": touch, "timestamp": now})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": [], "timestamp": now + 0.6})
+    expect(page.locator(".object__button[aria-pressed=true]")).to_have_count(2)
 
 
 def test_light_and_dark_can_be_chosen_and_stay(page):

@@ -60,7 +60,7 @@ def test_a_video_is_followed_with_a_line(open_page, server, cat, tmp_path, expec
     page.get_by_role("button", name="Line: count").click()
     Picture(page).drag((10, 100), (200, 100))
     page.get_by_role("button", name="Find and follow objects").click()
-    expect(page.locator(".file").first).to_be_visible()
+    expect(page.locator(".file").first).to_be_visible(timeout=120_000)
     expect(page.locator(".object__name").first).to_have_text("cat")
     expect(page.locator(".counter")).to_contain_text("forward")
     assert download(page, "cat.tracks.json").failure() is None

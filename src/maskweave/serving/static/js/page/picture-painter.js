@@ -40,7 +40,7 @@ export class PicturePainter {
   paint(context, stage) {
     draw.drawPicture(context, stage, this.bitmap, this.picture);
     context.save();
-    if (this.look.compares) this.#clipRightOfSplit(context, stage);
+    if (this.look.compares) draw.clipRightOf(context, stage, this.picture, this.look.split);
     if (this.look.mode === "cutout") this.#paintCutout(context, stage);
     else this.#paintMasks(context, stage);
     context.restore();
@@ -55,14 +55,6 @@ export class PicturePainter {
     this.#ids ??= new IdBuffer(Math.ceil(width * scale), Math.ceil(height * scale));
     this.#ids.paint(this.findings.shown.map(({ id, rle }) => ({ id, crop: this.shapes.of(rle).crop })));
     this.#areIdsStale = false;
-  }
-
-  #clipRightOfSplit(context, stage) {
-    stage.viewport.apply(context);
-    context.beginPath();
-    const left = this.picture.width * this.look.split;
-    context.rect(left, 0, this.picture.width - left, this.picture.height);
-    context.clip();
   }
 
   #paintMasks(context, stage) {

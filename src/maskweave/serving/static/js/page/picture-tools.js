@@ -49,9 +49,8 @@ export class PictureTools {
       canDrag: false,
       hover: (x, y) => this.#document.hover(this.#painter.hit(x, y)),
       leave: () => this.#document.hover(0),
-      tap: (x, y, event) => {
-        const id = this.#painter.hit(x, y);
-        this.#document.select(id, { add: event.shiftKey || event.ctrlKey || event.metaKey });
+      tap: (x, y, { adds }) => {
+        this.#document.select(this.#painter.hit(x, y), { add: adds });
         const selected = this.#document.selected;
         announce(selected.length ? `Selected: ${selected.map((object) => object.class).join(", ")}` : "None selected");
       },
@@ -59,18 +58,33 @@ export class PictureTools {
   }
 
   #pointTool(label) {
-    return { canDrag: false, tap: (x, y) => this.#askFor((prompts) => withPoint(prompts, [x, y, label])) };
+    const tap = (x, y) => this.#isInside(x, y) && this.#askFor((prompts) => withPoint(prompts, [x, y, label]));
+    return { canDrag: false, tap };
   }
 
   #boxTool() {
     const tool = new TwoPoints({
-      done: (from, to) => this.#askFor(() => ({ base: null, points: [], box: boxAround(from, to) })),
+      done: (from, to) => this.#askFor(() => ({ base: null, points: [], box: this.#boxAround(from, to) })),
       changed: () => this.#stage.invalidate(),
     });
     this.#painter.overlay = (context, stage) => {
       if (tool.from) drawBox(context, stage, [...tool.from, ...tool.to]);
     };
     return tool;
+  }
+
+  #isInside(x, y) {
+    const { width, height } = this.#painter.picture;
+    return x >= 0 && y >= 0 && x < width && y < height;
+  }
+
+  /** The box of two opposite corners, as far as it lies in the picture. */
+  #boxAround([x1, y1], [x2, y2]) {
+    const { width, height } = this.#painter.picture;
+    const within = (value, most) => Math.min(most, Math.max(0, value));
+    const [left, right] = [x1, x2].map((x) => within(x, width)).sort((one, other) => one - other);
+    const [top, bottom] = [y1, y2].map((y) => within(y, height)).sort((one, other) => one - other);
+    return [left, top, right, bottom];
   }
 
   /** Put a request behind those on their way. `change(prompts)` gives what is said about the object. */
@@ -99,8 +113,4 @@ export class PictureTools {
 
 function withPoint(prompts, point) {
   return { ...prompts, points: [...prompts.points, point] };
-}
-
-function boxAround([x1, y1], [x2, y2]) {
-  return [Math.min(x1, x2), Math.min(y1, y2), Math.max(x1, x2), Math.max(y1, y2)];
 }

@@ -30,6 +30,8 @@ export const FORMAT_WORDS = {
   coco: "COCO JSON: boxes, masks, scores",
   csv: "a table: area, centre and box",
   cutout: "the objects alone",
+  geojson: "outlines with holes, on the map where the picture lies on one",
+  nrrd: "labels as a volume, for 3D Slicer and ITK",
   davis: "id pictures in DAVIS's palette",
   tracks: "YouTube-VIS JSON: all masks by object",
   mots: "KITTI MOTS text",

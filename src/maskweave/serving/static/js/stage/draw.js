@@ -13,6 +13,14 @@ export function drawPicture(context, stage, bitmap, picture) {
   context.drawImage(bitmap, 0, 0, picture.width, picture.height);
 }
 
+/** Draw only right of the place that parts before from after: `split` of the picture's width. */
+export function clipRightOf(context, stage, picture, split) {
+  stage.viewport.apply(context);
+  context.beginPath();
+  context.rect(picture.width * split, 0, picture.width * (1 - split), picture.height);
+  context.clip();
+}
+
 /** Fill a mask with `fill` (opacity) of its colour and draw its border `line` wide; 0 leaves either out. */
 export function drawMask(context, stage, { path, scale, colour, fill = 0, line = 0, halo = false }) {
   stage.viewport.apply(context, scale);

@@ -4,14 +4,15 @@ import { Viewport } from "./viewport.js";
 
 const TAP = 5; // CSS pixels that a hand may shake while it taps
 const TOUCH_TAP = 12;
+const HOLD = 450; // milliseconds after which a finger on the picture means what Shift means
 const MARGIN = 16; // CSS pixels round a fitted picture
 const KEY_STEP = 1 / 60; // of the picture's longer side that an arrow key moves the crosshair
 const FINE_KEY_STEP = 1 / 600;
 
 /**
  * Draws by `painter.paint(context, stage)` and hands gestures on to `painter.tool`: an object with any of
- * hover(x, y), leave(), tap(x, y, event), canDrag, dragStart(x, y), drag(x, y), dragEnd(x, y), all in pixels of the
- * picture. What the tool does not drag moves the picture.
+ * hover(x, y), leave(), tap(x, y, {adds}), canDrag, dragStart(x, y), drag(x, y), dragEnd(x, y), all in pixels of the
+ * picture; `adds` where Shift or Ctrl is held, or a finger for a while. What the tool does not drag moves the picture.
  */
 export class Stage {
   viewport = new Viewport();
@@ -38,6 +39,7 @@ export class Stage {
     on("pointerleave", () => !this.#pointers.size && this.painter?.tool?.leave?.());
     on("wheel", (event) => this.#wheel(event), { passive: false });
     on("keydown", (event) => this.#key(event));
+    on("contextmenu", (event) => event.pointerType === "touch" && event.preventDefault());
     on("blur", () => this.#dropCrosshair());
     on("dblclick", () => this.painter?.tool?.finish?.());
   }
@@ -140,7 +142,7 @@ export class Stage {
     this.#pointers.set(event.pointerId, place);
     if (this.#pointers.size === 2) this.#startPinch();
     else if (this.#pointers.size === 1) {
-      this.#gesture = { kind: "press", start: place, last: place, isMiddle: event.button === 1 };
+      this.#gesture = { kind: "press", start: place, isMiddle: event.button === 1, since: event.timeStamp };
     }
   }
 
@@ -179,8 +181,13 @@ export class Stage {
     if (gesture?.kind === "pinch" && this.#pointers.size) return;
     this.#gesture = null;
     const tool = this.painter?.tool;
-    if (gesture?.kind === "press" && !gesture.isMiddle) tool?.tap?.(...this.#pictureAt(place), event);
+    const holds = event.pointerType === "touch" && event.timeStamp - gesture?.since >= HOLD;
+    if (gesture?.kind === "press" && !gesture.isMiddle) this.#tap(this.#pictureAt(place), event, holds);
     if (gesture?.kind === "drag") tool?.dragEnd?.(...this.#pictureAt(place));
+  }
+
+  #tap(place, event, holds = false) {
+    this.painter?.tool?.tap?.(...place, { adds: holds || event.shiftKey || event.ctrlKey || event.metaKey });
   }
 
   #cancel(event) {
@@ -226,9 +233,9 @@ export class Stage {
   #key(event) {
     const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     const tool = this.painter?.tool;
-    if (event.ctrlKey || event.metaKey || event.altKey || !tool) return;
+    if (event.altKey || !tool || (way && (event.ctrlKey || event.metaKey))) return;
     if (way && !tool.keepsArrows) this.#moveCrosshair(way, event.shiftKey);
-    else if (event.key === "Enter" && this.crosshair) tool.tap?.(...this.crosshair, event);
+    else if (event.key === "Enter" && this.crosshair) this.#tap(this.crosshair, event);
     else return;
     event.preventDefault();
     event.stopPropagation();

@@ -58,7 +58,7 @@ export class VideoPainter {
   paint(context, stage) {
     draw.drawPicture(context, stage, this.video, this.picture);
     context.save();
-    if (this.#look.compares) this.#clipRightOfSplit(context, stage);
+    if (this.#look.compares) draw.clipRightOf(context, stage, this.picture, this.#look.split);
     const meant = this.findings ? this.#meant() : [];
     if (this.findings?.selected.length) this.#paintVeil(context, stage, meant);
     for (const sighting of meant) this.#paintMask(context, stage, sighting);
@@ -79,14 +79,6 @@ export class VideoPainter {
   #meant() {
     const alone = this.findings.selected.length > 0;
     return this.#seen().filter(({ id }) => !alone || this.findings.isSelected(id));
-  }
-
-  #clipRightOfSplit(context, stage) {
-    stage.viewport.apply(context);
-    context.beginPath();
-    const left = this.picture.width * this.#look.split;
-    context.rect(left, 0, this.picture.width - left, this.picture.height);
-    context.clip();
   }
 
   #paintVeil(context, stage, meant) {

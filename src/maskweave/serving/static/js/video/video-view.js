@@ -120,7 +120,7 @@ export class VideoView {
       keepsArrows: true, // they go from frame to frame
       hover: (x, y) => this.findings?.hover(this.#painter.hit(x, y)),
       leave: () => this.findings?.hover(0),
-      tap: (x, y, event) => this.findings?.select(this.#painter.hit(x, y), { add: event.shiftKey }),
+      tap: (x, y, { adds }) => this.findings?.select(this.#painter.hit(x, y), { add: adds }),
     };
   }
 
@@ -175,8 +175,7 @@ export class VideoView {
     const onUpload = (sent) => sayBusy("Sending the video …", sent);
     const job = await calls.startVideo(this.#file, { ...asked, onUpload, signal: upload.signal });
     this.#job = job.id;
-    const began = performance.now();
-    const ended = await calls.followJob(job.id, (state) => sayProgress(state, began), signal);
+    const ended = await calls.followJob(job.id, sayProgress, signal);
     this.#job = null;
     return ended;
   }
@@ -271,10 +270,9 @@ export class VideoView {
   }
 }
 
-function sayProgress({ status, frames, frames_total: total }, began) {
+function sayProgress({ status, frames, frames_total: total, seconds }) {
   if (status === "queued") return sayBusy("Waiting for its turn …");
   if (!total) return sayBusy(`Frame ${frames} …`);
-  const left = ((performance.now() - began) / 1000) * (total / Math.max(frames, 1) - 1);
-  const wait = frames > 5 ? ` · about ${clock(left)} left` : "";
+  const wait = frames > 5 ? ` · about ${clock(seconds * (total / frames - 1))} left` : "";
   return sayBusy(`Frame ${frames} of ${total}${wait}`, Math.min(1, frames / total));
 }

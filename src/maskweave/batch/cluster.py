@@ -178,9 +178,8 @@ def _ray() -> Any:
     """The package, with what must be set before it is loaded: who connects needs the cluster's token."""
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault(
-        "RAY_BACKEND_LOG_LEVEL", "fatal"
-    )  # a lost worker is made good, and told by nobody else
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # a lost worker is made good: no news
+    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's own 15 starves beside any other work
     try:
         import ray
         import ray.data

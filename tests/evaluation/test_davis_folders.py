@@ -54,6 +54,16 @@ def test_the_command_prints_a_table_and_json(folders, monkeypatch, capfd):
     assert [each["jf_mean"] for each in json.loads(out)["objects"]] == [100, 100, 0]
 
 
+def test_the_folders_can_be_named(folders, monkeypatch, capfd):
+    truth, results = folders / "truth", folders / "results"
+    placed = run(monkeypatch, capfd, "evaluate", "davis", truth, results, "--json")
+    named = ("--annotations", truth, "--results", results)
+    assert run(monkeypatch, capfd, "evaluate", "davis", *named, "--json")[:2] == placed[:2]
+    code, _, err = run(monkeypatch, capfd, "evaluate", "davis", truth)
+    assert code == 2
+    assert "need the folder of the truth and that of the results" in " ".join(err.split())
+
+
 def test_what_does_not_match_is_named_and_counts_as_empty(folders, monkeypatch, capfd):
     (folders / "results" / "two" / "00003.png").unlink()
     Image.new("L", (9, 9)).save(folders / "results" / "one" / "00002.png")

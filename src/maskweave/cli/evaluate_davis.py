@@ -38,8 +38,10 @@ class DavisTask(StrEnum):
 
 
 def evaluate_davis_command(
-    truth: Annotated[Path, typer.Argument(help="Folder of the truth: <sequence>/<frame>.png.")],
-    results: Annotated[Path, typer.Argument(help="Folder of the results in the same layout.")],
+    truth: Annotated[Path | None, typer.Argument(help="Folder of the truth: <sequence>/<frame>.png.")] = None,
+    results: Annotated[Path | None, typer.Argument(help="Folder of the results in the same layout.")] = None,
+    annotations: Annotated[Path | None, typer.Option(help="The truth, by name instead of by place.")] = None,
+    results_option: Annotated[Path | None, typer.Option("--results", help="The results, likewise.")] = None,
     task: Annotated[
         DavisTask, typer.Option(help="semi-supervised leaves out the first and the last frame.")
     ] = DavisTask.unsupervised,
@@ -53,6 +55,9 @@ def evaluate_davis_command(
     from maskweave.evaluation.davis_folders import davis_sequences, evaluate_davis
     from maskweave.evaluation.problems import Problems
 
+    truth, results = truth or annotations, results or results_option
+    if truth is None or results is None:
+        raise typer.BadParameter("need the folder of the truth and that of the results")
     problems = Problems(strict=strict)
     scores: list[ObjectScores] = []
     with telling(problems), progress_bar("measuring", None) as update:

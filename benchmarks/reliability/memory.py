@@ -61,7 +61,10 @@ def table(options: Any) -> str:
         "| processes | MB after warm-up | at the end | slope, MB an hour | slope, MB for 10,000 pictures |",
         "|---|---:|---:|---:|---:|",
     ]
-    for title, values in (("the command", samples.command), (f"{options.workers} workers", samples.workers)):
+    for title, values in (
+        ("the command", samples.command),
+        (f"{options.workers} worker{'s' * (options.workers > 1)}", samples.workers),
+    ):
         first, last, an_hour = slope(samples.seconds, values)
         lines.append(
             f"| {title} | {first:.1f} | {last:.1f} | {an_hour:+.1f} | {an_hour * taken / 3600 * 1e4 / images:+.2f} |"

@@ -14,6 +14,7 @@ SHORT = {
     "video": "performance.md",
     "folder": "performance.md",
     "tiling": "large-and-scientific.md",
+    "matting": "semantic-and-cutouts.md",
 }  # script: the document under docs/ that holds its table
 
 

@@ -8,7 +8,9 @@ Source: onnx.proto, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+import os
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from maskweave.errors import NotAModel
@@ -23,30 +25,62 @@ _MESSAGES: dict[str, dict[int, str]] = {
     "sparse": {1: "tensor", 2: "tensor"},
     "tensor": {13: "entry"},
 }
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_VARINT, _FIXED64, _BYTES, _GROUP, _END_GROUP, _FIXED32 = range(6)
 
 
 def check_external_data(path: Path) -> None:
-    """Raise `NotAModel` when the ONNX file refers to weights outside its own folder."""
-    folder = path.resolve().parent
-    for location in external_locations(path):
-        target = (folder / location).resolve()
-        if Path(location).is_absolute() or not target.is_relative_to(folder):
+    """Raise `NotAModel` when the ONNX file refers to weights that are no file of its own folder.
+
+    So is a second name (a hard link) of a file that may lie anywhere, and what engines take for something else than
+    a file, like ONNX Runtime's address of memory.
+    """
+    try:
+        locations = external_locations(path)
+    except OSError as error:
+        raise NotAModel(f"{path.name}: cannot be read ({error.strerror})") from error
+    folders = {
+        path.absolute().parent,
+        Path(os.path.realpath(path)).parent,
+    }  # a link's: engines differ in which
+    for location in locations:
+        why = _objection(folders, location)
+        if why:
             raise NotAModel(
-                f"{path.name}: needs its weights in its own folder, but names {location!r}; refused"
+                f"{path.name}: needs its weights in its own folder, but names {location[:80]!r}, {why}; refused"
             )
+
+
+def _objection(folders: Collection[Path], location: str) -> str:
+    """Why weights are not read from ``location``, or "" where they may be."""
+    if "\0" in location or not location:
+        return "which is no name of a file"
+    real = [Path(os.path.realpath(folder)) for folder in folders]
+    targets = [Path(os.path.realpath(folder / location)) for folder in folders]
+    if Path(location).is_absolute() or not all(any(map(target.is_relative_to, real)) for target in targets):
+        return "which lies outside"
+    there = [target for target in targets if os.path.exists(target)]  # noqa: PTH110 - pathlib raises for odd names
+    if not there:
+        return "which is not there"
+    if not all(os.path.isfile(target) for target in there):  # noqa: PTH113
+        return "which is no file"
+    linked = any(target.stat().st_nlink > 1 for target in there)
+    return "which has another name elsewhere (a hard link): copy it" if linked else ""
 
 
 def external_locations(path: Path) -> list[str]:
     """File names of external weights, as the ONNX file at ``path`` gives them; what is no ONNX has none."""
+    found: set[str] = set()
     with path.open("rb") as file:
         if not path.stat().st_size:
             return []
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            try:
-                return sorted(set(_locations(data, 0, len(data), "model")))
-            except (IndexError, ValueError, RecursionError):
-                return []  # not a protobuf message: the engine will say so
+        with (
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+            suppress(
+                IndexError, ValueError, RecursionError
+            ),  # not a protobuf message: the engine will say so
+        ):
+            found.update(_locations(data, 0, len(data), "model"))
+    return sorted(found)
 
 
 def _locations(data: mmap.mmap, start: int, end: int, message: str) -> Iterator[str]:
@@ -55,16 +89,17 @@ def _locations(data: mmap.mmap, start: int, end: int, message: str) -> Iterator[
         if inner == "entry":
             pair = {key: data[a:b] for key, a, b in _fields(data, first, last)}
             if pair.get(1) == b"location":
-                yield pair.get(2, b"").decode("utf-8", "replace")
+                yield os.fsdecode(pair.get(2, b""))
         elif inner is not None:
             yield from _locations(data, first, last, inner)
 
 
 def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
     """(field number, first byte, end) of every length-delimited field of a message."""
-    at = start
+    at, depth = start, 0  # of groups, which only unknown fields are: what is in them is none of the message's
     while at < end:
         key, at = _varint(data, at)
+        key &= 0xFFFF_FFFF  # of a longer one engines read the lower bits
         kind = key & 7
         if kind == _VARINT:
             _, at = _varint(data, at)
@@ -72,10 +107,13 @@ def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, i
             length, at = _varint(data, at)
             if at + length > end:
                 raise ValueError("a field reaches beyond its message")
-            yield key >> 3, at, at + length
+            if not depth:
+                yield key >> 3, at, at + length
             at += length
         elif kind in (_FIXED64, _FIXED32):
             at += 8 if kind == _FIXED64 else 4
+        elif kind in (_GROUP, _END_GROUP):
+            depth += 1 if kind == _GROUP else -1
         else:
             raise ValueError("no such wire type")
 

@@ -195,10 +195,11 @@ def _record(
     size = checked_size(image.get("height"), image.get("width"))
     file_name = safe_name(image.get("file_name"))
     instances, crowd = objects_of(annotations, categories, size, ledger, where=where)
-    frame = image.get("frame_index")
-    time = image.get("time_seconds")
+    frame, time = image.get("frame_index"), image.get("time_seconds")
+    if frame is not None and whole(frame, "frame_index") < 0:
+        raise BadRecord(f"need a frame_index from 0 on, got {frame}")
     video = ""
-    if isinstance(frame, int):
+    if frame is not None:
         video = str(
             image.get("video") or PurePosixPath(file_name).parent.name or PurePosixPath(file_name).stem
         )
@@ -208,8 +209,8 @@ def _record(
         crowd=crowd,
         categories=categories,
         video=video,
-        frame=frame if isinstance(frame, int) else None,
-        time=float(time) if isinstance(time, int | float) else None,
+        frame=frame,
+        time=_seconds(time),
     )
 
 
@@ -233,6 +234,8 @@ def objects_of(
             mask = _mask(each.get("segmentation"), size)
             box = _box(each.get("bbox"), mask)
             score, track = _number(each.get("score"), 1.0), each.get("track_id")
+            if type(track) is int:
+                whole(track, "track_id")
             if not 0 <= score <= 1:
                 raise BadRecord(f"need a score of 0 to 1, got {score}")
         except (MaskWeaveError, TypeError, ValueError, KeyError, OverflowError) as error:
@@ -279,6 +282,14 @@ def _box(box: Any, mask: Masks) -> list[float]:
     if width < 0 or height < 0:
         raise BadRecord(f"need a box of x, y, width, height, got {box}")
     return [x, y, x + width, y + height]
+
+
+def _seconds(value: Any) -> float | None:
+    """A time, None where it is none."""
+    try:
+        return None if value is None else _number(value, 0.0)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BadRecord(f"need time_seconds as a number, got {str(value)[:60]}") from error
 
 
 def _number(value: Any, default: float) -> float:

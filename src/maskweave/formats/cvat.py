@@ -39,6 +39,8 @@ from maskweave.version import __version__
 _SHAPES = ("polygon", "box", "ellipse", "mask", "polyline", "points", "cuboid", "skeleton")
 _ELLIPSE_POINTS = 72
 _MOST_FRAMES = 10_000_000
+_FARTHEST = 1e9  # pixels
+_LONGEST_NUMBER = 18  # digits that surely fit into 64 bits
 _ATTRIBUTES = ("score", "track_id", "is_crowd")
 
 
@@ -113,7 +115,7 @@ def _record(
     for number, (kind, told) in enumerate(shapes, start=1):
         try:
             rows.append(_object(kind, told, labels, size))
-        except (MaskWeaveError, ValueError, KeyError) as error:
+        except (MaskWeaveError, ValueError, KeyError, OverflowError) as error:
             ledger.problem(f"{where}, shape {number} ({kind})", error)
     names = labels or tuple(dict.fromkeys(row[0] for row in rows))
     masks = concatenate([Masks.empty(size), *(row[1] for row in rows)])
@@ -137,7 +139,10 @@ def _object(
         raise BadRecord(f"need a label of the file ({', '.join(labels)}), got {label!r}")
     score = float(told.get("@score") or 1)
     crowd = told.get("@is_crowd", "").lower() == "true"
-    return label, _mask(kind, told, size), score, told.get("@track_id", ""), crowd
+    track = told.get("@track_id", "")
+    if track.isdecimal() and len(track) > _LONGEST_NUMBER:
+        raise BadRecord(f"need a track_id of at most {_LONGEST_NUMBER} digits, got {len(track)}")
+    return label, _mask(kind, told, size), score, track, crowd
 
 
 def _mask(kind: str, told: Mapping[str, str], size: Size) -> Masks:
@@ -148,11 +153,11 @@ def _mask(kind: str, told: Mapping[str, str], size: Size) -> Masks:
             [point.split(",") for point in told["points"].split(";")], dtype=np.float64
         )
     elif kind == "box":
-        x1, y1, x2, y2 = (float(told[name]) for name in ("xtl", "ytl", "xbr", "ybr"))
+        x1, y1, x2, y2 = (_number(told[name]) for name in ("xtl", "ytl", "xbr", "ybr"))
         corners = np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
         points = _turned(corners, (x1 + x2) / 2, (y1 + y2) / 2, told)
     elif kind == "ellipse":
-        x, y, rx, ry = (float(told[name]) for name in ("cx", "cy", "rx", "ry"))
+        x, y, rx, ry = (_number(told[name]) for name in ("cx", "cy", "rx", "ry"))
         angles = np.linspace(0, 2 * math.pi, _ELLIPSE_POINTS, endpoint=False)
         points = _turned(np.stack([x + rx * np.cos(angles), y + ry * np.sin(angles)], axis=1), x, y, told)
     else:
@@ -160,9 +165,16 @@ def _mask(kind: str, told: Mapping[str, str], size: Size) -> Masks:
     return fill_polygons([Polygon(points)], size)
 
 
+def _number(text: str) -> float:
+    number = float(text)
+    if not abs(number) <= _FARTHEST:  # also NaN
+        raise BadRecord(f"need a place in pixels, got {text[:60]}")
+    return number
+
+
 def _turned(points: FloatArray, x: float, y: float, told: Mapping[str, str]) -> FloatArray:
     """Points turned about x, y by the shape's rotation, in degrees clockwise on the screen."""
-    angle = math.radians(float(told.get("rotation", 0)))
+    angle = math.radians(_number(told.get("rotation", "0")))
     turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
     turned: FloatArray = (points - (x, y)) @ turn + (x, y)
     return turned
@@ -175,9 +187,9 @@ def _bitmap(told: Mapping[str, str], size: Size) -> Masks:
             f"need a mask inside the picture of {size[1]} x {size[0]}, "
             f"got {width} x {height} at {left}, {top}"
         )
-    runs = np.array([int(each) for each in told["rle"].split(",")], dtype=np.int64)
-    if (runs < 0).any() or runs.sum() != width * height:
-        raise BadRecord(f"need run lengths that sum to {width * height}, got {int(runs.sum())}")
+    runs = [int(each) for each in told["rle"].split(",")]
+    if min(runs) < 0 or sum(runs) != width * height:
+        raise BadRecord(f"need run lengths that sum to {width * height}, got {sum(runs)}")
     filled = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
     return Masks([filled], [(left, top)], size)
 
@@ -188,7 +200,7 @@ def _spool_track(track: Element, spool: Spool, ledger: Ledger, path: Path) -> No
         told = {**_plain(shape), "label": track.attributes.get("label", "")}
         told.setdefault("@track_id", track.attributes.get("id", ""))
         frame = told.get("frame", "")
-        if not frame.isdecimal():
+        if not frame.isdecimal() or len(frame) > _LONGEST_NUMBER:
             ledger.problem(f"{path.name}, track {track.attributes.get('id')}", f"need a frame, got {frame!r}")
         elif told.get("outside") != "1":
             spool.add(int(frame), json.dumps([shape.name, told]).encode())

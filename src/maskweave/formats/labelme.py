@@ -78,7 +78,7 @@ def _record(file: Path, where: str, options: Options, ledger: Ledger) -> Record:
     for number, shape in enumerate(data["shapes"], start=1):
         try:
             label, mask = _shape(shape, size)
-        except (MaskWeaveError, TypeError, ValueError, KeyError) as error:
+        except (MaskWeaveError, TypeError, ValueError, KeyError, OverflowError) as error:
             ledger.problem(f"{where}, shape {number}", error)
             continue
         group = shape.get("group_id")
@@ -97,6 +97,8 @@ def _record(file: Path, where: str, options: Options, ledger: Ledger) -> Record:
 
 
 def _shape(shape: Mapping[str, Any], size: Size) -> tuple[str, Masks]:
+    if not isinstance(shape, dict):
+        raise BadRecord(f"need an object with label and points, got {type(shape).__name__}")
     label, kind = shape.get("label"), shape.get("shape_type", "polygon")
     if not isinstance(label, str) or not label:
         raise BadRecord(f"need a label, got {label!r}")
@@ -124,12 +126,13 @@ def _circle(points: FloatArray) -> FloatArray:
 
 def _bitmap(text: Any, points: FloatArray, size: Size) -> Masks:
     """A mask shape: a picture whose first and last pixel lie at its two points."""
-    corners = np.rint(points).astype(np.int64)
-    if len(corners) != 2 or not isinstance(text, str):
+    if len(points) != 2 or not isinstance(text, str):
         raise BadRecord("need a mask of two points and a picture in base64")
-    (x1, y1), (x2, y2) = corners.tolist()
+    (x1, y1), (x2, y2) = ((round(x), round(y)) for x, y in points.tolist())
     if not (0 <= x1 <= x2 < size[1] and 0 <= y1 <= y2 < size[0]):
-        raise BadRecord(f"need a mask inside the picture of {size[1]} x {size[0]}, got {corners.tolist()}")
+        raise BadRecord(
+            f"need a mask inside the picture of {size[1]} x {size[0]}, got one at {points.tolist()}"
+        )
     crop = decode_bitmap(text, (y2 + 1 - y1, x2 + 1 - x1))
     return Masks([crop], [(x1, y1)], size)
 

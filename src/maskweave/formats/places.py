@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from maskweave.errors import BadRecord, OutputError
@@ -48,8 +49,9 @@ def checked_size(height: object, width: object) -> Size:
 def find_picture(name: str, *folders: Path | None) -> Path | None:
     """The picture called ``name`` in the first of ``folders`` that has it (None: no such folder)."""
     for folder in folders:
-        if folder is not None and (folder / name).is_file():
-            return folder / name
+        with suppress(OSError):  # a name that no file can have: there is none
+            if folder is not None and (folder / name).is_file():
+                return folder / name
     return None
 
 

@@ -88,7 +88,9 @@ def stream_elements(path: Path, *, root: str) -> Iterator[Element]:
                 while reader.whole:
                     yield reader.whole.popleft()
             reader.parser.Parse(b"", True)
-    except expat.ExpatError as error:
+    except InvalidValue:
+        raise
+    except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: of an encoding that is none
         raise InvalidValue(f"{path}: need XML ({error})") from error
     except OSError as error:
         raise SourceNotFound(f"{path}: cannot be read ({error.strerror})") from error

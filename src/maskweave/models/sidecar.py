@@ -88,7 +88,11 @@ def read_sidecar(path: Path, families: Mapping[str, ModuleType]) -> Sidecar:
     """Read and check one file; raises `InvalidValue` as `find_sidecar` does."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ) as error:  # not UTF-8, not TOML, a number too long to be read
         raise InvalidValue(f"{path.name}: need a file in TOML: {error}") from error
     need_family = f"one of {', '.join(families)}"
     known: _Rules = {

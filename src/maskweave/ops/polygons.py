@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
 from maskweave.ops.unite import unite
-from maskweave.types.arrays import FloatArray, IntArray, Mask, Size
+from maskweave.types.arrays import MOST_PIXELS, FloatArray, IntArray, Mask, Size
 from maskweave.types.masks import Masks
+
+_FARTHEST = 1e12  # pixels; a point beyond that is damage
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +101,8 @@ def _filled(rings: Sequence[FloatArray], size: Size) -> tuple[list[Mask], list[t
         points = np.asarray(ring, dtype=np.float64)
         if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3 or not np.isfinite(points).all():
             raise InvalidValue(f"ring: need (P, 2) finite points, P at least 3, got {points.shape}")
+        if np.abs(points).max() > _FARTHEST:
+            raise InvalidValue(f"ring: need points in pixels, got one at {np.abs(points).max():g}")
         rows, crossings = _crossings(points, height)
         columns = np.clip(np.ceil(crossings - 0.5), 0, width).astype(np.int64)
         places.append(np.stack([rows, columns]))
@@ -106,7 +110,12 @@ def _filled(rings: Sequence[FloatArray], size: Size) -> tuple[list[Mask], list[t
     if not len(rows):
         return [np.zeros((0, 0), dtype=bool)], [(0, 0)]
     top, left = int(rows.min()), int(columns.min())
-    toggles = np.zeros((int(rows.max()) + 1 - top, int(columns.max()) + 1 - left), dtype=np.int32)
+    extent = int(rows.max()) + 1 - top, int(columns.max()) + 1 - left
+    if extent[0] * extent[1] > MOST_PIXELS:
+        raise InvalidValue(
+            f"ring: need an object within {MOST_PIXELS:,} pixels, got {extent[1]} x {extent[0]}"
+        )
+    toggles = np.zeros(extent, dtype=np.int32)
     np.add.at(toggles, (rows - top, columns - left), 1)
     crop: Mask = (np.cumsum(toggles[:, :-1], axis=1) % 2).astype(bool)  # after the last column none is inside
     return [crop], [(left, top)]

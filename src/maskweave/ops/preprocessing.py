@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -20,6 +19,7 @@ Three: TypeAlias = tuple[float, float, float]
 IMAGENET_MEAN: Three = (0.485, 0.456, 0.406)
 IMAGENET_STD: Three = (0.229, 0.224, 0.225)
 
+_LARGEST = 1e30  # that is surely finite in float32, squared or not
 _MULTIPLE = 32  # sides of an input that is free: networks halve it up to five times
 
 
@@ -100,7 +100,7 @@ def _near(source: Size, long_side: int) -> Size:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
 
 
 def _are_numbers(value: object) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
-from maskweave.types.arrays import IntArray, Mask, Size
+from maskweave.types.arrays import MOST_PIXELS, IntArray, Mask, Size
 from maskweave.types.masks import Masks
 
 _MORE = 0x20  # further pieces of this number follow
@@ -124,19 +124,31 @@ def _run_lengths(crop: Mask, x: int, y: int, size: Size) -> NDArray[np.int64]:
 
 def _decode(index: int, rle: Rle, size: Size) -> tuple[Mask, tuple[int, int]]:
     height, width = size
-    if tuple(rle["size"]) != (height, width):
-        raise InvalidValue(f"rle {index}: need size [{height}, {width}], got {list(rle['size'])}")
-    counts = rle["counts"]
-    lengths = np.asarray(counts, dtype=np.int64) if isinstance(counts, list) else expand_counts(counts)
-    if (lengths < 0).any() or lengths.sum() != height * width:
-        raise InvalidValue(
-            f"rle {index}: need run lengths that sum to {height * width}, got {int(lengths.sum())}"
-        )
+    if not isinstance(rle["size"], list | tuple) or tuple(rle["size"]) != (height, width):
+        raise InvalidValue(f"rle {index}: need size [{height}, {width}], got {rle['size']}")
+    lengths = _lengths(index, rle["counts"])
+    total = lengths.sum(
+        dtype=np.float64
+    )  # of integers this is exact up to 2^53, and does not wrap round beyond
+    if (lengths < 0).any() or total != height * width:
+        raise InvalidValue(f"rle {index}: need run lengths that sum to {height * width}, got {total:.0f}")
     ends = np.cumsum(lengths)
     objects = np.flatnonzero((np.arange(len(lengths)) % 2 == 1) & (lengths > 0))
     if not len(objects):
         return np.zeros((0, 0), dtype=bool), (0, 0)
     return _fill_runs(ends[objects] - lengths[objects], ends[objects], height)
+
+
+def _lengths(index: int, counts: object) -> NDArray[np.int64]:
+    """(N,) run lengths, whichever way they are written."""
+    if isinstance(counts, str | bytes):
+        return expand_counts(counts)
+    if not isinstance(counts, list) or not all(isinstance(each, int | np.integer) for each in counts):
+        raise InvalidValue(f"rle {index}: need counts as text or whole numbers, got {str(counts)[:60]}")
+    try:
+        return np.array(counts, dtype=np.int64)
+    except OverflowError as error:
+        raise InvalidValue(f"rle {index}: need run lengths of at most 64 bits, got more") from error
 
 
 def _fill_runs(starts: IntArray, ends: IntArray, height: int) -> tuple[Mask, tuple[int, int]]:
@@ -148,6 +160,8 @@ def _fill_runs(starts: IntArray, ends: IntArray, height: int) -> tuple[Mask, tup
     if (first_column == last_column).all():  # none goes on in the next column, so all lie in a band
         top = int(first_row.min())
         rows = int(last_row.max()) + 1 - top
+    if rows * columns > MOST_PIXELS:
+        raise InvalidValue(f"rle: need an object within {MOST_PIXELS:,} pixels, got {columns} x {rows}")
     borders = np.stack(
         [
             (first_column - left) * rows + first_row - top,

@@ -9,8 +9,11 @@ label file has no objects. Source: https://docs.ultralytics.com/datasets/segment
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,8 @@ from maskweave.sources.walk import files_below
 
 PARTS = ("train", "val", "test")
 _SUFFIXES = (".yaml", ".yml")
+_DEEPEST = 100  # brackets within brackets
+_LONGEST = 9  # digits of a class number
 _FARTHEST = 10.0  # shares: an outline may reach over the image's edge, but not that far
 
 
@@ -58,7 +63,7 @@ def read_data_yaml(path: Path) -> DataYaml:
     """
     content = _load(path)
     entries = {
-        part: tuple(str(each) for each in (entry if isinstance(entry, list) else [entry]))
+        part: _places(path, part, entry if isinstance(entry, list) else [entry])
         for part in PARTS
         if (entry := content.get(part))
     }
@@ -95,8 +100,8 @@ def label_path(image: Path) -> Path:
 
 def label_numbers(fields: Sequence[str], classes: int) -> tuple[int, NDArray[np.float64]]:
     """Class number and coordinates of a line that is split; raises `InvalidValue` that says what is wrong."""
-    if not fields[0].isdecimal() or int(fields[0]) >= classes:
-        raise InvalidValue(f"need a class number of 0 to {classes - 1}, got {fields[0]!r}")
+    if not fields[0].isdecimal() or len(fields[0]) > _LONGEST or int(fields[0]) >= classes:
+        raise InvalidValue(f"need a class number of 0 to {classes - 1}, got {fields[0][:60]!r}")
     try:
         values = np.array([float(field) for field in fields[1:]])
     except ValueError:
@@ -122,10 +127,15 @@ def _load(path: Path) -> dict[str, Any]:
             "a data.yaml needs PyYAML, which is not installed. Use `pip install maskweave[train]`."
         ) from error
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if _depth(text) > _DEEPEST:
+            raise InvalidValue(f"{path}: need lists at most {_DEEPEST} deep, got more.")
+        content = yaml.safe_load(text)
+    except InvalidValue:
+        raise
     except FileNotFoundError as error:
         raise SourceNotFound(f"{path}: no such file.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except Exception as error:  # PyYAML's readers of numbers and dates raise nearly anything
         why = " ".join(str(error).split())
         raise InvalidValue(f"{path}: not a YAML file ({why}).") from error
     if not isinstance(content, dict):
@@ -133,11 +143,29 @@ def _load(path: Path) -> dict[str, Any]:
     return content
 
 
+def _depth(text: str) -> int:
+    """How many brackets are open at most, those in quotes counted too: PyYAML takes minutes for thousands."""
+    steps = [(char in "[{") - (char in "]}") for char in text if char in "[]{}"]
+    return max(accumulate(steps), default=0)
+
+
+def _places(path: Path, part: str, told: Sequence[Any]) -> tuple[str, ...]:
+    """The paths of a part; what is none would, as text, be as long as a knot of YAML's aliases makes it."""
+    for each in told:
+        if not isinstance(each, str) or "\0" in each:
+            raise InvalidValue(f"{path}: {part}: need paths, got {_shown(each)}.")
+    return tuple(told)
+
+
+def _shown(value: object) -> str:
+    return repr(value)[:60] if isinstance(value, str | int | float) else f"a {type(value).__name__}"
+
+
 def _root(path: Path, told: Any) -> Path:
     """The folder a file says its entries start from; its own where that is not on this machine."""
     here = path.resolve().parent
-    candidates = [] if not isinstance(told, str) else [here / told, Path(told).resolve()]
-    return next((folder.resolve() for folder in candidates if folder.is_dir()), here)
+    candidates = [here / told, Path(told)] if isinstance(told, str) and "\0" not in told else []
+    return next((folder.resolve() for folder in candidates if os.path.isdir(folder)), here)  # noqa: PTH112 - see _place
 
 
 def _names(path: Path, told: Any) -> tuple[str, ...]:
@@ -147,14 +175,18 @@ def _names(path: Path, told: Any) -> tuple[str, ...]:
         )
     names = [told[number] for number in range(len(told))] if isinstance(told, dict) else told
     if not isinstance(names, list) or not names:
-        raise InvalidValue(f"{path}: need names, a list of class names; got {told!r}.")
+        raise InvalidValue(f"{path}: need names, a list of class names; got {_shown(told)}.")
+    for name in names:
+        if name is not None and not isinstance(name, str | int | float | date):
+            raise InvalidValue(f"{path}: need names, a list of class names; one is {_shown(name)}.")
     return tuple(str(name) for name in names)
 
 
 def _place(root: Path, entry: str) -> Path | None:
     """The folder or list an entry means; exports of some tools write one ../ too many."""
     candidates = (root / entry, root / entry.removeprefix("../"))
-    return next((place for place in candidates if place.exists()), None)
+    return next((place for place in candidates if os.path.exists(place)), None)  # noqa: PTH110 - pathlib raises for
+    # names that no file can have
 
 
 def _images_of(place: Path, root: Path) -> Iterator[Path]:
@@ -162,8 +194,15 @@ def _images_of(place: Path, root: Path) -> Iterator[Path]:
     if place.is_dir():
         yield from files_below(place, IMAGE_SUFFIXES)
         return
-    with place.open(encoding="utf-8") as lines:
-        for line in lines:
-            if name := line.strip():
-                near = place.parent / name
-                yield near if near.is_file() else root / name
+    try:
+        with place.open(encoding="utf-8") as lines:
+            for line in lines:
+                if name := line.strip():
+                    near = place.parent / name
+                    yield near if os.path.isfile(near) else root / name  # noqa: PTH113 - see _place
+    except UnicodeDecodeError as error:
+        raise InvalidValue(
+            f"{place}: need a folder or a text file that lists images, got other data."
+        ) from error
+    except OSError as error:
+        raise SourceNotFound(f"{place}: cannot be read ({error.strerror}).") from error

@@ -19,6 +19,9 @@ Array: TypeAlias = NDArray[Any]
 Size: TypeAlias = tuple[int, int]
 """(height, width) in pixels."""
 
+MOST_PIXELS = 1 << 30
+"""Of one object's bitmap. A few bytes of run lengths or corners can ask for any number."""
+
 
 def check_image(image: object) -> Image:
     """Return ``image`` if it is (H, W, 3) uint8, else raise `InvalidValue` that says what it is."""

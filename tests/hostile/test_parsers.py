@@ -1,0 +1,217 @@
+"""Whatever stands in a file that others made: our readers give records or our typed errors, in one line."""
+
+import copy
+import json
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maskweave.errors import InvalidValue
+from maskweave.ops.polygons import Polygon, fill_polygons
+from maskweave.ops.rle import decode_masks, encode_masks
+from maskweave.types import Masks
+from tests.hostile.parsers import HARD, PARSERS, mutated
+
+BY_NAME = {parser.name: parser for parser in PARSERS}
+JSON = [BY_NAME["coco"], BY_NAME["labelme"]]
+
+
+@pytest.fixture(params=PARSERS, ids=lambda parser: parser.name)
+def parser(request):
+    with request.param.folder() as folder:
+        yield request.param, folder
+
+
+def test_a_valid_file_is_read(parser):
+    reader, folder = parser
+    assert reader.holds(reader.valid, folder) == ""
+
+
+def test_changed_files_give_records_or_typed_errors(parser):
+    reader, folder = parser
+    told = {reader.holds(mutated(reader.valid, random.Random(seed)), folder)[:20] for seed in range(120)}
+    assert len(told) > 1  # some are refused; that all are would be no test of the rest
+    assert "" in told
+
+
+def test_files_that_end_anywhere_give_records_or_typed_errors(parser):
+    reader, folder = parser
+    for percent in range(100):
+        reader.holds(reader.valid[: len(reader.valid) * percent // 100], folder)
+
+
+@pytest.mark.parametrize("piece", HARD, ids=lambda piece: repr(piece[:12]))
+def test_hard_pieces_alone_are_no_file(parser, piece):
+    reader, folder = parser
+    reader.holds(piece, folder)
+    reader.holds(piece * 3 + b"\n", folder)
+
+
+values = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8),
+        st.sampled_from([10**400, -(2**63), 2**64, 1e308, "a" * 5000, "\ud800", "\0", "../a.png", [], {}]),
+    ),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+
+
+def places(document, at=()):
+    """The path of every value in a JSON document."""
+    yield at
+    if isinstance(document, dict | list):
+        for key in document if isinstance(document, dict) else range(len(document)):
+            yield from places(document[key], (*at, key))
+
+
+def exchanged(document, at, value):
+    """The document with another value at one place."""
+    if not at:
+        return value
+    changed = copy.deepcopy(document)
+    here = changed
+    for key in at[:-1]:
+        here = here[key]
+    here[at[-1]] = value
+    return changed
+
+
+@pytest.mark.parametrize("reader", JSON, ids=lambda parser: parser.name)
+def test_any_value_anywhere_in_json_gives_records_or_typed_errors(reader):
+    document = json.loads(reader.valid)
+    with reader.folder() as folder:
+
+        @settings(max_examples=80)
+        @given(st.sampled_from(list(places(document))), values)
+        def holds(at, value):
+            reader.holds(json.dumps(exchanged(document, at, value)).encode(), folder)
+
+        holds()
+
+
+# What was found by the above, each once: it must stay found without luck.
+
+OBJECT = {"id": 1, "image_id": 1, "category_id": 1}
+
+
+def coco(*annotations, **image):
+    document = json.loads(BY_NAME["coco"].valid)
+    document["images"][0] |= image
+    document["annotations"] = [OBJECT | each | {"id": number} for number, each in enumerate(annotations)]
+    return json.dumps(document).encode()
+
+
+def labelme(shape, **more):
+    return json.dumps(json.loads(BY_NAME["labelme"].valid) | {"shapes": [shape]} | more).encode()
+
+
+def cvat(shape):
+    text = BY_NAME["cvat"].valid
+    return text[: text.index(b"<polygon")] + shape + b"</image></annotations>"
+
+
+def rle(*counts, size=(12, 16)):
+    return {"segmentation": {"size": size, "counts": list(counts)}}
+
+
+FOUND = {
+    "coco-track": ("coco", coco({"track_id": 2**70})),
+    "coco-time": ("coco", coco({}, time_seconds=10**400)),
+    "coco-time-of-text": ("coco", coco({}, time_seconds="soon")),
+    "coco-frame": ("coco", coco({}, frame_index=-1)),
+    "coco-name": ("coco", coco({}, file_name="a" * 5000)),
+    "coco-runs-beyond-64-bits": ("coco", coco(rle(2**62, 2**62, 2**62, 2**62, 100, 92))),
+    "coco-runs-of-lists": ("coco", coco(rle([1, 2], [3, 4]))),
+    "coco-runs-of-a-number": ("coco", coco({"segmentation": {"size": [12, 16], "counts": 5}})),
+    "coco-size-of-a-number": ("coco", coco(rle(1, 2, size=5))),
+    "coco-large": ("coco", coco(rle(0, 10**12, size=(10**6, 10**6)), height=10**6, width=10**6)),
+    "labelme-number": ("labelme", labelme(5)),
+    "labelme-far": ("labelme", labelme({"label": "a", "points": [[10**400, 1], [2, 2], [3, 3]]})),
+    "labelme-mask": (
+        "labelme",
+        labelme({"label": "a", "shape_type": "mask", "points": [[1e300, 1], [2, 2]], "mask": "AAAA"}),
+    ),
+    "labelme-large": (
+        "labelme",
+        labelme({"label": "a", "points": [[0, 0], [1e5, 0], [1e5, 1e5]]}, imageHeight=10**5, imageWidth=10**5),
+    ),
+    "cvat-encoding": ("cvat", b'<?xml version="1.0" encoding="klingon"?><annotations/>'),
+    "cvat-wide-encoding": ("cvat", b'<?xml version="1.0" encoding="shift-jis"?><annotations/>'),
+    "cvat-frame": ("cvat", BY_NAME["cvat"].valid.replace(b'frame="1"', b'frame="%s"' % (b"9" * 5000))),
+    "cvat-track": ("cvat", BY_NAME["cvat"].valid.replace(b'id="3"', b'id="%s"' % (b"9" * 30))),
+    "cvat-infinite": ("cvat", cvat(b'<box label="cat" xtl="1e999" ytl="1" xbr="9" ybr="8" rotation="3"/>')),
+    "cvat-turn": ("cvat", cvat(b'<box label="cat" xtl="1" ytl="1" xbr="9" ybr="8" rotation="inf"/>')),
+    "cvat-runs": (
+        "cvat",
+        cvat(b'<mask label="cat" rle="%d,4" left="1" top="1" width="4" height="2"/>' % (10**30)),
+    ),
+    "cvat-runs-beyond-64-bits": (
+        "cvat",
+        cvat(
+            b'<mask label="cat" rle="%d,%d,%d,%d,8" left="1" top="1" width="4" height="2"/>' % ((2**62,) * 4)
+        ),
+    ),
+    "yolo-nul": ("yolo-yaml", b'path: "a\\0b"\ntrain: images\nnames: [cat]\n'),
+    "yolo-long": ("yolo-yaml", b"train: " + b"a" * 5000 + b"\nnames: [cat]\n"),
+    "yolo-date": ("yolo-yaml", b"train: images\nnames: [2021-99-99]\n"),
+    "yolo-tag": ("yolo-yaml", b"train: images\nnames: !!int ''\n"),
+    "yolo-deep": ("yolo-yaml", b"[" * 50_000),
+    "yolo-list-of-bytes": ("yolo-yaml", b"train: a.png\nnames: [cat]\n"),
+    "yolo-folder": ("yolo-yaml", b"train: [[images]]\nnames: [cat]\n"),
+    "yolo-class": ("yolo-labels", b"9" * 5000 + b" 0.1 0.1 0.2 0.2\n"),
+    "sidecar-long": ("sidecar", b"size = " + b"9" * 5000),
+    "sidecar-scale": ("sidecar", b"[preprocessing]\nscale = 1" + b"0" * 400),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_found_once(name):
+    kind, data = FOUND[name]
+    reader = BY_NAME[kind]
+    with reader.folder() as folder:
+        reader.holds(data, folder)
+
+
+def test_a_knot_of_aliases_is_not_untied():
+    """Nine levels of ten references: as text a gigabyte."""
+    levels = [b"a0: &a0 [x,x,x,x,x,x,x,x,x,x]"]
+    levels += [b"a%d: &a%d [%s]" % (n, n, b",".join([b"*a%d" % (n - 1)] * 10)) for n in range(1, 10)]
+    reader = BY_NAME["yolo-yaml"]
+    with reader.folder() as folder:
+        for key in (b"names", b"train", b"path"):
+            others = {b"names": b"[cat]", b"train": b"images", b"path": b"."} | {key: b"*a9"}
+            lines = [b"%s: %s" % item for item in others.items()]
+            told = reader.holds(b"\n".join(levels + lines), folder)
+            assert len(told) < 300
+            assert bool(told) == (key != b"path")
+
+
+@pytest.mark.parametrize(
+    "counts", [[2**62] * 4 + [100, 92], [-1, 193], [2**64], [1.5, 190.5], ["1", "191"], 7, None]
+)
+def test_run_lengths_that_are_none_are_refused(counts):
+    with pytest.raises(InvalidValue, match="rle 0: need"):
+        decode_masks([{"size": [12, 16], "counts": counts}], (12, 16))
+
+
+def test_one_object_takes_no_more_than_a_gigabyte():
+    side = 10**5
+    runs = [side * 10, side * side - side * 20, side * 10]
+    with pytest.raises(InvalidValue, match="need an object within"):
+        decode_masks([{"size": [side, side], "counts": runs}], (side, side))
+    square = Polygon(np.array([[0, 0], [side, 0], [side, side]], np.float64))
+    with pytest.raises(InvalidValue, match="need an object within"):
+        fill_polygons([square], (side, side))
+    small = Masks([np.ones((5, 4), bool)], [(side - 4, side - 5)], (side, side))
+    (again,) = decode_masks(encode_masks(small), small.size).crops
+    assert again.tolist() == np.ones((5, 4), bool).tolist()
+
+
+@pytest.mark.parametrize("far", [1e13, -1e300, 1e308])
+def test_points_that_are_nowhere_are_refused(far):
+    with pytest.raises(InvalidValue, match="need points in pixels"):
+        fill_polygons([Polygon(np.array([[0, 0], [far, 0], [3, 3]]))], (12, 16))

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -141,7 +142,12 @@ threading.Timer(0.2 if {when == "while it starts"} else 1, os.kill, [os.getpid()
 child.call(("begin", {str(tmp_path / "begun")!r}))
 """
     ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=Path(__file__).parents[1],
     )
     assert ran.returncode == -signal.SIGKILL
     assert ran.stderr == ""  # its end is the child's, too: both hold it

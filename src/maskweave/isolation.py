@@ -249,7 +249,8 @@ class _Watch:
 
 
 def _spawn() -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    here = str(Path.cwd())  # what "" stands for
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(place or here for place in sys.path)}
     return subprocess.Popen(
         [sys.executable, "-P", "-c", "from maskweave.isolation import serve; serve()"],
         stdin=subprocess.PIPE,

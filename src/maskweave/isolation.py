@@ -37,7 +37,10 @@ _START_SECONDS = 300.0
 _STOP_SECONDS = 10.0
 """Time to remove what is half done."""
 _READY, _BEAT, _ANSWER, _ERROR, _MEMORY = "ready", "beat", "answer", "error", "memory"
-_NO_MEMORY = ("insufficient memory", "failed to allocate memory", "bad allocation", "std::bad_alloc")
+_NO_MEMORY = (
+    *("insufficient memory", "failed to allocate memory", "bad allocation", "std::bad_alloc"),
+    "resource temporarily unavailable",  # no room for another thread's stack
+)
 """How OpenCV, ONNX Runtime and FFmpeg say it."""
 
 

@@ -38,6 +38,7 @@ Encoded: TypeAlias = str | PathLike[str] | bytes | bytearray | memoryview | Bina
 
 _MOST_BYTES = 500_000_000
 """The most that is read from a pipe or an open file."""
+_ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)  # orientations that exchange width and height
 _pillow_lock = threading.Lock()
@@ -140,7 +141,10 @@ class ImageSource(Closing):
             if isinstance(self._data, Pillow.Image):
                 return _loaded(self._data, self._max_pixels, self._label)
             self._data = _without_waiting(self._data, self._label)
-            return _decode(self._data, self._max_pixels, self._label)
+            told: list[str] = []
+            image = _decode(self._data, self._max_pixels, self._label, told)
+            self.warnings += [line for line in told if line not in self.warnings]
+            return image
 
 
 _NEED = "a path, bytes, an open binary file, a PIL image or a uint8 array"
@@ -185,7 +189,8 @@ def _readable(label: str) -> Iterator[None]:
         raise UnreadableImage(f"{label}: damaged or cut short ({_reason(error)})") from error
 
 
-def _decode(data: Path | bytes, max_pixels: int, label: str) -> Image:
+def _decode(data: Path | bytes, max_pixels: int, label: str, told: list[str] | None = None) -> Image:
+    """The picture, upright; ``told`` gets a sentence of what else is in the file."""
     head = _head(data)
     if not head:
         raise UnreadableImage(f"{label}: need a picture, got an empty file (0 bytes); copy or load it again")
@@ -198,7 +203,20 @@ def _decode(data: Path | bytes, max_pixels: int, label: str) -> Image:
         check_budget(*picture.size, max_pixels=max_pixels, label=label, hint=_hint(picture))
         if picture.format == "PNG":
             _check_png(data)
-        return _loaded(picture, max_pixels, label)
+        image = _loaded(picture, max_pixels, label)
+        if told is not None and _is_animation(picture):
+            told.append(
+                "an animation, of which the first picture was read; save it as a video to have them all"
+            )
+        return image
+
+
+def _is_animation(picture: Pillow.Image) -> bool:
+    """Whether more pictures follow; those of a phone's MPO and of a TIFF are no animation."""
+    try:
+        return picture.format in _ANIMATED and bool(getattr(picture, "is_animated", False))
+    except Exception:  # the first is good even where the next is damaged
+        return True
 
 
 def _hint(picture: Pillow.Image) -> str:

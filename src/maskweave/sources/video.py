@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from maskweave.sources.decoding import (
     set_threads,
     video_stream,
 )
+from maskweave.sources.extent import missing_bytes
 from maskweave.sources.kinds import is_regular, kind_by_content
 from maskweave.types.frame import Frame, SourceInfo
 
@@ -116,7 +118,7 @@ class VideoSource(Closing):
             raise UnreadableVideo(
                 f"{self._path}: need frames, but not one can be decoded; the file is damaged"
             )
-        self.warnings.extend(self._shortfall(count + damage.hidden, end))
+        self.warnings.extend(self._shortfall(count + damage.hidden, end) or self._cut())
 
     @property
     def span(self) -> tuple[float, float]:
@@ -149,6 +151,11 @@ class VideoSource(Closing):
                     f"{self._path}: need a video stream, got {_listed(self._container)}; check the file"
                 )
             context = stream.codec_context
+            if context is None:
+                raise UnreadableVideo(
+                    f"{self._path}: need a video in a known codec, got an unknown one; the file is damaged, or was "
+                    "made by a program newer than this one"
+                )
             check_budget(context.width, context.height, max_pixels=self._max_pixels, label=str(self._path))
             set_threads(stream, self._threads)
             self._stream = stream
@@ -197,6 +204,13 @@ class VideoSource(Closing):
             return [
                 f"{length:.2f} of {self.info.duration:.2f} seconds decoded: the file is cut short or damaged"
             ]
+        return []
+
+    def _cut(self) -> list[str]:
+        """A sentence when the file ends before its container says, though all that is there could be decoded."""
+        with suppress(OSError):  # it is gone by now
+            if missing := missing_bytes(self._path):
+                return [f"the file ends {missing:,} bytes too early: it is cut short"]
         return []
 
 

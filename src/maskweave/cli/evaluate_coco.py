@@ -52,6 +52,9 @@ def evaluate_coco_command(  # noqa: PLR0913, PLR0917 - each is an option of the 
     size: Annotated[int | None, typer.Option(help="Long side of the network's input in pixels.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of the engine.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many images.")] = None,
+    max_objects: Annotated[
+        int, typer.Option(min=11, help="Most predictions that count for an image and class.")
+    ] = 100,
     errors: Annotated[
         bool, typer.Option("--errors", help="Also tell what each kind of error costs.")
     ] = False,
@@ -81,8 +84,10 @@ def evaluate_coco_command(  # noqa: PLR0913, PLR0917 - each is an option of the 
         )
         finder = stack.enter_context(opened)
         update = stack.enter_context(progress_bar("measuring", len(known.images)))
-        precision = CocoAP(finder.class_names, masks=finder.masks)
-        costs = CocoErrors(finder.class_names, masks=finder.masks) if errors else None
+        precision = CocoAP(finder.class_names, max_objects=max_objects, masks=finder.masks)
+        costs = (
+            CocoErrors(finder.class_names, max_objects=max_objects, masks=finder.masks) if errors else None
+        )
         add_images(
             [precision] if costs is None else [precision, costs],
             known.truths(finder.class_names),

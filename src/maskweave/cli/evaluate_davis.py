@@ -37,7 +37,7 @@ class DavisTask(StrEnum):
     semi_supervised = "semi-supervised"
 
 
-def evaluate_davis_command(
+def evaluate_davis_command(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     truth: Annotated[Path | None, typer.Argument(help="Folder of the truth: <sequence>/<frame>.png.")] = None,
     results: Annotated[Path | None, typer.Argument(help="Folder of the results in the same layout.")] = None,
     annotations: Annotated[Path | None, typer.Option(help="The truth, by name instead of by place.")] = None,

@@ -197,7 +197,8 @@ class _Observer:
         info = ExportInfo(trainer.data.class_names, size=size, max_objects=trainer.config.max_objects)
         export_onnx(trainer.average.network, folder / MODEL, info)
         if self.truths:
-            scores = validate(folder / MODEL, self.truths, self.images)[WHOLE]
+            most = max(100, trainer.config.max_objects)  # COCO's, where fewer are reported
+            scores = validate(folder / MODEL, self.truths, self.images, max_objects=most)[WHOLE]
             self.scores = scores
             self._log(scores)
             _draw_pictures(folder, self.truths[:_PICTURES], self.images)

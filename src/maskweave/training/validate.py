@@ -23,6 +23,7 @@ def validate(
     *,
     size: int | None = None,
     threads: int | None = None,
+    max_objects: int = 100,
     on_image: Callable[[CocoTruth, Instances], None] | None = None,
 ) -> dict[str, CocoScores]:
     """Score an exported model.
@@ -33,6 +34,7 @@ def validate(
         images: Folder of the images.
         size: Long side of the input; None takes the file's own.
         threads: Of the engine.
+        max_objects: Most predictions that count for an image and class.
         on_image: Called with each image's truth and prediction.
 
     Returns:
@@ -48,7 +50,8 @@ def validate(
                     f"{model_file}: need a model that predicts instances, got {type(predicted).__name__}."
                 )
             for part in {WHOLE, truth.source or WHOLE}:
-                metrics.setdefault(part, CocoAP(model.class_names)).add(truth, predicted)
+                empty = CocoAP(model.class_names, max_objects=max_objects)
+                metrics.setdefault(part, empty).add(truth, predicted)
             if on_image is not None:
                 on_image(truth, predicted)
     finally:

@@ -108,7 +108,7 @@ def test_a_box_on_a_later_frame(call, clip, tmp_path):
         (("--box", "1,2,3"), "--box: need x1,y1,x2,y2 in pixels, got '1,2,3'"),
         (("--point", "a,b"), "--point: need x,y or x,y,0 in pixels, got 'a,b'"),
         (("--point", "900,5"), "clip, frame 0: need points within 200x120, got 900,5"),
-        ((), "need a mask, boxes or points"),
+        ((), "need exactly one kind of mask, boxes and points"),
         (("--point", "5,5", "--save", "nonsense"), "need formats out of"),
         (("--mask", "nosuch.png"), "nosuch.png: need this frame, there is no such file"),
         (("--point", "5,5", "--frame", "99"), "the prompt is for frame 99"),

@@ -18,7 +18,8 @@ def test_the_list_shows_every_licence(monkeypatch, capfd, tmp_path):
     code, out, _ = run(monkeypatch, capfd, "models", "list", "--json")
     records = [json.loads(line) for line in out.splitlines()]
     assert [record["name"] for record in records] == [entry.name for entry in ENTRIES]
-    assert {record["here"] for record in records[1:]} == {"no"}
+    packaged = [entry.packaged for entry in ENTRIES]
+    assert [record["here"] == "yes" for record in records] == packaged
 
 
 def test_info_of_an_entry_and_of_a_file(monkeypatch, capfd, tmp_path):

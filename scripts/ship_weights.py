@@ -2,11 +2,11 @@
 
     python scripts/ship_weights.py RUN instances_val.json --images images
 
-Takes the averaged weights of RUN/last.pt. Classes whose mask AP50 on the validation images is under 10 are left out of
-the file; those that the project has promised are kept from 4 on and marked experimental; the score threshold is the one of best F1 on every other image that
-shows everyday scenes. Writes src/maskweave/catalogue/weights/compact-s.onnx, pins its hash in the catalogue, replaces
-the table of docs/model-card.md, and copies the run's curves and, in half precision, the weights from before the
-learning rate fell, from which a later run can go on.
+Takes the averaged weights of RUN/last.pt. Classes whose mask AP50 on the validation images is under 10 are left out
+of the file; those that the project has promised are kept from 4 on and marked experimental. The score threshold is the
+one of best F1 on every other image that shows everyday scenes. Writes src/maskweave/catalogue/weights/compact-s.onnx,
+pins its hash in the catalogue, replaces the table of docs/model-card.md, and copies the run's curves and, in half
+precision, the weights from before the learning rate fell, from which a later run can go on.
 """
 
 from __future__ import annotations
@@ -39,7 +39,20 @@ ENTRIES = ROOT / "src/maskweave/catalogue/entries.py"
 CARD = ROOT / "docs/model-card.md"
 LEFT_OUT, EXPERIMENTAL = 4.0, 10.0
 PROMISED = (
-    *("person", "cat", "dog", "horse", "sheep", "cow", "car", "bus", "truck", "bicycle", "motorcycle", "boat"),
+    *(
+        "person",
+        "cat",
+        "dog",
+        "horse",
+        "sheep",
+        "cow",
+        "car",
+        "bus",
+        "truck",
+        "bicycle",
+        "motorcycle",
+        "boat",
+    ),
     *("bottle", "chair", "couch", "dining table", "tv"),
 )
 CORE = ("person", "cat", "dog", "horse", "sheep", "cow")

@@ -168,7 +168,7 @@ ENTRIES: tuple[Entry, ...] = (
         preprocessing="RGB 0..255, long side as the file says, padded with grey 114 to a multiple of 32",
         metric="mask AP50 45.3 on the 16 of its classes that VOC 2012 val images label (box 49.6)",
         source="compact-s in whole numbers, by benchmarks/int8.py; docs/model-card.md",
-        notes="in the package; a third of the time on processors with VNNI, elsewhere it may be slower and less exact",
+        notes="in the package; a third of the time on processors with VNNI, elsewhere maybe slower and less exact",
         packaged=True,
     ),
     Entry(

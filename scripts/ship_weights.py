@@ -3,10 +3,10 @@
     python scripts/ship_weights.py RUN instances_val.json --images images
 
 Takes the averaged weights of RUN/last.pt. Classes whose mask AP50 on the validation images is under 10 are left out
-of the file; those that the project has promised are kept from 4 on and marked experimental. The score threshold is the
-one of best F1 on every other image that shows everyday scenes. Writes src/maskweave/catalogue/weights/compact-s.onnx,
-pins its hash in the catalogue, replaces the table of docs/model-card.md, and copies the run's curves and, in half
-precision, the weights from before the learning rate fell, from which a later run can go on.
+of the file; those that the project has promised are kept from 4 on and marked experimental. The score threshold is
+the one of best F1 on every other image that shows everyday scenes. Writes compact-s.onnx into the package, pins its
+hash in the catalogue, replaces the table of docs/model-card.md, and copies the run's curves and, in half precision,
+the weights from before the learning rate fell, from which a later run can go on.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def best_threshold(model_file: Path, truths: list[CocoTruth], images: Path) -> f
             wrong[row] += (~hits[shown]).sum()
     model.close()
     f1 = 2 * right / (right + wrong + objects)
-    return float(THRESHOLDS[int(f1.argmax())])
+    return round(float(THRESHOLDS[int(f1.argmax())]), 4)
 
 
 def matched(found: Instances, true: Instances) -> np.ndarray:

@@ -36,6 +36,7 @@ _COMMANDS = {
     "maskweave.cli.evaluate_report",
     "maskweave.cli.evaluate_semantic",
     "maskweave.cli.evaluate_video",
+    "maskweave.cli.options",
     "maskweave.cli.propagate",
     "maskweave.cli.serve",
     "maskweave.cli.train",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,17 @@ import typer
 from maskweave.cli.batch import batch_command
 from maskweave.cli.convert import convert_command
 from maskweave.cli.evaluate import evaluate_app
+from maskweave.cli.options import (
+    ColourBy,
+    DebugOption,
+    DeviceOption,
+    EngineOption,
+    ModelOption,
+    TaskName,
+    ThreadsOption,
+    names_in,
+    pixels,
+)
 from maskweave.cli.propagate import propagate_command
 from maskweave.cli.serve import serve_command
 from maskweave.cli.train import train_command
@@ -34,21 +44,6 @@ app.add_typer(models_app, name="models")
 app.add_typer(evaluate_app, name="evaluate")
 
 
-class TaskName(StrEnum):
-    """What to find."""
-
-    instances = "instances"
-    semantic = "semantic"
-    foreground = "foreground"
-
-
-class ColourBy(StrEnum):
-    """What decides a colour."""
-
-    instance = "instance"
-    class_ = "class"
-
-
 class TrackerName(StrEnum):
     """What gives objects their numbers."""
 
@@ -62,22 +57,6 @@ class GeoJsonCrs(StrEnum):
 
     wgs84 = "wgs84"
     source = "source"
-
-
-ModelOption = Annotated[
-    str,
-    typer.Option(
-        "-m", "--model", help="built-in, a name out of `maskweave models list`, or an .onnx / .pb file."
-    ),
-]
-DeviceOption = Annotated[
-    str, typer.Option(help="cpu, cuda, …; fails when the device does not serve the model.")
-]
-EngineOption = Annotated[
-    str | None, typer.Option(help="onnxruntime, opencv or openvino; by default what the model needs.")
-]
-ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads of the engine.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 def _version(value: bool) -> None:
@@ -210,9 +189,9 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         inputs=inputs,
         output=output,
         task=task.value,
-        save=_names(save, "--save"),
+        save=names_in(save, "--save"),
         score=score,
-        classes=_names(classes, "--classes") or (),
+        classes=names_in(classes, "--classes") or (),
         recursive=recursive,
         as_video=as_video,
         track=track,
@@ -222,7 +201,7 @@ def segment(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         seconds=seconds,
         fps=fps,
         reconnect=reconnect,
-        max_pixels=_pixels(max_pixels),
+        max_pixels=pixels(max_pixels),
         tile=tile,
         overlap=overlap,
         bands=bands,
@@ -332,19 +311,3 @@ def doctor(debug: DebugOption = False) -> None:
     from maskweave.cli.doctor import examine
 
     raise typer.Exit(examine())
-
-
-def _pixels(millions: float) -> int:
-    if not math.isfinite(millions):
-        raise typer.BadParameter(f"need a number, got {millions}", param_hint="--max-pixels")
-    return round(millions * 1e6)
-
-
-def _names(text: str | None, option: str) -> tuple[str, ...] | None:
-    """Split comma-separated names; None stays None, and none at all is a wrong call."""
-    if text is None:
-        return None
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not names:
-        raise typer.BadParameter("need at least one name, got none", param_hint=option)
-    return names

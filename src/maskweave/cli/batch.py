@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from enum import StrEnum
 from typing import Annotated
 
 import typer
+
+from maskweave.cli.options import (
+    ColourBy,
+    DebugOption,
+    DeviceOption,
+    EngineOption,
+    ModelOption,
+    TaskName,
+    names_in,
+    pixels,
+)
 
 
 class EngineName(StrEnum):
@@ -14,21 +24,6 @@ class EngineName(StrEnum):
 
     local = "local"
     ray = "ray"
-
-
-class TaskName(StrEnum):
-    """What to find."""
-
-    instances = "instances"
-    semantic = "semantic"
-    foreground = "foreground"
-
-
-class ColourBy(StrEnum):
-    """What decides a colour."""
-
-    instance = "instance"
-    class_ = "class"
 
 
 def batch_command(  # noqa: PLR0913, PLR0917 - each is an option of the command line
@@ -65,12 +60,7 @@ def batch_command(  # noqa: PLR0913, PLR0917 - each is an option of the command 
     retry_failed: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="Do again what failed in this output folder's job.")
     ] = None,
-    model: Annotated[
-        str,
-        typer.Option(
-            "-m", "--model", help="built-in, a name out of `maskweave models list`, or an .onnx / .pb file."
-        ),
-    ] = "built-in",
+    model: ModelOption = "built-in",
     task: Annotated[TaskName, typer.Option(help="What to find.")] = TaskName.instances,
     save: Annotated[
         str | None,
@@ -97,18 +87,14 @@ def batch_command(  # noqa: PLR0913, PLR0917 - each is an option of the command 
         str | None,
         typer.Option(help="Behind cut-outs: transparent (the default), blur, #rrggbb or a colour name."),
     ] = None,
-    device: Annotated[
-        str, typer.Option(help="cpu, cuda, …; fails when the device does not serve the model.")
-    ] = "cpu",
-    runtime: Annotated[
-        str | None, typer.Option(help="onnxruntime, opencv or openvino; by default what the model needs.")
-    ] = None,
+    device: DeviceOption = "cpu",
+    runtime: EngineOption = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never fetch a model.")] = False,
     json_lines: Annotated[
         bool,
         typer.Option("--json", help="One JSON line per input on stdout, at the end; of --status one line."),
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: DebugOption = False,
 ) -> None:
     """Segment many inputs as one job; the same command goes on after any interruption."""
     from maskweave.batch.engine import How
@@ -125,14 +111,14 @@ def batch_command(  # noqa: PLR0913, PLR0917 - each is an option of the command 
         output=output,
         model=model,
         task=task.value,
-        save=_names(save, "--save"),
+        save=names_in(save, "--save"),
         score=score,
-        classes=_names(classes, "--classes") or (),
+        classes=names_in(classes, "--classes") or (),
         size=size,
         recursive=recursive,
         track=track,
         every=every,
-        max_pixels=_pixels(max_pixels),
+        max_pixels=pixels(max_pixels),
         opacity=opacity,
         colour_by=colour_by.value,
         background=background,
@@ -144,19 +130,3 @@ def batch_command(  # noqa: PLR0913, PLR0917 - each is an option of the command 
     with interruptible():
         code = run(job, how, retry=retry_failed, json_lines=json_lines)
     raise typer.Exit(code)
-
-
-def _names(text: str | None, option: str) -> tuple[str, ...] | None:
-    """Split comma-separated names; None stays None, and none at all is a wrong call."""
-    if text is None:
-        return None
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not names:
-        raise typer.BadParameter("need at least one name, got none", param_hint=option)
-    return names
-
-
-def _pixels(millions: float) -> int:
-    if not math.isfinite(millions):
-        raise typer.BadParameter(f"need a number, got {millions}", param_hint="--max-pixels")
-    return round(millions * 1e6)

@@ -19,8 +19,8 @@ def test_outputs_have_the_shapes_of_the_contract():
     points = 8 * 12 + 4 * 6 + 2 * 3
     assert out.class_logits.shape == (2, points, 5)
     assert out.boxes.shape == (2, points, 4)
-    assert out.coefficients.shape == (2, points, 24)
-    assert out.prototypes.shape == (2, 24, 16, 24)
+    assert out.coefficients.shape == (2, points, 30)
+    assert out.prototypes.shape == (2, 30, 16, 24)
     assert out.features.shape == (2, 80, 8, 12)
     assert out.semantic_logits is None
     centres, strides = point_centres(64, 96)

@@ -14,9 +14,11 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from maskweave.training.errors import TrainingError
+from maskweave.training.location import NARROWEST, TERMS, UNIT
 from maskweave.training.network import (
     MAX_LOG_DISTANCE,
     MEAN,
+    PROTOTYPE_STRIDE,
     SCALE,
     STRIDES,
     CompactNet,
@@ -110,8 +112,8 @@ def build_model(network: CompactNet) -> Any:
     shapes: dict[str, list[Any]] = {
         "boxes": ["n", "points", 4],
         "scores": ["n", "points", network.class_out.out_channels],
-        "coefficients": ["n", "points", architecture.prototypes],
-        "prototypes": ["n", architecture.prototypes, "height/4", "width/4"],
+        "coefficients": ["n", "points", architecture.prototypes + TERMS],
+        "prototypes": ["n", architecture.prototypes + TERMS, "height/4", "width/4"],
         "features": ["n", architecture.neck, "height/8", "width/8"],
     }
     outputs = [
@@ -187,7 +189,22 @@ def _prototypes(g: GraphWriter, network: CompactNet, detail: str, features: str)
     x = g.double(g.conv_norm(features, "prototypes.reduce", module.reduce), smooth=True)
     x = g.node("Relu", g.node("Add", x, g.conv_norm(detail, "prototypes.detail", module.detail)))
     x = g.conv(g.conv_norm(x, "prototypes.mix", module.mix), "prototypes.out", module.out)
-    g.node("Identity", x, name="prototypes")
+    g.node("Concat", x, _coordinates(g, x), name="prototypes", axis=1)
+
+
+def _coordinates(g: GraphWriter, prototypes: str) -> str:
+    """(N, 6, h, w): `location.coordinate_maps` for every image."""
+    shape = g.node("Shape", prototypes)
+    count = g.node("Gather", shape, g.constant([0], np.int64))
+    sides = g.node("Slice", shape, g.constant([2], np.int64), g.constant([4], np.int64))
+    grid = g.node("Mul", _centres(g, prototypes, PROTOTYPE_STRIDE), g.constant(1 / UNIT, np.float32))
+    x, y = (g.node("Gather", grid, g.constant([axis], np.int64), axis=2) for axis in (0, 1))
+    one = g.node("Div", x, x)  # centres are never zero
+    terms = (one, x, y, g.node("Mul", x, x), g.node("Mul", x, y), g.node("Mul", y, y))
+    flat = g.node("Transpose", g.node("Concat", *terms, axis=2), perm=[0, 2, 1])
+    size = g.node("Concat", count, g.constant([TERMS], np.int64), sides, axis=0)
+    planes = g.node("Reshape", flat, g.node("Concat", g.constant([1, TERMS], np.int64), sides, axis=0))
+    return g.node("Expand", planes, size)
 
 
 def _heads(g: GraphWriter, network: CompactNet, levels: list[str]) -> tuple[list[str], list[str], list[str]]:
@@ -197,11 +214,16 @@ def _heads(g: GraphWriter, network: CompactNet, levels: list[str]) -> tuple[list
         shape = _tower(g, trunk, "shape", network.shape_tower, level)
         kinds = _tower(g, trunk, "class", network.class_tower, level)
         classes.append(_flat(g, g.conv(kinds, "class_out", network.class_out), network.class_out))
-        coefficients.append(
-            _flat(g, g.conv(shape, "coefficient_out", network.coefficient_out), network.coefficient_out)
-        )
         raw = g.conv(shape, "box_out", network.box_out)
         boxes.append(_boxes(g, raw, _flat(g, raw, network.box_out), STRIDES[level]))
+        learned, relative = (
+            _flat(g, g.conv(shape, name, module), module)
+            for name, module in (
+                ("coefficient_out", network.coefficient_out),
+                ("location_out", network.location_out),
+            )
+        )
+        coefficients.append(g.node("Concat", learned, _location(g, relative, boxes[-1]), axis=2))
     return classes, boxes, coefficients
 
 
@@ -228,6 +250,34 @@ def _boxes(g: GraphWriter, raw: str, flat: str, stride: int) -> str:
     after = g.node("Slice", distances, *(g.constant([v], np.int64) for v in (2, 4, 2)))
     centres = _centres(g, raw, stride)
     return g.node("Concat", g.node("Sub", centres, before), g.node("Add", centres, after), axis=2)
+
+
+def _location(g: GraphWriter, relative: str, boxes: str) -> str:
+    """`location.absolute_terms`."""
+
+    def cut(x: str, first: int, last: int) -> str:
+        return g.node("Slice", x, *(g.constant([v], np.int64) for v in (first, last, 2)))
+
+    def times(*factors: str) -> str:
+        product, *rest = factors
+        for factor in rest:
+            product = g.node("Mul", product, factor)
+        return product
+
+    boxes = g.node("Mul", boxes, g.constant(1 / UNIT, np.float32))
+    low, high = cut(boxes, 0, 2), cut(boxes, 2, 4)
+    centre = g.node("Mul", g.node("Add", low, high), g.constant(0.5, np.float32))
+    extent = g.node("Max", g.node("Sub", high, low), g.constant(NARROWEST / UNIT, np.float32))
+    steep = g.node("Reciprocal", extent)
+    x, y, a, b = cut(centre, 0, 1), cut(centre, 1, 2), cut(steep, 0, 1), cut(steep, 1, 2)
+    one, u, v, uu, uv, vv = (cut(relative, term, term + 1) for term in range(TERMS))
+    u, v, uu, uv, vv = times(u, a), times(v, b), times(uu, a, a), times(uv, a, b), times(vv, b, b)
+    two = g.constant(2, np.float32)
+    linear_x = g.node("Sub", g.node("Sub", u, times(uu, x, two)), times(uv, y))
+    linear_y = g.node("Sub", g.node("Sub", v, times(vv, y, two)), times(uv, x))
+    squares = g.node("Add", times(uu, x, x), g.node("Add", times(uv, x, y), times(vv, y, y)))
+    constant = g.node("Add", g.node("Sub", g.node("Sub", one, times(u, x)), times(v, y)), squares)
+    return g.node("Concat", constant, linear_x, linear_y, uu, uv, vv, axis=2)
 
 
 def _centres(g: GraphWriter, raw: str, stride: int) -> str:

@@ -10,10 +10,9 @@ from torch.nn import functional
 
 from maskweave.training.assign import Assignment, assign
 from maskweave.training.batches import Batch
-from maskweave.training.network import RawOutput, point_centres
+from maskweave.training.network import PROTOTYPE_STRIDE, RawOutput, point_centres
 
-_MASK_STRIDE = 4
-_MAX_MASK_ROWS = 160
+_MAX_MASK_ROWS = 320
 """Points that learn masks in a step, drawn at random: masks are the dearest part of the loss."""
 
 
@@ -23,7 +22,7 @@ class LossWeights:
 
     classes: float = 1.0
     boxes: float = 2.0
-    masks: float = 2.0
+    masks: float = 4.0
     semantic: float = 0.5
 
 
@@ -123,7 +122,7 @@ def _count_inside_masks(counts: Tensor, batch: Batch, centres: Tensor) -> None:
     Without this, a class that few sources label swallows its look-alikes everywhere else, where calling a cow an
     elephant costs nothing.
     """
-    cells = (centres / _MASK_STRIDE).long()
+    cells = (centres / PROTOTYPE_STRIDE).long()
     hits = batch.masks[:, cells[:, 1], cells[:, 0]] > 0
     hits &= (batch.classes >= 0)[:, None]
     objects, points = torch.nonzero(hits, as_tuple=True)
@@ -177,7 +176,7 @@ def _mask_loss(output: RawOutput, batch: Batch, positives: _Positives) -> Tensor
     order = torch.cat(groups)
     objects, weight = objects[order], weight[order]
     target = batch.masks[objects].float()
-    inside = _box_window(batch.boxes[objects] / _MASK_STRIDE, target.shape[1], target.shape[2])
+    inside = _box_window(batch.boxes[objects] / PROTOTYPE_STRIDE, target.shape[1], target.shape[2])
     area = inside.sum((1, 2)).clamp(min=1.0)
     entropy = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     entropy = (entropy * inside).sum((1, 2)) / area

@@ -13,7 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from maskweave.training.location import TERMS, absolute_terms, coordinate_maps
+
 STRIDES = (8, 16, 32)
+PROTOTYPE_STRIDE = 4
 MAX_LOG_DISTANCE = 6.0
 MEAN, SCALE = 114.0, 1.0 / 58.0
 """Pixels enter the network as (value - MEAN) * SCALE; the grey of the padding becomes zero."""
@@ -28,7 +31,7 @@ class Architecture:
         widths: Channels after the stem and after each of the four stages (strides 2, 4, 8, 16, 32).
         depths: Residual blocks in each of the four stages.
         neck: Channels F of the feature pyramid.
-        prototypes: Number of prototype masks K.
+        prototypes: Number of learned prototype masks; with the six of `location` they are K.
     """
 
     classes: int
@@ -215,6 +218,7 @@ class CompactNet(nn.Module):
         self.class_out = nn.Conv2d(neck, classes, 1)
         self.box_out = nn.Conv2d(neck, 4, 1)
         self.coefficient_out = nn.Conv2d(neck, architecture.prototypes, 1)
+        self.location_out = nn.Conv2d(neck, TERMS, 1)
         self.semantic_out = nn.Conv2d(neck, classes, 1)
         self._initialise()
 
@@ -229,6 +233,7 @@ class CompactNet(nn.Module):
             (self.semantic_out, 0.01, -math.log((1 - 0.05) / 0.05)),
             (self.box_out, 0.01, math.log(2.5)),  # objects start 5 strides wide
             (self.coefficient_out, 0.05, 0.0),
+            (self.location_out, 0.0, 0.0),  # masks start as prototypes alone
         ):
             nn.init.normal_(out.weight, std=std)
             nn.init.constant_(out.bias, bias)  # type: ignore[arg-type]
@@ -243,12 +248,13 @@ class CompactNet(nn.Module):
             shape = self.shape_tower(trunk, index)
             classes.append(_flatten(self.class_out(self.class_tower(trunk, index))))
             boxes.append(_decode_boxes(self.box_out(shape), stride))
-            coefficients.append(_flatten(self.coefficient_out(shape)))
+            location = absolute_terms(_flatten(self.location_out(shape)).float(), boxes[-1])
+            coefficients.append(torch.cat((_flatten(self.coefficient_out(shape)).float(), location), 2))
         return RawOutput(
             class_logits=torch.cat(classes, 1),
             boxes=torch.cat(boxes, 1),
             coefficients=torch.cat(coefficients, 1),
-            prototypes=self.prototypes(maps[0], levels[0]),
+            prototypes=_with_coordinates(self.prototypes(maps[0], levels[0])),
             features=levels[0],
             semantic_logits=self.semantic_out(levels[0]) if self.training else None,
         )
@@ -274,6 +280,13 @@ def _grid(rows: int, columns: int, stride: int, device: torch.device | None) -> 
     xs = (torch.arange(columns, device=device, dtype=torch.float32) + 0.5) * stride
     y, x = torch.meshgrid(ys, xs, indexing="ij")
     return torch.stack((x.reshape(-1), y.reshape(-1)), 1)
+
+
+def _with_coordinates(prototypes: Tensor) -> Tensor:
+    """(N, K - 6, h, w) to (N, K, h, w), single precision."""
+    count, _, rows, columns = prototypes.shape
+    maps = coordinate_maps(rows, columns, PROTOTYPE_STRIDE, prototypes.device)
+    return torch.cat((prototypes.float(), maps.expand(count, -1, -1, -1)), 1)
 
 
 def _flatten(x: Tensor) -> Tensor:

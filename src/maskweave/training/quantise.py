@@ -25,7 +25,7 @@ from maskweave.types.arrays import Image
 
 KINDS = ("Conv", "Add", "Relu", "MaxPool", "Concat", "Resize")
 """Kinds of nodes that compute in whole numbers; what a head adds behind its convolution is left out."""
-EXACT_LAYERS = ("class_out", "box_out", "coefficient_out", "prototypes.out")
+EXACT_LAYERS = ("class_out", "box_out", "coefficient_out", "location_out", "prototypes.out")
 """Convolutions whose weights carry these names stay in single precision, with all that follows them."""
 
 

@@ -65,6 +65,7 @@ def load_file_weights(network: CompactNet, weights: dict[str, Tensor], images: T
             ("prototypes.out", network.prototypes.out),
             ("box_out", network.box_out),
             ("coefficient_out", network.coefficient_out),
+            ("location_out", network.location_out),
         ):
             _copy(conv, f"{name}.", weights)
         network.eval()

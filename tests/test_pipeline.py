@@ -33,6 +33,18 @@ class BrightSquare(Model):
         return Instances(masks, masks.boxes, [0.8], [0], self.class_names)
 
 
+class TwoNames(BrightSquare):
+    """Finds the bright pixels as a "cat" and, less surely, as a "dog"."""
+
+    def decode(self, outputs, placement, *, score):
+        found = super().decode(outputs, placement, score=score)
+        both = found[[0, 0]].replace(class_ids=np.array([0, 1]), scores=np.array([0.8, 0.6]))
+        return both[both.scores >= score]
+
+    def once_each(self, found):
+        return found[:1]
+
+
 class Notes(Writer):
     """Keeps what it was given."""
 
@@ -274,3 +286,23 @@ def test_ids_outlast_a_short_drop_out_of_the_camera_and_end_with_a_long_one(away
     ids = [result.track_ids.tolist() for _, result in results]
     assert ids == [[expected[0]]] * 10 + [[expected[1]]] * 10
     assert float(results[10][0].time - results[9][0].time) == pytest.approx(22.5 if away else 0.5)
+
+
+@pytest.mark.parametrize(
+    ("score", "every_class", "names"),
+    [
+        (None, None, ("cat",)),
+        (0.5, None, ("cat",)),
+        (0.4, None, ("cat", "dog")),
+        (0.4, False, ("cat",)),
+        (None, True, ("cat", "dog")),
+    ],
+)
+def test_second_names_of_an_object_come_where_they_are_asked_for(score, every_class, names):
+    wish = Wish(score=score, every_class=every_class)
+    assert next(segment_frames(frames(1), TwoNames(), wish))[1].names == names
+
+
+def test_followed_objects_have_one_name_whatever_the_score():
+    found = list(segment_frames(frames(6), TwoNames(), Wish(score=0.1), tracker=MaskTracker()))
+    assert {name for _, result in found for name in result.names} == {"cat"}

@@ -114,6 +114,7 @@ class Segmenter:
         score: float | None = None,
         classes: Sequence[str] = (),
         task: Task | None = None,
+        every_class: bool | None = None,
         max_pixels: int = MAX_PIXELS,
         reading: Reading | None = None,
     ) -> Result:
@@ -121,12 +122,14 @@ class Segmenter:
 
         ``score`` in [0, 1]: drop what the model is less sure of (None: the model's default). ``classes``: keep
         only these names. ``task``: "instances", "semantic" or "foreground" (None: what the model gives).
+        ``every_class``: give an object under every class it may be of, not only under the likeliest (None: where
+        ``score`` is under the model's own threshold, as average precision needs).
         ``max_pixels``: refuse larger files before they are decoded. ``reading``: bands and stretch of a raster,
         window of a DICOM image.
 
         Raises `SourceError` when the image cannot be read and `InvalidValue` for a wrong argument.
         """
-        wish = Wish(task or self.model.task, score, classes)
+        wish = Wish(task or self.model.task, score, classes, every_class)
         source = self._opened(_existing(image), max_pixels, reading or Reading())
         ((frame, prediction),) = segment_frames(source, self.model, wish)
         return Result(frame, prediction, self.name)

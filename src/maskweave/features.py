@@ -29,7 +29,7 @@ def look_at(image: Image, network: Model) -> View:
 def look_and_find(image: Image, network: Model) -> tuple[View, Instances]:
     """`look_at`, and what the network finds in the same pass, scores down to `recognition.LEAST_SCORE`."""
     view, outputs, placement = _look(image, network)
-    found = network.decode(outputs, placement, score=LEAST_SCORE)
+    found = network.result(outputs, placement, score=LEAST_SCORE)
     if not isinstance(found, Instances):
         raise InvalidValue(f"{network.name}: need instances, got a map of classes; use the built-in network")
     return view, found

@@ -61,12 +61,16 @@ class StageClock:
 class Wish:
     """What is asked of a model: the task, the least score (None: the model's own) and classes (empty: all).
 
+    ``every_class``: give an object under every class that it may be of, not only under the likeliest. None: where
+    objects are not followed and scores under the model's own threshold are asked for, as average precision needs.
+
     Raises `InvalidValue` for an unknown task or classes that are no list of names.
     """
 
     task: Task = "instances"
     score: float | None = None
     classes: Sequence[str] = ()
+    every_class: bool | None = None
 
     def __post_init__(self) -> None:
         """Check what can be checked without a model."""
@@ -232,6 +236,8 @@ class _Finisher:
         self._counter = counter
         self._carrier = MaskCarrier() if carries else None
         score = model.check_score(wish.score)
+        weak = self._tracker is None and score < model.default_score
+        self._every_class = weak if wish.every_class is None else wish.every_class
         self._least = score if self._tracker is None else self._tracker.start(score)
 
     def finish(self, frame: Frame, answer: _Answer | None) -> Prediction:
@@ -248,7 +254,9 @@ class _Finisher:
 
     def _decoded(self, frame: Frame, outputs: Tensors, placement: Placement) -> Prediction:
         with self._clock.stage("decode of results"), single_threaded_blas():
-            prediction = self._model.decode(outputs, placement, score=self._least)
+            prediction = self._model.result(
+                outputs, placement, score=self._least, every_class=self._every_class
+            )
             prediction = keep_classes(prediction, self._wish.classes)
             if frame.valid is not None:
                 prediction = cut_to_valid(prediction, frame.valid)

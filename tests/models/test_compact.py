@@ -123,10 +123,30 @@ def test_boxes_without_area_and_boxes_of_any_size(box):
 def test_doubles_are_suppressed_class_by_class():
     boxes = [[0, 0, 32, 32], [1, 1, 32, 32], [0, 0, 32, 32], [40, 40, 60, 60]]
     scores = [[0.9, 0], [0.8, 0], [0, 0.7], [0.2, 0.1]]
-    found = model(answer(boxes, scores)).predict(np.zeros((64, 64, 3), np.uint8))
+    tester, image = model(answer(boxes, scores)), np.zeros((64, 64, 3), np.uint8)
+    found = tester.predict(image, every_class=True)
     assert found.names == ("cat", "dog")
     np.testing.assert_allclose(found.scores, [0.9, 0.7], atol=1e-6)
-    assert len(model(answer(boxes, scores)).predict(np.zeros((64, 64, 3), np.uint8), score=0.15)) == 3
+    assert tester.predict(image).names == ("cat",)
+    assert len(tester.predict(image, score=0.15)) == 2
+
+
+def test_an_object_comes_once_unless_every_class_is_asked_for():
+    boxes = [[0, 0, 32, 32], [40, 40, 60, 60]]
+    tester = model(answer(boxes, [[0.9, 0.6], [0.1, 0.5]]))
+    image = np.zeros((64, 64, 3), np.uint8)
+    once, every = tester.predict(image), tester.predict(image, every_class=True)
+    assert once.names == ("cat", "dog")
+    np.testing.assert_allclose(once.boxes, boxes, atol=1e-5)
+    assert every.names == ("cat", "dog", "dog")
+    np.testing.assert_allclose(every.scores, [0.9, 0.6, 0.5], atol=1e-6)
+
+
+def test_different_objects_in_one_box_both_stay():
+    masks = np.full((2, 16, 16), -5.0)
+    masks[0, :, :6], masks[1, :, 6:] = 5, 5  # a rider and a horse side by side
+    tester = model(answer([[0, 0, 64, 64]] * 2, [[0.9, 0], [0, 0.8]], masks=masks))
+    assert tester.predict(np.zeros((64, 64, 3), np.uint8)).names == ("cat", "dog")
 
 
 @given(st.integers(20, 400), st.integers(20, 400), st.integers(0, 999))

@@ -120,7 +120,7 @@ def look_at(job: Job, stretch: Item, path: Path, model: Model, beat: Beat) -> in
             prepared = model.prepare(frame.image)
             outputs = model.infer(prepared.inputs)
             with single_threaded_blas():
-                prediction = model.decode(outputs, prepared.placement, score=least)
+                prediction = model.result(outputs, prepared.placement, score=least)
             if isinstance(prediction, Instances):
                 records[_hash(frame.image)] = _record(prediction)
             beat()
@@ -158,7 +158,7 @@ class FoundAhead(Model):
     def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Prediction:
         """The answer, or what the model makes of the network's."""
         if _ANSWER not in outputs:
-            return self._model.decode(outputs, placement, score=score)
+            return self._model.result(outputs, placement, score=score)
         return _instances(str(outputs[_ANSWER]), self.class_names)
 
     def _known(self, digest: str) -> str | None:

@@ -139,7 +139,7 @@ def _from_model(
         except SourceError as error:
             known.problems.add(f"{error}; its objects count as not found")
             return Instances.empty(truth.instances.size, names)
-        found = loaded.predict(image, score=_LOWEST_SCORE)
+        found = loaded.predict(image, score=_LOWEST_SCORE, every_class=True)
         if not isinstance(found, Instances):
             raise typer.BadParameter(
                 f"{model} finds no instances; AP needs a model that does", param_hint="--model"

@@ -61,22 +61,39 @@ class Model(ABC):
 
     @abstractmethod
     def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Prediction:
-        """Turn the network's outputs into a result in source-image pixels, dropping scores under ``score``."""
+        """Turn the network's outputs into a result in source-image pixels, dropping scores under ``score``.
+
+        A place may come under several classes; `result` is what people want to see.
+        """
+
+    def result(
+        self, outputs: Tensors, placement: Placement, *, score: float, every_class: bool = False
+    ) -> Prediction:
+        """`decode`, and each object once, under its best class, unless ``every_class`` is asked for."""
+        found = self.decode(outputs, placement, score=score)
+        return self.once_each(found) if isinstance(found, Instances) and not every_class else found
+
+    def once_each(self, found: Instances) -> Instances:
+        """Drop what repeats an object under a less likely class; families whose `decode` gives such say how."""
+        return found
 
     def features(self, outputs: Tensors, placement: Placement) -> FloatArray | None:
         """(C, rows, columns) features over the whole source image, or None where the network gives none."""
         return None
 
-    def predict(self, image: Image, *, score: float | None = None) -> Prediction:
+    def predict(self, image: Image, *, score: float | None = None, every_class: bool = False) -> Prediction:
         """Segment one (H, W, 3) uint8 RGB image.
 
         ``score`` in [0, 1] drops objects the model is less sure of; None takes the model's own default.
+        ``every_class`` keeps an object under each class it may be of, as average precision counts, not only under
+        the likeliest.
         Raises `InvalidValue` for a malformed image or score.
         """
         threshold = self.check_score(score)
         self.check_unprompted()
         prepared = self.prepare(check_image(image))
-        return self.decode(self.infer(prepared.inputs), prepared.placement, score=threshold)
+        outputs = self.infer(prepared.inputs)
+        return self.result(outputs, prepared.placement, score=threshold, every_class=every_class)
 
     def prompt(self, image: Image, prompt: Prompt, *, label: str = "image") -> Instances:
         """Find what boxes or points on one (H, W, 3) uint8 RGB image mean: one object a box, or one for all points.

@@ -15,12 +15,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models._fixed_input import fixed_canvas
 from maskweave.models.base import Model, Prepared
 from maskweave.ops.boxes import clip_boxes, non_maximum_suppression, usable_boxes
-from maskweave.ops.iou import mask_containment
+from maskweave.ops.iou import mask_containment, mask_iou
 from maskweave.ops.paste import paste_canvas_masks
 from maskweave.ops.placement import Placement, fit_inside
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors, TensorSpec
@@ -36,6 +37,7 @@ _LARGEST = 4096
 _PAD_VALUE = 114
 _CANDIDATES = 3  # times the objects reported at most: points that enter suppression, best first
 _PART_LOSS = 0.8  # of the score of an object that lies wholly inside a better one of its class
+_SAME_OBJECT = 0.7  # IoU of masks from which on two classes are two names for one object
 _OBJECTS = 100  # objects reported at most where the file does not say, as in COCO's evaluation
 
 
@@ -176,16 +178,15 @@ class CompactModel(Model):
         return Placement.letterbox(size, self.long_side, multiple=_MULTIPLE)
 
     def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Instances:
-        """Keep points above ``score``, suppress doubles within a class, and cut their masks to source pixels."""
+        """Keep points above ``score``, suppress doubles within a class, and cut their masks to source pixels.
+
+        A point counts under every class that it scores enough for.
+        """
         boxes, scores, coefficients, prototypes = self._tensors(outputs)
-        class_ids = scores.argmax(axis=1)
-        best = scores[np.arange(len(scores)), class_ids]
-        points = np.flatnonzero(usable_boxes(boxes, best))
-        points = points[best[points] >= score]
-        points = points[np.argsort(-best[points], kind="stable")][: _CANDIDATES * self.max_objects]
+        points, class_ids, sure = self._candidates(boxes, scores, score)
         near = boxes[points].astype(np.float64)  # areas of single precision may overflow
-        kept = non_maximum_suppression(near, best[points], class_ids[points], iou=self.nms_iou)
-        points = points[kept[: self.max_objects]]
+        kept = non_maximum_suppression(near, sure, class_ids, iou=self.nms_iou)[: self.max_objects]
+        points, class_ids, sure = points[kept], class_ids[kept], sure[kept]
         placed = placement.to_source(boxes[points])
         with np.errstate(invalid="ignore", over="ignore"):  # a mask of NaN has no pixel
             masks = paste_canvas_masks(
@@ -197,12 +198,34 @@ class CompactModel(Model):
         found = Instances(
             masks=masks,
             boxes=clip_boxes(placed, placement.source_size),
-            scores=np.clip(best[points], 0, 1),
-            class_ids=class_ids[points],
+            scores=np.clip(sure, 0, 1),
+            class_ids=class_ids,
             class_names=self.class_names,
         )
         found = found.replace(scores=found.scores * part_factors(found))
         return found[(masks.areas > 0) & (found.scores >= score)]
+
+    def _candidates(
+        self, boxes: FloatArray, scores: FloatArray, score: float
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp], FloatArray]:
+        """Points, classes and scores of the pairs that reach ``score``, best first, as many as suppression takes."""
+        enough = scores >= score
+        enough &= usable_boxes(boxes, scores.max(axis=1))[:, None]
+        points, class_ids = np.nonzero(enough)
+        sure = scores[points, class_ids]
+        order = np.argsort(-sure, kind="stable")[: _CANDIDATES * self.max_objects]
+        return points[order], class_ids[order], sure[order]
+
+    def once_each(self, found: Instances) -> Instances:
+        """Drop objects whose mask is nearly that of a better one of another class."""
+        if len(np.unique(found.class_ids)) < 2:
+            return found
+        same = mask_iou(found.masks, found.masks) >= _SAME_OBJECT
+        kept: list[int] = []
+        for row in np.argsort(-found.scores, kind="stable").tolist():
+            if not same[row, kept].any():
+                kept.append(row)
+        return found[np.sort(kept)]
 
     def features(self, outputs: Tensors, placement: Placement) -> FloatArray | None:
         """(F, rows, columns) of the stride-8 map over the image, padding cut off; None where the export has none."""

@@ -99,7 +99,9 @@ class Desk:
         Wish(task, work["score"], work["classes"]).check(segmenter.model)
         frame = self._image(work)
         started = time.perf_counter()
-        result = segmenter(frame.image, score=work["score"], classes=work["classes"], task=task)
+        result = segmenter(
+            frame.image, score=work["score"], classes=work["classes"], task=task, every_class=False
+        )
         seconds = time.perf_counter() - started
         if work["accept"] == "image/png":
             data = encode_masks_picture(result.prediction, task)
@@ -176,7 +178,7 @@ class Desk:
         results = follow_frames(
             _within(source, options["max_frames"], options["max_seconds"]),
             segmenter.model,
-            Wish(task, work["score"], work["classes"]),
+            Wish(task, work["score"], work["classes"], every_class=False),
             counter=_counter(work["lines"], work["zones"], task),
             every=work["every"],
         )

@@ -44,7 +44,9 @@ def validate(
     metrics: dict[str, CocoAP] = {}
     try:
         for truth in truths:
-            predicted = model.predict(read_rgb(images / truth.file_name), score=LOWEST_SCORE)
+            predicted = model.predict(
+                read_rgb(images / truth.file_name), score=LOWEST_SCORE, every_class=True
+            )
             if not isinstance(predicted, Instances):
                 raise TypeError(
                     f"{model_file}: need a model that predicts instances, got {type(predicted).__name__}."

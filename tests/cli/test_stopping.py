@@ -4,7 +4,7 @@ import signal
 import pytest
 
 from maskweave.cli.stopping import interruptible, until_stopped
-from maskweave.sources.find import LazySource
+from maskweave.sources.lazy import LazySource
 from tests.sources.paper import JumpingWatch, PaperSource, dropped
 
 

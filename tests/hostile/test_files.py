@@ -11,7 +11,7 @@ from PIL import Image
 from maskweave.errors import MaskWeaveError
 from maskweave.isolation import is_memory
 from maskweave.sources.extent import missing_bytes
-from maskweave.sources.find import open_file
+from maskweave.sources.files import open_file
 from maskweave.sources.images import ImageSource, read_image
 from maskweave.sources.video import VideoSource
 from tests.clips import Clip, write_clip

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from maskweave.errors import ImageTooLarge, InvalidValue, UnreadableVideo
-from maskweave.sources.find import LazySource
+from maskweave.sources.lazy import LazySource
 from tests.sources.paper import JumpingWatch, PaperSource, dropped
 
 

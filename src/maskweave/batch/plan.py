@@ -13,8 +13,10 @@ from maskweave.batch.manifest import Known, Manifest
 from maskweave.batch.storage import all_there, content_of, find_remote, is_remote, local_copy, stamp_of
 from maskweave.errors import InvalidValue, MaskWeaveError
 from maskweave.outputs import is_output
-from maskweave.sources.find import LazySource, find_sources, real_path
+from maskweave.sources.files import real_path
+from maskweave.sources.find import find_sources
 from maskweave.sources.kinds import is_regular
+from maskweave.sources.lazy import LazySource
 from maskweave.sources.names import distinct_names, stem_within
 
 

@@ -20,7 +20,7 @@ from maskweave.outputs import choose_formats, make_writers
 from maskweave.outputs.base import Target
 from maskweave.pipeline import Report, segment_frames, write_results
 from maskweave.sources.base import Source
-from maskweave.sources.find import open_file
+from maskweave.sources.files import open_file
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
 from maskweave.types.prediction import Prediction

@@ -20,7 +20,8 @@ from maskweave.outputs import choose_formats, make_writers, one_picture_a_frame
 from maskweave.outputs.base import Target
 from maskweave.pipeline import Report, write_results
 from maskweave.propagation import propagate_frames
-from maskweave.sources.find import LazySource, find_sources
+from maskweave.sources.find import find_sources
+from maskweave.sources.lazy import LazySource
 from maskweave.types.prompt import Prompt
 
 

@@ -32,7 +32,9 @@ from maskweave.outputs.overlay import OverlayStyle, draw_overlay
 from maskweave.outputs.pictures import encode_picture
 from maskweave.pipeline import Report, Wish, prompted_frames, segment_frames, write_results
 from maskweave.sources.base import RECONNECT
-from maskweave.sources.find import LazySource, find_sources, real_path
+from maskweave.sources.files import real_path
+from maskweave.sources.find import find_sources
+from maskweave.sources.lazy import LazySource
 from maskweave.sources.reading import Reading
 from maskweave.tracking.counting import Counter, parse_line, parse_zone
 from maskweave.types.counts import Counts

@@ -10,7 +10,7 @@ from types import FrameType
 import typer
 
 from maskweave.cli.console import say
-from maskweave.sources.find import LazySource
+from maskweave.sources.lazy import LazySource
 
 INTERRUPTED = 128 + signal.SIGINT
 

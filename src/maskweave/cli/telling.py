@@ -7,7 +7,7 @@ from typing import Any
 
 from maskweave.cli.console import say
 from maskweave.pipeline import Report
-from maskweave.sources.find import LazySource
+from maskweave.sources.lazy import LazySource
 from maskweave.types.frame import Frame
 
 

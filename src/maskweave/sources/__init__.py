@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from maskweave.sources.base import MAX_PIXELS, Source
     from maskweave.sources.camera import CameraSource, RtspSource
-    from maskweave.sources.find import LazySource, find_sources, open_file
+    from maskweave.sources.files import open_file
+    from maskweave.sources.find import find_sources
     from maskweave.sources.folders import FrameFolderSource
     from maskweave.sources.images import ImageSource, read_image
+    from maskweave.sources.lazy import LazySource
     from maskweave.sources.video import VideoSource
 
 __all__ = [
@@ -33,12 +35,12 @@ _HOMES = {
     "CameraSource": "camera",
     "FrameFolderSource": "folders",
     "ImageSource": "images",
-    "LazySource": "find",
+    "LazySource": "lazy",
     "RtspSource": "camera",
     "Source": "base",
     "VideoSource": "video",
     "find_sources": "find",
-    "open_file": "find",
+    "open_file": "files",
     "read_image": "images",
 }
 

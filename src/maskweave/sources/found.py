@@ -1,0 +1,37 @@
+"""An input that was found but not opened yet, and how it is to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from maskweave.sources.base import Source
+from maskweave.sources.lazy import AnyKind
+from maskweave.sources.reading import Reading
+
+
+@dataclass(frozen=True)
+class Found:
+    """An input before names are made distinct."""
+
+    stem: str
+    label: str
+    open_as: Callable[[str], Source]
+    kind: AnyKind | None
+    suffix: str = ""
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How what is found is to be read."""
+
+    recursive: bool
+    max_pixels: int
+    as_video: bool
+    rate: Fraction
+    reconnect: float
+    reading: Reading
+    ignore: Callable[[Path], bool] | None

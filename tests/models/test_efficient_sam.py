@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from onnx import TensorProto, helper, numpy_helper
 
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models import efficient_sam
@@ -12,58 +11,9 @@ from maskweave.runtimes.base import TensorSpec
 from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.onnxruntime import OnnxRuntime
 from maskweave.types.prompt import Box, Point, Prompt
-from tests.models.graphs import onnx_bytes
 from tests.models.maps import iou, rectangle_picture
+from tests.models.promptable import sam
 from tests.models.rectangles import rectangles
-
-
-def sam(side=128):
-    """A file of OpenCV's layout: candidates are what is bright, what is dark, and everything.
-
-    Their IoU predictions: the brightness at the first point, what it lacks to 1, and a tenth.
-    """
-    make = helper.make_node
-    nodes = [
-        make("ReduceMean", ["batched_images"], ["grey"], axes=[1], keepdims=1),
-        make("Sub", ["grey", "half"], ["bright"]),
-        make("Neg", ["bright"], ["dark"]),
-        make("Abs", ["bright"], ["all"]),
-        make("Concat", ["bright", "dark", "all"], ["three"], axis=1),
-        make("Unsqueeze", ["three", "first"], ["output_masks"]),
-        make("Cast", ["batched_point_coords"], ["whole"], to=TensorProto.INT64),
-        make("Slice", ["whole", "zero", "one", "two_axis"], ["point"]),  # (1, 1, 1, 2): x, y of the first
-        make("Gather", ["point", "yx"], ["turned"], axis=3),
-        make("Reshape", ["turned", "pair"], ["place"]),
-        make("Reshape", ["grey", "flat"], ["plane"]),
-        make("GatherND", ["plane", "place"], ["light"]),
-        make("Sub", ["unit", "light"], ["lack"]),
-        make("Concat", ["light", "lack", "tenth"], ["ious"], axis=0),
-        make("Reshape", ["ious", "ious_shape"], ["ious_out"]),
-        # the labels must be there, and -1 where there is no point: their sum may not pass 1 + 2 + 3
-        make("ReduceMax", ["batched_point_labels"], ["label"], keepdims=0),
-        make("Mul", ["label", "nothing"], ["label_zero"]),
-        make("Add", ["ious_out", "label_zero"], ["iou_predictions"]),
-    ]
-    values = {
-        "half": (0.5, np.float32), "first": ([1], np.int64), "zero": ([0], np.int64), "one": ([1], np.int64),
-        "two_axis": ([2], np.int64), "yx": ([1, 0], np.int64), "pair": ([1, 2], np.int64),
-        "flat": ([side, side], np.int64), "unit": (1, np.float32), "tenth": ([0.1], np.float32),
-        "ious_shape": ([1, 1, 3], np.int64), "nothing": (0, np.float32),
-    }  # fmt: skip
-    info = helper.make_tensor_value_info
-    return onnx_bytes(
-        nodes,
-        [
-            info("batched_images", TensorProto.FLOAT, [1, 3, side, side]),
-            info("batched_point_coords", TensorProto.FLOAT, [1, 1, 6, 2]),
-            info("batched_point_labels", TensorProto.FLOAT, [1, 1, 6, 1]),
-        ],
-        [
-            info("output_masks", TensorProto.FLOAT, [1, 1, 3, side, side]),
-            info("iou_predictions", TensorProto.FLOAT, [1, 1, 3]),
-        ],
-        [numpy_helper.from_array(np.array(value, kind), name) for name, (value, kind) in values.items()],
-    )
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +96,7 @@ def fake(masks, ious, specs=SPECS):
 
 LEFT = [[1.0, -1.0]]
 RIGHT = [[-1.0, 1.0]]
+ALL = [[1.0, 1.0]]
 
 
 def test_the_network_is_told_points_and_boxes_as_published():
@@ -172,8 +123,10 @@ def test_a_point_beside_the_object_rules_candidates_out():
     assert found.scores.tolist() == [pytest.approx(0.4)]
     assert found.masks.union()[:, :10].all()
     assert not found.masks.union()[:, 10:].any()
-    whole = fake([[[1.0, 1.0]], RIGHT], [0.3, 0.2])
+    whole = fake([ALL, RIGHT], [0.3, 0.2])
     assert whole.prompt(image, Prompt(points=marks)).masks.areas.tolist() == [200]  # none keeps out: the best
+    both = (Point(2, 2), Point(18, 2))
+    assert fake([RIGHT, ALL], [0.9, 0.4]).prompt(image, Prompt(points=both)).masks.areas.tolist() == [200]
 
 
 def test_zero_is_on_the_object_and_bad_scores_are_none():

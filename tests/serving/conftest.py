@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image as Pictures
 
+from maskweave.catalogue.cache import folder_of, record
+from maskweave.catalogue.entries import find
 from maskweave.serving.run import serve
 from maskweave.serving.settings import Settings
+from tests.models.promptable import sam
 
 
 class Running:
@@ -91,6 +94,21 @@ def server():
 def client(server):
     with server.client() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def promptable_server(tmp_path_factory):
+    """A server on whose machine efficient-sam-ti was pulled: a network of its layout that knows what is bright."""
+    entry = find("efficient-sam-ti")
+    (file,) = entry.files
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MASKWEAVE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        path = folder_of(entry) / file.name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(sam(side=1024))
+        record(file, path, file.checksum.value)  # as if it were the published one
+        with running_server() as running:
+            yield running
 
 
 def encoded(image, form="PNG"):

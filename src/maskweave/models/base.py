@@ -36,6 +36,8 @@ class Model(ABC):
     """How pictures are prepared, in words, for people."""
     needs_prompt: bool = False
     """Whether it finds nothing by itself, only what boxes and points tell it to."""
+    most_points: int | None = None
+    """How many points on the object a prompt may have, where a box counts as two; None: any number."""
 
     def __init__(
         self, runtime: Runtime, *, name: str, class_names: tuple[str, ...], default_score: float = 0.5

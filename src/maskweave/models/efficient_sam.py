@@ -7,7 +7,7 @@ point on the object, 2 and 3 the top-left and the bottom-right corner of a box, 
 ``iou_predictions`` (1, 1, M), the IoU with the object that the network expects of each.
 
 The network was trained without points beside the object. As in OpenCV's sample they choose among the candidates: the
-one of the best expected IoU that keeps out of them, or, where none does, the best one.
+one of the best expected IoU that has all points right, those on the object too, or, where none has, the best one.
 
 Source: https://github.com/yformer/EfficientSAM,
 https://github.com/opencv/opencv_zoo/tree/main/models/image_segmentation_efficientsam.
@@ -113,6 +113,7 @@ class EfficientSam(Model):
     ) -> None:
         super().__init__(runtime, name=name, class_names=class_names, default_score=0)
         self._shapes = shapes
+        self.most_points = shapes.points
         self._fed_as = fed_as
         self.preprocessing = f"{fed_as.in_words()}; {shapes.canvas[0]}x{shapes.canvas[1]}"
 
@@ -131,8 +132,7 @@ class EfficientSam(Model):
         for box in prompt.boxes or (None,):
             inputs = prepared.inputs | self._marks(box, prompt.points, prepared.placement)
             masks, ious = self._candidates(self.infer(inputs), prepared.placement)
-            outside = [point for point in prompt.points if not point.inside]
-            found.append((masks, ious, _choose(masks, ious, outside)))
+            found.append((masks, ious, _choose(masks, ious, prompt.points)))
         return self._instances(
             concatenate([masks[row] for masks, _, row in found]),
             np.array([ious[row] for _, ious, row in found]),
@@ -184,11 +184,11 @@ class EfficientSam(Model):
         return pasted, np.clip(np.nan_to_num(ious.reshape(-1).astype(np.float64)), 0, 1)
 
 
-def _choose(masks: Masks, ious: FloatArray, outside: Sequence[Point]) -> int:
-    """The row of the best expected IoU that keeps out of the points; of the best of all where none does."""
+def _choose(masks: Masks, ious: FloatArray, points: Sequence[Point]) -> int:
+    """The row of the best expected IoU that has all points right; of the best of all where none has."""
     order = np.argsort(-ious, kind="stable").tolist()
     for row in order:
         mask = masks[row].union()
-        if not any(mask[int(point.y), int(point.x)] for point in outside):
+        if all(bool(mask[int(point.y), int(point.x)]) == point.inside for point in points):
             return int(row)
     return int(order[0])

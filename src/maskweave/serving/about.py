@@ -39,7 +39,7 @@ def router(service: Service) -> APIRouter:
 
     @routes.get("/v1/models", summary="The models", response_model=list[ModelInfo], responses=problems())
     async def models() -> JSONResponse:
-        return JSONResponse(await asyncio.to_thread(listed, service.model, service.task, service.classes))
+        return JSONResponse(await asyncio.to_thread(listed, service.default))
 
     @routes.post(
         "/v1/session",

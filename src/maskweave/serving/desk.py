@@ -18,7 +18,6 @@ import numpy as np
 
 from maskweave.api import Result, Segmenter, load
 from maskweave.errors import InvalidValue, MaskWeaveError
-from maskweave.ops.prompts import corrected_mask
 from maskweave.ops.rle import decode_masks, encode_masks
 from maskweave.outputs import choose_formats, make_writers
 from maskweave.outputs.background import TRANSPARENT, parse_background
@@ -27,6 +26,7 @@ from maskweave.outputs.overlay import OverlayStyle, draw_overlay
 from maskweave.outputs.pictures import encode_masks_picture, encode_picture
 from maskweave.pipeline import Report, Wish, write_results
 from maskweave.serving.media import media_type
+from maskweave.serving.pointing import corrected_object, object_at
 from maskweave.sources.images import ImageSource
 from maskweave.tracking.counting import Counter, parse_line, parse_zone
 from maskweave.types.arrays import Image, Mask, Size
@@ -58,7 +58,12 @@ class Desk:
     def introduction(self) -> Message:
         """What the server tells of the model that answers by default."""
         model = self._default.model
-        return {"model": model.name, "task": model.task, "classes": list(model.class_names)}
+        return {
+            "model": model.name,
+            "task": model.task,
+            "classes": list(model.class_names),
+            "promptable": model.needs_prompt,
+        }
 
     def do(self, work: Message, say: Say) -> Message:
         """Do one piece of work; ``say`` tells progress. Raises `MaskWeaveError`."""
@@ -123,15 +128,14 @@ class Desk:
         return {"media_type": "application/json"}
 
     def _meant(self, image: Image, work: Message) -> Mask:
-        if work["rle"] is not None:
-            size = (image.shape[0], image.shape[1])
-            points = tuple(Point(x, y, bool(inside)) for x, y, inside in work["points"])
-            _check_points(points, size)
-            (mask,) = decode_masks([work["rle"]], size).dense()
-            return corrected_mask(image, mask, points)
-        boxes = () if work["box"] is None else (work["box"],)
-        found = self._model(work["model"]).prompt(image, boxes=boxes, points=work["points"])
-        return found.instances.masks.union()
+        size = (image.shape[0], image.shape[1])
+        points = tuple(Point(x, y, bool(inside)) for x, y, inside in work["points"])
+        _check_points(points, size)
+        segmenter = self._model(work["model"])
+        if work["rle"] is None:
+            return object_at(segmenter, image, box=work["box"], points=points)
+        (mask,) = decode_masks([work["rle"]], size).dense()
+        return corrected_object(segmenter, image, mask, points)
 
     def _export(self, work: Message, say: Say) -> Message:
         """Objects that a user kept or corrected, in one of the formats for pictures."""

@@ -25,13 +25,17 @@ def check_model(name: str | None, default: str) -> str | None:
     return entry.name
 
 
-def listed(default: str, task: str, classes: tuple[str, ...]) -> list[Message]:
-    """Every model of the catalogue; the one that answers by default is first, and may be a file of the server's."""
-    rows = [_row(entry, len(classes) if entry.name == default else None) for entry in ENTRIES]
-    if not any(row["name"] == default for row in rows):
-        own = {"name": default, "task": task, "licence": "", "classes": len(classes)}
-        rows.insert(0, {**own, "here": True, "promptable": False})
-    return sorted(rows, key=lambda row: row["name"] != default)
+def listed(default: Message) -> list[Message]:
+    """Every model of the catalogue; the one that answers by default is first, and may be a file of the server's.
+
+    ``default``: what `desk.Desk.introduction` tells of it.
+    """
+    name, classes = default["model"], len(default["classes"])
+    rows = [_row(entry, classes if entry.name == name else None) for entry in ENTRIES]
+    if not any(row["name"] == name for row in rows):
+        own = {"name": name, "task": default["task"], "licence": "", "classes": classes}
+        rows.insert(0, {**own, "here": True, "promptable": default["promptable"]})
+    return sorted(rows, key=lambda row: row["name"] != name)
 
 
 def _row(entry: Entry, classes: int | None) -> Message:

@@ -26,8 +26,8 @@ class Service:
     """The parts that requests share.
 
     ``folder`` holds what requests bring and get, and is removed at the end. ``pictures`` and ``videos`` are the
-    processes; a video never makes a picture wait. ``model``, ``task`` and ``classes`` are those of
-    the default model.
+    processes; a video never makes a picture wait. ``default`` is what `desk.Desk.introduction` tells of the model
+    that answers by default.
     """
 
     settings: Settings
@@ -37,9 +37,7 @@ class Service:
     jobs: Jobs
     sessions: Sessions
     metrics: Metrics
-    model: str = ""
-    task: str = ""
-    classes: tuple[str, ...] = ()
+    default: Message = field(default_factory=dict)
     is_stopping: bool = False
     fetcher: Fetcher = field(init=False)
     _uploads: int = 0
@@ -47,6 +45,11 @@ class Service:
     def __post_init__(self) -> None:
         """Make what follows from the settings."""
         self.fetcher = Fetcher(self.settings.max_upload)
+
+    @property
+    def model(self) -> str:
+        """The name of the default model."""
+        return str(self.default["model"])
 
     @contextmanager
     def upload(self) -> Iterator[None]:
@@ -100,9 +103,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         jobs = Jobs(videos, keep_seconds=settings.keep_seconds)
         stack.push_async_callback(jobs.close)
         service = Service(settings, folder, pictures, videos, jobs, Sessions(), Metrics())
-        introductions = await pictures.start()
-        service.model, service.task = introductions[0]["model"], introductions[0]["task"]
-        service.classes = tuple(introductions[0]["classes"])
+        service.default = (await pictures.start())[0]
         yield service
 
 

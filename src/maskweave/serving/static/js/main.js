@@ -102,7 +102,8 @@ function offerModels(models) {
   const finders = models.filter((model) => !model.promptable);
   find("#model").replaceChildren(...finders.map(({ name }) => make("option", { value: name, text: name })));
   find("#model-choice").hidden = finders.length < 2;
-  page.choices.model = finders.length > 1 ? finders[0].name : null;
+  const answersByDefault = finders[0] === models[0]; // else that one finds nothing by itself
+  page.choices.model = finders.length > 1 || !answersByDefault ? (finders[0]?.name ?? null) : null;
   page.choices.refiner = models.find((model) => model.promptable)?.name ?? null;
 }
 

@@ -1,0 +1,116 @@
+"""Clicks and a promptable model: what it finds is taken where it agrees with them, and else corrected."""
+
+import json
+
+import numpy as np
+import pytest
+
+from maskweave.api import Segmenter
+from maskweave.models import efficient_sam
+from maskweave.ops.prompts import corrected_mask
+from maskweave.ops.rle import decode_masks, encode_masks
+from maskweave.runtimes.base import TensorSpec
+from maskweave.runtimes.fake import FakeRuntime
+from maskweave.serving.pointing import corrected_object, object_at
+from maskweave.types.masks import Masks
+from maskweave.types.prompt import Point
+from tests.models.maps import rectangle_picture
+from tests.serving.conftest import encoded
+
+SPECS = (
+    TensorSpec("batched_images", (1, 3, 64, 128), "float32"),
+    TensorSpec("batched_point_coords", (1, 1, 6, 2), "float32"),
+    TensorSpec("batched_point_labels", (1, 1, 6, 1), "float32"),
+)
+LEFT, RIGHT, ALL = [[1.0, -1.0]], [[-1.0, 1.0]], [[1.0, 1.0]]
+IMAGE = rectangle_picture((10, 20), (0, 0, 10, 10), colour=(200, 30, 30))  # what LEFT is, in red on black
+
+
+def finding(*candidates):
+    """A promptable model that finds these, the first with the most hope."""
+    ious = np.linspace(0.9, 0.1, len(candidates), dtype=np.float32)
+    answer = {
+        "output_masks": np.array(candidates, np.float32)[None, None],
+        "iou_predictions": ious[None, None],
+    }
+    return Segmenter(efficient_sam.build(FakeRuntime(answer, inputs=SPECS), name="sam"))
+
+
+def columns(count):
+    """A mask of the first columns."""
+    return np.repeat((np.arange(20) < count)[None], 10, axis=0)
+
+
+def test_a_mask_becomes_what_the_model_finds_in_its_box_stretched_to_the_points():
+    segmenter = finding(RIGHT, LEFT)
+    points = (Point(8.5, 5), Point(15, 5, inside=False))
+    found = corrected_object(segmenter, IMAGE, columns(7), points)
+    assert np.array_equal(found, columns(10))
+    (sent,) = segmenter.model.runtime.seen
+    assert sent["batched_point_labels"].reshape(-1).tolist() == [1, 2, 3, -1, -1, -1]
+    scale = np.array([128 / 20, 64 / 10])
+    assert np.allclose(sent["batched_point_coords"][0, 0, :3] / scale, [(8.5, 5), (0, 0), (9, 10)])
+
+
+@pytest.mark.parametrize("candidates", [(RIGHT,), (ALL,)])
+def test_a_point_that_the_model_has_wrong_is_put_right(candidates):
+    points = (Point(8.5, 5), Point(15, 5, inside=False))
+    found = corrected_object(finding(*candidates), IMAGE, columns(7), points)
+    assert np.array_equal(found, corrected_mask(IMAGE, columns(7), points))
+    assert found[5, 8]
+    assert not found[5, 15]
+
+
+def test_a_correction_does_not_change_to_another_object():
+    mask = columns(4)
+    points = (Point(4.5, 5),)
+    found = corrected_object(finding(ALL), IMAGE, mask, points)
+    assert np.array_equal(found, corrected_mask(IMAGE, mask, points))
+
+
+def test_without_points_a_mask_stays_as_it_is():
+    segmenter = finding(ALL)
+    assert np.array_equal(corrected_object(segmenter, IMAGE, columns(3), ()), columns(3))
+    assert segmenter.model.runtime.seen == []
+
+
+def test_a_new_object_keeps_out_of_points_beside_it_though_no_candidate_does():
+    points = (Point(4, 5), Point(15, 5, inside=False))
+    found = object_at(finding(ALL), IMAGE, box=None, points=points)
+    assert found[5, 4]
+    assert not found[5, 15]
+
+
+@pytest.mark.parametrize(("box", "room"), [(None, 6), ((0, 0, 12, 10), 4)])
+def test_of_too_many_points_the_model_is_told_the_latest(box, room):
+    segmenter = finding(LEFT)
+    points = [Point(x + 0.5, 5) for x in range(9)]
+    assert np.array_equal(object_at(segmenter, IMAGE, box=box, points=points), columns(10))
+    (sent,) = segmenter.model.runtime.seen
+    told = sent["batched_point_coords"][0, 0, :room, 0] / (128 / 20)
+    assert np.allclose(told, [point.x for point in points[-room:]])
+
+
+def test_the_server_corrects_by_the_model_that_was_pulled(promptable_server):
+    """Two bright squares are one object for that model, and for no other: GrabCut looks near the point only."""
+    image = rectangle_picture((120, 300), (20, 30, 60, 70))
+    image[50:90, 240:280] = 255
+    both = image[..., 0] > 0
+    wrong = both.copy()
+    wrong[:, :28] = False
+    wrong[:, 272:] = False
+    (rle,) = encode_masks(Masks.from_dense(wrong[None]))
+    areas = {}
+    with promptable_server.client() as client:
+        assert {
+            each["name"] for each in client.get("/v1/models").json() if each["promptable"] and each["here"]
+        } == {"efficient-sam-ti"}
+        for model in (None, "efficient-sam-ti"):
+            request = {"rle": rle, "points": [[22, 40, 1]], "model": model}
+            answer = client.post(
+                "/v1/refine", files={"image": encoded(image)}, data={"request": json.dumps(request)}
+            )
+            (mask,) = decode_masks([answer.json()["object"]["rle"]], both.shape).dense()
+            areas[model] = (mask != both).sum()
+    assert areas["efficient-sam-ti"] < 80  # of 3200: the network's grid
+    assert areas[None] > 250  # the far square lacks 8 columns still

@@ -1,0 +1,97 @@
+"""Make docs/images/page-light.jpg and page-dark.jpg: the page, as it is, with a photo that comes with scikit-image.
+
+    python scripts/page_pictures.py [FOLDER]
+
+Light: the masks, with the largest object selected. Dark: that object cut out before the blurred picture. Needs the
+extra [serve], playwright, scikit-image and Chromium.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+from skimage import data
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+SCREEN = {"viewport": {"width": 1280, "height": 800}, "device_scale_factor": 1.25, "reduced_motion": "reduce"}
+
+
+def main(folder: Path) -> None:
+    """Make both pictures in ``folder``."""
+    from playwright.sync_api import sync_playwright
+
+    with server() as url, sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for scheme in ("light", "dark"):
+            page = opened(browser, url, scheme)
+            if scheme == "dark":
+                page.locator("#look").get_by_text("Cut-out", exact=True).click()
+                page.get_by_label("Before", exact=True).select_option("blur")
+                page.locator("#background").blur()
+            save(page, folder / f"page-{scheme}.jpg")
+        browser.close()
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """The address of a `maskweave serve` of its own."""
+    command = [sys.executable, "-m", "maskweave", "serve", "--port", "0", "--workers", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        line = process.stderr.readline() if process.stderr else ""
+        found = re.search(r"http://\S+", line)
+        if found is None:
+            raise SystemExit(f"the server did not start: {line.strip()}")
+        yield found[0]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def opened(browser: Browser, url: str, scheme: str) -> Page:
+    """A page in which the photo was segmented and its largest object is selected."""
+    page = browser.new_page(color_scheme=scheme, **SCREEN)
+    page.goto(url)
+    page.set_input_files("#file", {"name": "astronaut.jpg", "mimeType": "image/jpeg", "buffer": photo()})
+    page.locator("#object-list .object").first.wait_for()
+    page.evaluate(
+        """async () => {
+          const { page } = await import("/static/js/main.js");
+          const { findings } = page.stage.painter;
+          const [largest] = [...findings.shown].sort((one, other) => other.area - one.area);
+          findings.selectAll([largest.id]);
+        }"""
+    )
+    return page
+
+
+def photo() -> bytes:
+    """The astronaut of scikit-image (NASA, public domain) as a JPEG."""
+    buffer = io.BytesIO()
+    Image.fromarray(data.astronaut()).save(buffer, format="JPEG", quality=95)
+    return buffer.getvalue()
+
+
+def save(page: Page, path: Path) -> None:
+    """Keep what the page shows."""
+    page.mouse.move(0, 0)
+    with Image.open(io.BytesIO(page.screenshot())) as shot:
+        shot.convert("RGB").save(path, quality=88, optimize=True)
+    print(path)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else IMAGES)

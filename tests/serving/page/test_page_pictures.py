@@ -1,0 +1,26 @@
+"""The documentation's pictures of the page can be made again."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pictures
+
+from tests.serving.page.conftest import CHROMIUM
+
+SCRIPT = Path(__file__).parents[3] / "scripts" / "page_pictures.py"
+
+
+def test_the_script_makes_a_light_and_a_dark_one(tmp_path):
+    pytest.importorskip("playwright", reason="needs playwright")
+    pytest.importorskip("skimage", reason="needs scikit-image")
+    if not CHROMIUM.exists():
+        pytest.skip(f"needs {CHROMIUM}, which is not installed")
+    ran = subprocess.run([sys.executable, SCRIPT, tmp_path], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    pictures = [np.asarray(Pictures.open(tmp_path / f"page-{scheme}.jpg")) for scheme in ("light", "dark")]
+    assert [picture.shape for picture in pictures] == [(1000, 1600, 3)] * 2
+    light, dark = (picture[-20:, -20:].mean() for picture in pictures)  # the ground of the list
+    assert light > 200 > 60 > dark

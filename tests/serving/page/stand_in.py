@@ -44,6 +44,7 @@ class StandIn:
         """Begin anew for another test."""
         self.asked = []  # (method, path, query, form)
         self.result = scene.result()
+        self.models = [MODEL]
         self.failure = None  # (status, detail, headers) for the next request to /v1/segment
         self.token = None
         self.playable = None  # what the overlay of a video holds; None: the video that was sent
@@ -126,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         route = f"{self.command} {address.path}"
         answers = {
             "GET /v1/formats": lambda: self._json({"image": ["overlay", "masks", "coco"], "video": FORMATS}),
-            "GET /v1/models": lambda: self._json([MODEL]),
+            "GET /v1/models": lambda: self._json(state.models),
             "POST /v1/session": self._begin_session,
             "POST /v1/segment": self._segment,
             "POST /v1/refine": lambda: self._refine(form),

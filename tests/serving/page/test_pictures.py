@@ -10,6 +10,7 @@ from PIL import Image as Pictures
 from maskweave.ops.rle import decode_masks
 from tests.serving.page import scene
 from tests.serving.page.conftest import KEPT, Picture, names, pick, until
+from tests.serving.page.stand_in import MODEL
 
 CAT, DOG, PERSON = scene.MASKS[:3]
 IN_CAT, IN_DOG, IN_PERSON, IN_HOLE, ON_GROUND = (
@@ -221,6 +222,90 @@ def test_boxes_and_points_make_new_objects(page, expect):
     expect(page.locator(".object")).to_have_count(5)
 
 
+def test_a_box_finds_the_selected_object_anew(page, stand_in, expect):
+    picture = pick(page)
+    picture.click(*IN_CAT)
+    page.keyboard.press("x")
+    expect(page.locator("#hint")).to_have_text("Draw a box to find “cat” anew.")
+    picture.drag((70, 70), (90, 110))
+    cat = page.locator(".object", has_text="cat")
+    expect(cat).to_contain_text("800 px")
+    expect(page.locator(".object")).to_have_count(3)
+    asked = json.loads(stand_in.asked_for("/v1/refine")[-1]["request"])
+    assert asked["rle"] is None  # what it was before says nothing
+
+
+def rename(page, picture):
+    picture.click(*IN_DOG)
+    page.keyboard.press("F2")
+    page.keyboard.type("wolf")
+    page.keyboard.press("Enter")
+
+
+def merge(page, picture):
+    picture.click(*IN_DOG)
+    picture.click(*IN_CAT, modifiers=["Shift"])
+    page.keyboard.press("m")
+
+
+def delete(page, picture):
+    picture.click(*IN_PERSON)
+    page.keyboard.press("Delete")
+
+
+def correct(tool, *, on=None, at=(60.5, 30.5)):
+    """Select what lies at ``on``, and use a tool at a place."""
+
+    def act(page, picture):
+        if on:
+            picture.click(*on)
+        page.keyboard.press(tool)
+        picture.click(*at)
+
+    return act
+
+
+def draw(*, on=None):
+    def act(page, picture):
+        if on:
+            picture.click(*on)
+        page.keyboard.press("x")
+        picture.drag((70, 70), (90, 110))
+
+    return act
+
+
+ITEMS = "(await import('/static/js/main.js')).page.stage.painter.findings.items"
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(rename, id="rename"),
+        pytest.param(merge, id="merge"),
+        pytest.param(delete, id="delete"),
+        pytest.param(correct("a", on=IN_CAT), id="add a point"),
+        pytest.param(correct("r", on=IN_CAT, at=(20.5, 20.5)), id="remove a point"),
+        pytest.param(draw(on=IN_CAT), id="find anew by a box"),
+        pytest.param(correct("a", at=ON_GROUND), id="new by a point"),
+        pytest.param(draw(), id="new by a box"),
+    ],
+)
+def test_every_edit_is_undone_and_redone_to_the_last_pixel(page, edit):
+    picture = pick(page)
+    items = f"async () => JSON.stringify({ITEMS})"
+    before = page.evaluate(items)
+    edit(page, picture)
+    until(page, f"JSON.stringify({ITEMS}) !== {json.dumps(before)}")
+    after = page.evaluate(items)
+    page.keyboard.press("Control+z")
+    assert page.evaluate(items) == before
+    page.keyboard.press("Control+y")
+    assert page.evaluate(items) == after
+    page.get_by_role("button", name="Undo").click()
+    assert page.evaluate(items) == before
+
+
 def test_what_lies_outside_the_picture_is_not_asked_for(page, stand_in, expect):
     picture = pick(page)
     page.keyboard.press("a")
@@ -231,6 +316,16 @@ def test_what_lies_outside_the_picture_is_not_asked_for(page, stand_in, expect):
     (asked,) = [json.loads(form["request"]) for form in stand_in.asked_for("/v1/refine")]
     assert asked["box"] == pytest.approx([150, 100, 160, 120], abs=0.5)
     assert asked["box"][2:] == [160, 120]
+
+
+def test_the_hint_steps_aside_for_the_pointer(page, expect):
+    picture = pick(page)
+    page.keyboard.press("a")
+    box = page.locator("#hint").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.locator("#hint")).to_have_css("opacity", "0.1")
+    picture.hover(*ON_GROUND)
+    expect(page.locator("#hint")).to_have_css("opacity", "1")
 
 
 def test_corrections_keep_their_order_when_they_come_fast(page, stand_in, expect):
@@ -316,9 +411,42 @@ def test_an_error_is_told_and_can_be_tried_again(page, stand_in, expect):
     page.set_input_files(
         "#file", {"name": "a.png", "mimeType": "image/png", "buffer": scene.encoded(scene.image())}
     )
-    expect(page.get_by_role("alert")).to_contain_text("the server is busy Try again in 3 seconds.")
+    expect(page.get_by_role("alert")).to_contain_text("the server is busy. Try again in 3 seconds.")
     page.get_by_role("button", name="Try again").click()
     expect(page.locator(".object")).to_have_count(3)
+
+
+def test_a_file_of_another_kind_is_told_in_plain_words(page, stand_in, expect):
+    stand_in.failure = (415, "body: need an image of a known format, its first bytes are 25 50 44 46", None)
+    page.set_input_files("#file", {"name": "letter.png", "mimeType": "image/png", "buffer": b"%PDF-1.7"})
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("“letter.png” is no picture or video of a kind that is known here.")
+    expect(alert.get_by_role("button", name="Try again")).to_have_count(0)  # it would be the same again
+    page.get_by_role("button", name="Close this note").click()
+    expect(alert).to_be_empty()
+
+
+def test_another_model_looks_anew(open_page, stand_in, expect):
+    stand_in.models = [MODEL, {**MODEL, "name": "other"}, {**MODEL, "name": "away", "here": False}]
+    page = open_page()
+    pick(page)
+    expect(page.locator("#model option")).to_have_text(["tester", "other"])
+    stand_in.result = scene.result(scene.MASKS[:2])
+    page.locator("#model").select_option("other")
+    expect(page.locator(".object")).to_have_count(2)
+    asked = [query["model"] for _, path, query, _ in stand_in.asked if path == "/v1/segment"]
+    assert asked == [["tester"], ["other"]]
+
+
+def test_one_earlier_result_is_forgotten_alone(page, stand_in, expect):
+    for name in ("one.png", "two.png"):
+        pick(page, name=name)
+        page.locator("#home").click()
+    until(page, f"(await {KEPT}.keptResults()).length === 2")
+    page.get_by_role("button", name="Earlier results").click()
+    page.locator("#history").get_by_role("button", name="Forget one.png").click()
+    expect(page.locator("#history .card__name")).to_have_text(["two.png"])
+    until(page, f"(await {KEPT}.keptResults()).length === 1")
 
 
 def test_the_token_is_asked_for_once(open_page, stand_in, expect):

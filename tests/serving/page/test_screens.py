@@ -1,12 +1,14 @@
 """How the page looks and reads: every screen size, light and dark, keyboard, touch and screen reader."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from tests.serving.page import scene
-from tests.serving.page.conftest import Picture, names, pick, until
+from tests.serving.page.conftest import KEPT, Picture, names, pick, until
+from tests.serving.page.stand_in import MODEL
 from tests.serving.page.test_videos import run
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
@@ -50,7 +52,11 @@ def too_wide(page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("screen", SCREENS)
-def test_every_screen_is_readable_and_axe_finds_nothing(open_page, artefacts, screen, scheme):
+def test_every_screen_is_readable_and_axe_finds_nothing(open_page, stand_in, artefacts, screen, scheme):
+    stand_in.models = [
+        MODEL,
+        {**MODEL, "name": "a-model-of-a-rather-long-name"},
+    ]  # the bar is as full as it gets
     page = open_page(color_scheme=scheme, **SCREENS[screen])
     page.screenshot(path=artefacts / f"page-welcome-{screen}-{scheme}.png")
     assert faults(page) == []
@@ -66,7 +72,7 @@ def test_every_screen_is_readable_and_axe_finds_nothing(open_page, artefacts, sc
     assert font >= (24 if line > 3000 else 16)
 
 
-@pytest.mark.parametrize(("screen", "scheme"), [("phone", "light"), ("laptop", "dark")])
+@pytest.mark.parametrize(("screen", "scheme"), [("phone", "light"), ("laptop", "dark"), ("4k", "light")])
 def test_the_video_screen_too(open_page, artefacts, film, screen, scheme):
     page = open_page(color_scheme=scheme, **SCREENS[screen])
     run(page, film)
@@ -89,6 +95,123 @@ def test_the_dialogs_too(page, artefacts, expect):
         assert faults(page) == []
         page.keyboard.press("Escape")
         expect(page.locator(f"#{name}")).to_be_hidden()
+
+
+def show_comparison(page, stand_in):
+    page.keyboard.press("b")
+
+
+def show_cutout(page, stand_in):
+    page.keyboard.press("3")
+    page.get_by_label("Before", exact=True).select_option("colour")
+
+
+def show_correction(page, stand_in):
+    page.locator(".object__button").first.click()
+    page.keyboard.press("a")
+    Picture(page).click(60, 30)
+    until(page, "!document.querySelector('#undo').disabled")
+
+
+def show_renaming(page, stand_in):
+    page.locator(".object__button").first.click()
+    page.keyboard.press("F2")
+
+
+def show_hidden_classes(page, stand_in):
+    page.locator(".chip").first.click()
+    page.get_by_label("Least score").fill("1")
+
+
+def show_earlier_results(page, stand_in):
+    until(page, f"(await {KEPT}.keptResults()).length === 1")
+    page.get_by_role("button", name="Earlier results").click()
+    page.locator("#history .card").first.wait_for()
+
+
+def show_work(page, stand_in):
+    stand_in.gate.clear()
+    page.locator("#task").select_option("semantic")
+    page.locator("#busy").wait_for()
+
+
+def show_error(page, stand_in):
+    stand_in.failure = (503, "queue: the server is busy", {"Retry-After": "3"})
+    page.locator("#task").select_option("semantic")
+    page.locator(".note--error").wait_for()
+
+
+def show_question_for_token(page, stand_in):
+    stand_in.token = "sesame"
+    page.locator("#task").select_option("semantic")
+    page.locator("#token").wait_for()
+
+
+STATES = (
+    *(show_comparison, show_cutout, show_correction, show_renaming, show_hidden_classes),
+    *(show_earlier_results, show_work, show_error, show_question_for_token),
+)
+
+
+@pytest.mark.parametrize("show", STATES, ids=lambda show: show.__name__.removeprefix("show_"))
+@pytest.mark.parametrize(("screen", "scheme"), [("phone", "dark"), ("laptop", "light")])
+def test_axe_finds_nothing_in_what_happens_on_the_way(open_page, stand_in, artefacts, screen, scheme, show):
+    page = open_page(color_scheme=scheme, **SCREENS[screen])
+    pick(page)
+    try:
+        show(page, stand_in)
+        page.screenshot(path=artefacts / f"page-{show.__name__}-{screen}-{scheme}.png")
+        assert faults(page) == []
+        assert too_wide(page) == []
+    finally:
+        stand_in.gate.set()
+
+
+def test_nothing_speaks_of_dropping_where_fingers_are_all_there_is(open_page, expect):
+    page = open_page(is_mobile=True, **SCREENS["phone"])
+    expect(page.get_by_role("heading", name="Open a picture or a video")).to_be_visible()
+    expect(page.get_by_text("or paste one with")).to_be_hidden()
+    expect(page.get_by_text("Files go to this server only.")).to_be_visible()
+
+
+def test_a_box_is_drawn_by_keys(page, stand_in, expect):
+    pick(page)
+    page.keyboard.press("x")
+    page.locator("#canvas").focus()
+    for key in ("ArrowLeft", "Enter", *["ArrowRight"] * 5, *["ArrowDown"] * 5, "Shift+ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    expect(page.locator(".object")).to_have_count(4)
+    (asked,) = [json.loads(form["request"]) for form in stand_in.asked_for("/v1/refine")]
+    step = 160 / 60
+    assert asked["box"] == pytest.approx([80 - step, 60, 80 + 4 * step, 60 + 5.1 * step], abs=0.01)
+
+
+def test_a_finger_draws_a_box(open_page, stand_in, expect):
+    page = open_page(**SCREENS["phone"])
+    picture = pick(page)
+    page.locator("[data-tool=box]").tap()
+    session = page.context.new_cdp_session(page)
+    for kind, place in (("touchStart", (70, 70)), ("touchMove", (80, 90)), ("touchMove", (90, 110))):
+        x, y = picture.place(*place)
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    expect(page.locator(".object")).to_have_count(4)
+    (asked,) = [json.loads(form["request"]) for form in stand_in.asked_for("/v1/refine")]
+    assert asked["box"] == pytest.approx([70, 70, 90, 110], abs=1)
+
+
+def test_a_finger_moves_the_slider_between_before_and_after(open_page, expect):
+    page = open_page(**SCREENS["phone"])
+    picture = pick(page)
+    page.locator("#compare").tap()
+    session = page.context.new_cdp_session(page)
+    for kind, place in (("touchStart", (80, 60)), ("touchMove", (60, 60)), ("touchMove", (40, 60))):
+        x, y = picture.place(*place)
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    expect(page.get_by_role("slider", name="How much of the original")).to_have_attribute(
+        "aria-valuenow", "25"
+    )
 
 
 def test_the_keyboard_is_enough(page, expect):

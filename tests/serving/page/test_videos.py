@@ -118,8 +118,56 @@ def test_lines_and_zones_are_drawn_sent_and_counted(page, stand_in, film, expect
     expect(page.locator(".counter")).to_have_count(1)
 
 
+def test_lines_and_zones_are_drawn_by_keys(page, stand_in, film, expect):
+    load(page, film)
+    page.locator("#canvas").focus()
+    page.keyboard.press("l")
+    for key in ("ArrowDown", "Enter", *["ArrowRight"] * 6, "Enter"):
+        page.keyboard.press(key)
+    expect(page.get_by_label("Name of line 1")).to_be_visible()
+    page.keyboard.press("z")
+    for key in ("Enter", *["ArrowUp"] * 8, "Enter", *["ArrowLeft"] * 8, "Enter", "Enter"):
+        page.keyboard.press(key)
+    expect(page.get_by_label("Name of zone 1")).to_be_visible()
+    page.get_by_role("button", name="Find and follow objects").click()
+    page.locator("#object-list .object").first.wait_for()
+    (query,) = [query for _, path, query, _ in stand_in.asked if path == "/v1/videos"]
+    step = 128 / 60
+    numbers = [float(each) for each in query["line"][0].partition("=")[0].split(",")]
+    assert numbers == pytest.approx([64, 48 + step, 64 + 6 * step, 48 + step], abs=0.1)
+    assert query["zone"][0].count(",") == 5  # three corners: Enter twice has closed it
+
+
+def test_a_video_is_steered_by_keys(page, film, expect):
+    run(page, film)
+    page.locator(".track", has_text="dog").focus()
+    page.keyboard.press("Enter")
+    until(page, f"{FRAME} === 15")  # where it is seen first
+    expect(page.locator(".object__button[aria-pressed=true] .object__name")).to_have_text("dog")
+    page.locator("#canvas").focus()
+    page.keyboard.press("ArrowLeft")
+    until(page, f"{FRAME} === 14")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+
+
+def test_a_video_can_be_dropped(page, film, expect):
+    transfer = page.evaluate_handle(
+        """(data) => {
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([new Uint8Array(data)], "film.mp4", { type: "video/mp4" }));
+          return transfer;
+        }""",
+        list(film.read_bytes()),
+    )
+    page.dispatch_event("body", "drop", {"dataTransfer": transfer})
+    expect(page.get_by_role("button", name="Find and follow objects")).to_be_visible()
+    until(page, "(await import('/static/js/main.js')).page.stage.painter?.video?.videoWidth === 128")
+
+
 def test_the_files_of_a_run_can_be_had(page, film):
     run(page, film)
+    assert page.locator(".file", has_text="film.csv").inner_text().startswith("film.csv\na table")
     with page.expect_download() as download:
         page.locator(".file", has_text="film.tracks.json").click()
     assert download.value.suggested_filename == "film.tracks.json"

@@ -65,8 +65,8 @@ async function open(file, entry = null) {
   } catch (error) {
     if (view !== opened || error.name === "AbortError") return;
     leave();
-    const again = { label: "Try again", run: () => open(file, entry) };
-    tell(sayProblem(error), { kind: "error", action: again });
+    const again = mayWorkLater(error) ? { label: "Try again", run: () => open(file, entry) } : null;
+    tell(sayProblem(error, file?.name), { kind: "error", action: again });
   }
 }
 
@@ -82,9 +82,15 @@ function showWork(kind) {
   find("#content").focus({ preventScroll: true });
 }
 
-function sayProblem(error) {
+/** Whether the same file may be taken at another time: the server was busy, or could not be reached. */
+function mayWorkLater({ status }) {
+  return ![413, 415, 422].includes(status);
+}
+
+function sayProblem(error, name = "") {
+  if (error.status === 415) return `“${name}” is no picture or video of a kind that is known here.`;
   const wait = error.retryAfter ? ` Try again in ${error.retryAfter} seconds.` : "";
-  return `${error.message}${wait}`;
+  return `${error.message}${wait && /\w$/.test(error.message) ? "." : ""}${wait}`;
 }
 
 /** Ask the server what it can do; the answer fills the choices. */

@@ -10,6 +10,7 @@ import { pictureColour } from "./colours.js";
 import { decodePicture, PlainPainter } from "./decode.js";
 import { sayWhatIsDownloaded, showDownloads } from "./downloads.js";
 import { keep, thumbnailOf } from "./history.js";
+import { sayHint } from "./hint.js";
 import { PicturePainter } from "./picture-painter.js";
 import { PictureTools } from "./picture-tools.js";
 import { FORMAT_WORDS, ownName, saveBlob } from "./save.js";
@@ -187,9 +188,7 @@ export class PictureView {
   }
 
   #hint() {
-    const hint = this.#waiting ? "One moment …" : this.#tools.hint(this.#toolName);
-    find("#hint").textContent = hint;
-    find("#hint").hidden = !hint;
+    sayHint(this.#waiting ? "One moment …" : this.#tools.hint(this.#toolName));
   }
 
   #wait(change) {

@@ -36,3 +36,10 @@ export const FORMAT_WORDS = {
   tracks: "YouTube-VIS JSON: all masks by object",
   mots: "KITTI MOTS text",
 };
+
+/** The format that the server's file of that name is in, "" where it is none of ours. */
+export function formatOf(name) {
+  const known = Object.keys(FORMAT_WORDS);
+  const named = known.find((format) => name.includes(`.${format}.`));
+  return named ?? known.find((format) => name.endsWith(`.${format}`)) ?? "";
+}

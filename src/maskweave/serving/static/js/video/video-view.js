@@ -5,7 +5,8 @@ import { endBusy, sayBusy, startBusy } from "../page/busy.js";
 import { trackColour } from "../page/colours.js";
 import { showDownloads } from "../page/downloads.js";
 import { keep, thumbnailOf } from "../page/history.js";
-import { FORMAT_WORDS, ownName, saveLink } from "../page/save.js";
+import { sayHint } from "../page/hint.js";
+import { FORMAT_WORDS, formatOf, ownName, saveLink } from "../page/save.js";
 import * as calls from "../server/calls.js";
 import { openSession } from "../server/request.js";
 import { Findings } from "../state/findings.js";
@@ -86,8 +87,7 @@ export class VideoView {
     else if (name === "zone") this.#painter.tool = new ZoneTool(this.#counters, stage, picture);
     else this.#painter.tool = this.#selectTool();
     this.#page.showTool(name);
-    find("#hint").textContent = HINTS[name] ?? "";
-    find("#hint").hidden = !HINTS[name];
+    sayHint(HINTS[name] ?? "");
     stage.invalidate();
   }
 
@@ -239,13 +239,12 @@ export class VideoView {
 
   #fileRow(job, { name: given, media_type: kind, bytes: size, href }) {
     const name = ownName(given, this.#name);
-    const format = Object.keys(FORMAT_WORDS).find((each) => name.includes(`.${each}.`));
     const fetch = async () => {
       await calls.fetchJob(job.id); // the server forgets files after a while; this says so
       await openSession();
       saveLink(href, name);
     };
-    return { name, words: FORMAT_WORDS[format] ?? kind, size: bytes(size), fetch };
+    return { name, words: FORMAT_WORDS[formatOf(given)] ?? kind, size: bytes(size), fetch };
   }
 
   #showFrame(time) {

@@ -61,6 +61,13 @@ def _take(beat, size):
     return len(np.ones(size, np.uint8))
 
 
+def _start_threads(beat, count):
+    """Each has a stack of megabytes."""
+    end = threading.Event()
+    for _ in range(count):
+        threading.Thread(target=end.wait, daemon=True).start()
+
+
 def _take_wrapped(beat, size):
     try:
         return _take(beat, size)
@@ -75,6 +82,13 @@ def _fail(beat):
 def _print(beat):
     print("in the way of the answers")  # noqa: T201
     return "printed"
+
+
+class UnreadableArgument:
+    """Cannot be unpickled anywhere."""
+
+    def __reduce__(self):
+        return int, ("none",)
 
 
 class Unportable(Exception):
@@ -103,6 +117,7 @@ _WORK = {
     "hang": _hang,
     "slow": _slow_with_beats,
     "take": _take,
+    "start threads": _start_threads,
     "take wrapped": _take_wrapped,
     "fail": _fail,
     "print": _print,

@@ -75,6 +75,18 @@ def test_what_making_raises_is_raised_and_a_crash_of_it_is_no_fault_of_the_argum
         child.call(("double", 1))
 
 
+def test_an_argument_that_cannot_be_read_is_not_waited_for_for_ever(child):
+    with pytest.raises(ChildCrashed):
+        child.call(isolated.UnreadableArgument())
+    assert child.call(("double", 3)) == 6
+
+
+@linux
+def test_no_room_for_another_thread_is_want_of_memory():
+    with Child(isolated.make, memory=50_000_000) as one, pytest.raises(OutOfMemory, match="50 MB"):
+        one.call(("start threads", 1000))
+
+
 @posix
 def test_a_call_in_the_making_removes_what_it_began_when_the_child_is_closed(tmp_path):
     child, begun = Child(isolated.make), tmp_path / "begun"

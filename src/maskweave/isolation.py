@@ -39,9 +39,9 @@ _STOP_SECONDS = 10.0
 _READY, _BEAT, _ANSWER, _ERROR, _MEMORY = "ready", "beat", "answer", "error", "memory"
 _NO_MEMORY = (
     *("insufficient memory", "failed to allocate memory", "bad allocation", "std::bad_alloc"),
-    "resource temporarily unavailable",  # no room for another thread's stack
+    *("resource temporarily unavailable", "can't start new thread"),  # no room for another thread's stack
 )
-"""How OpenCV, ONNX Runtime and FFmpeg say it."""
+"""How OpenCV, ONNX Runtime, FFmpeg and Python's threads say it."""
 
 
 class Child:
@@ -326,9 +326,13 @@ def _pipes() -> tuple[BinaryIO, BinaryIO]:
 
 def _listen(calls: BinaryIO, arguments: queue.SimpleQueue[Any]) -> None:
     """Read calls as they come; when the pipe ends, end the process, and first what is half done."""
-    with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
+    try:
         while True:
             arguments.put(pickle.load(calls))
+    except (EOFError, OSError, pickle.UnpicklingError):
+        pass
+    except Exception:  # no room for it, or a class that is not here: nobody would hear the next call
+        traceback.print_exc()
     arguments.put(_NOTHING)
     os.kill(os.getpid(), signal.SIGTERM)
     threading.Event().wait(_STOP_SECONDS)

@@ -113,6 +113,8 @@ def test_public_corpora_of_broken_pictures_crash_nothing(shared_data, model, tmp
         "coco",
         "--workers",
         "1",
+        "--deadline",
+        "30",
         "--json",
     ]
     ran = subprocess.run(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from maskweave.errors import ImageTooLarge, SourceNotFound, UnreadableVideo
+from maskweave.sources.decoding import Damage, decoded
 from maskweave.sources.video import VideoSource
 from tests.clips import Clip, corners, quarter_names, write_clip, write_tone
 
@@ -139,11 +140,55 @@ def test_damaged_stream_of_frames(tmp_path):
     at = -1
     for _ in range(8):
         at = data.find(b"\xff\xd8\xff", at + 1)
-    data[at : at + 600] = bytes(600)
+    end = data.find(b"\xff\xd9", at)  # of the picture; behind it is the head of the next one
+    data[at:end] = bytes(end - at)
     path.write_bytes(bytes(data))
     frames, source = read(path)
     assert len(frames) == 19
     assert "1 damaged packet skipped" in source.warnings
+
+
+@pytest.mark.parametrize("way", ["zeroed", "taken out"])
+def test_a_transport_stream_says_of_every_frame_that_is_missing(tmp_path, way):
+    noise = np.random.default_rng(0).integers(0, 255, (30, 48, 64, 3), dtype=np.uint8)
+    path = write_clip(tmp_path / "a.ts", Clip(ticks=range(30), images=noise, options={"g": "10"}))
+    data = path.read_bytes()
+    assert read(path)[1].warnings == []
+    lengths = set()
+    for at in range(len(data) // 4, len(data) * 3 // 4, len(data) // 20):
+        path.write_bytes(data[:at] + (bytes(4000) if way == "zeroed" else b"") + data[at + 4000 :])
+        frames, source = read(path, threads=1)
+        lengths.add(len(frames))
+        assert source.warnings or len(frames) == 30, at
+    assert len(lengths) > 1
+
+
+def test_streams_that_damage_makes_up_are_no_error_at_the_end():
+    """PyAV looks for them in a list that it made before they were there."""
+
+    class Container:
+        def demux(self, stream):
+            yield from ()
+            raise IndexError("list index out of range")
+
+    damage = Damage()
+    assert list(decoded(Container(), None, damage)) == []
+    assert damage == Damage()
+
+
+def test_a_film_cut_out_of_another_between_key_frames_misses_nothing(tmp_path):
+    moving = np.random.default_rng(0).integers(0, 255, (40, 48, 64, 3), dtype=np.uint8)
+    options = {"g": "10", "bf": "3", "x264-params": "open-gop=1"}
+    whole = write_clip(tmp_path / "whole.mkv", Clip(ticks=range(40), images=moving, options=options))
+    with av.open(str(whole)) as source, av.open(str(tmp_path / "cut.mkv"), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(video=0)):
+            if packet.dts is not None and number >= 5:
+                packet.stream = stream
+                target.mux(packet)
+    frames, source = read(tmp_path / "cut.mkv")
+    assert 20 < len(frames) < 35
+    assert source.warnings == []
 
 
 def test_no_index(tmp_path):

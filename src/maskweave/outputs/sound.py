@@ -80,6 +80,8 @@ class Sound:
             for packet in self._input.demux(streams):
                 if packet.size and (packet.pts is not None or packet.dts is not None):
                     yield packet
+        except IndexError:  # PyAV, at the end, where damage looks like further streams
+            return
         except av.FFmpegError as error:
             self._warnings.append(f"the sound ends early: it cannot be read any further ({error.strerror})")
 

@@ -31,6 +31,7 @@ class Damage:
     """What went wrong while decoding, counted."""
 
     packets: int = 0
+    incomplete: int = 0
     frames: int = 0
     without_time: int = 0
     backwards: int = 0
@@ -40,6 +41,7 @@ class Damage:
         """One sentence for each kind of damage that occurred."""
         counted = (
             (self.packets, "damaged packet", "skipped"),
+            (self.incomplete, "packet", "incomplete, with frames that may be missing or wrong"),
             (self.frames, "frame", "shown although partly damaged"),
             (self.without_time, "frame", "without a timestamp, placed after the one before"),
             (self.backwards, "frame", "with a timestamp that runs backwards, placed after the one before"),
@@ -76,6 +78,7 @@ def decoded(container: Any, stream: Any, damage: Damage, *, live: bool = False) 
             damage.packets += 1
             continue
         damage.hidden += bool(packet.is_discard)
+        damage.incomplete += bool(packet.is_corrupt)
         for frame in frames:
             damage.frames += bool(frame.is_corrupt)
             yield frame
@@ -89,6 +92,8 @@ def _packets(container: Any, stream: Any, damage: Damage, *, live: bool) -> Iter
             for packet in container.demux(stream):
                 failures = 0
                 yield packet
+            return
+        except IndexError:  # PyAV, at the end, where damage looks like more streams; ours is flushed by then
             return
         except av.FFmpegError as error:
             if isinstance(error, (av.error.ExitError, TimeoutError, ConnectionError)):

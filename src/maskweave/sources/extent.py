@@ -1,7 +1,7 @@
 """Whether a file of a video ends before its container says it does, told by the lengths of its own parts.
 
 Matroska and fragmented MP4 give no number of frames to compare with, and a file cut between two frames reads well to
-its end. Source: RFC 9559 (Matroska), RFC 8794 (EBML), ISO/IEC 14496-12, 4.2 (boxes).
+its end. Source: `sources.matroska`; ISO/IEC 14496-12, 4.2 (boxes).
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+from maskweave.sources.matroska import MATROSKA, segment_end
+
 _MOVIE = (b"ftyp", b"moov", b"moof", b"mdat")
 _MOST_BOXES = 1_000_000
 
@@ -24,34 +25,11 @@ def missing_bytes(path: Path) -> int:
     with path.open("rb") as file:
         head = file.read(8)
         try:
-            if head[:4] == _EBML:
-                return max(0, _segment_end(file) - length)
+            if head[:4] == MATROSKA:
+                return max(0, segment_end(file) - length)
             return max(0, _boxes_end(file, length) - length) if head[4:] in _MOVIE else 0
-        except (struct.error, IndexError):  # it ends within a length
+        except (struct.error, EOFError):  # it ends within a length
             return 1
-
-
-def _segment_end(file: BinaryIO) -> int:
-    """Where the Segment, which holds all, ends; 0 where it is of unknown size or is not there."""
-    file.seek(4)
-    size = _ebml_size(file)
-    file.seek(size or 0, 1)
-    if file.read(4) != _SEGMENT:
-        return 0
-    size = _ebml_size(file)
-    return 0 if size is None else file.tell() + size
-
-
-def _ebml_size(file: BinaryIO) -> int | None:
-    """A length as EBML writes it: the place of the first bit says how many bytes; all ones: unknown."""
-    first = file.read(1)[0]
-    count = 9 - first.bit_length()
-    rest = file.read(count - 1)
-    if count > 8 or len(rest) < count - 1:
-        raise struct.error("no length")
-    bits = 7 * count
-    value = int.from_bytes(bytes([first]) + rest) & ((1 << bits) - 1)
-    return None if value == (1 << bits) - 1 else value
 
 
 def _boxes_end(file: BinaryIO, length: int) -> int:

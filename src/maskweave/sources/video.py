@@ -23,6 +23,7 @@ from maskweave.sources.decoding import (
 )
 from maskweave.sources.extent import missing_bytes
 from maskweave.sources.kinds import is_regular, kind_by_content
+from maskweave.sources.matroska import matroska_damage
 from maskweave.types.frame import Frame, SourceInfo
 
 _CONTAINERS = (
@@ -119,6 +120,8 @@ class VideoSource(Closing):
                 f"{self._path}: need frames, but not one can be decoded; the file is damaged"
             )
         self.warnings.extend(self._shortfall(count + damage.hidden, end) or self._cut())
+        with suppress(OSError):  # it is gone by now
+            self.warnings.extend(matroska_damage(self._path))
 
     @property
     def span(self) -> tuple[float, float]:

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from maskweave.tracking.camera_motion import CameraMotion, move_points, scale_homography
+from maskweave.tracking.camera_motion import CameraMotion, fit_camera, move_points, scale_homography
 
 SIZE = (120, 212)
 CORNERS = np.array([[20.0, 20], [190, 20], [190, 100], [20, 100]])
@@ -41,6 +41,16 @@ def test_an_object_that_moves_on_its_own_does_not_move_the_camera():
     camera.update(first)
     error = move_points(camera.update(second), CORNERS) - move_points(np.array(MOTIONS["shift"]), CORNERS)
     assert np.abs(error).max() < 0.7
+
+
+def test_the_fit_is_the_one_that_opencv_refines_step_by_step():
+    rng = np.random.default_rng(0)
+    start = rng.uniform(0, 200, (60, 1, 2)).astype(np.float32)
+    turned = start @ np.array([[1.02, 0.1], [-0.1, 1.02]]) + (4, -3) + rng.normal(0, 0.1, start.shape)
+    end = np.where(np.arange(60)[:, None, None] < 45, turned, turned + 20).astype(np.float32)
+    refined, agree = cv2.estimateAffinePartial2D(start, end, ransacReprojThreshold=0.7)
+    assert agree.sum() == 45
+    np.testing.assert_allclose(fit_camera(start, end, least=10)[:2], refined, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (1, 40), (120, 212)])

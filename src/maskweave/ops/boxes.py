@@ -19,7 +19,7 @@ def box_intersections(first: FloatArray, second: FloatArray) -> FloatArray:
     """(N, M) areas shared by each of N boxes with each of M."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    sides = np.clip(high - low, 0, None)
+    sides = np.maximum(high - low, 0)
     areas: FloatArray = sides[..., 0] * sides[..., 1]
     return areas
 

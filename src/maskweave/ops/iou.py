@@ -23,13 +23,14 @@ def mask_intersections(first: Masks, second: Masks) -> NDArray[np.int64]:
     """(N, M) number of pixels shared by each of N masks with each of M, of images of one size."""
     if first.size != second.size:
         raise InvalidValue(f"masks: need one image size, got {first.size} and {second.size}")
-    common = box_intersections(first.boxes, second.boxes)
+    boxes = first.boxes, second.boxes
+    common = box_intersections(*boxes)
     twice = first is second  # then each pair need be met once only
     rows, columns = np.nonzero(np.triu(common, 1) if twice else common)
     pixels = first.nbytes + (0 if twice else second.nbytes)
     bitmaps = _packed if common[rows, columns].sum() > _CROWDED * pixels else _plain
-    ours = bitmaps(first)
-    theirs = ours if twice else bitmaps(second)
+    ours = bitmaps(first, boxes[0])
+    theirs = ours if twice else bitmaps(second, boxes[1])
     shared = np.zeros(common.shape, dtype=np.int64)
     shared[rows, columns] = _common_bits(ours, rows, theirs, columns)
     if twice:
@@ -54,14 +55,14 @@ def mask_containment(inner: Masks, outer: Masks) -> FloatArray:
     return share
 
 
-def _plain(masks: Masks) -> _Bitmaps:
+def _plain(masks: Masks, boxes: FloatArray) -> _Bitmaps:
     """A byte a pixel."""
-    return [crop.view(np.uint8) for crop in masks.crops], masks.boxes.astype(np.int64)
+    return [crop.view(np.uint8) for crop in masks.crops], boxes.astype(np.int64)
 
 
-def _packed(masks: Masks) -> _Bitmaps:
+def _packed(masks: Masks, boxes: FloatArray) -> _Bitmaps:
     """A byte for eight pixels of a row, the first of which lies at a multiple of eight."""
-    bitmaps, edges = [], masks.boxes.astype(np.int64)
+    bitmaps, edges = [], boxes.astype(np.int64)
     for crop, shift in zip(masks.crops, (edges[:, 0] % 8).tolist(), strict=True):
         aligned = np.zeros((crop.shape[0], shift + crop.shape[1]), dtype=bool)
         aligned[:, shift:] = crop

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from maskweave.errors import InvalidValue
 from maskweave.types.arrays import IntArray
 from maskweave.types.masks import Masks
@@ -16,11 +18,12 @@ def shift_masks(masks: Masks, offsets: IntArray) -> Masks:
         raise InvalidValue(f"offsets: need ({len(masks)}, 2) integers, got {offsets.shape} {offsets.dtype}")
     height, width = masks.size
     corners = masks.corners + offsets
-    ends = corners + [crop.shape[::-1] for crop in masks.crops] if len(masks) else corners
-    if (corners >= 0).all() and (ends <= (width, height)).all():
-        return Masks.of_tight(masks.crops, corners, masks.size)
-    cut = [
-        crop[max(0, -y) : max(0, height - y), max(0, -x) : max(0, width - x)]
-        for crop, (x, y) in zip(masks.crops, corners.tolist(), strict=True)
-    ]
-    return Masks(cut, corners.clip(0), masks.size)
+    crops = list(masks.crops)
+    ends = corners + np.array([crop.shape[::-1] for crop in crops], np.int64).reshape(-1, 2)
+    over = np.flatnonzero((corners < 0).any(axis=1) | (ends > (width, height)).any(axis=1))
+    for row in over.tolist():
+        x, y = corners[row].tolist()
+        part = crops[row][max(0, -y) : max(0, height - y), max(0, -x) : max(0, width - x)]
+        cut = Masks([part], corners[row : row + 1].clip(0), masks.size)
+        crops[row], corners[row] = cut.crops[0], cut.corners[0]
+    return Masks.of_tight(crops, corners, masks.size)

@@ -48,9 +48,9 @@ class BoxMotion:
             return
         centres = self.places[:, :2]
         step = np.maximum(self.places[:, 2:], 1) / 2
-        moved = move_points(homography, centres)
-        aside = np.abs(move_points(homography, centres + step * (1, 0)) - moved)
-        below = np.abs(move_points(homography, centres + step * (0, 1)) - moved)
+        points = np.concatenate([centres, centres + step * (1, 0), centres + step * (0, 1)])
+        moved, right, low = np.split(move_points(homography, points), 3)
+        aside, below = np.abs(right - moved), np.abs(low - moved)
         scale = np.stack([aside[:, 0] / step[:, 0], below[:, 1] / step[:, 1]], axis=1)
         self.places = np.concatenate([moved, self.places[:, 2:] * scale], axis=1)
         turn = homography[:2, :2] / homography[2, 2]

@@ -49,6 +49,6 @@ class CutDetector:
         if former is None:
             return False
         step = difference(former, look)
-        usual = float(np.median(self._usual)) if self._usual else 0.0
+        before = list(self._usual)
         self._usual.append(step)
-        return step > max(_CUT, _SPIKE * usual)
+        return step > _CUT and (not before or step > _SPIKE * float(np.median(before)))

@@ -35,13 +35,16 @@ class FadeDetector:
         """Take in the frame at ``time`` seconds; it may run backwards."""
         if self._times and abs(time - self._times[-1]) < _STEP:
             return False
-        old = sum(abs(time - each) > _SPAN for each in self._times)
+        old = int(np.count_nonzero(np.abs(np.subtract(self._times, time)) > _SPAN))
         self._times = [*self._times[old:], time]
         self._looks = [*self._looks[old:], look]
         former = self._pixels[old:] if len(self._looks) > 1 else look.pixels[:0].reshape(0, look.pixels.size)
         self._pixels = np.concatenate([former, look.pixels[None]])
         row = (self._pixels @ look.pixels).astype(np.float64)
-        self._products = np.block([[self._products[old:, old:], row[:-1, None]], [row[None]]])
+        products = np.empty((len(row), len(row)))
+        products[:-1, :-1] = self._products[old:, old:]
+        products[-1] = products[:, -1] = row
+        self._products = products
         return any(difference(self._looks[first], look) > _ANOTHER_SCENE for first in self._faded(look))
 
     def _faded(self, look: Look) -> list[int]:

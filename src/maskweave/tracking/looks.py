@@ -19,11 +19,13 @@ _FLAT = 6.0  # grey levels of standard deviation under which a picture shows not
 class Look:
     """A picture made small.
 
-    ``grey`` is (36, 64); ``pixels`` are (18 * 32 * 3) RGB values from -128 to 127. ``colours``, a histogram
-    of chroma, and ``tones``, one of brightness without exposure and contrast, sum to 1 each.
+    ``grey`` is (36, 64), ``contrast`` its standard deviation; ``pixels`` are (18 * 32 * 3) RGB values from -128 to
+    127. ``colours``, a histogram of chroma, and ``tones``, one of brightness without exposure and contrast, sum to 1
+    each.
     """
 
     grey: NDArray[np.float32]
+    contrast: float
     pixels: NDArray[np.float32]
     colours: NDArray[np.float32]
     tones: NDArray[np.float32]
@@ -31,7 +33,7 @@ class Look:
     @property
     def is_flat(self) -> bool:
         """Whether there is nothing to see."""
-        return float(self.grey.std()) < _FLAT
+        return self.contrast < _FLAT
 
 
 def look_of(image: Image) -> Look:
@@ -41,9 +43,11 @@ def look_of(image: Image) -> Look:
     smaller = cv2.resize(small, (_WIDTH // 2, _HEIGHT // 2), interpolation=cv2.INTER_AREA)
     lab = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), dtype=np.uint8)
     grey = lab[..., 0].astype(np.float32)
-    even = (grey - grey.mean()) / max(float(grey.std()), _FLAT)
+    contrast = float(grey.std())
+    even = (grey - grey.mean()) / max(contrast, _FLAT)
     return Look(
         grey,
+        contrast,
         np.asarray(smaller, dtype=np.float32).ravel() - 128,
         _histogram(lab, [1, 2], bins=[24, 24], limits=[64, 192, 64, 192], blur=1.0),
         _histogram(even, [0], bins=[20], limits=[-2.5, 2.5], blur=1.5),

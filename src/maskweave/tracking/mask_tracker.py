@@ -150,8 +150,9 @@ class MaskTracker:
         rows, objects = self._match(tracks, instances, looks)
         self._continue(tracks, rows, instances[objects], looks[objects])
         fresh = np.setdiff1d(np.flatnonzero(instances.scores >= self._least), objects)
-        tracks.begin(instances[fresh], looks[fresh], time=self._clock.time, first_id=self._next_id)
-        self._next_id += len(fresh)
+        if len(fresh):
+            tracks.begin(instances[fresh], looks[fresh], time=self._clock.time, first_id=self._next_id)
+            self._next_id += len(fresh)
         rows = np.concatenate([rows, np.arange(len(tracks) - len(fresh), len(tracks))])
         objects = np.concatenate([objects, fresh])
         order = np.argsort(objects)

@@ -50,14 +50,15 @@ def steady(
     left, top = min(margin, corner[0]), min(margin, corner[1])
     right = min(margin, size[1] - corner[0] - crop.shape[1])
     bottom = min(margin, size[0] - corner[1] - crop.shape[0])
-    whole = crop.view(np.uint8) * np.uint8(255)
-    padded = cv2.copyMakeBorder(whole, top, bottom, left, right, cv2.BORDER_CONSTANT)
+    padded = cv2.copyMakeBorder(crop.view(np.uint8), top, bottom, left, right, cv2.BORDER_CONSTANT)
     raw = np.asarray(padded, dtype=np.uint8)
+    raw *= 255
     place = corner[0] - left, corner[1] - top
     centre = _centre(crop, corner)
     carried = _carried(former, centre, place, raw.shape, scale)
-    inside, shown = carried >= 128, raw > 0
-    if np.count_nonzero(inside & shown) < _LEAST_IOU * np.count_nonzero(inside | shown):
+    inside = carried >= 128
+    shared = np.count_nonzero(inside[top : top + crop.shape[0], left : left + crop.shape[1]] & crop)
+    if shared < _LEAST_IOU * (np.count_nonzero(inside) + np.count_nonzero(crop) - shared):
         return SteadyMask(raw, place, centre), crop, corner
     keep = math.exp(-seconds / _SECONDS)
     probs = np.asarray(cv2.addWeighted(carried, keep, raw, 1 - keep, 0), dtype=np.uint8)
@@ -95,6 +96,6 @@ def _carried(
 
 
 def _centre(crop: Mask, corner: tuple[int, int]) -> tuple[float, float]:
-    moments = cv2.moments(crop.view(np.uint8), binaryImage=True)
+    moments = cv2.moments(crop.view(np.uint8))  # of zeros and ones
     area = max(moments["m00"], 1.0)
     return corner[0] + moments["m10"] / area, corner[1] + moments["m01"] / area

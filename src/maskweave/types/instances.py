@@ -101,15 +101,14 @@ class Instances:
 
     def __getitem__(self, selection: Selection) -> Instances:
         rows = selected_rows(selection, len(self))
-        return Instances(
-            masks=self.masks[rows],
-            boxes=self.boxes[rows],
-            scores=self.scores[rows],
-            class_ids=self.class_ids[rows],
-            class_names=self.class_names,
-            track_ids=None if self.track_ids is None else self.track_ids[rows],
-            counts=self.counts,
-        )
+        picked = object.__new__(Instances)  # rows of columns that were checked need no second check
+        columns = vars(self) | {"masks": self.masks[rows]}
+        for name in ("boxes", "scores", "class_ids", "track_ids"):
+            if columns[name] is not None:
+                columns[name] = columns[name][rows]
+                columns[name].flags.writeable = False
+        vars(picked).update(columns)
+        return picked
 
     def __iter__(self) -> Iterator[Instances]:
         """Yield each object as an `Instances` of one row."""

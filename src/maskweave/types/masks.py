@@ -131,7 +131,7 @@ class Masks:
     def __getitem__(self, selection: Selection) -> Masks:
         """Select objects by bool array, index, indices or slice; always a `Masks`."""
         rows = selected_rows(selection, len(self))
-        picked = Masks.of_tight([self._crops[row] for row in rows], self._corners[rows], self._size)
+        picked = Masks.of_tight([self._crops[row] for row in rows.tolist()], self._corners[rows], self._size)
         if self._areas is not None:
             picked._areas = self._areas[rows]
             picked._areas.flags.writeable = False

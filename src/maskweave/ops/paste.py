@@ -80,4 +80,4 @@ def _paste(pieces: Iterable[tuple[FloatArray, Extent, Extent]], size: Size, thre
     cut = [
         cut_grid(grid, extent, visible_window(box, size), threshold=threshold) for grid, extent, box in pieces
     ]
-    return Masks([crop for crop, _ in cut], [corner for _, corner in cut], size)
+    return Masks.of_tight([crop for crop, _ in cut], np.array([at for _, at in cut], np.int64), size)

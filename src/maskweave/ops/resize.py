@@ -29,7 +29,7 @@ def resize_masks(masks: Masks, size: Size) -> Masks:
             (y + height + 1) * factor_y,
         )
         cut.append(cut_grid(padded, extent, visible_window(extent, size), threshold=0.5))
-    return Masks([crop for crop, _ in cut], [corner for _, corner in cut], size)
+    return Masks.of_tight([crop for crop, _ in cut], np.array([at for _, at in cut], np.int64), size)
 
 
 def resize_prediction(prediction: Prediction, size: Size) -> Prediction:

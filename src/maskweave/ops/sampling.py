@@ -17,6 +17,7 @@ Window: TypeAlias = tuple[int, int, int, int]
 """left, top, right, bottom in whole pixels, end excluded."""
 
 _NOTHING: tuple[Mask, tuple[int, int]] = np.zeros((0, 0), dtype=bool), (0, 0)
+_NOTHING[0].flags.writeable = False
 _STRIP = 65536  # values interpolated at once: they stay in the processor's cache
 
 

@@ -14,6 +14,7 @@ from maskweave.sources.names import safe_stem
 
 def camera(index: int, settings: Settings) -> Found:
     """The camera of that number."""
+
     def open_as(name: str) -> Source:
         from maskweave.sources.camera import CameraSource
 

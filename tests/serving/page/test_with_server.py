@@ -2,8 +2,12 @@
 
 import pytest
 
+from maskweave.outputs import FORMATS
 from tests.clips import Clip, write_clip
 from tests.serving.page.conftest import Picture, pick, until
+
+
+FORMATS_OF = "async (names) => names.map((await import('/static/js/page/save.js')).formatOf)"
 
 
 @pytest.fixture
@@ -57,10 +61,20 @@ def test_a_video_is_followed_with_a_line(open_page, server, cat, tmp_path, expec
     page = open_page(url=server.url, accept_downloads=True)
     page.set_input_files("#file", film)
     until(page, "(await import('/static/js/main.js')).page.stage.painter?.video?.videoWidth")
+    for task in ("semantic", "foreground", "instances"):
+        page.locator("#task").select_option(task)
+        offered = [box.get_attribute("value") for box in page.locator("input[name=save]").all()]
+        assert set(offered) == {name for name, kind, of in FORMATS if (kind, of) == ("video", task)}
+    for box in page.locator("input[name=save]:enabled").all():
+        box.check()
     page.get_by_role("button", name="Line: count").click()
     Picture(page).drag((10, 100), (200, 100))
     page.get_by_role("button", name="Find and follow objects").click()
     expect(page.locator(".file").first).to_be_visible(timeout=120_000)
     expect(page.locator(".object__name").first).to_have_text("cat")
     expect(page.locator(".counter")).to_contain_text("forward")
-    assert download(page, "cat.tracks.json").failure() is None
+    files = [file.get_attribute("data-name") for file in page.locator(".file").all()]
+    assert set(page.evaluate(FORMATS_OF, files)) == set(offered)
+    for name in files:
+        assert name.startswith("cat.")
+        assert download(page, name).failure() is None

@@ -41,5 +41,6 @@ export const FORMAT_WORDS = {
 export function formatOf(name) {
   const known = Object.keys(FORMAT_WORDS);
   const named = known.find((format) => name.includes(`.${format}.`));
-  return named ?? known.find((format) => name.endsWith(`.${format}`)) ?? "";
+  if (named) return named;
+  return known.find((format) => name.endsWith(`.${format}`)) ?? (name.endsWith(".json") ? "coco" : "");
 }

@@ -162,7 +162,9 @@ def test_what_serves_no_picture_is_told(tmp_path, answer, limits, word):
 
 def test_the_server_refuses_its_own_machine():
     with running_server(allow_urls=True) as server, server.client() as client:
-        for address in (server.url, f"http://localhost:{server.port}/", "http://169.254.169.254/latest/"):
+        hosts = ("localhost", "2130706433", "0x7f000001", "0", "127.1", "[::1]", "[::ffff:127.0.0.1]")
+        inside = [f"http://{host}:{server.port}/" for host in hosts]
+        for address in (server.url, *inside, "http://169.254.169.254/latest/", "http://[64:ff9b::7f00:1]/"):
             answer = client.post("/v1/segment", json={"url": address})
             assert answer.status_code == 422
             assert "not on the public internet" in answer.json()["detail"]

@@ -123,11 +123,15 @@ def test_every_format_that_is_listed_can_be_exported(client, picture, blob):
     mask, rle = disc_rle(blob)
     objects = [{"id": 7, "class": "ball", "score": 0.5, "rle": rle, "area": 3, "box": [0, 0, 1, 1]}]
     formats = client.get("/v1/formats").json()["image"]
+    told = client.get("/openapi.json").json()["paths"]["/v1/export"]["post"]["responses"]["200"]["content"]
+    kinds = set()
     assert {"overlay", "masks", "coco", "cutout", "csv"} <= set(formats)
     for name in formats:
         answer = ask(client, "/v1/export", picture, {"format": name, "objects": objects})
         assert answer.status_code == 200, answer.text
         assert answer.headers["content-disposition"].startswith('attachment; filename="image')
+        kinds.add(answer.headers["content-type"].partition(";")[0])
+    assert kinds == set(told)
     masks = ask(client, "/v1/export", picture, {"format": "masks", "objects": objects})
     with Pictures.open(io.BytesIO(masks.content)) as opened:
         assert np.array_equal(np.asarray(opened) == 7, mask)

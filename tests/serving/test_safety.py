@@ -219,8 +219,9 @@ def chunks(size, count):
     return [f"{size:x}\r\n".encode() + bytes(size) + b"\r\n"] * count
 
 
-def test_a_body_is_counted_though_its_length_is_not_told(small):
-    head = b"POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+@pytest.mark.parametrize("path", ["segment", "videos"])
+def test_a_body_is_counted_though_its_length_is_not_told(small, path):
+    head = f"POST /v1/{path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     answer = talk(small, head, more=chunks(16384, 100))
     assert answer.split()[1] == b"413"
     assert b"at most 0.1 MB" in answer
@@ -268,6 +269,40 @@ def test_slow_clients_keep_nobody_waiting(small, picture):
             wire.close()
 
 
+def test_who_does_not_read_the_answer_keeps_nobody_waiting(server, client, picture):
+    before = upload_folders(server)
+    noise = np.random.default_rng(0).integers(0, 256, (2200, 2200, 3), dtype=np.uint8)
+    body = encoded(noise, "JPEG")
+    head = (
+        "POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nAccept: image/jpeg\r\n"
+        f"Content-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    wire = socket.socket()
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    wire.connect(("127.0.0.1", server.port))
+    try:
+        wire.sendall(head.encode() + body)
+        assert wire.recv(12) == b"HTTP/1.1 200"  # and no further: megabytes wait in the server's file
+        assert client.post("/v1/segment", content=picture, headers=FORM).status_code == 200
+        assert len(upload_folders(server)) == len(before) + 1
+    finally:
+        wire.close()
+    wait_until(lambda: upload_folders(server) == before)
+
+
+def test_bodies_on_their_way_are_counted(picture):
+    head = b"POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n"
+    with running_server(uploads=1) as server, server.client() as client:
+        with socket.create_connection(("127.0.0.1", server.port)) as wire:
+            wire.sendall(head + b"\x89PNG")
+            wait_until(lambda: upload_folders(server) != [])
+            answer = client.post("/v1/segment", content=picture, headers=FORM)
+            assert answer.status_code == 429
+            assert int(answer.headers["retry-after"]) >= 1
+        wait_until(lambda: upload_folders(server) == [])
+        assert client.post("/v1/segment", content=picture, headers=FORM).status_code == 200
+
+
 def test_a_connection_that_breaks_off_leaves_nothing(server, client, picture):
     before = upload_folders(server)
     head = f"POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(picture)}\r\n\r\n".encode()
@@ -305,7 +340,10 @@ def test_kinds_are_told_by_content_not_by_name(client, picture, tmp_path):
     assert client.post("/v1/segment", files={"image": named}).status_code == 200
     assert client.post("/v1/segment", files={"image": ("a.png", clip, "image/png")}).status_code == 415
     assert client.post("/v1/videos", files={"video": named}).status_code == 415
-    for text in (b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7", b"%!PS", b"#EXTM3U\n", b"v=0\n"):
+    texts = [b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7", b"%!PS", b"#EXTM3U\n", b"v=0\n"]
+    texts += [b"<VRTDataset rasterXSize='1'/>", b"<MPD/>", b"push graphic-context\n", b"http://a/b.png"]
+    for text in texts:
+        assert client.post("/v1/videos", files={"video": ("a.mp4", text, "video/mp4")}).status_code == 415
         assert client.post("/v1/segment", files={"image": ("a.png", text, "image/png")}).status_code == 415
 
 
@@ -431,6 +469,18 @@ def test_a_full_queue_says_when_to_come_back(picture):
         first.join(60)
         assert answer.status_code == 429
         assert int(answer.headers["retry-after"]) >= 1
+
+
+def test_a_server_that_stops_takes_no_more_work_and_says_so(picture):
+    with running_server() as server, server.client() as client:
+        assert client.get("/readyz").status_code == 200
+        server.call(server.service.stop)
+        for path, body in (("segment", picture), ("videos", picture)):
+            answer = client.post(f"/v1/{path}", content=body, headers=FORM)
+            assert answer.status_code == 503
+            assert int(answer.headers["retry-after"]) >= 1
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/healthz").status_code == 200
 
 
 def test_a_deadline_ends_what_takes_too_long(picture):

@@ -13,7 +13,7 @@ import maskweave
 from maskweave.errors import InvalidValue
 from maskweave.serving.client import Client, ServerError
 from tests.clips import Clip, write_clip
-from tests.serving.conftest import running_server
+from tests.serving.conftest import running_server, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -232,6 +232,42 @@ def test_a_worker_that_is_killed_costs_its_job_only(server, client, film, tmp_pa
     assert told[-1]["status"] == "failed"
     assert "signal 9" in told[-1]["error"]
     assert events_of(client, after["links"]["events"])[0][-1] == "done"
+
+
+def test_a_video_has_a_deadline_and_a_full_queue_says_when_to_come_back(film):
+    with running_server(video_seconds=1.0, waiting_videos=0) as server, server.client() as client:
+        begun = client.post("/v1/videos", content=film.read_bytes()).json()
+        (worker,) = server.service.videos.workers
+        wait_until(lambda: worker.pid is not None)
+        os.kill(worker.pid, signal.SIGSTOP)  # so that it surely takes too long
+        refused = client.post("/v1/videos", content=film.read_bytes())
+        assert refused.status_code == 429
+        assert int(refused.headers["retry-after"]) >= 1
+        last = events_of(client, begun["links"]["events"])[1][-1]
+        assert last["status"] == "failed"
+        assert "not done after 1 seconds" in last["error"]
+        wait_until(lambda: list(server.service.folder.iterdir()) == [])
+
+
+def test_results_are_kept_for_a_while_only(film):
+    with running_server(keep_seconds=0.5) as server, server.client() as client:
+        begun = client.post("/v1/videos", params={"save": "csv"}, content=film.read_bytes()).json()
+        assert events_of(client, begun["links"]["events"])[0][-1] == "done"
+        wait_until(lambda: client.get(begun["links"]["self"]).status_code == 404)
+        assert list(server.service.folder.iterdir()) == []
+
+
+def test_of_too_many_results_the_oldest_go(monkeypatch, film):
+    monkeypatch.setattr("maskweave.serving.jobs._MOST_FINISHED", 1)
+    with running_server() as server, server.client() as client:
+        done = []
+        for _ in range(2):
+            begun = client.post("/v1/videos", params={"save": "csv"}, content=film.read_bytes()).json()
+            events_of(client, begun["links"]["events"])
+            done.append(begun["links"]["self"])
+        wait_until(lambda: client.get(done[0]).status_code == 404)
+        assert client.get(f"{done[1]}/results/video.csv").status_code == 200
+        assert len(list(server.service.folder.iterdir())) == 1
 
 
 def is_alive(pid):

@@ -9,6 +9,7 @@ OTHER = "application/octet-stream"
 _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".csv": "text/csv; charset=utf-8",
+    ".geojson": "application/geo+json",
     ".html": "text/html; charset=utf-8",
     ".ico": "image/x-icon",
     ".jpg": "image/jpeg",

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
 from maskweave.serving.answers import FolderFile, problems
-from maskweave.serving.media import accepted
+from maskweave.serving.media import OTHER, accepted
 from maskweave.serving.models import check_model
 from maskweave.serving.problems import Problem
 from maskweave.serving.schemas import (
@@ -32,6 +32,10 @@ _T = TypeVar("_T", bound=BaseModel)
 
 _LONGEST_ADDRESS = 10_000
 OFFERS = ("application/json", "image/png", "image/jpeg")
+_EXPORTED = (
+    *("image/jpeg", "image/png", "application/json", "application/geo+json", "text/csv"),
+    OTHER,  # NRRD has none of its own
+)
 _BINARY = {"type": "string", "format": "binary"}
 _UPLOAD_PROBLEMS = (400, 408, 413, 415, 422, 429, 500, 504)
 
@@ -109,10 +113,7 @@ def router(service: Service) -> APIRouter:
         responses={
             200: {
                 "description": "The file, as an attachment.",
-                "content": {
-                    kind: {"schema": _BINARY}
-                    for kind in ("image/jpeg", "image/png", "application/json", "text/csv", "text/plain")
-                },
+                "content": {kind: {"schema": _BINARY} for kind in _EXPORTED},
             },
             **problems(*_UPLOAD_PROBLEMS),
         },

@@ -6,7 +6,6 @@ from maskweave.outputs import FORMATS
 from tests.clips import Clip, write_clip
 from tests.serving.page.conftest import Picture, pick, until
 
-
 FORMATS_OF = "async (names) => names.map((await import('/static/js/page/save.js')).formatOf)"
 
 

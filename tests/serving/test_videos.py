@@ -8,10 +8,12 @@ import signal
 
 import numpy as np
 import pytest
+from PIL import Image as Pictures
 
 import maskweave
 from maskweave.errors import InvalidValue
 from maskweave.serving.client import Client, ServerError
+from maskweave.types import Instances, Masks
 from tests.clips import Clip, write_clip
 from tests.serving.conftest import running_server, wait_until
 
@@ -166,18 +168,44 @@ def test_the_client_gives_the_librarys_types(remote, film, blob, picture, tmp_pa
     foreground = remote.segment(picture, score=0.02, task="foreground")
     assert foreground.names == ("foreground",)
     assert (foreground.masks.union() == expected.masks.union()).all()
-    job = remote.video(film, save=("tracks", "csv"), score=0.02)
+    job = remote.video(
+        film, save=("tracks", "csv"), score=0.02, lines=["64,0,64,96=gate"], zones=["0,0,64,0,64,96"]
+    )
     states = list(job)
     assert [state.is_over for state in states] == [False] * (len(states) - 1) + [True]
     assert [path.name for path in job.download(tmp_path)] == ["video.tracks.json", "video.csv"]
     frames = list(job.instances())
     assert len(frames) == 8
     assert all(each.size == (96, 128) and each.track_ids is not None for each in frames)
-    seen = json.loads((tmp_path / "video.tracks.json").read_text())["annotations"]
+    tracks = json.loads((tmp_path / "video.tracks.json").read_text())
+    assert [each["name"] for each in tracks["counts"]["lines"]] == ["gate"]
+    assert [each["name"] for each in tracks["counts"]["zones"]] == ["zone 1"]
+    seen = tracks["annotations"]
     assert sum(len(each) for each in frames) == sum(area is not None for row in seen for area in row["areas"])
     job.cancel()
     with pytest.raises(ServerError, match="none of that id"):
         job.refresh()
+
+
+def test_the_client_points_corrects_and_exports(remote, blob, picture):
+    disc = (blob == (220, 30, 30)).all(axis=2)
+    found = remote.prompt(picture, box=(20, 10, 80, 70))
+    assert len(found) == 1
+    assert (found.dense()[0] != disc).mean() < 0.01
+    wrong = Masks.from_dense((disc | (np.arange(128) > 110))[None])
+    corrected = remote.prompt(picture, mask=wrong, points=[(120, 50, 0), (50, 40)])
+    assert not corrected.dense()[0, 50, 120]
+    assert (corrected.dense()[0] != disc).sum() < (wrong.dense()[0] != disc).sum()
+    with pytest.raises(InvalidValue, match="need that of one object, got 0"):
+        remote.prompt(picture, mask=Masks.empty((96, 128)), points=[(1, 1)])
+    ball = Instances(found, found.boxes, [0.5], [0], ("ball",))
+    (row,) = json.loads(remote.export(picture, ball, "coco"))["annotations"]
+    assert (row["area"], row["score"]) == (found.areas[0], 0.5)
+    alone = np.asarray(
+        Pictures.open(io.BytesIO(remote.export(picture, ball, "cutout", background="#123456")))
+    )
+    assert tuple(alone[90, 120, :3]) == (0x12, 0x34, 0x56)
+    assert tuple(alone[40, 50, :3]) == (220, 30, 30)
 
 
 def test_the_client_tells_what_the_server_says(remote):
@@ -186,6 +214,9 @@ def test_the_client_tells_what_the_server_says(remote):
     assert (caught.value.status, caught.value.retry_after) == (415, None)
     with pytest.raises(ServerError, match="none of that id"):
         list(remote.job("unknown"))
+    with pytest.raises(ServerError, match="need a name out of /v1/models") as caught:
+        remote.video(b"no video", model="none")
+    assert caught.value.status == 422
     with pytest.raises(InvalidValue, match="need an address like"):
         Client("ftp://example.org")
     assert remote.models()[0]["name"] == "compact-s"

@@ -4,6 +4,8 @@
 
     with Client("http://127.0.0.1:8000") as client:
         instances = client.segment("street.jpg", score=0.5)
+        mask = client.prompt("street.jpg", points=[(60, 40), (90, 40, 0)])
+        data = client.export("street.jpg", instances, "cutout", background="blur")
         job = client.video("film.mp4", save=("overlay", "tracks"))
         for state in job:                       # as the server tells it
             print(state.status, state.frames)
@@ -25,7 +27,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from maskweave.errors import InvalidValue, MaskWeaveError, MissingDependency
-from maskweave.ops.rle import decode_masks
+from maskweave.ops.rle import decode_masks, encode_masks
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks
 from maskweave.types.prediction import Task
@@ -103,7 +105,54 @@ class Client:
         query = _query(score=score, classes=",".join(classes) or None, task=task, model=model)
         return _instances(self._post("/v1/segment", "image", image, query).json())
 
-    def video(
+    def prompt(
+        self,
+        image: Encoded,
+        *,
+        box: Sequence[float] | None = None,
+        points: Sequence[Sequence[float]] = (),
+        mask: Masks | None = None,
+        model: str | None = None,
+    ) -> Masks:
+        """The mask of what is pointed at in a picture, or ``mask``, that of one object, corrected by points.
+
+        ``box``: x1 y1 x2 y2 in pixels. ``points``: x y on the object, or x y 0 beside it. ``model``: a promptable one
+        out of `models`. Raises `InvalidValue` when ``mask`` has not one object.
+        """
+        if mask is not None and len(mask) != 1:
+            raise InvalidValue(f"mask: need that of one object, got {len(mask)}")
+        request = {
+            "box": None if box is None else list(box),
+            "points": [(x, y, int(bool(inside[0])) if inside else 1) for x, y, *inside in points],
+            "rle": None if mask is None else encode_masks(mask)[0],
+            "model": model,
+        }
+        found = self._post("/v1/refine", "image", image, request=request).json()["object"]
+        height, width = found["rle"]["size"]
+        return decode_masks([found["rle"]], (height, width))
+
+    def export(
+        self,
+        image: Encoded,
+        instances: Instances,
+        form: str,
+        *,
+        background: str | None = None,
+        opacity: float | None = None,
+    ) -> bytes:
+        """A picture's objects, as they are or as you changed them, as the file of a format ("coco", "cutout", …).
+
+        ``background`` of cut-outs: "transparent", "blur", "#rrggbb" or a colour's name. ``opacity`` of overlays.
+        """
+        options = {"background": background, "opacity": opacity}
+        request = {
+            "format": form,
+            "objects": _exported(instances),
+            "options": {name: value for name, value in options.items() if value is not None},
+        }
+        return self._post("/v1/export", "image", image, request=request).content
+
+    def video(  # noqa: PLR0913 - each is a choice of the caller
         self,
         video: Encoded,
         *,
@@ -112,10 +161,24 @@ class Client:
         classes: Sequence[str] = (),
         task: Task | None = None,
         every: int = 1,
+        lines: Sequence[str] = (),
+        zones: Sequence[str] = (),
+        model: str | None = None,
     ) -> RemoteJob:
-        """Begin to segment a video; iterate over the job to watch it. Arguments as for `maskweave segment`."""
+        """Begin to segment a video; iterate over the job to watch it. Arguments as for `maskweave segment`.
+
+        ``lines`` "x1,y1,x2,y2=name" and ``zones`` "x1,y1,x2,y2,x3,y3=name" count objects; the format "tracks" has the
+        counts.
+        """
         query = _query(
-            save=",".join(save), score=score, classes=",".join(classes) or None, task=task, every=every
+            save=",".join(save),
+            score=score,
+            classes=",".join(classes) or None,
+            task=task,
+            every=every,
+            line=list(lines) or None,
+            zone=list(zones) or None,
+            model=model,
         )
         return RemoteJob(self, self._post("/v1/videos", "video", video, query).json()["id"])
 
@@ -140,11 +203,21 @@ class Client:
         """Delete what is at a path of the server."""
         _checked(self._http.delete(path))
 
-    def _post(self, path: str, field_name: str, data: Encoded, query: dict[str, str]) -> httpx.Response:
+    def _post(
+        self,
+        path: str,
+        field_name: str,
+        data: Encoded,
+        query: _Query | None = None,
+        *,
+        request: dict[str, Any] | None = None,
+    ) -> httpx.Response:
+        """Send a file, with ``request`` beside it as JSON."""
+        form = {} if request is None else {"request": json.dumps(request)}
         if isinstance(data, bytes):
-            return _checked(self._http.post(path, params=query, files={field_name: data}))
+            return _checked(self._http.post(path, params=query, files={field_name: data}, data=form))
         with Path(data).open("rb") as file:
-            return _checked(self._http.post(path, params=query, files={field_name: file}))
+            return _checked(self._http.post(path, params=query, files={field_name: file}, data=form))
 
     def close(self) -> None:
         """Close the connections."""
@@ -222,8 +295,16 @@ class RemoteJob:
         return f"/v1/jobs/{self.id}/results/{name}"
 
 
-def _query(**choices: object) -> dict[str, str]:
-    return {name: str(value) for name, value in choices.items() if value is not None}
+_Query: TypeAlias = dict[str, str | list[str]]
+
+
+def _query(**choices: object) -> _Query:
+    """What was chosen, as a query; a list repeats its name."""
+    return {
+        name: value if isinstance(value, list) else str(value)
+        for name, value in choices.items()
+        if value is not None
+    }
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:
@@ -260,6 +341,16 @@ def _instances(told: dict[str, Any]) -> Instances:
         np.array([names.index(each["class"]) for each in objects], dtype=np.int64),
         names,
     )
+
+
+def _exported(instances: Instances) -> list[dict[str, Any]]:
+    """The objects as /v1/export wants them."""
+    ids = range(1, len(instances) + 1) if instances.track_ids is None else instances.track_ids.tolist()
+    columns = zip(ids, instances.names, instances.scores, encode_masks(instances.masks), strict=True)
+    return [
+        {"id": number, "class": name, "score": float(score), "rle": rle}
+        for number, name, score, rle in columns
+    ]
 
 
 def _frames(tracks: dict[str, Any]) -> Iterator[Instances]:

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,11 +81,15 @@ class Job:
 
 
 class Jobs:
-    """All jobs by their ids; finished ones are forgotten, with their files, after ``keep_seconds``."""
+    """All jobs by their ids; finished ones are forgotten, with their files, after ``keep_seconds``.
 
-    def __init__(self, pool: Pool, *, keep_seconds: float) -> None:
+    ``count`` is called with the number of frames that were segmented since it was called last.
+    """
+
+    def __init__(self, pool: Pool, *, keep_seconds: float, count: Callable[[int], None]) -> None:
         self._pool = pool
         self._keep_seconds = keep_seconds
+        self._count = count
         self._jobs: dict[str, Job] = {}
 
     def __len__(self) -> int:
@@ -134,8 +138,13 @@ class Jobs:
         await asyncio.wait([job.task])
 
     async def _run(self, job: Job, work: Message) -> None:
+        def heard(message: Message) -> None:
+            self._count(message["frames"] - job.frames)
+            job.hear(message)
+
         try:
-            result = await self._pool.do(work, begun=lambda: job.change("running"), heard=job.hear)
+            result = await self._pool.do(work, begun=lambda: job.change("running"), heard=heard)
+            self._count(result["frames"] - job.frames)
             job.frames = result["frames"]
             job.warnings = result["warnings"]
             job.results = {each["name"]: each for each in result["results"]}

@@ -100,9 +100,10 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         stack.push_async_callback(pictures.stop)
         videos = new_pool(size=1, waiting=settings.waiting_videos, seconds=settings.video_seconds)
         stack.push_async_callback(videos.stop)
-        jobs = Jobs(videos, keep_seconds=settings.keep_seconds)
+        metrics = Metrics()
+        jobs = Jobs(videos, keep_seconds=settings.keep_seconds, count=metrics.frames.inc)
         stack.push_async_callback(jobs.close)
-        service = Service(settings, folder, pictures, videos, jobs, Sessions(), Metrics())
+        service = Service(settings, folder, pictures, videos, jobs, Sessions(), metrics)
         service.default = (await pictures.start())[0]
         yield service
 

@@ -37,7 +37,7 @@ def rgb_from_pillow(picture: Pillow.Image) -> Image:
         raise UnreadableImage("Lab colours are not supported; save it as RGB")
     if _is_transparent(picture):
         return _on_white(np.asarray(_to_rgba(picture)))
-    return np.array(picture.convert("RGB"))
+    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
 def rgb_from_array(array: Array) -> Image:

@@ -6,6 +6,7 @@ import base64
 import json
 import random
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,13 +18,21 @@ import numpy as np
 from PIL import Image
 
 from maskweave.errors import MaskWeaveError
-from maskweave.formats import format_named
+from maskweave.evaluation.class_maps import read_class_names
+from maskweave.evaluation.coco_predictions import CocoPredictions
+from maskweave.evaluation.coco_truth import CocoTruthFile
+from maskweave.evaluation.problems import Problems
+from maskweave.evaluation.video_files import VideoFile
+from maskweave.formats import FORMATS, format_named
 from maskweave.formats.base import Options
+from maskweave.formats.convert import convert
 from maskweave.formats.ledger import Ledger
 from maskweave.models.importing.frozen_graph import read_frozen_graph
 from maskweave.models.loading import FAMILIES
 from maskweave.models.sidecar import read_sidecar
 from maskweave.runtimes.onnx_files import check_external_data
+from maskweave.sources.extent import missing_bytes
+from maskweave.sources.matroska import matroska_damage
 from tests.models.classic import write_frozen
 
 _MOST_RECORDS = 50
@@ -32,24 +41,32 @@ _MOST_RECORDS = 50
 
 @dataclass(frozen=True)
 class Parser:
-    """One reader: the ``file`` that is spoiled, a valid one, and what reads it; the folder holds ``a.png``."""
+    """One reader: the ``file`` that is spoiled, a valid one, and what reads it; the folder holds ``a.png``.
+
+    ``others``: what lies in the folder besides. ``sealed``: the file has checksums, which let hardly a change pass.
+    """
 
     name: str
     file: str
     valid: bytes
     read: Callable[[Path], list[str] | None]
+    others: tuple[tuple[str, bytes], ...] = ()
+    sealed: bool = False
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
         """A folder with all that the reader looks for."""
         with tempfile.TemporaryDirectory(prefix="hostile-") as name:
             folder = Path(name)
-            for place in (folder / "images" / "a.png", folder / "a.png"):
-                place.parent.mkdir(exist_ok=True)
-                Image.new("RGB", (16, 12)).save(place)
+            for picture in (folder / "images" / "a.png", folder / "a.png"):
+                picture.parent.mkdir(exist_ok=True)
+                Image.new("RGB", (16, 12)).save(picture)
             (folder / "labels").mkdir()
             (folder / "labels" / "a.txt").write_text("0 0.1 0.1 0.9 0.1 0.9 0.9\n", encoding="utf-8")
             (folder / "data.yaml").write_bytes(_YAML)
+            for place, content in (*self.others, (self.file, self.valid)):
+                (folder / place).parent.mkdir(parents=True, exist_ok=True)
+                (folder / place).write_bytes(content)
             yield folder
 
     def holds(self, data: bytes, folder: Path) -> str:
@@ -71,13 +88,47 @@ def _records(form: str, place: Callable[[Path], Path] = lambda path: path) -> Ca
         reader = format_named(form).read
         if reader is None:
             raise AssertionError(f"{form} has no reader")
-        for record in islice(reader(place(path), Options(), Ledger(form, tell=lines.append)), _MOST_RECORDS):
+        options = Options(truth=path.parent / "truth.json" if form == "coco-results" else None)
+        for record in islice(reader(place(path), options, Ledger(form, tell=lines.append)), _MOST_RECORDS):
             record.instances.masks.areas.sum()
-        if any("\n" in line for line in lines):
-            raise AssertionError(f"{form}: a problem of several lines: {lines}")
-        return lines
+        return _single(form, lines)
 
     return read
+
+
+def _single(form: str, lines: list[str]) -> list[str]:
+    if any("\n" in line for line in lines):
+        raise AssertionError(f"{form}: a problem of several lines: {lines}")
+    return lines
+
+
+def _truth(path: Path) -> list[str]:
+    problems = Problems()
+    for truth in CocoTruthFile(path, problems=problems).truths():
+        truth.instances.masks.areas.sum()
+    return _single("coco-truth", problems.told)
+
+
+def _predictions(path: Path) -> list[str]:
+    problems = Problems()
+    truth = CocoTruthFile(path.parent / "truth.json", problems=problems)
+    found = CocoPredictions(path, truth)
+    for each in truth.truths():
+        found.of(each).masks.areas.sum()
+    return _single("coco-predictions", problems.told)
+
+
+def _clips(path: Path) -> list[str]:
+    problems = Problems()
+    video = VideoFile(path, problems)
+    for name in video.names[:_MOST_RECORDS]:
+        video.clip(name)
+    return _single("clips", problems.told)
+
+
+def _containers(path: Path) -> list[str]:
+    missing = missing_bytes(path)
+    return [*matroska_damage(path), *([f"{missing} missing"] if missing else [])]
 
 
 def _sidecar(path: Path) -> None:
@@ -180,6 +231,83 @@ def _external() -> bytes:
     return content
 
 
+def _written(form: str) -> dict[str, bytes]:
+    """What our writer makes of the COCO file: every file of the layout."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "coco.json").write_text(json.dumps(_COCO), encoding="utf-8")
+        Image.new("RGB", (16, 12)).save(folder / "a.png")
+        target = folder / ("written" if form not in _ONE_FILE else f"written{_ONE_FILE[form]}")
+        convert(folder / "coco.json", target, to=form, ledger=Ledger(form, tell=lambda line: None))
+        files = (
+            [target] if target.is_file() else [each for each in sorted(target.rglob("*")) if each.is_file()]
+        )
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+_ONE_FILE = {"coco-results": ".json", "youtube-vis": ".json", "geojson": ".geojson"}
+_TRUTH = (("truth.json", json.dumps(_COCO).encode()),)
+
+
+def _kind(name: str) -> str:
+    """Files of a layout of the same kind are read alike: its lists by their names, others by what they end in."""
+    path = Path(name)
+    return path.stem if path.name in ("labelmap.txt", "meta.json") else path.suffix[1:]
+
+
+def _layouts() -> Iterator[Parser]:
+    """A parser for each kind of file of each layout that our writers write."""
+    for form in FORMATS:
+        if form.read is None or form.name in ("coco", "labelme", "cvat", "yolo"):
+            continue
+        files = _written(form.name)
+        kinds = {
+            _kind(name): name for name in reversed(files) if not name.endswith("default.txt")
+        }  # not read
+        for kind, file in reversed(kinds.items()):
+            others = tuple(item for item in files.items() if item[0] != file)
+            depth = file.count("/")
+
+            def place(path: Path, depth: int = depth) -> Path:
+                return path.parents[depth - 1] if depth else path
+
+            yield Parser(
+                f"{form.name}-{kind}",
+                file,
+                files[file],
+                _records(form.name, place),
+                others + (_TRUTH if form.name == "coco-results" else ()),
+                sealed=kind in ("png", "npz"),
+            )
+
+
+def _element(name: int, body: bytes) -> bytes:
+    return name.to_bytes((name.bit_length() + 7) // 8) + (1 << 28 | len(body)).to_bytes(4) + body
+
+
+def _matroska(checked: bool) -> bytes:
+    """Two clusters of a block each, with nothing in them that could be decoded."""
+    blocks = [_element(0xE7, bytes([at])) + _element(0xA3, b"\x81\0\0\x80" + bytes(9)) for at in (1, 2)]
+    blocks[1] += _element(0xA0, _element(0xA1, b"\x81\0\0\0" + bytes(9)) + _element(0x9B, b"\1"))
+    if checked:
+        blocks = [_element(0xBF, zlib.crc32(each).to_bytes(4, "little")) + each for each in blocks]
+    track = _element(0x1654AE6B, _element(0xAE, _element(0xD7, b"\1")))
+    scale = _element(0x1549A966, _element(0x2AD7B1, (1_000_000).to_bytes(3)))
+    clusters = b"".join(_element(0x1F43B675, each) for each in blocks)
+    return _element(0x1A45DFA3, b"") + _element(0x18538067, scale + track + clusters)
+
+
+_BOXES = b"".join(
+    (8 + len(body)).to_bytes(4) + kind + body
+    for kind, body in (
+        (b"ftyp", b"isom\0\0\2\0"),
+        (b"moov", bytes(40)),
+        (b"moof", bytes(30)),
+        (b"mdat", bytes(60)),
+    )
+)
+_NAMES = json.dumps({"categories": _COCO["categories"]}).encode()
+
 PARSERS = (
     Parser("coco", "coco.json", json.dumps(_COCO).encode(), _records("coco")),
     Parser("labelme", "a.json", json.dumps(_LABELME).encode(), _records("labelme")),
@@ -194,6 +322,15 @@ PARSERS = (
     Parser("sidecar", "mine.toml", _SIDECAR, _sidecar),
     Parser("frozen-graph", "a.pb", _frozen_graph(), _frozen),
     Parser("onnx-weights", "a.onnx", _external(), check_external_data),
+    *_layouts(),
+    Parser("coco-truth", "a.json", json.dumps(_COCO).encode(), _truth),
+    Parser("coco-predictions", "a.json", _written("coco-results")["written.json"], _predictions, _TRUTH),
+    Parser("clips-json", "a.json", _written("youtube-vis")["written.json"], _clips),
+    Parser("clips-text", "a.txt", next(iter(_written("mots").values())), _clips),
+    Parser("class-names", "names.json", _NAMES, lambda path: read_class_names(str(path)) and None),
+    Parser("matroska", "a.mkv", _matroska(checked=False), _containers),
+    Parser("matroska-checked", "a.mkv", _matroska(checked=True), _containers),
+    Parser("mp4-boxes", "a.mp4", _BOXES, _containers),
 )
 
 

@@ -36,7 +36,7 @@ def read_class_map(path: Path) -> NDArray[np.uint8]:
             ids = np.asarray(picture).astype(np.uint8) if mode in {"P", "L", "1"} else None
     except FileNotFoundError as error:
         raise SourceNotFound(f"{path}: need this picture, there is no such file") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UnreadableImage(f"{path}: need a PNG of class ids ({error})") from error
     if ids is None:
         got = (
@@ -92,7 +92,7 @@ def read_class_names(text: str) -> tuple[str, ...]:
         data = data["categories"]
     try:
         return _in_order(_by_id(data), text)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise InvalidValue(
             f"{text}: need a list of class names, a mapping with their ids, or COCO categories ({error})"
         ) from error

@@ -137,33 +137,34 @@ class CocoTruthFile:
 
     def _truth(self, image: Mapping[str, Any], names: tuple[str, ...]) -> CocoTruth:
         size = (int(image["height"]), int(image["width"]))
-        rows: list[tuple[Mapping[str, Any], Masks, list[float]]] = []
+        rows: list[tuple[Mapping[str, Any], Masks, list[float], float]] = []
         for each in self._objects.get(int(image["id"]), []):
             if self.category_names[int(each["category_id"])] not in names:
                 continue
             with self.problems.naming(f"{self._named(each)} (image {image['file_name']})"):
-                rows.append((each, *outline(each, size)))
+                mask, box = outline(each, size)
+                rows.append((each, mask, box, float(each.get("area", mask.areas[0]))))
         labelled = None
         if "labelled_categories" in image:
             known = self.category_names
             labelled = frozenset(known[int(c)] for c in image["labelled_categories"] if int(c) in known)
-        masks = [mask for _, mask, _ in rows]
-        class_ids = [names.index(self.category_names[int(each["category_id"])]) for each, _, _ in rows]
+        masks = [mask for _, mask, _, _ in rows]
+        class_ids = [names.index(self.category_names[int(each["category_id"])]) for each, *_ in rows]
         return CocoTruth(
             instances=Instances(
                 masks=concatenate(masks) if masks else Masks.empty(size),
-                boxes=np.array([box for _, _, box in rows], dtype=np.float64).reshape(-1, 4),
+                boxes=np.array([box for _, _, box, _ in rows], dtype=np.float64).reshape(-1, 4),
                 scores=np.ones(len(rows)),
                 class_ids=np.array(class_ids, dtype=np.int64),
                 class_names=names,
             ),
-            crowd=np.array([bool(each.get("iscrowd", 0)) for each, _, _ in rows], dtype=bool),
+            crowd=np.array([bool(each.get("iscrowd", 0)) for each, *_ in rows], dtype=bool),
             labelled=labelled,
             file_name=str(image["file_name"]),
             source=str(image.get("source", "")),
             image_id=int(image["id"]),
-            areas=np.array([float(each.get("area", mask.areas[0])) for each, mask, _ in rows]),
-            box_only=np.array([not each.get("segmentation") for each, _, _ in rows], dtype=bool),
+            areas=np.array([area for *_, area in rows], dtype=np.float64),
+            box_only=np.array([not each.get("segmentation") for each, *_ in rows], dtype=bool),
         )
 
 
@@ -201,10 +202,10 @@ def load_coco(path: Path) -> dict[str, Any]:
 def load_json(path: Path, what: str) -> Any:
     """The content of a JSON file that should be ``what``; raises `SourceNotFound` or `InvalidValue`."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise SourceNotFound(f"{path}: no such annotation file") from error
-    except ValueError as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise InvalidValue(f"{path}: need {what}, got no JSON ({error})") from error
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from maskweave.errors import InvalidValue, SourceError, SourceNotFound, UnreadableImage
 from maskweave.evaluation.davis import DavisFrame, DavisMetric, ObjectScores
@@ -44,7 +44,7 @@ def read_id_map(path: Path) -> IntArray:
             ids = np.asarray(picture).astype(np.int64)
     except FileNotFoundError as error:
         raise SourceNotFound(f"{path}: need this frame, there is no such file") from error
-    except (UnidentifiedImageError, OSError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UnreadableImage(f"{path}: need a PNG of object ids ({error})") from error
     if ids.ndim != 2:
         raise InvalidValue(f"{path}: need a PNG of object ids (one channel), got {ids.shape}")

@@ -116,7 +116,7 @@ def read_id_colours(path: Path) -> NDArray[np.int64]:
             mode, pixels = picture.mode, np.asarray(picture)
     except FileNotFoundError as error:
         raise SourceNotFound(f"{path}: need this picture, there is no such file") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UnreadableImage(f"{path}: need a PNG with ids as colours ({error})") from error
     if mode != "RGB":
         raise InvalidValue(f"need a PNG with ids as colours (RGB), got mode {mode}")

@@ -22,6 +22,8 @@ from maskweave.types.arrays import Size
 _SAME = ("pedestrian", "person")
 _KITTI_NAMES = {1: "car", 2: "pedestrian"}
 _TEXT = (".mots.txt", ".txt")
+_DIGITS = 10
+"""A class number of so many is none."""
 
 
 class VideoFile:
@@ -171,6 +173,7 @@ class _JsonClips:
                     raise InvalidValue(f"need each id and name once, got {video_id} ({name}) again")
                 if min(int(each["height"]), int(each["width"])) < 1:
                     raise InvalidValue(f"need a size of at least 1, got {each['height']} x {each['width']}")
+                _length(each)
                 videos[name] = each
         return videos
 
@@ -184,7 +187,7 @@ class _JsonClips:
     def clip(self, name: str, class_names: tuple[str, ...]) -> VideoClip:
         video = self.videos[name]
         size = (int(video["height"]), int(video["width"]))
-        length = int(video.get("length", len(video.get("file_names", ()))))
+        length = _length(video)
         tracks = []
         for named, track_id, record in self._tracks.get(name, []):
             with self._problems.naming(named):
@@ -195,6 +198,10 @@ class _JsonClips:
                 rles = _rles(record["segmentations"], size, length)
                 tracks.append(Track(track_id, class_id, rles, score, bool(record.get("iscrowd", 0))))
         return VideoClip(name, size, length, tuple(tracks), class_names)
+
+
+def _length(video: Mapping[str, Any]) -> int:
+    return int(video.get("length", len(video.get("file_names", ()))))
 
 
 def _rles(segmentations: Sequence[Any], size: Size, length: int) -> dict[int, Rle]:
@@ -235,7 +242,7 @@ class _TextClips:
             found = {
                 _class_name(int(words[2]), ())
                 for words in self._words()
-                if len(words) > 2 and words[2].isdigit()
+                if len(words) > 2 and words[2].isdigit() and len(words[2]) < _DIGITS
             }
             self.class_names = tuple(sorted(found - {""}))
 

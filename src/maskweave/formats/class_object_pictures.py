@@ -79,8 +79,12 @@ def _classes(path: Path, layout: Layout) -> tuple[tuple[str, ...], Colours]:
     file = path / "labelmap.txt"
     if not file.is_file():
         return ("background", *layout.names), colours
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidValue(f"{file}: need a readable text file (UTF-8), got none ({error})") from error
     names: list[str] = []
-    for line in file.read_text(encoding="utf-8").splitlines():
+    for line in lines:
         if not line.strip() or line.startswith("#"):
             continue
         match = re.fullmatch(r"(.+?):(?:(\d{1,3}),(\d{1,3}),(\d{1,3}))?(?::.*)?", line.strip())

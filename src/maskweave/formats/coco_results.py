@@ -42,7 +42,9 @@ def read(path: Path, options: Options, ledger: Ledger) -> Iterator[Record]:
             if not isinstance(value, dict) or type(value.get("image_id")) is not int:
                 ledger.problem(where, "need an object with an image_id that is a whole number")
             else:
-                names[value.get("category_id", 0)] = None
+                category = value.get("category_id", 0)
+                if type(category) is int:
+                    names[category] = None
                 results.add(value["image_id"], json.dumps({"id": number, **value}).encode())
         if options.truth is None:
             ids, categories = [key for key in results if isinstance(key, int)], _named(list(names))
@@ -65,11 +67,10 @@ def read(path: Path, options: Options, ledger: Ledger) -> Iterator[Record]:
             raise InvalidValue(f"{path}: need a list of results with image_id, got none")
 
 
-def _named(ids: list[Any]) -> tuple[Category, ...]:
+def _named(ids: list[int]) -> tuple[Category, ...]:
     """Categories by COCO's names; others are called by their ids."""
     names = {number: name for name, number in COCO_IDS.items()}
-    whole = [each for each in ids if type(each) is int]
-    return tuple(Category(each, names.get(each, f"category {each}")) for each in whole)
+    return tuple(Category(each, names.get(each, f"category {each}")) for each in ids)
 
 
 def _truth(path: Path, images: Spool, ledger: Ledger) -> tuple[list[int], tuple[Category, ...]]:

@@ -74,7 +74,7 @@ def _affine(path: Path, value: Any) -> Affine:
     try:
         a, b, c, d, e, f = (float(each) for each in value)
         return Options(affine=(a, b, c, d, e, f)).affine or _IDENTITY
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidValue(f"{path}: need six numbers as affine, got {value!r}") from error
 
 
@@ -95,8 +95,10 @@ def _record(
         if feature.get("geometry") is None:
             continue
         try:
-            rows.append((feature["properties"], _mask(feature["geometry"], affine, size)))
-        except (MaskWeaveError, TypeError, ValueError, KeyError) as error:
+            properties = feature["properties"]
+            float(properties.get("score", 1.0))
+            rows.append((properties, _mask(feature["geometry"], affine, size)))
+        except (MaskWeaveError, TypeError, ValueError, KeyError, OverflowError) as error:
             ledger.problem(f"{path.name}, feature {number}", error)
     names = tuple(dict.fromkeys(str(each.get("class", "object")) for each, _ in rows))
     masks = concatenate([Masks.empty(size), *(mask for _, mask in rows)])
@@ -108,11 +110,13 @@ def _record(
         class_ids=np.array([names.index(str(each.get("class", "object"))) for each, _ in rows], np.int64),
         class_names=names,
         track_ids=np.array(tracks, np.int64)
-        if tracks and all(type(each) is int for each in tracks)
+        if tracks and all(type(each) is int and abs(each) < 1 << 63 for each in tracks)
         else None,
     )
     ids = {
-        str(each["class"]): each["category_id"] for each, _ in rows if type(each.get("category_id")) is int
+        str(each.get("class", "object")): each["category_id"]
+        for each, _ in rows
+        if type(each.get("category_id")) is int
     }
     frame, time = first.get("frame"), first.get("time")
     return Record(
@@ -122,9 +126,17 @@ def _record(
         categories=tuple(Category(number, each) for each, number in ids.items()),
         video=str(first.get("video", "")),
         frame=frame if type(frame) is int else None,
-        time=float(time) if isinstance(time, int | float) else None,
+        time=_seconds(time),
         picture=find_picture(name, options.images, path.parent),
     )
+
+
+def _seconds(value: Any) -> float | None:
+    """A time, None where it is no number."""
+    try:
+        return float(value) if isinstance(value, int | float) else None
+    except OverflowError as error:
+        raise BadRecord("need a time in seconds, got a number without end") from error
 
 
 def _mask(geometry: Mapping[str, Any], affine: Affine, size: Size) -> Masks:
@@ -152,9 +164,10 @@ def _to_pixels(points: FloatArray, affine: Affine) -> FloatArray:
     """Undo `_to_map`; borders that lie as near to a pixel's as arithmetic brings them are put there."""
     a, b, c, d, e, f = affine
     x, y = points[:, 0] - c, points[:, 1] - f
-    pixels = np.stack([e * x - b * y, a * y - d * x], axis=1) / (a * e - b * d)
-    nearest = np.rint(pixels)
-    return np.where(np.abs(pixels - nearest) < 1e-3, nearest, pixels)
+    with np.errstate(invalid="ignore", over="ignore"):  # infinity is refused where the polygon is filled
+        pixels = np.stack([e * x - b * y, a * y - d * x], axis=1) / (a * e - b * d)
+        nearest = np.rint(pixels)
+        return np.where(np.abs(pixels - nearest) < 1e-3, nearest, pixels)
 
 
 @contextmanager

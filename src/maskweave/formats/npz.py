@@ -9,7 +9,9 @@ other arrays are ``boxes``, ``scores``, ``class_ids``, ``class_names``, ``crowd`
 
 from __future__ import annotations
 
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -18,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from maskweave.errors import BadRecord, InvalidValue
+from maskweave.errors import BadRecord, InvalidValue, MaskWeaveError
 from maskweave.formats.base import FEATURES, Format, Options, Put
 from maskweave.formats.ledger import Ledger
 from maskweave.formats.places import checked_size, find_picture, new_file, put_picture, safe_name
@@ -30,6 +32,11 @@ from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks
 from maskweave.types.semantic import SemanticMap
 
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, KeyError, NotImplementedError),
+    RuntimeError,  # of an encrypted one
+    MemoryError,  # of a head that promises more than there is
+)
 _NEEDED = (
     *("file_name", "size", "bits", "shapes", "corners", "boxes", "scores", "class_ids", "class_names"),
     "crowd",
@@ -64,6 +71,15 @@ def read(path: Path, options: Options, ledger: Ledger) -> Iterator[Record]:
 
 def _record(file: Path, options: Options, root: Path) -> Record:
     arrays = _load(file)
+    try:
+        return _of_arrays(arrays, options, root)
+    except MaskWeaveError:
+        raise
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        raise BadRecord(f"need arrays of the shapes that we write, got others ({error})") from error
+
+
+def _of_arrays(arrays: Mapping[str, Array], options: Options, root: Path) -> Record:
     size = checked_size(*(int(each) for each in arrays["size"].reshape(-1)[:2]))
     names = tuple(arrays["class_names"].tolist())
     instances = Instances(
@@ -101,11 +117,14 @@ def _load(file: Path) -> dict[str, Array]:
                 raise BadRecord(f"need less than {_MOST_BYTES / 1e9:g} GB of arrays, got more")
         with np.load(file, allow_pickle=False) as loaded:
             arrays = {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError, NotImplementedError) as error:
+    except (*_DAMAGED, OSError, ValueError) as error:
         raise BadRecord(f"need a NumPy archive ({error})") from error
     missing = [name for name in _NEEDED if name not in arrays]
     if missing:
         raise BadRecord(f"need the arrays {', '.join(_NEEDED)}; missing {', '.join(missing)}")
+    odd = [name for name, array in arrays.items() if array.dtype.kind not in "biufU"]
+    if odd:
+        raise BadRecord(f"need numbers and text, got {odd[0]} of {arrays[odd[0]].dtype}")
     return arrays
 
 

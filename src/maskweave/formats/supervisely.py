@@ -88,7 +88,7 @@ def _record(
             if title not in classes:
                 raise BadRecord(f"need a class of meta.json, got {title!r}")
             rows.append((names.index(title), _mask(item, size)))
-        except (MaskWeaveError, TypeError, ValueError, KeyError, AttributeError) as error:
+        except (MaskWeaveError, TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
             ledger.problem(f"{folder.parent.name}/{name}, object {number}", error)
     masks = concatenate([Masks.empty(size), *(mask for _, mask in rows)])
     instances = Instances(

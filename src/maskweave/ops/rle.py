@@ -21,6 +21,7 @@ from maskweave.types.masks import Masks
 _MORE = 0x20  # further pieces of this number follow
 _SIGN = 0x10  # the number is negative (in its last piece)
 _LONGEST = 13  # pieces of 5 bits that a 64-bit number can need
+_LARGEST_SIDE = 1 << 31  # pixels
 
 
 class Rle(TypedDict):
@@ -126,6 +127,8 @@ def _decode(index: int, rle: Rle, size: Size) -> tuple[Mask, tuple[int, int]]:
     height, width = size
     if not isinstance(rle["size"], list | tuple) or tuple(rle["size"]) != (height, width):
         raise InvalidValue(f"rle {index}: need size [{height}, {width}], got {rle['size']}")
+    if max(size) > _LARGEST_SIDE:
+        raise InvalidValue(f"rle {index}: need sides of at most {_LARGEST_SIDE} pixels, got more")
     lengths = _lengths(index, rle["counts"])
     total = lengths.sum(
         dtype=np.float64

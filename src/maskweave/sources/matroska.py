@@ -207,7 +207,10 @@ def _children(file: BinaryIO, parent: Element) -> Iterator[Element]:
 
 
 def _element(file: BinaryIO, place: int) -> Element:
-    file.seek(place)
+    try:
+        file.seek(place)
+    except OSError:  # beyond what any file may have
+        raise EOFError from None
     first = file.read(1)
     if not first:
         raise EOFError

@@ -10,7 +10,7 @@ import pytest
 
 from tests.benchmarks.test_short_forms import ROOT, parts
 
-NAMES = ["killed", "full_disk", "broken", "fuzz", "memory", "speed", "simulate", "cluster"]
+NAMES = ["killed", "full_disk", "broken", "fuzz", "memory", "stream", "speed", "simulate", "cluster"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs signals, resource limits and /proc")

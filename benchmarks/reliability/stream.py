@@ -1,6 +1,6 @@
 """An hour of live video: does memory grow, do files stay open, are ids used again?
 
-    python benchmarks/long.py [--minutes N] [--save FORMATS] [--network] [--seed N]
+    python benchmarks/reliability/stream.py [--minutes 60] [--network] [--write FILE] [--short]
 
 A camera that is drawn in memory, 256x144, 25 frames a second on average and none like the other: 20, 40 or 60 ms
 apart. It cuts to another scene every 5 to 40 seconds, objects enter and leave all the time, and every few minutes it
@@ -10,8 +10,8 @@ the objects' colours and overlooks one in twenty; ``--network`` takes the model 
 
 Memory is the process's resident set, sampled every second of video; the slope is a least-squares fit after the first
 tenth, or the first three minutes where that is more. An id is used again when it comes back after a cut that was
-found, or after the tracker's patience. Exit code 1 when memory grows by 5 MB or more an hour of video, when an id is
-used again, or when files are left open. Under ten minutes the slope says nothing and does not count. Linux only.
+found, or after the tracker's patience. Memory that grows by 5 MB or more an hour of video, ids that are used again
+and files that are left open are errors. Under ten minutes the slope says nothing and does not count. Linux only.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from jobs import main, must
 
 import maskweave as mw
 from maskweave.errors import SourceNotFound
@@ -42,7 +44,7 @@ from maskweave.tracking import MaskTracker
 from maskweave.tracking.cuts import CutDetector
 from maskweave.types import Frame, Instances, Masks, SourceInfo
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.tracking.scenes import ground, window
 
 HEIGHT, WIDTH, RATE = 144, 256, 25
@@ -53,15 +55,10 @@ COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0))  # one object e
 OUTSIDE = 140  # pixels of an object's way that lie outside the picture
 
 
-def main() -> int:
-    """Run, print what was seen, and return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=60, help="of video")
-    parser.add_argument("--save", default="overlay,coco,tracks,csv", help="formats, comma-separated")
-    parser.add_argument("--network", action="store_true", help="the model in the package")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    camera = DrawnCamera(round(60 * RATE * options.minutes), seed=options.seed)
+def table(options: Any) -> str:
+    """Run, tell, and stop where something grows or comes twice."""
+    minutes = 0.5 if options.short else options.minutes
+    camera = DrawnCamera(round(60 * RATE * minutes), seed=options.seed)
     memory, ids = Memory(), Ids(camera)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
@@ -71,9 +68,8 @@ def main() -> int:
             stack.enter_context(camera), model, Wish(), tracker=MaskTracker(patience=PATIENCE), overlap=True
         )
         writers = make_writers(options.save.split(","), target)
-        report = write_results(ids.watched(results), writers=writers, progress=memory.sample)
-        sizes = {path.name: path.stat().st_size / 1e6 for path in report.paths}
-    return print_report(camera, memory, ids, sizes)
+        write_results(ids.watched(results), writers=writers, progress=memory.sample)
+    return told(camera, memory, ids, len(writers))
 
 
 class DrawnCamera(LiveSource):
@@ -228,26 +224,35 @@ class Ids:
         self._last |= dict.fromkeys(ids, now)
 
 
-def print_report(camera: DrawnCamera, memory: Memory, ids: Ids, sizes: dict[str, float]) -> int:
-    """All figures, and the exit code."""
+def told(camera: DrawnCamera, memory: Memory, ids: Ids, writers: int) -> str:
+    """All figures as a table; raises `SystemExit` where a promise is broken."""
     slope, warm = memory.slope(), memory.warm()
     megabytes, files = memory.megabytes[warm:], memory.files[warm:]
     counts = memory.hours[-1] >= LEAST
-    print(f"\n{memory.hours[-1]:.2f} hours of video, {camera.drop_outs} drop-outs, {len(camera.cuts)} cuts")
-    print("written: " + ", ".join(f"{name} {size:.0f} MB" for name, size in sizes.items()))
-    print(f"memory: {megabytes[0]:.1f} MB after warming up, {megabytes[-1]:.1f} MB at the end")
-    print(
-        f"slope: {slope:+.2f} MB an hour" + (f", allowed {ALLOWED:g}" if counts else ", too short to count")
+    must(not ids.reused, f"{ids.reused} ids were used again")
+    # each writer may have begun to spool to the disk meanwhile
+    must(files[-1] - files[0] <= writers, f"open files: {files[0]} after warming up, {files[-1]} at the end")
+    rising = f"{slope:+.2f}" if counts else "too short"
+    text = (
+        "| minutes of video | drop-outs | MB after warm-up | at the end | slope, MB an hour | open files "
+        "| ids handed out | used again |\n|---:|---:|---:|---:|---:|---:|---:|---:|\n"
+        f"| {60 * memory.hours[-1]:.1f} | {camera.drop_outs} | {megabytes[0]:.1f} | {megabytes[-1]:.1f} | {rising} "
+        f"| {min(files)} to {max(files)} | {ids.highest} | {ids.reused} |\n\n"
+        f"{len(camera.cuts)} cuts, {ids.found} of them found, {ids.false} false; {ids.carried} ids kept over a cut "
+        "that was not found."
     )
-    print(f"open files: {min(files)} to {max(files)}")
-    print(f"cuts: {ids.found} of {len(camera.cuts)} found, {ids.false} false")
-    print(
-        f"ids: {ids.highest} handed out, {ids.reused} used again, {ids.carried} kept over a cut that was not found"
-    )
-    left_open = files[-1] - files[0] > len(sizes)  # each writer may have begun to spool to the disk meanwhile
-    leaking = left_open or (counts and slope >= ALLOWED)
-    return 1 if leaking or ids.reused else 0
+    if counts and slope >= ALLOWED:
+        print(text)
+        must(False, f"memory grows by {slope:.2f} MB an hour, {ALLOWED:g} are allowed")
+    return text
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--minutes", type=float, default=60, help="of video")
+    parser.add_argument("--save", default="overlay,coco,tracks,csv", help="formats, comma-separated")
+    parser.add_argument("--network", action="store_true", help="the model in the package")
+    parser.add_argument("--seed", type=int, default=0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main("stream", __doc__ or "", _options, table)

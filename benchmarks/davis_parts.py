@@ -28,7 +28,7 @@ from maskweave.tracking.views import View
 from maskweave.types.instances import Instances
 
 MARK = "davis parts"
-FOREGROUND = ("motion", "instances", "features", "flow", "fitting")
+FOREGROUND = ("motion", "instances", "bystanders", "features", "flow", "fitting")
 PROPAGATION = ("features", "colours", "flow", "instances")
 
 

@@ -62,6 +62,14 @@ def test_of_two_known_objects_the_moving_one_is_meant():
     assert (found & truths[-1][1]).sum() < 0.2 * truths[-1][1].sum()
 
 
+def test_a_bystander_that_looks_like_the_moving_object_is_not_meant():
+    discs = [Disc(40, 30, dx=5), Disc(150, 90)]
+    frames, truths = zip(*(draw(discs, time) for time in range(12)), strict=True)
+    found = find(frames, [seen(masks, [0.6, 0.6]) for masks in truths])[-1]
+    assert iou(truths[-1][0], found) > 0.75
+    assert not (found & truths[-1][1]).any()
+
+
 def test_a_frame_of_another_size_is_refused():
     finder = ForegroundFinder()
     image = draw([], 0)[0]

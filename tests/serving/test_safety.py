@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -504,6 +505,22 @@ def test_memory_is_limited(server, client, picture):
         assert answer.status_code == 422
         assert "memory" in answer.json()["detail"]
         assert client.post("/v1/segment", content=picture, headers=FORM).status_code == 200
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads a process's limits from /proc")
+def test_workers_have_limits_and_leave_no_core_file(server):
+    limits = Path(f"/proc/{server.service.pictures.workers[0].pid}/limits").read_text()
+    assert re.search(r"^Max core file size +0 +0 ", limits, flags=re.MULTILINE)
+    assert re.search(rf"^Max data size +{server.settings.memory} ", limits, flags=re.MULTILINE)
+
+
+def test_the_process_that_keeps_the_connections_loads_no_engine():
+    script = (
+        "import sys, maskweave.serving.run, maskweave.cli.serving\n"
+        "print(*{'onnxruntime', 'openvino', 'av', 'torch'} & set(sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == ""
 
 
 def test_nothing_is_left_when_it_stops(picture):

@@ -49,6 +49,9 @@ class StandIn:
         self.token = None
         self.playable = None  # what the overlay of a video holds; None: the video that was sent
         self.job = None
+        self.ending = (
+            "done"  # how the events of a job end: "failed" or, where the connection breaks off, "broken"
+        )
         self.gate = threading.Event()  # closed, what takes time waits for it
         self.gate.set()
 
@@ -199,7 +202,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(200, "text/event-stream", {"Connection": "close"})
         self._event("progress", _state("running", 10))
         self.stand_in.gate.wait(60)
-        self._event("done", _state("done", scene.FRAMES, self.stand_in.job))
+        ending = self.stand_in.ending
+        if ending == "failed":
+            self._event("failed", {**_state("failed", 10), "error": "video: need pictures of one size"})
+        elif ending == "done":
+            self._event("done", _state("done", scene.FRAMES, self.stand_in.job))
         self.close_connection = True
 
     def _event(self, name, state):

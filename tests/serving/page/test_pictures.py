@@ -416,6 +416,33 @@ def test_an_error_is_told_and_can_be_tried_again(page, stand_in, expect):
     expect(page.locator(".object")).to_have_count(3)
 
 
+def test_a_server_that_has_gone_is_told_and_found_again(page, stand_in, expect):
+    page.route("**/v1/segment*", lambda route: route.abort())
+    page.set_input_files(
+        "#file", {"name": "a.png", "mimeType": "image/png", "buffer": scene.encoded(scene.image())}
+    )
+    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached. Is it still running?")
+    page.unroute("**/v1/segment*")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".object")).to_have_count(3)
+
+
+def test_a_correction_that_is_refused_is_told_and_changes_nothing(page, stand_in, expect):
+    picture = pick(page)
+    before = page.evaluate(f"async () => JSON.stringify({ITEMS})")
+    picture.click(*IN_CAT)
+    page.route("**/v1/refine", lambda route: route.abort())
+    page.keyboard.press("r")
+    picture.click(20.5, 20.5)
+    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached.")
+    expect(page.locator("#hint")).to_have_text("Click on what does not belong to “cat”.")
+    expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+    assert page.evaluate(f"async () => JSON.stringify({ITEMS})") == before
+    page.unroute("**/v1/refine")
+    picture.click(20.5, 20.5)
+    expect(page.locator(".object", has_text="cat")).to_contain_text("1,600 px")
+
+
 def test_a_file_of_another_kind_is_told_in_plain_words(page, stand_in, expect):
     stand_in.failure = (415, "body: need an image of a known format, its first bytes are 25 50 44 46", None)
     page.set_input_files("#file", {"name": "letter.png", "mimeType": "image/png", "buffer": b"%PDF-1.7"})

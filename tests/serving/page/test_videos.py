@@ -208,6 +208,26 @@ def test_a_token_also_opens_what_the_player_fetches(open_page, stand_in, film, e
     assert download.value.failure() is None
 
 
+def test_a_job_that_fails_is_told_and_can_be_begun_again(page, stand_in, film, expect):
+    load(page, film)
+    stand_in.ending = "failed"
+    start = page.get_by_role("button", name="Find and follow objects")
+    start.click()
+    expect(page.get_by_role("alert")).to_contain_text("video: need pictures of one size")
+    expect(page.locator("#busy")).to_be_hidden()
+    stand_in.ending = "done"
+    start.click()
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog"])
+
+
+def test_a_job_is_followed_though_its_events_break_off(page, stand_in, film, expect):
+    load(page, film)
+    stand_in.ending = "broken"
+    page.get_by_role("button", name="Find and follow objects").click()
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog"])
+    assert stand_in.asked_for("/v1/jobs/7")  # its state was asked for instead
+
+
 def test_cancelling_removes_the_job(page, stand_in, film, expect):
     stand_in.gate.clear()
     load(page, film)

@@ -2,13 +2,15 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.serving.page import scene
 
-CHROMIUM = Path("/usr/bin/chromium")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = next((Path(found) for name in BROWSERS if (found := shutil.which(name))), None)
 WAIT = 60_000  # milliseconds: how long something may take on a busy machine before it counts as not coming
 SETTINGS = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
 KNOWS_SERVER = "() => performance.getEntriesByType('resource').some((e) => e.name.endsWith('/v1/models'))"
@@ -20,8 +22,8 @@ FORGET = f"async () => {{ localStorage.clear(); await {KEPT}.forgetAll(); }}"
 def browser():
     """One browser for all; it ends with this package, since its event loop stays in the thread of the tests."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    if not CHROMIUM.exists():
-        pytest.skip(f"needs {CHROMIUM}, which is not installed")
+    if CHROMIUM is None:
+        pytest.skip(f"needs one of {', '.join(BROWSERS)}, and none is installed")
     playwright.expect.set_options(timeout=WAIT)
     arguments = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     with playwright.sync_playwright() as running:

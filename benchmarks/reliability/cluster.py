@@ -4,11 +4,13 @@
 
 Ray on this machine with two workers (extra [ray]). While outcomes come in, actors get SIGKILL, one at a time. Each
 input must have one outcome, and the files must be those of the engine for one machine, which then finds nothing
-left to do. Linux.
+left to do. Then a film is divided between two workers of Ray: its files, ids included, must be those of an undivided
+run on one machine. Linux.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import tempfile
@@ -16,12 +18,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jobs import draw_photos, hashes, main, must
+from jobs import draw_film, draw_photos, hashes, main, must
 
 import maskweave as mw
 from maskweave.batch.engine import How
 from maskweave.batch.job import Job
 from maskweave.batch.run import run_batch
+
+STRETCHES = 4
 
 
 def table(options: Any) -> str:
@@ -42,12 +46,29 @@ def table(options: Any) -> str:
         again: list[str] = []
         do(photos, folder / "ray", How(workers=1), again)
         must(not again, f"done again: {again}")
+        frames = 12 if options.short else 120
+        ids = divided(folder, frames)
     return (
         "| inputs | actors killed | inputs without an outcome | with two | files that differ from one machine's | "
         "left to do for the other engine |\n"
         "|---:|---:|---:|---:|---:|---:|\n"
-        f"| {images} | {killed} | {lost} | {len(seen) - len(set(seen))} | 0 | {len(again)} |"
+        f"| {images} | {killed} | {lost} | {len(seen) - len(set(seen))} | 0 | {len(again)} |\n\n"
+        f"A film of {frames} frames, divided into {STRETCHES} stretches: its files, with {ids} ids, are those of an "
+        "undivided run on one machine."
     )
+
+
+def divided(folder: Path, frames: int) -> int:
+    """Have two workers of Ray look at a film; returns the number of ids in it."""
+    film = draw_film(folder / "film.mp4", frames)
+    save, score = ("tracks", "coco", "overlay"), 0.05
+    split = frames / 25 / STRETCHES
+    do(film, folder / "film-ray", How(engine="ray", workers=2, split=split), [], save=save, score=score)
+    do(film, folder / "film-here", How(workers=1), [], save=save, score=score)
+    must(hashes(folder / "film-ray") == hashes(folder / "film-here"), "a divided film has other files")
+    ids = len(json.loads((folder / "film-here" / "film.tracks.json").read_text())["annotations"])
+    must(ids > 0, "nothing was found in the film")
+    return ids
 
 
 def on_ray(photos: Path, output: Path, kills: int, *, every: int) -> tuple[list[str], int]:
@@ -66,9 +87,9 @@ def on_ray(photos: Path, output: Path, kills: int, *, every: int) -> tuple[list[
     return seen, len(killed)
 
 
-def do(photos: Path, output: Path, how: How, seen: list[str], then: Any = None) -> None:
+def do(inputs: Path, output: Path, how: How, seen: list[str], then: Any = None, **wishes: Any) -> None:
     """One run of the job; adds the names of what was done."""
-    job = Job((str(photos),), str(output), save=("coco", "masks"), size=128)
+    job = Job((str(inputs),), str(output), **{"save": ("coco", "masks"), "size": 128} | wishes)
 
     def tell(outcome: Any, counts: Any) -> None:
         seen.append(outcome.name)

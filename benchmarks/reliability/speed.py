@@ -1,10 +1,12 @@
-"""Speed-up from one worker to more, and what the job adds to the work itself.
+"""Speed-up from one worker to more, here and on Ray.
 
     python benchmarks/reliability/speed.py [--images 200] [--workers 2] [--rounds 3] [--write FILE] [--short]
 
-The same folder with one worker and with ``--workers``, in turn; time from the first finished picture to the last,
-so that loading the models is told apart. Outputs must be the same. On a machine that is busy otherwise the speed-
-up says little.
+The same folder with one worker and with ``--workers``, in turn, each worker with one thread as ever, so that a single
+run has the thread count of each of several. Time from when every worker has had its first piece of work to the last
+picture, so that loading the models, and starting Ray, is told apart. Outputs must be the same, whatever the engine
+and the number. Ray runs on this machine (extra [ray]); ``--engines local`` leaves it out. On a machine that is busy
+otherwise the speed-up says little.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from jobs import draw_photos, hashes, main, must
 
@@ -23,49 +25,66 @@ from maskweave.batch.engine import How
 from maskweave.batch.job import Job
 from maskweave.batch.run import run_batch
 
+MOST = 16
+"""Pictures of a chunk at most; see `maskweave.batch.cluster`."""
+Way: TypeAlias = tuple[Literal["local", "ray"], int]
+"""An engine and a number of workers."""
+
 
 def table(options: Any) -> str:
     """Measure and tell."""
-    images, rounds = (6, 1) if options.short else (options.images, options.rounds)
+    images, rounds = (8, 1) if options.short else (options.images, options.rounds)
+    ways = [(engine, workers) for engine in options.engines.split(",") for workers in (1, options.workers)]
+    rates: dict[Way, list[float]] = {way: [] for way in ways}
+    starts: dict[Way, list[float]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         photos = draw_photos(folder / "photos", images, size=(480, 640))
-        rates: dict[int, list[float]] = {1: [], options.workers: []}
-        starts: dict[int, list[float]] = {1: [], options.workers: []}
+        whole: dict[str, str] = {}
         for number in range(rounds):
-            for workers, seen in rates.items():
-                output = folder / f"out-{number}-{workers}"
-                start, rate = measure(photos, output, workers)
-                seen.append(rate)
-                starts[workers].append(start)
-            must(hashes(folder / f"out-{number}-1") == hashes(output), "the same outputs with more workers")
-    ups = [more / one for one, more in zip(rates[1], rates[options.workers], strict=True)]
+            for way in ways:
+                output = folder / f"out-{number}-{way[0]}-{way[1]}"
+                start, rate = measure(photos, output, way, images)
+                rates[way].append(rate)
+                starts[way].append(start)
+                whole = whole or hashes(output)
+                must(hashes(output) == whole, f"other outputs with {way[1]} workers, {way[0]}")
     busy = os.getloadavg()[0]
     lines = [
-        "| workers | until the first picture, s | pictures a second | speed-up |",
-        "|---:|---:|---:|---:|",
+        "| engine | workers | until the first picture, s | pictures a second | speed-up |",
+        "|---|---:|---:|---:|---:|",
     ]
-    for workers, seen in rates.items():
-        up = 1.0 if workers == 1 else statistics.median(ups)
-        first, rate = statistics.median(starts[workers]), statistics.median(seen)
-        lines.append(f"| {workers} | {first:.1f} | {rate:.1f} | {up:.2f} |")
-    lines += ["", f"{images} pictures of 640x480, {rounds} rounds in turn; load of the machine {busy:.1f}."]
+    for way in ways:
+        ups = [more / one for one, more in zip(rates[way[0], 1], rates[way], strict=True)]
+        first, rate = statistics.median(starts[way]), statistics.median(rates[way])
+        lines.append(f"| {way[0]} | {way[1]} | {first:.1f} | {rate:.1f} | {statistics.median(ups):.2f} |")
+    lines += [
+        "",
+        f"{images} pictures of 640x480, {rounds} round{'s' * (rounds > 1)} in turn; load of the machine {busy:.1f}. "
+        "All outputs are the same to the last byte.",
+    ]
     return "\n".join(lines)
 
 
-def measure(photos: Path, output: Path, workers: int) -> tuple[float, float]:
-    """Seconds until the first picture is done, and pictures a second from then on."""
+def measure(photos: Path, output: Path, way: Way, images: int) -> tuple[float, float]:
+    """Seconds until the first picture is done, and pictures a second from when each worker has done a piece of work.
+
+    A piece is a picture here, and a chunk of pictures on Ray, whose outcomes come together.
+    """
+    engine, workers = way
     job = Job((str(photos),), str(output), save=("masks", "coco"))
     times: list[float] = []
     begun = time.perf_counter()
     with mw.load(threads=1) as segmenter:
         run_batch(
             job,
-            How(workers=workers),
+            How(engine=engine, workers=workers),
             model=segmenter.model,
             tell=lambda outcome, counts: times.append(time.perf_counter()),
         )
-    return times[0] - begun, (len(times) - 1) / (times[-1] - times[0])
+    piece = 1 if engine == "local" else max(1, min(MOST, images // (4 * workers)))
+    first = piece * workers
+    return times[0] - begun, (images - first) / (times[-1] - times[first - 1])
 
 
 if __name__ == "__main__":
@@ -74,6 +93,7 @@ if __name__ == "__main__":
         """What the command line takes besides."""
         parser.add_argument("--images", type=int, default=200)
         parser.add_argument("--workers", type=int, default=2)
+        parser.add_argument("--engines", default="local,ray", help="to be tried, comma-separated")
         parser.add_argument("--rounds", type=int, default=3)
 
     main("speed", __doc__ or "", options, table)

@@ -74,13 +74,14 @@ def test_a_part_that_the_driver_did_not_see_is_not_done_again(job, tmp_path, mon
     assert summary.counts.done == 11
 
 
-def test_a_cluster_that_is_not_there_is_told(monkeypatch):
+@pytest.mark.parametrize("kind", [ConnectionError, Exception])
+def test_a_cluster_that_is_not_there_is_told(monkeypatch, kind):
     ray = pytest.importorskip("ray", reason="needs the extra [ray]")
     from maskweave.batch.cluster import _connect
 
     def refuse(**options):
         assert options["address"] == "10.0.0.1:6379"
-        raise ConnectionError("could not connect")
+        raise kind("could not connect")
 
     monkeypatch.setattr(ray, "init", refuse)
     with pytest.raises(EngineError, match=r"cannot reach 10\.0\.0\.1:6379 \(could not connect\)"):

@@ -164,7 +164,7 @@ def _connect(ray: Any, how: How) -> None:
     before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    except Exception as error:  # a bare one where its processes are slow to start
         reason = " ".join(str(error).split())[:300]
         raise EngineError(
             f"--engine ray: cannot reach {how.address or 'a cluster on this machine'} ({reason}); check --address "
@@ -179,6 +179,7 @@ def _ray() -> Any:
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # a lost worker is made good: no news
+    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "120")  # 30 are few on a busy machine
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's own 15 starves beside any other work
     try:
         import ray

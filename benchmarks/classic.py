@@ -2,6 +2,7 @@
 
     python benchmarks/classic.py TEXT_GRAPH --seeds 0 1 2
     python benchmarks/classic.py TEXT_GRAPH --rounds 7 --threads 1
+    python benchmarks/classic.py TEXT_GRAPH --short            # a small picture, once: does it still run?
 
 TEXT_GRAPH is OpenCV's mask_rcnn_inception_v2_coco_2018_01_28.pbtxt. Weights are random, in the true shape; what is
 added to the background's score decides how many objects are kept. Every engine runs the same picture in turns, and
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,7 +25,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tests.models.classic import ClassicWeights, write_frozen
 
 from maskweave.models.importing import import_frozen_graph
 from maskweave.models.mask_rcnn_tf import DETECTIONS, MASKS, OUTPUTS
@@ -32,28 +33,35 @@ from maskweave.runtimes.onnxruntime import OnnxRuntime
 from maskweave.runtimes.opencv import OpenCVRuntime
 from maskweave.types.arrays import Image
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from tests.models.classic import ClassicWeights, write_frozen
+
 CLASS_GAIN = 0.7
 BACKGROUNDS = {10: 15.85, 50: 13.17, 100: 5.0}
 """About how many objects are kept, and what the background's score must be for it with the weights of seed 1."""
 
 SIZES = ((800, 1067), (800, 800), (601, 801))
+SHORT = ((200, 267),)
 PIXELS, MASK_IOU = 0.5, 0.99
 
 
 def main() -> None:
     """Measure and print."""
     options = _options()
+    if options.short:
+        options.rounds = 1
     cv2.setNumThreads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), options.text_graph, options.threads)
-        if options.seeds:
+        bench = Bench(Path(folder), options.text_graph, options.threads, SHORT if options.short else SIZES)
+        seeds = [1] if options.short else options.seeds
+        if seeds:
             print("agreement with OpenCV, of objects kept\n")
-            for seed in options.seeds:
+            for seed in seeds:
                 bench.agreement(seed)
         print(
             f"\nmilliseconds of the processor, {options.threads} thread(s), {options.rounds} rounds in turns\n"
         )
-        for background in BACKGROUNDS.values():
+        for background in list(BACKGROUNDS.values())[: 1 if options.short else None]:
             bench.times(background, options.rounds)
 
 
@@ -65,13 +73,17 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--short", action="store_true", help="a small picture, once: does it still run?")
     return parser.parse_args()
 
 
 class Bench:
     """Makes graphs and runs engines on them."""
 
-    def __init__(self, folder: Path, text_graph: Path, threads: int) -> None:
+    def __init__(
+        self, folder: Path, text_graph: Path, threads: int, sizes: tuple[tuple[int, int], ...]
+    ) -> None:
+        self.sizes = sizes
         self.folder = folder
         self.text_graph = text_graph
         self.threads = threads
@@ -81,7 +93,7 @@ class Bench:
         engines = self._engines(
             ClassicWeights(seed=seed, class_gain=CLASS_GAIN, background=BACKGROUNDS[50]).made
         )
-        for size in SIZES:
+        for size in self.sizes:
             blob = _blob(_picture(size, seed))
             expected = engines["opencv"].run({"image_tensor": blob})
             for name, runtime in engines.items():
@@ -91,7 +103,7 @@ class Bench:
 
     def times(self, background: float, rounds: int) -> None:
         """Print the times of all engines on one picture."""
-        blob = _blob(_picture(SIZES[0], 0))
+        blob = _blob(_picture(self.sizes[0], 0))
         engines = self._engines(ClassicWeights(seed=1, class_gain=CLASS_GAIN, background=background).made)
         count = len(_objects(engines["onnxruntime"].run({"image_tensor": blob}))[0])
         runs = {name: _runner(runtime, blob) for name, runtime in engines.items()}

@@ -1,6 +1,7 @@
 """J and F on the DAVIS 2016 sequences, sequence by sequence: foreground and propagation, each beside its floors.
 
     python benchmarks/davis.py ../shared/data/davis2016 --write docs/benchmarks.md
+    python benchmarks/davis.py --short                         # a drawn clip: does it still run?
 
 The folder is in the benchmark's own layout (JPEGImages/480p, Annotations/480p). Only what is in the package is used.
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from drawn import davis_or_drawn
 from measuring import machine, replace_between_marks
 
 import maskweave as mw
@@ -84,11 +86,14 @@ class Contest:
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--short", action="store_true", help="a drawn clip: does it still run?")
     parser.add_argument("--sequences", nargs="*", help="only these")
     parser.add_argument("--tasks", nargs="*", default=["foreground", "propagation"])
     parser.add_argument("--write", type=Path, help="Markdown file whose tables are replaced")
     options = parser.parse_args()
+    if (options.data is None) != options.short:
+        parser.error("need either a folder of DAVIS or --short")
     contest = Contest()
     tasks: dict[str, dict[str, Callable[[list[Frame], np.ndarray], Masks]]] = {
         "foreground": {"union of instances": contest.union, "ours": contest.foreground},
@@ -98,12 +103,13 @@ def main() -> None:
             "ours": contest.propagation,
         },
     }
-    for task in options.tasks:
-        table = _table(options.data, options.sequences, tasks[task], skip_ends=task == "propagation")
-        print(f"\n{task}\n{table}", flush=True)
-        if options.write is not None:
-            text = f"{table}\n\n{machine('numpy', 'opencv-python-headless', 'onnxruntime')}"
-            replace_between_marks(options.write, f"davis {task}", text)
+    with davis_or_drawn(options.data) as data:
+        for task in options.tasks:
+            table = _table(data, options.sequences, tasks[task], skip_ends=task == "propagation")
+            print(f"\n{task}\n{table}", flush=True)
+            if options.write is not None:
+                text = f"{table}\n\n{machine('numpy', 'opencv-python-headless', 'onnxruntime')}"
+                replace_between_marks(options.write, f"davis {task}", text)
 
 
 def _table(

@@ -1,6 +1,7 @@
 """What each opinion gives: foreground and propagation on DAVIS 2016 with one of them left out.
 
     python benchmarks/davis_parts.py DAVIS [--frames 25] --write docs/benchmarks.md
+    python benchmarks/davis_parts.py --short                   # a drawn clip: does it still run?
 
 On the first frames of each sequence. Left out means weighed nothing, and for the foreground's instances not given;
 everything else stays as it is.
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from davis import score_sequence
+from drawn import davis_or_drawn
 from measuring import replace_between_marks
 
 import maskweave as mw
@@ -46,22 +48,26 @@ class Seen:
 def main() -> None:
     """Run every combination and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--short", action="store_true", help="a drawn clip: does it still run?")
     parser.add_argument("--frames", type=int, default=25)
     parser.add_argument("--write", type=Path, help="Markdown file whose table is replaced")
     options = parser.parse_args()
+    if (options.data is None) != options.short:
+        parser.error("need either a folder of DAVIS or --short")
     whole = {"foreground": foreground.Weights(), "propagation": propagation.Weights()}
     rows = {(task, "nothing"): weights for task, weights in whole.items()}
     for task, parts in (("foreground", FOREGROUND), ("propagation", PROPAGATION)):
         rows |= {(task, part): replace(whole[task], **{part: 0.0}) for part in parts}
     scores: dict[tuple[str, str], list[float]] = {row: [] for row in rows}
-    for name, seen in sequences(options.data, options.frames):
-        for (task, part), weights in rows.items():
-            masks = list(found(seen, weights) if task == "foreground" else followed(seen, weights))
-            truths = [each.truth for each in seen]
-            scored = score_sequence(name, truths, masks, skip_ends=task == "propagation")
-            scores[task, part].append(100 * scored.jf_mean)
-        print(name, flush=True)
+    with davis_or_drawn(options.data, frames=3) as data:
+        for name, seen in sequences(data, options.frames):
+            for (task, part), weights in rows.items():
+                masks = list(found(seen, weights) if task == "foreground" else followed(seen, weights))
+                truths = [each.truth for each in seen]
+                scored = score_sequence(name, truths, masks, skip_ends=task == "propagation")
+                scores[task, part].append(100 * scored.jf_mean)
+            print(name, flush=True)
     text = table(scores, options.frames)
     print(text)
     if options.write is not None:

@@ -1,6 +1,6 @@
 """Tracking: HOTA, IDF1, MOTA and switches on drawn clips, flicker, and milliseconds per frame.
 
-    python benchmarks/tracking.py [--seeds N] [--davis FOLDER [--clips NAMES] [--frames N]]
+    python benchmarks/tracking.py [--seeds N] [--davis FOLDER [--clips NAMES] [--frames N]] [--short]
 
 Clips are those of the tests (crossing, hidden, entering and leaving objects, a camera that swings, a variable
 frame rate), with objects missed, unsure, false and of the wrong class, and outlines that tremble. The plain
@@ -49,13 +49,14 @@ def main() -> None:
     parser.add_argument("--davis", type=Path)
     parser.add_argument("--clips", type=lambda text: text.split(","))
     parser.add_argument("--frames", type=int, default=40)
+    parser.add_argument("--short", action="store_true", help="one clip, once: does it still run?")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     makers = trackers()
     print(f"{'clip':<15}{'tracker':<16}{'HOTA':>7}{'AssA':>7}{'IDF1':>7}{'MOTA':>7}{'switches':>10}")
     every: dict[str, list[TrackingClip]] = {name: [] for name in makers}
-    for clip, scene in scenes.SCENES.items():
-        for name, collected in one_scene(scene(), makers, options.seeds).items():
+    for clip, scene in list(scenes.SCENES.items())[: 1 if options.short else None]:
+        for name, collected in one_scene(scene(), makers, 1 if options.short else options.seeds).items():
             every[name] += collected
             row(clip, name, collected)
     for name, collected in every.items():
@@ -69,7 +70,7 @@ def main() -> None:
                 flicker(real_results(options.davis / name, options.frames, on)) for on in (False, True)
             )
             tell_flicker(name, raw, steady)
-    print_speed()
+    print_speed(frames=10 if options.short else 60)
 
 
 def trackers() -> dict[str, Callable[[], Tracker]]:

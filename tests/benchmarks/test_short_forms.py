@@ -1,5 +1,7 @@
-"""Benchmarks that have a short form still run, agree with their peers, and write their table into its document."""
+"""Every benchmark still runs in a short form, agrees with its peers, and writes its tables into their document."""
 
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -7,37 +9,120 @@ from pathlib import Path
 
 import pytest
 
+from maskweave.catalogue.download import pull
+from maskweave.catalogue.entries import find
+from maskweave.ops.coco_names import COCO_NAMES
+from tests.training.drawn import draw_data_set, edit
+
 ROOT = Path(__file__).parents[2]
 SHORT = {
-    "masks": "performance.md",
-    "startup": "performance.md",
-    "video": "performance.md",
-    "folder": "performance.md",
-    "tiling": "large-and-scientific.md",
-    "matting": "semantic-and-cutouts.md",
-    "page": "server.md",
-}  # script: the document under docs/ that holds its table
+    "masks": ("performance.md", ["masks"]),
+    "startup": ("performance.md", ["startup"]),
+    "video": ("performance.md", ["video"]),
+    "folder": ("performance.md", ["folder"]),
+    "tiling": ("large-and-scientific.md", ["tiling"]),
+    "matting": ("semantic-and-cutouts.md", ["matting"]),
+    "serving": ("server.md", ["serving"]),
+    "page": ("server.md", ["page"]),
+    "davis": ("benchmarks.md", ["davis foreground", "davis propagation"]),
+    "davis_parts": ("benchmarks.md", ["davis parts"]),
+}  # script: the document under docs/ that holds its tables, and their marks
+PRINTED = {"tracking": ["--short"], "long": ["--minutes", "0.1"]}  # script: arguments; they write nothing
+FROM_DATA = ["nuclei", "int8", "compare_heads", "classic"]  # each has a test of its own below
+SHARED_CODE = ["measuring", "drawn"]
 
 
-@pytest.mark.parametrize(("name", "document"), SHORT.items())
-def test_the_short_form_replaces_the_table_and_nothing_else(name, document, tmp_path):
-    if name == "page":
+def run(name, *arguments, folder):
+    """What a script prints."""
+    command = [sys.executable, ROOT / "benchmarks" / f"{name}.py", *arguments]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+@pytest.mark.parametrize(("name", "document", "marks"), [(name, *where) for name, where in SHORT.items()])
+def test_the_short_form_replaces_its_tables_and_nothing_else(name, document, marks, tmp_path):
+    if name in ("serving", "page"):
         pytest.importorskip("fastapi", reason="needs the extra [serve]")
+    if name == "page":
         pytest.importorskip("playwright", reason="needs playwright")
         if not Path("/usr/bin/chromium").exists():
             pytest.skip("needs /usr/bin/chromium, which is not installed")
     copy = Path(shutil.copy(ROOT / "docs" / document, tmp_path))
     before = copy.read_text(encoding="utf-8")
-    command = [sys.executable, ROOT / "benchmarks" / f"{name}.py", "--short", "--write", copy]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", check=False)
-    assert ran.returncode == 0, ran.stderr
-    head, table, tail = parts(copy.read_text(encoding="utf-8"), name)
-    assert (head, tail) == (parts(before, name)[0], parts(before, name)[2])
-    rows = [line.split("|") for line in table.splitlines() if line.startswith("|")]
-    assert len(rows) > 3
-    assert {len(row) for row in rows} == {len(rows[0])}
-    assert "".join(rows[1]).strip("-:") == ""
-    assert all(row in ran.stdout for row in table.splitlines())
+    printed = run(name, "--short", "--write", copy, folder=tmp_path)
+    after = copy.read_text(encoding="utf-8")
+    for mark in marks:
+        check_tables(parts(after, mark)[1], printed)
+        before, after = (text.replace(parts(text, mark)[1], "") for text in (before, after))
+    assert after == before
+
+
+def check_tables(text, printed):
+    """Whole tables, all of which were printed too."""
+    tables = [lines.splitlines() for lines in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE)]
+    assert tables
+    for table in tables:
+        rows = [line.split("|") for line in table]
+        assert len(rows) > 2
+        assert {len(row) for row in rows} == {len(rows[0])}
+        assert "".join(rows[1]).strip("-:") == ""
+        assert all(line in printed for line in table)
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_what_only_prints_still_runs(name, tmp_path):
+    if name == "long" and sys.platform != "linux":
+        pytest.skip("reads /proc")
+    if name == "tracking":
+        pytest.importorskip("trackeval", reason="HOTA needs the library trackeval")
+    assert len(run(name, *PRINTED[name], folder=tmp_path).splitlines()) > 5
+
+
+@pytest.fixture
+def drawn(tmp_path):
+    """A drawn data set whose classes are those of the recipes, and the arguments that name it."""
+    path = draw_data_set(tmp_path / "data", images=4)
+    names = ["person", "cat", *(name for name in COCO_NAMES if name not in ("person", "cat"))]
+    categories = [{"id": i, "name": name} for i, name in zip([7, 9, *range(100, 200)], names, strict=False)]
+    images = [{**image, "source": "voc"} for image in json.loads(path.read_text())["images"]]
+    edit(path, categories=categories, images=images)
+    return path, ["--images", path.parent / "images"]
+
+
+def test_nuclei_are_measured(drawn, tmp_path):
+    path, images = drawn
+    printed = run("nuclei", pull(find("built-in"))[0], path, *images, "--size", "96", folder=tmp_path)
+    assert "| mask AP50 |" in printed
+
+
+@pytest.mark.training
+@pytest.mark.parametrize("name", ["int8", "compare_heads"])
+def test_what_trains_or_calibrates_still_runs(name, drawn, tmp_path):
+    pytest.importorskip("torch", reason="training needs torch: pip install maskweave[train]")
+    path, images = drawn
+    short = {
+        "int8": ["--count", "2", "--rounds", "1"],
+        "compare_heads": ["--tiny", "--minutes", "0.02", "--threads", "1"],
+    }[name]
+    start = ["--from", ROOT / "recipes" / "compact-s-stable.pt"] if name == "compare_heads" else []
+    recipe = ["--recipe", ROOT / "recipes" / "compact-s-2.toml"] if name == "compare_heads" else []
+    output = ["-o", tmp_path / "out.onnx" if name == "int8" else tmp_path / "out"]
+    printed = run(name, path, *images, "--val", path, *start, *recipe, *short, *output, folder=tmp_path)
+    assert len([line for line in printed.splitlines() if line.startswith("|")]) == 4
+
+
+def test_the_classic_runs_on_both_routes(shared_data, tmp_path):
+    pytest.importorskip("tensorboard", reason="the frozen graph is written with tensorboard's protobufs")
+    graph = shared_data / "media" / "mask_rcnn_inception_v2_coco_2018_01_28.pbtxt"
+    printed = run("classic", graph, "--short", folder=tmp_path)
+    same, kept = re.search(r"(\d+) of (\d+) the same", printed).groups()
+    assert same == kept
+
+
+def test_every_script_is_tested():
+    scripts = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
+    assert scripts - set(SHARED_CODE) == {*SHORT, *PRINTED, *FROM_DATA}
 
 
 def parts(text, mark):

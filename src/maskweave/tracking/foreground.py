@@ -4,8 +4,8 @@ Every frame's soft mask is the sum of five opinions: how much more a pixel moves
 network's instances (one that moves less than the others counts less, one that stands still among them counts against
 itself), a classifier on the network's features that learns from the results so far, the former mask moved along by
 optical flow, and the instance that fits that mask. So an object that stops is still known by its looks, and one that
-the network never saw is found when it moves. A frame in which nothing moves and nothing is known gives nothing: no map
-is ever stretched to fill its range.
+the network never saw is found when it moves. A frame in which nothing moves and nothing is known gives nothing: no
+map is ever stretched to fill its range.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 SHORT = {
     "masks": ("performance.md", ["masks"]),
     "startup": ("performance.md", ["startup"]),
-    "video": ("performance.md", ["video"]),
+    "video": ("performance.md", ["video", "video options"]),
     "folder": ("performance.md", ["folder"]),
     "tiling": ("large-and-scientific.md", ["tiling"]),
     "matting": ("semantic-and-cutouts.md", ["matting"]),

@@ -52,6 +52,8 @@ def test_a_video_is_segmented_watched_and_fetched(client, film):
     last = told[-1]
     assert last == client.get(begun.json()["links"]["self"]).json()
     assert (last["status"], last["frames"], last["frames_total"], last["error"]) == ("done", 8, 8, None)
+    stream = client.get(begun.json()["links"]["self"], headers={"accept": "text/event-stream"})
+    assert stream.text == f"event: done\ndata: {json.dumps(last)}\n\n"
     results = {each["name"]: each for each in last["results"]}
     kinds = {name: each["media_type"] for name, each in results.items()}
     assert kinds == {

@@ -465,6 +465,19 @@ def test_another_model_looks_anew(open_page, stand_in, expect):
     assert asked == [["tester"], ["other"]]
 
 
+def test_the_latest_forty_results_are_kept(page):
+    kept = page.evaluate(
+        f"""async () => {{
+          const kept = {KEPT};
+          const file = new File(["x"], "x.png");
+          for (let when = 0; when < 42; when += 1) await kept.keepResult({{ id: String(when), when }}, file);
+          const files = await Promise.all(["1", "2"].map((id) => kept.keptFile(id)));
+          return [(await kept.keptResults()).map((entry) => entry.when), files.map(Boolean)];
+        }}"""
+    )
+    assert kept == [list(range(41, 1, -1)), [False, True]]
+
+
 def test_one_earlier_result_is_forgotten_alone(page, stand_in, expect):
     for name in ("one.png", "two.png"):
         pick(page, name=name)

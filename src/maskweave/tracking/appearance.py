@@ -75,9 +75,10 @@ def _colour_bins(image: Image, covered: Mask) -> NDArray[np.uint8]:
     Most of a picture is no object's, and Lab is dear.
     """
     bins = np.empty(covered.shape, dtype=np.uint8)
-    pixels = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA).view(np.uint32)[..., 0][
-        covered
-    ]  # one value each: a fast pick
+    whole = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA).view(np.uint32)[
+        ..., 0
+    ]  # a number a pixel: fast to pick from
+    pixels = whole[covered]
     if pixels.size:
         lab = cv2.cvtColor(pixels.view(np.uint8).reshape(1, -1, 4), cv2.COLOR_RGB2LAB)
         parts = np.asarray(cv2.LUT(lab, _TABLE), dtype=np.uint8)[0]

@@ -103,7 +103,7 @@ def fit_camera(start: FloatArray, end: FloatArray, *, least: float) -> Homograph
 def _similarity(start: FloatArray, end: FloatArray) -> Homography:
     """The shift, turn and scale that carry (N, 2) points to others with the least squared error.
 
-    In closed form; OpenCV's own refinement comes to the same by iterating, fifty times as slow.
+    In closed form; OpenCV's own refinement comes to the same by iterating, in several times the time.
     """
     middles = start.mean(axis=0, dtype=np.float64), end.mean(axis=0, dtype=np.float64)
     before, after = start - middles[0], end - middles[1]

@@ -120,7 +120,7 @@ def test_the_command_tells_failures_a_status_and_what_to_retry(job, tmp_path):
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)]
 )
 def test_a_stopped_command_leaves_whole_files_and_goes_on(job, tmp_path, number, code):
-    photos = write_photos(tmp_path / "photos", 40)
+    photos = write_photos(tmp_path / "photos", 80)
     words = (photos, "-o", tmp_path / "out", "-m", job.model, "--save", "coco,masks", "--workers", "2")
     process = subprocess.Popen(command(*words), stderr=subprocess.PIPE)
     while len(list((tmp_path / "out").glob("[0-9]*"))) < 3 and process.poll() is None:
@@ -135,7 +135,7 @@ def test_a_stopped_command_leaves_whole_files_and_goes_on(job, tmp_path, number,
         assert "interrupted; finished outputs stay" in told
         assert [path.name for path in (tmp_path / "out").glob(".*")] == [".maskweave"]
     names, summary = finished(job_for(photos, tmp_path / "out", job.model), How(workers=1))
-    assert 0 < len(names) < 40
-    assert summary.counts.done == 40
+    assert 0 < len(names) < 80
+    assert summary.counts.done == 80
     do(job_for(photos, tmp_path / "whole", job.model), How(workers=1))
     assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")

@@ -27,7 +27,7 @@ SHORT = {
     "davis": ("benchmarks.md", ["davis foreground", "davis propagation"]),
     "davis_parts": ("benchmarks.md", ["davis parts"]),
 }  # script: the document under docs/ that holds its tables, and their marks
-PRINTED = {"tracking": ["--short"], "long": ["--minutes", "0.1"]}  # script: arguments; they write nothing
+PRINTED = {"tracking": ["--short"]}  # script: arguments; they write nothing
 FROM_DATA = ["nuclei", "int8", "compare_heads", "classic"]  # each has a test of its own below
 SHARED_CODE = ["measuring", "drawn"]
 
@@ -72,8 +72,6 @@ def check_tables(text, printed):
 
 @pytest.mark.parametrize("name", PRINTED)
 def test_what_only_prints_still_runs(name, tmp_path):
-    if name == "long" and sys.platform != "linux":
-        pytest.skip("reads /proc")
     if name == "tracking":
         pytest.importorskip("trackeval", reason="HOTA needs the library trackeval")
     assert len(run(name, *PRINTED[name], folder=tmp_path).splitlines()) > 5

@@ -115,6 +115,19 @@ def test_forbidden_folder(tmp_path, monkeypatch):
         pass
 
 
+def test_a_signal_while_the_disk_makes_the_file_leaves_none(tmp_path, monkeypatch):
+    touch = files.Path.touch
+
+    def touched_and_told_to_end(path, **options):
+        touch(path, **options)
+        raise SystemExit(0)
+
+    monkeypatch.setattr(files.Path, "touch", touched_and_told_to_end)
+    with pytest.raises(SystemExit), atomic_file(tmp_path / "a.png"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
 def test_long_names(tmp_path):
     with atomic_file(tmp_path / ("n" * 250 + ".txt")) as part:
         part.write_text("x")

@@ -81,7 +81,11 @@ class AtomicFile:
             self._refuse_foreign()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.part = self.path.with_name(_part_name(self.path))
-            self.part.touch(mode=0o666, exist_ok=False)
+            try:
+                self.part.touch(mode=0o666, exist_ok=False)
+            except BaseException:  # a signal comes through while the disk makes the file, and it is there
+                self.discard()
+                raise
 
     def commit(self) -> None:
         """Bring the file to the disk and give it its final name, in place of an older one."""

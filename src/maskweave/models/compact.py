@@ -36,7 +36,7 @@ _MULTIPLE = 32
 _LARGEST = 4096
 _PAD_VALUE = 114
 _CANDIDATES = 3  # times the objects reported at most: points that enter suppression, best first
-_PART_LOSS = 0.8  # of the score of an object that lies wholly inside a better one of its class
+_PART_LOSS = 0.2  # of the score of an object that lies wholly inside a better one of its class
 _SAME_OBJECT = 0.7  # IoU of masks from which on two classes are two names for one object
 _OBJECTS = 100  # objects reported at most where the file does not say, as in COCO's evaluation
 
@@ -258,10 +258,10 @@ class CompactModel(Model):
 
 
 def part_factors(found: Instances) -> FloatArray:
-    """(N,) factors in 0.2..1 for the scores: an object whose mask lies inside a better one of its class loses.
+    """(N,) factors in 0.8..1 for the scores: an object whose mask lies inside a better one of its class loses.
 
     Boxes of an object and of a part of it overlap too little for suppression; their masks tell. Falls from 1 where
-    half of the mask is covered to 0.2 where all of it is, in the manner of Soft-NMS,
+    half of the mask is covered to 0.8 where all of it is, in the manner of Soft-NMS,
     https://arxiv.org/abs/1704.04503. The figures were chosen on validation images.
     """
     inside = mask_containment(found.masks, found.masks)

@@ -26,7 +26,7 @@ from two_stage.network import TwoStageNet
 
 from maskweave.evaluation.coco_ap import CocoAP, CocoScores, mean_precision
 from maskweave.evaluation.coco_truth import CocoTruth, read_coco_truth
-from maskweave.models.compact import part_factors
+from maskweave.models.compact import PART_LOSS_OF_GUESSES, part_factors
 from maskweave.ops.boxes import clip_boxes
 from maskweave.ops.paste import paste_masks
 from maskweave.ops.placement import Placement
@@ -227,7 +227,7 @@ def _predict(network: nn.Module, image: Image, names: tuple[str, ...]) -> Instan
         class_ids=found.class_ids.numpy(),
         class_names=names,
     )
-    instances = instances.replace(scores=instances.scores * part_factors(instances))
+    instances = instances.replace(scores=instances.scores * part_factors(instances, PART_LOSS_OF_GUESSES))
     return instances[masks.areas > 0]
 
 

@@ -239,6 +239,8 @@ def test_a_part_of_a_better_object_of_its_class_loses_score():
     assert found.names == ("cat", "dog")  # the cat's upper part fell to 0.16; the dog is another class
     weak = model(answer(boxes, scores)).predict(np.zeros((64, 64, 3), np.uint8), score=0.1)
     np.testing.assert_allclose(weak.scores, [0.9, 0.16, 0.8], atol=1e-6)
+    guesses = model(answer(boxes, scores)).predict(np.zeros((64, 64, 3), np.uint8), every_class=True)
+    np.testing.assert_allclose(guesses.scores, [0.9, 0.64, 0.8], atol=1e-6)
 
 
 def test_neighbours_and_half_covered_objects_keep_their_score():

@@ -36,7 +36,8 @@ _MULTIPLE = 32
 _LARGEST = 4096
 _PAD_VALUE = 114
 _CANDIDATES = 3  # times the objects reported at most: points that enter suppression, best first
-_PART_LOSS = 0.2  # of the score of an object that lies wholly inside a better one of its class
+_PART_LOSS = 0.8  # of the score of an object that lies wholly inside a better one of its class
+PART_LOSS_OF_GUESSES = 0.2  # the same where all that an object may be is asked for: parts are guesses, too
 _SAME_OBJECT = 0.7  # IoU of masks from which on two classes are two names for one object
 _OBJECTS = 100  # objects reported at most where the file does not say, as in COCO's evaluation
 
@@ -182,8 +183,20 @@ class CompactModel(Model):
 
         A point counts under every class that it scores enough for.
         """
+        return self._decoded(outputs, placement, score=score, every_class=True)
+
+    def result(
+        self, outputs: Tensors, placement: Placement, *, score: float, every_class: bool = False
+    ) -> Instances:
+        """`decode`, or each object once: then points count under their best class only, which spares the masks."""
+        found = self._decoded(outputs, placement, score=score, every_class=every_class)
+        return found if every_class else self.once_each(found)
+
+    def _decoded(
+        self, outputs: Tensors, placement: Placement, *, score: float, every_class: bool
+    ) -> Instances:
         boxes, scores, coefficients, prototypes = self._tensors(outputs)
-        points, class_ids, sure = self._candidates(boxes, scores, score)
+        points, class_ids, sure = self._candidates(boxes, scores, score, every_class=every_class)
         near = boxes[points].astype(np.float64)  # areas of single precision may overflow
         kept = non_maximum_suppression(near, sure, class_ids, iou=self.nms_iou)[: self.max_objects]
         points, class_ids, sure = points[kept], class_ids[kept], sure[kept]
@@ -202,16 +215,20 @@ class CompactModel(Model):
             class_ids=class_ids,
             class_names=self.class_names,
         )
-        found = found.replace(scores=found.scores * part_factors(found))
+        loss = PART_LOSS_OF_GUESSES if every_class else _PART_LOSS
+        found = found.replace(scores=found.scores * part_factors(found, loss))
         return found[(masks.areas > 0) & (found.scores >= score)]
 
     def _candidates(
-        self, boxes: FloatArray, scores: FloatArray, score: float
+        self, boxes: FloatArray, scores: FloatArray, score: float, *, every_class: bool
     ) -> tuple[NDArray[np.intp], NDArray[np.intp], FloatArray]:
         """Points, classes and scores of the pairs that reach ``score``, best first, as many as suppression takes."""
-        enough = scores >= score
-        enough &= usable_boxes(boxes, scores.max(axis=1))[:, None]
-        points, class_ids = np.nonzero(enough)
+        best = scores.max(axis=1)
+        points = np.flatnonzero(usable_boxes(boxes, best) & (best >= score))
+        class_ids = scores[points].argmax(axis=1)
+        if every_class:
+            rows, class_ids = np.nonzero(scores[points] >= score)
+            points = points[rows]
         sure = scores[points, class_ids]
         order = np.argsort(-sure, kind="stable")[: _CANDIDATES * self.max_objects]
         return points[order], class_ids[order], sure[order]
@@ -257,15 +274,15 @@ class CompactModel(Model):
         return boxes, scores, coefficients, prototypes
 
 
-def part_factors(found: Instances) -> FloatArray:
-    """(N,) factors in 0.8..1 for the scores: an object whose mask lies inside a better one of its class loses.
+def part_factors(found: Instances, loss: float) -> FloatArray:
+    """(N,) factors in 1 - loss..1 for the scores: an object whose mask lies inside a better one of its class loses.
 
     Boxes of an object and of a part of it overlap too little for suppression; their masks tell. Falls from 1 where
-    half of the mask is covered to 0.8 where all of it is, in the manner of Soft-NMS,
+    half of the mask is covered to 1 - loss where all of it is, in the manner of Soft-NMS,
     https://arxiv.org/abs/1704.04503. The figures were chosen on validation images.
     """
     inside = mask_containment(found.masks, found.masks)
     inside *= found.class_ids[:, None] == found.class_ids[None]
     inside *= found.scores[:, None] < found.scores[None]
     covered: FloatArray = inside.max(axis=1, initial=0.0)
-    return 1 - _PART_LOSS * np.clip(2 * covered - 1, 0, 1)
+    return 1 - loss * np.clip(2 * covered - 1, 0, 1)

@@ -41,8 +41,9 @@ class TwoNames(BrightSquare):
         both = found[[0, 0]].replace(class_ids=np.array([0, 1]), scores=np.array([0.8, 0.6]))
         return both[both.scores >= score]
 
-    def once_each(self, found):
-        return found[:1]
+    def result(self, outputs, placement, *, score, every_class=False):
+        found = self.decode(outputs, placement, score=score)
+        return found if every_class else found[:1]
 
 
 class Notes(Writer):

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from maskweave.errors import InvalidValue, SourceNotFound, UnreadableImage
 from maskweave.evaluation.coco_truth import load_json
+from maskweave.evaluation.pictures import opened_picture
 from maskweave.evaluation.problems import Problems
 from maskweave.evaluation.semantic import SemanticMetric
 from maskweave.types.arrays import IntArray
@@ -30,14 +30,9 @@ def read_class_map(path: Path) -> NDArray[np.uint8]:
         UnreadableImage: It is no picture, or damaged.
         InvalidValue: It has colours or 16 bits rather than class ids.
     """
-    try:
-        with Image.open(path) as picture:
-            mode = picture.mode
-            ids = np.asarray(picture).astype(np.uint8) if mode in {"P", "L", "1"} else None
-    except FileNotFoundError as error:
-        raise SourceNotFound(f"{path}: need this picture, there is no such file") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UnreadableImage(f"{path}: need a PNG of class ids ({error})") from error
+    with opened_picture(path, called="this picture", needed="a PNG of class ids") as picture:
+        mode = picture.mode
+        ids = np.asarray(picture).astype(np.uint8) if mode in {"P", "L", "1"} else None
     if ids is None:
         got = (
             "16 bits"

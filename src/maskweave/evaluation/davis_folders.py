@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from maskweave.errors import InvalidValue, SourceError, SourceNotFound, UnreadableImage
+from maskweave.errors import InvalidValue, SourceError, SourceNotFound
 from maskweave.evaluation.davis import DavisFrame, DavisMetric, ObjectScores
+from maskweave.evaluation.pictures import opened_picture
 from maskweave.evaluation.problems import Problems
 from maskweave.types.arrays import IntArray
 
@@ -39,13 +39,8 @@ def evaluate_davis(
 
 def read_id_map(path: Path) -> IntArray:
     """(H, W) object ids of a PNG: palette, grey or 1-bit; a picture of 0 and 255 alone is one object."""
-    try:
-        with Image.open(path) as picture:
-            ids = np.asarray(picture).astype(np.int64)
-    except FileNotFoundError as error:
-        raise SourceNotFound(f"{path}: need this frame, there is no such file") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UnreadableImage(f"{path}: need a PNG of object ids ({error})") from error
+    with opened_picture(path, called="this frame", needed="a PNG of object ids") as picture:
+        ids = np.asarray(picture).astype(np.int64)
     if ids.ndim != 2:
         raise InvalidValue(f"{path}: need a PNG of object ids (one channel), got {ids.shape}")
     return np.where(ids == 255, 1, ids) if set(np.unique(ids).tolist()) <= {0, 255} else ids

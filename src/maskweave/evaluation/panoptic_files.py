@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from maskweave.errors import InvalidValue, MaskWeaveError, SourceNotFound, UnreadableImage
+from maskweave.errors import InvalidValue, MaskWeaveError, SourceNotFound
 from maskweave.evaluation.coco_truth import load_json
 from maskweave.evaluation.panoptic import PanopticMap, PanopticMetric, Segment
+from maskweave.evaluation.pictures import opened_picture
 from maskweave.evaluation.problems import Problems
 
 
@@ -111,13 +111,8 @@ def read_id_colours(path: Path) -> NDArray[np.int64]:
         UnreadableImage: It is no picture, or damaged.
         InvalidValue: It has one channel, or transparency.
     """
-    try:
-        with Image.open(path) as picture:
-            mode, pixels = picture.mode, np.asarray(picture)
-    except FileNotFoundError as error:
-        raise SourceNotFound(f"{path}: need this picture, there is no such file") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UnreadableImage(f"{path}: need a PNG with ids as colours ({error})") from error
+    with opened_picture(path, called="this picture", needed="a PNG with ids as colours") as picture:
+        mode, pixels = picture.mode, np.asarray(picture)
     if mode != "RGB":
         raise InvalidValue(f"need a PNG with ids as colours (RGB), got mode {mode}")
     ids: NDArray[np.int64] = pixels.astype(np.int64) @ np.array([1, 256, 65536])

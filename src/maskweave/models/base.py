@@ -71,13 +71,11 @@ class Model(ABC):
     def result(
         self, outputs: Tensors, placement: Placement, *, score: float, every_class: bool = False
     ) -> Prediction:
-        """`decode`, and each object once, under its best class, unless ``every_class`` is asked for."""
-        found = self.decode(outputs, placement, score=score)
-        return self.once_each(found) if isinstance(found, Instances) and not every_class else found
+        """`decode`; families whose `decode` gives an object under several classes keep the likeliest here.
 
-    def once_each(self, found: Instances) -> Instances:
-        """Drop what repeats an object under a less likely class; families whose `decode` gives such say how."""
-        return found
+        With ``every_class`` they keep all.
+        """
+        return self.decode(outputs, placement, score=score)
 
     def features(self, outputs: Tensors, placement: Placement) -> FloatArray | None:
         """(C, rows, columns) features over the whole source image, or None where the network gives none."""

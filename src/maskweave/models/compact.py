@@ -190,7 +190,7 @@ class CompactModel(Model):
     ) -> Instances:
         """`decode`, or each object once: then points count under their best class only, which spares the masks."""
         found = self._decoded(outputs, placement, score=score, every_class=every_class)
-        return found if every_class else self.once_each(found)
+        return found if every_class else _once_each(found)
 
     def _decoded(
         self, outputs: Tensors, placement: Placement, *, score: float, every_class: bool
@@ -233,17 +233,6 @@ class CompactModel(Model):
         order = np.argsort(-sure, kind="stable")[: _CANDIDATES * self.max_objects]
         return points[order], class_ids[order], sure[order]
 
-    def once_each(self, found: Instances) -> Instances:
-        """Drop objects whose mask is nearly that of a better one of another class."""
-        if len(np.unique(found.class_ids)) < 2:
-            return found
-        same = mask_iou(found.masks, found.masks) >= _SAME_OBJECT
-        kept: list[int] = []
-        for row in np.argsort(-found.scores, kind="stable").tolist():
-            if not same[row, kept].any():
-                kept.append(row)
-        return found[np.sort(kept)]
-
     def features(self, outputs: Tensors, placement: Placement) -> FloatArray | None:
         """(F, rows, columns) of the stride-8 map over the image, padding cut off; None where the export has none."""
         if _FEATURES not in outputs:
@@ -272,6 +261,18 @@ class CompactModel(Model):
             if array.shape != shape:
                 raise EngineError(f"{self.name}: need {name} {shape}, got {array.shape}")
         return boxes, scores, coefficients, prototypes
+
+
+def _once_each(found: Instances) -> Instances:
+    """Drop objects whose mask is nearly that of a better one of another class."""
+    if len(np.unique(found.class_ids)) < 2:
+        return found
+    same = mask_iou(found.masks, found.masks) >= _SAME_OBJECT
+    kept: list[int] = []
+    for row in np.argsort(-found.scores, kind="stable").tolist():
+        if not same[row, kept].any():
+            kept.append(row)
+    return found[np.sort(kept)]
 
 
 def part_factors(found: Instances, loss: float) -> FloatArray:

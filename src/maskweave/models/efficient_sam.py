@@ -31,7 +31,7 @@ from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors, TensorSpec
 from maskweave.types.arrays import FloatArray, Image, Size
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks, concatenate
-from maskweave.types.prompt import Box, Point, Prompt
+from maskweave.types.prompt import Box, Point, Prompt, agrees
 
 _IMAGES, _COORDS, _LABELS = "batched_images", "batched_point_coords", "batched_point_labels"
 _MASKS, _IOUS = "output_masks", "iou_predictions"
@@ -188,7 +188,6 @@ def _choose(masks: Masks, ious: FloatArray, points: Sequence[Point]) -> int:
     """The row of the best expected IoU that has all points right; of the best of all where none has."""
     order = np.argsort(-ious, kind="stable").tolist()
     for row in order:
-        mask = masks[row].union()
-        if all(bool(mask[int(point.y), int(point.x)]) == point.inside for point in points):
+        if agrees(masks[row].union(), points):
             return int(row)
     return int(order[0])

@@ -9,7 +9,7 @@ import numpy as np
 from maskweave.api import Segmenter
 from maskweave.ops.prompts import corrected_mask
 from maskweave.types.arrays import Image, Mask
-from maskweave.types.prompt import Point
+from maskweave.types.prompt import Point, agrees
 
 _SAME_OBJECT = 0.5
 """IoU with the mask that is corrected from which on what a promptable model finds is still that object."""
@@ -26,7 +26,7 @@ def object_at(segmenter: Segmenter, image: Image, *, box: _Corners | None, point
     there.
     """
     found = _asked(segmenter, image, box, points)
-    if segmenter.model.needs_prompt and not _agrees(found, points):
+    if segmenter.model.needs_prompt and not agrees(found, points):
         return corrected_mask(image, found, points)
     return found
 
@@ -39,7 +39,7 @@ def corrected_object(segmenter: Segmenter, image: Image, mask: Mask, points: Seq
     """
     if segmenter.model.needs_prompt and points and mask.any():
         found = _asked(segmenter, image, _box_around(mask, points), points)
-        if _agrees(found, points) and _iou(found, mask) >= _SAME_OBJECT:
+        if agrees(found, points) and _iou(found, mask) >= _SAME_OBJECT:
             return found
     return corrected_mask(image, mask, points)
 
@@ -55,10 +55,6 @@ def _asked(segmenter: Segmenter, image: Image, box: _Corners | None, points: Seq
     marks = [(point.x, point.y, int(point.inside)) for point in told]
     result = segmenter.prompt(image, boxes=() if box is None else (box,), points=marks)
     return result.instances.masks.union()
-
-
-def _agrees(mask: Mask, points: Sequence[Point]) -> bool:
-    return all(bool(mask[int(point.y), int(point.x)]) == point.inside for point in points)
 
 
 def _box_around(mask: Mask, points: Sequence[Point]) -> _Corners:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskweave.errors import InvalidValue
-from maskweave.types.arrays import IntArray, Size
+from maskweave.types.arrays import IntArray, Mask, Size
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,11 @@ class Point:
     x: float
     y: float
     inside: bool = True
+
+
+def agrees(mask: Mask, points: Sequence[Point]) -> bool:
+    """Whether an (H, W) mask has all points right, those on the object and those beside it."""
+    return all(bool(mask[int(point.y), int(point.x)]) == point.inside for point in points)
 
 
 @dataclass(frozen=True)

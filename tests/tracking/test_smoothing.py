@@ -1,8 +1,11 @@
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from maskweave.ops.iou import mask_iou
-from maskweave.tracking.smoothing import SteadyMask, band, steady
+from maskweave.tracking.smoothing import SteadyMask, band, moved, steady
 from maskweave.types import Masks
 from tests.tracking.scenes import trembling
 
@@ -29,6 +32,15 @@ def run(planes, *, seconds=0.04):
             state, mask, place = steady(state, crop, (x, y), size=SIZE, scale=1.0, seconds=seconds)
         shown.append(Masks([mask], np.array([place]), SIZE))
     return shown
+
+
+@given(st.floats(-40, 40), st.floats(-40, 40), st.integers(1, 40), st.integers(1, 40), st.integers(0, 99))
+def test_a_move_is_an_affine_map_without_scale(x, y, height, width, seed):
+    probs = np.random.default_rng(seed).integers(0, 256, (23, 17), dtype=np.uint8)
+    probs = cv2.GaussianBlur(probs, (0, 0), 2)
+    expected = cv2.warpAffine(probs, np.array([[1, 0, x], [0, 1, y]]), (width, height))
+    # OpenCV's affine map knows 32 places between two pixels, and the values fall to 0 within one at the border.
+    assert np.abs(moved(probs, (x, y), (height, width)).astype(int) - expected).max() <= 255 / 32
 
 
 @pytest.mark.parametrize("speed", [0, 3, 11])

@@ -18,8 +18,10 @@ from tests.sources.paper import PaperSource, dropped
 class BrightSquare(Model):
     """Finds the bright pixels of a picture as one "cat"; a picture without any has no objects."""
 
-    def __init__(self):
-        super().__init__(FakeRuntime(lambda inputs: inputs), name="bright", class_names=("cat", "dog"))
+    def __init__(self, *, lanes=1):
+        super().__init__(
+            FakeRuntime(lambda inputs: inputs, lanes=lanes), name="bright", class_names=("cat", "dog")
+        )
 
     def prepare(self, image):
         size = image.shape[:2]
@@ -105,6 +107,26 @@ def test_overlapped_stages_give_the_same_results(task):
             assert first.track_ids.tolist() == second.track_ids.tolist()
         else:
             np.testing.assert_array_equal(first.class_map, second.class_map)
+
+
+def test_frames_that_are_looked_at_at_once_stay_in_order():
+    third_done = threading.Event()
+
+    class Slow(BrightSquare):
+        def infer(self, inputs):
+            place = int(inputs["image"][5, :, 0].argmax())
+            if place == 0:
+                assert third_done.wait(30)  # the first is held until the third is done
+            if place == 2:
+                third_done.set()
+            return super().infer(inputs)
+
+    clock = StageClock()
+    tracked = {"tracker": MaskTracker(), "overlap": True, "clock": clock}
+    results = list(segment_frames(frames(9), Slow(lanes=3), Wish(), **tracked))
+    assert [frame.index for frame, _ in results] == list(range(9))
+    assert [result.boxes[0, 0] for _, result in results] == list(range(9))
+    assert clock.seconds["network"] > 0
 
 
 @pytest.mark.parametrize("overlap", [False, True])

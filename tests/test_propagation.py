@@ -141,7 +141,7 @@ def test_a_video_of_16_pixels(tmp_path, network):
 
 def test_a_network_without_features_is_refused(folder, tmp_path):
     class Blind:
-        name = "blind"
+        name, lanes = "blind", 1
 
         def prepare(self, image):
             return type("Prepared", (), {"inputs": {}, "placement": None})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice, takewhile
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from maskweave.errors import InvalidValue
 from maskweave.features import look_and_find
 from maskweave.models.base import Model
-from maskweave.sources.ahead import work_ahead
+from maskweave.sources.ahead import done_ahead
 from maskweave.tracking.cuts import CutDetector
 from maskweave.tracking.foreground import ForegroundFinder
 from maskweave.tracking.recognition import LEAST_SCORE
@@ -32,7 +33,7 @@ def foreground_frames(
     """Yield every frame with its foreground, in order.
 
     ``model`` finds instances, ``network`` gives features (`features.feature_network`). Of the stream only the
-    first ``warm_up`` frames, then only the last few, are held; the networks work a frame ahead. After a cut to
+    first ``warm_up`` frames, then only the last few, are held; the networks work a frame or two ahead. After a cut to
     another scene all is found anew.
 
     Raises `InvalidValue` when ``model`` gives no instances or ``network`` no features.
@@ -40,8 +41,9 @@ def foreground_frames(
     if model.task != "instances":
         raise InvalidValue(f"{model.name}: need a model of instances, got one of {model.task} maps")
     cuts = CutDetector()
-    seen = (_look(frame, cuts, model, network) for frame in frames)
-    with closing(work_ahead(seen, source=frames)) as looks:
+    seen = ((frame, cuts.update(frame.image, float(frame.time))) for frame in frames)
+    both = partial(_look, model, network)
+    with closing(done_ahead(seen, both, workers=model.lanes, source=frames)) as looks:
         begun = list(islice(looks, max(1, warm_up)))
         finder = ForegroundFinder()
         for look in reversed(list(takewhile(lambda look: not look.cut, begun[1:]))):
@@ -68,9 +70,10 @@ class _Look:
         return finder.update(self.view, self.frame.image, self.instances, self.fine) > 0.5
 
 
-def _look(frame: Frame, cuts: CutDetector, model: Model, network: Model) -> _Look:
+def _look(model: Model, network: Model, seen: tuple[Frame, bool]) -> _Look:
+    frame, cut = seen
     view, fine = look_and_find(frame.image, network)
     found = model.predict(frame.image, score=LEAST_SCORE)
     if not isinstance(found, Instances):
         raise InvalidValue(f"{model.name}: need instances, got a map of classes")
-    return _Look(frame, view, found, fine, cuts.update(frame.image, float(frame.time)))
+    return _Look(frame, view, found, fine, cut)

@@ -8,7 +8,8 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from threading import Lock
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from maskweave.ops.semantic import (
 from maskweave.ops.valid import cut_to_valid
 from maskweave.outputs.base import Writer
 from maskweave.runtimes.base import Tensors
-from maskweave.sources.ahead import work_ahead
+from maskweave.sources.ahead import done_ahead, work_ahead
 from maskweave.tracking.base import Tracker
 from maskweave.tracking.carrying import MaskCarrier
 from maskweave.tracking.counting import Counter
@@ -37,15 +38,17 @@ from maskweave.types.prompt import Prompt
 from maskweave.types.semantic import IGNORE, SemanticMap
 
 _T = TypeVar("_T")
+_Done = TypeVar("_Done")
 
 STAGES = ("decode", "prepare", "network", "decode of results", "track", "draw and encode")
 
 
 @dataclass
 class StageClock:
-    """Seconds spent in each stage of the pipeline, summed over the frames."""
+    """Seconds spent in each stage of the pipeline, summed over the frames; in threads at once each counts."""
 
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    _adding: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -54,7 +57,8 @@ class StageClock:
         try:
             yield
         finally:
-            self.seconds[name] += time.perf_counter() - start
+            with self._adding:
+                self.seconds[name] += time.perf_counter() - start
 
 
 @dataclass(frozen=True)
@@ -124,8 +128,9 @@ def segment_frames(
     carried along by optical flow.
 
     Plainly, the next frame is read only when asked for. With ``overlap`` reading, the network, and what is made of
-    its outputs run in threads of their own, each a frame or two ahead of the next: the same results, sooner. Close
-    the generator before what ``frames`` are read from.
+    its outputs run in threads of their own, each a frame or two ahead of the next, and the network looks at as many
+    frames at a time as its engine likes (`RuntimeInfo.lanes`): the same results, sooner. Close the generator before
+    what ``frames`` are read from.
     """
     wish.check(model)
     if counter is not None and wish.task != "instances":
@@ -135,11 +140,15 @@ def segment_frames(
             f"every: need 1 or more, and over 1 a model of instances; got {every}, {model.name}"
         )
     clock = clock or StageClock()
-    belt: _Belt = partial(work_ahead, source=frames) if overlap else _in_turn
-    prepared = belt(_prepared(frames, model, clock, every=every))
-    answered = belt(_answered(prepared, model, clock))
+    prepared = _prepared(frames, model, clock, every=every)
+    ask = partial(_ask, model, clock)
     finisher = _Finisher(model, wish, tracker=tracker, counter=counter, clock=clock, carries=every > 1)
-    results = belt(_finished(answered, finisher))
+    if overlap:
+        ahead = work_ahead(prepared, source=frames)
+        answered = done_ahead(ahead, ask, workers=model.lanes, source=frames)
+        results = work_ahead(_each(finisher.finish, answered), source=frames)
+    else:
+        results = _each(finisher.finish, _each(ask, prepared))
     with closing(results):
         yield from results
 
@@ -171,15 +180,13 @@ def check_every(every: int, model: Model) -> None:
         )
 
 
-_Belt: TypeAlias = Callable[[Iterable[Any]], Generator[Any]]
+_Answered: TypeAlias = tuple[Frame, tuple[Tensors, Placement] | None]
+"""A frame; the network's outputs, and where the picture lay in its input, if it looked at the frame."""
 
 
-def _in_turn(items: Iterable[_T]) -> Generator[_T]:
-    yield from items
-
-
-_Answer: TypeAlias = tuple[Tensors, Placement]
-"""The network's outputs, and where the picture lay in its input."""
+def _each(do: Callable[[_T], _Done], items: Generator[_T]) -> Generator[_Done]:
+    with closing(items):
+        yield from map(do, items)
 
 
 def _prepared(
@@ -197,25 +204,13 @@ def _prepared(
         yield frame, prepared
 
 
-def _answered(
-    prepared: Generator[tuple[Frame, Prepared | None]], model: Model, clock: StageClock
-) -> Generator[tuple[Frame, _Answer | None]]:
-    with closing(prepared):
-        for frame, fed in prepared:
-            if fed is None:
-                yield frame, None
-                continue
-            with clock.stage("network"):
-                outputs = model.infer(fed.inputs)
-            yield frame, (outputs, fed.placement)
-
-
-def _finished(
-    answered: Generator[tuple[Frame, _Answer | None]], finisher: _Finisher
-) -> Generator[tuple[Frame, Prediction]]:
-    with closing(answered):
-        for frame, answer in answered:
-            yield frame, finisher.finish(frame, answer)
+def _ask(model: Model, clock: StageClock, prepared: tuple[Frame, Prepared | None]) -> _Answered:
+    frame, fed = prepared
+    if fed is None:
+        return frame, None
+    with clock.stage("network"):
+        outputs = model.infer(fed.inputs)
+    return frame, (outputs, fed.placement)
 
 
 class _Finisher:
@@ -240,8 +235,9 @@ class _Finisher:
         self._every_class = weak if wish.every_class is None else wish.every_class
         self._least = score if self._tracker is None else self._tracker.start(score)
 
-    def finish(self, frame: Frame, answer: _Answer | None) -> Prediction:
-        """The result of a frame; without an answer of the network, what it found before, carried along."""
+    def finish(self, answered: _Answered) -> tuple[Frame, Prediction]:
+        """A frame and its result; without an answer of the network, what it found before, carried along."""
+        frame, answer = answered
         if answer is not None:
             prediction = self._decoded(frame, *answer)
         elif self._carrier is not None:
@@ -250,7 +246,7 @@ class _Finisher:
         if self._counter is not None and isinstance(prediction, Instances):
             prediction = self._counter.update(prediction)
         with self._clock.stage("decode of results"):
-            return as_task(prediction, self._wish.task)
+            return frame, as_task(prediction, self._wish.task)
 
     def _decoded(self, frame: Frame, outputs: Tensors, placement: Placement) -> Prediction:
         with self._clock.stage("decode of results"), single_threaded_blas():

@@ -13,7 +13,7 @@ from maskweave.errors import InvalidValue
 from maskweave.features import look_and_find, look_at
 from maskweave.models.base import Model
 from maskweave.ops.prompts import OBJECT_NAMES
-from maskweave.sources.ahead import work_ahead
+from maskweave.sources.ahead import done_ahead
 from maskweave.sources.base import Source
 from maskweave.tracking.cuts import CutDetector
 from maskweave.tracking.propagation import MaskPropagator
@@ -41,11 +41,11 @@ def propagate_frames(source: Source, prompt: Prompt, network: Model) -> Iterator
         raise InvalidValue(f"{source.info.name}: a live stream cannot be gone through backwards; use frame 0")
     before = _before(source, prompt, network)
     follower: _Follower | None = None
-    after = (
-        (frame, look_and_find(frame.image, network) if frame.index >= prompt.frame else None)
-        for frame in source
-    )
-    with closing(work_ahead(after, source=source)) as looks:
+
+    def seen(frame: Frame) -> tuple[Frame, tuple[View, Instances] | None]:
+        return frame, look_and_find(frame.image, network) if frame.index >= prompt.frame else None
+
+    with closing(done_ahead(source, seen, workers=network.lanes, source=source)) as looks:
         for frame, look in looks:
             if look is None:
                 yield frame, before.pop()

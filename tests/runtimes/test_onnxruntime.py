@@ -1,5 +1,8 @@
 """The ONNX Runtime engine: devices, threads, and files and inputs that are wrong."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -74,6 +77,54 @@ def test_threads_reach_the_engine(monkeypatch):
     assert [(each.intra_op_num_threads, each.inter_op_num_threads) for each in seen] == [(2, 1), (0, 1)]
     with pytest.raises(InvalidValue, match="threads: need 1 or more, got 0"):
         OnnxRuntime(add_model(), threads=0)
+
+
+def test_two_runs_at_a_time_share_the_threads_and_give_the_same(monkeypatch):
+    """The first run is held until the second is done, so that they are under way at the same time."""
+    seen, second_done, first_begun = [], threading.Event(), threading.Event()
+
+    class Session:
+        def __init__(self, source, options, **more):
+            self.threads = options.intra_op_num_threads
+            self.real = real(source, options, **more)
+            seen.append(self.threads)
+
+        def __getattr__(self, name):
+            return getattr(self.real, name)
+
+        def run(self, names, inputs):
+            if self.threads == 4:
+                first_begun.set()
+                assert second_done.wait(30)
+            return self.real.run(names, inputs)
+
+    real = onnxruntime.InferenceSession
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    network = OnnxRuntime(add_model(), threads=4)
+    assert network.describe().lanes == 2
+    assert seen == [4]
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(network.run, {"x": x})
+        assert first_begun.wait(30)
+        second = network.run({"x": x})
+        second_done.set()
+        np.testing.assert_array_equal(first.result()["y"], second["y"])
+    assert seen == [4, 2]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_one_thread_is_one_lane(threads):
+    assert OnnxRuntime(add_model(), threads=threads).describe().lanes == threads
+
+
+def test_a_large_model_and_one_with_weights_elsewhere_are_loaded_once(tmp_path, monkeypatch):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(external_model("w.bin"))
+    (tmp_path / "w.bin").write_bytes(np.ones(3, np.float32).tobytes())
+    assert OnnxRuntime(path, threads=2).describe().lanes == 1
+    monkeypatch.setattr("maskweave.runtimes.onnxruntime._SMALL", 10)
+    assert OnnxRuntime(add_model(), threads=2).describe().lanes == 1
 
 
 def test_devices():

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from maskweave.sources.ahead import work_ahead
+from maskweave.sources.ahead import done_ahead, work_ahead
 from tests.sources.paper import JumpingWatch, PaperSource, dropped
 
 
@@ -80,3 +80,69 @@ def test_closing_does_not_wait_for_a_camera_that_dropped_out():
     items.close()
     assert "maskweave-ahead" not in names()
     assert source.watch.time < 50_000  # else it has waited to the end
+
+
+def test_results_come_in_order_whoever_is_done_first():
+    second_done = threading.Event()
+
+    def do(number):
+        if number == 0:
+            assert second_done.wait(30)  # the first is held until the second is done
+        if number == 1:
+            second_done.set()
+        return number * number
+
+    assert list(done_ahead(range(20), do, workers=2)) == [number * number for number in range(20)]
+    assert not working()
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_little_more_than_is_at_work_is_taken(workers):
+    taken = []
+
+    def items():
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    results = done_ahead(items(), lambda number: number, workers=workers)
+    assert next(results) == 0
+    results.close()
+    assert len(taken) <= workers + 4
+    assert not working()
+
+
+def test_what_one_raises_comes_in_its_turn_and_nothing_new_is_begun():
+    begun = []
+
+    def do(number):
+        begun.append(number)
+        if number == 3:
+            raise ValueError("three")
+        return number
+
+    results = done_ahead(range(100), do, workers=2)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="three"):
+        next(results)
+    assert max(begun) <= 9
+    assert not working()
+
+
+def test_a_result_does_not_wait_for_the_next_item():
+    """A camera's picture is shown before the next one comes."""
+    shown = threading.Event()
+
+    def items():
+        yield 0
+        assert shown.wait(30)
+        yield 1
+
+    results = done_ahead(items(), lambda number: number, workers=2)
+    assert next(results) == 0
+    shown.set()
+    assert list(results) == [1]
+
+
+def working():
+    return [name for name in names() if name.startswith("maskweave-")]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from typing import Literal
 
+from maskweave.cores import cores
 from maskweave.errors import InvalidValue
 
 MEMORY = 4_000_000_000
@@ -52,9 +52,4 @@ class How:
     @property
     def workers_here(self) -> int:
         """Workers on this machine."""
-        if self.workers is not None:
-            return self.workers
-        try:
-            return len(os.sched_getaffinity(0))  # what a container or taskset leaves us
-        except AttributeError:
-            return os.cpu_count() or 1
+        return cores() if self.workers is None else self.workers

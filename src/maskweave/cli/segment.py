@@ -16,9 +16,9 @@ from typing import Any, Literal
 from maskweave.cli.console import FAILED, counted, emit, progress_bar, say
 from maskweave.cli.marks import parse_boxes, parse_points
 from maskweave.cli.models import loaded
-from maskweave.cli.several import done_in_order
 from maskweave.cli.stopping import until_stopped
 from maskweave.cli.telling import advance, success_line, success_record, tell_warnings
+from maskweave.cores import cores
 from maskweave.errors import InvalidValue, MaskWeaveError
 from maskweave.models.base import Model
 from maskweave.models.tiling import OVERLAP
@@ -31,6 +31,7 @@ from maskweave.outputs.base import Target
 from maskweave.outputs.overlay import OverlayStyle, draw_overlay
 from maskweave.outputs.pictures import encode_picture
 from maskweave.pipeline import Report, Wish, prompted_frames, segment_frames, write_results
+from maskweave.sources.ahead import done_ahead
 from maskweave.sources.base import RECONNECT
 from maskweave.sources.files import real_path
 from maskweave.sources.find import find_sources
@@ -218,7 +219,14 @@ def _outcomes(
     """
     for kind, group in groupby(sources, key=lambda source: source.kind):
         alike = list(group)
-        yield from done_in_order(alike, one) if several and kind == "image" else map(one, alike)
+        yield from (
+            done_ahead(alike, one, workers=_at_work()) if several and kind == "image" else map(one, alike)
+        )
+
+
+def _at_work() -> int:
+    """Pictures at work: one is read while the network looks at others; each is held whole."""
+    return min(max(2, cores()), 4)
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,11 @@ class Model(ABC):
         self.class_names = class_names
         self.default_score = default_score
 
+    @property
+    def lanes(self) -> int:
+        """Runs of the network at a time that are done sooner than one after the other."""
+        return self.runtime.describe().lanes
+
     @abstractmethod
     def prepare(self, image: Image) -> Prepared:
         """Turn an (H, W, 3) uint8 RGB image into the network's inputs."""

@@ -22,7 +22,10 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class RuntimeInfo:
-    """Which engine and which device really serve a model, and what the model says of itself."""
+    """Which engine and which device really serve a model, and what the model says of itself.
+
+    ``lanes``: runs at a time that are done sooner than one after the other.
+    """
 
     engine: str
     engine_version: str
@@ -30,13 +33,14 @@ class RuntimeInfo:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     metadata: Mapping[str, str]
+    lanes: int = 1
 
 
 class Runtime(Protocol):
-    """A loaded network. One object serves one thread at a time."""
+    """A loaded network."""
 
     def run(self, inputs: Tensors) -> Tensors:
-        """Run the network on named arrays and return named arrays.
+        """Run the network on named arrays and return named arrays. Several threads may ask at once.
 
         Raises `EngineError` when the arrays do not fit the network's inputs, or the engine fails.
         """

@@ -12,8 +12,8 @@ class FakeRuntime:
     """Answers what it was told to, and keeps what it was asked.
 
     - ``answer``: the outputs, or a function from inputs to outputs.
-    - ``inputs``, ``outputs``, ``metadata``, ``engine``: what `describe` tells. Without ``outputs`` they are
-      read off ``answer``, unless that is a function.
+    - ``inputs``, ``outputs``, ``metadata``, ``engine``, ``lanes``: what `describe` tells. Without ``outputs``
+      they are read off ``answer``, unless that is a function.
 
     After a run ``seen`` is the list of all inputs so far. `close` sets ``closed``.
 
@@ -30,11 +30,12 @@ class FakeRuntime:
         outputs: tuple[TensorSpec, ...] = (),
         metadata: Mapping[str, str] | None = None,
         engine: str = "fake",
+        lanes: int = 1,
     ) -> None:
         self.answer = answer
         if not outputs and not callable(answer):
             outputs = tuple(TensorSpec(name, array.shape, array.dtype.name) for name, array in answer.items())
-        self.info = RuntimeInfo(engine, "0", "cpu", inputs, outputs, dict(metadata or {}))
+        self.info = RuntimeInfo(engine, "0", "cpu", inputs, outputs, dict(metadata or {}), lanes)
         self.seen: list[Tensors] = []
         self.closed = False
 

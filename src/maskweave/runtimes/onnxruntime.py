@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 
+from maskweave.cores import cores
 from maskweave.errors import DeviceUnavailable, EngineError, InvalidValue, NotAModel
 from maskweave.runtimes._inputs import check_inputs
+from maskweave.runtimes._lanes import Lanes
 from maskweave.runtimes.base import RuntimeInfo, Tensors, TensorSpec
-from maskweave.runtimes.onnx_files import check_external_data
+from maskweave.runtimes.onnx_files import check_external_data, external_locations
 
 PROVIDERS: dict[str, str] = {
     "cpu": "CPUExecutionProvider",
@@ -29,6 +32,7 @@ PROVIDERS: dict[str, str] = {
 
 _NUMBERED = ("cuda", "tensorrt", "rocm", "migraphx", "directml")
 _DTYPES = {"float": "float32", "double": "float64", "string": "object"}  # the others are called as in numpy
+_SMALL = 64_000_000  # bytes of a model that is worth holding twice
 _SILENT = 4  # fatal errors only: all others arrive as exceptions
 
 
@@ -67,7 +71,8 @@ class OnnxRuntime:
     - ``device``: "cpu", "cuda", "cuda:1", … see `PROVIDERS`. Operators that a device lacks run on the
       processor.
     - ``threads``: processor threads inside an operator; None lets ONNX Runtime choose. They do not wait for
-      each other by spinning: alone the network is as fast so, and work beside it is not held up.
+      each other by spinning: alone the network is as fast so, and work beside it is not held up. Of a small model
+      two runs at a time share them out, see `Lanes`.
 
     Raises `NotAModel` for a file that cannot be loaded, `DeviceUnavailable` when the device does not really
     serve the model (ONNX Runtime itself would fall back to the processor without an error).
@@ -87,25 +92,31 @@ class OnnxRuntime:
             check_external_data(Path(model))
         provider, options = _provider(device)
         self._device = device
-        self._session = _session(model, name, _options(threads), provider, options)
-        served = self._session.get_providers()
+        held = _bytes_of(model)
+        load = partial(_session, held or model, name, provider=provider, provider_options=options)
+        session = load(_options(threads))
+        served = session.get_providers()
         if provider not in served:
             raise DeviceUnavailable(
                 f"device {device}: {provider} was asked for, but ONNX Runtime serves {name} with "
                 f"{', '.join(served)}; is the device's driver library installed? Otherwise choose cpu"
             )
-        self._description = _description(self._session)
+        half = (threads or cores()) // 2
+        twice = held is not None and half > 0 and device == "cpu"
+        self._lanes: Lanes | None = Lanes(session, partial(load, _options(half)) if twice else None)
+        self._description = _description(session)
 
     def run(self, inputs: Tensors) -> Tensors:
         """Run the network; see `Runtime`."""
-        if self._session is None:
+        if self._lanes is None:
             raise EngineError("ONNX Runtime: the network was closed; load it again")
         check_inputs(inputs, self._description.inputs)
         names = [spec.name for spec in self._description.outputs]
-        try:
-            found = self._session.run(names, inputs)
-        except Exception as error:  # ONNX Runtime's exceptions have no common base but this
-            raise EngineError(f"ONNX Runtime: the network failed: {_one_line(error)}") from error
+        with self._lanes.session() as session:
+            try:
+                found = session.run(names, inputs)
+            except Exception as error:  # ONNX Runtime's exceptions have no common base but this
+                raise EngineError(f"ONNX Runtime: the network failed: {_one_line(error)}") from error
         return dict(zip(names, (np.asarray(array) for array in found), strict=True))
 
     def describe(self) -> RuntimeInfo:
@@ -117,11 +128,22 @@ class OnnxRuntime:
             inputs=self._description.inputs,
             outputs=self._description.outputs,
             metadata=self._description.metadata,
+            lanes=1 if self._lanes is None else self._lanes.count,
         )
 
     def close(self) -> None:
         """Free the network."""
-        self._session = None
+        self._lanes = None
+
+
+def _bytes_of(model: str | Path | bytes) -> bytes | None:
+    """A model that is small and whole in its file, to be loaded from memory; None for another."""
+    if isinstance(model, bytes):
+        return model if len(model) <= _SMALL else None
+    path = Path(model)
+    if path.stat().st_size > _SMALL or external_locations(path):
+        return None
+    return path.read_bytes()
 
 
 def _what_is(path: Path) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 from dataclasses import dataclass
 
 from maskweave.catalogue.entries import BUILT_IN
+from maskweave.cores import cores
 from maskweave.errors import InvalidValue
 from maskweave.sources.base import MAX_PIXELS
 
@@ -39,7 +39,7 @@ class Settings:
     allow_hosts: tuple[str, ...] = ()
     allow_urls: bool = False
     model: str = BUILT_IN
-    workers: int = min(4, os.cpu_count() or 1)
+    workers: int = min(4, cores())
     memory: int = 3_000_000_000
     max_upload: int = 64_000_000
     max_pixels: int = MAX_PIXELS
@@ -70,7 +70,7 @@ class Settings:
     @property
     def threads(self) -> int:
         """Threads of the engine in each process, so that all together have the cores once."""
-        return max(1, (os.cpu_count() or 1) // self.workers)
+        return max(1, cores() // self.workers)
 
     def serves_host(self, name: str) -> bool:
         """Whether ``name``, the host of a request without its port, is this server's.

@@ -1,8 +1,10 @@
-"""Working ahead: an iterator that runs in a thread of its own while its last items are being used."""
+"""Working ahead: what is needed next is made in other threads while the last of it is being used."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from threading import Event, Thread
@@ -11,6 +13,7 @@ from typing import Generic, TypeVar
 from maskweave.sources.base import Stoppable
 
 _T = TypeVar("_T")
+_Done = TypeVar("_Done")
 _LOOK_UP = 0.1
 """Seconds after which a waiting thread looks whether it is still wanted."""
 
@@ -43,6 +46,34 @@ def work_ahead(items: Iterable[_T], *, depth: int = 1, source: object = None) ->
         if isinstance(source, Stoppable):
             source.stop()
         thread.join()
+
+
+def done_ahead(
+    items: Iterable[_T], do: Callable[[_T], _Done], *, workers: int, source: object = None
+) -> Generator[_Done]:
+    """Yield ``do(item)`` of each item, in order, while the next ones are at work in ``workers`` threads.
+
+    The items are taken in a thread of their own, little more of them than are at work. What ``do`` or the iterator
+    raises is raised here, in its turn; nothing new is begun then. Closing and ``source`` as in `work_ahead`.
+    """
+    begun = _begun(items, do, workers)
+    with closing(work_ahead(begun, depth=max(1, workers - 1), source=source)) as futures:
+        for future in futures:
+            yield future.result()
+
+
+def _begun(items: Iterable[_T], do: Callable[[_T], _Done], workers: int) -> Generator[Future[_Done]]:
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="maskweave-worker")
+    try:
+        for item in items:
+            yield pool.submit(do, item)
+    except GeneratorExit:
+        pool.shutdown(cancel_futures=True)  # closed early: what has not begun is not wanted
+        raise
+    finally:
+        pool.shutdown()
+        if isinstance(items, Generator):
+            items.close()
 
 
 class _Belt(Generic[_T]):

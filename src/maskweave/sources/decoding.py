@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,6 +12,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
+from maskweave.cores import cores
 from maskweave.sources.base import check_budget
 from maskweave.types.arrays import Image, Size
 
@@ -62,7 +62,7 @@ def video_stream(container: Any) -> Any | None:
 def set_threads(stream: Any, threads: int | None, *, live: bool = False) -> None:
     """Decode with ``threads`` threads (None: one per CPU core, at most 4); live streams without delay."""
     stream.thread_type = "SLICE" if live else "AUTO"
-    stream.codec_context.thread_count = threads or min(4, os.cpu_count() or 1)
+    stream.codec_context.thread_count = threads or min(4, cores())
 
 
 def decoded(container: Any, stream: Any, damage: Damage, *, live: bool = False) -> Iterator[Any]:

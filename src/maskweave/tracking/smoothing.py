@@ -99,9 +99,7 @@ def _carried(
     return np.asarray(carried, dtype=np.uint8)
 
 
-def moved(
-    probs: NDArray[np.uint8], shift: tuple[float, float], shape: tuple[int, ...]
-) -> NDArray[np.uint8]:
+def moved(probs: NDArray[np.uint8], shift: tuple[float, float], shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """What `cv2.warpAffine` gives for a shift (x, y), in an eighth of its time."""
     framed = cv2.copyMakeBorder(probs, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     middle = (shape[1] - 1) / 2 + 1 - shift[0], (shape[0] - 1) / 2 + 1 - shift[1]

@@ -73,7 +73,7 @@ class CutoutPicture(OneFile):
                 f"{self.path}: a cut-out needs the whole picture, got one that is read in tiles; leave --tile out"
             )
         picture = cut_out(frame.image, prediction, self.target.background, refine=self.target.refine_edges)
-        self.put(marked_png(Pictures.fromarray(np.ascontiguousarray(picture))), only_ours=True)
+        self.put(marked_png(Pictures.fromarray(np.ascontiguousarray(picture)), areas=False), only_ours=True)
 
 
 class CutoutVideo(VideoFile):

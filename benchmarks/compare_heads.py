@@ -1,7 +1,7 @@
 """One stage or two: both kinds of head trained for the same time from the same backbone, then measured alike.
 
     python benchmarks/compare_heads.py instances_train.json --images images --val instances_val.json \
-        --from recipes/compact-s-stable.pt --minutes 10 -o compare
+        --from recipes/compact-s.pt --minutes 10 -o compare
 
 Backbone and neck start from a checkpoint, all heads anew; --freeze trains the heads alone. Both get the same stream
 of training views (same seed, same steps), learning rates and optimisers; who computes less a step sees more of it.

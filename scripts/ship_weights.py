@@ -1,14 +1,13 @@
 """From a training run to the file in the package and the figures in its model card.
 
-    python scripts/ship_weights.py RUN instances_val.json --images images [--mean-with RUN]
+    python scripts/ship_weights.py RUN instances_val.json --images images [--weights FILE]
 
-Takes the averaged weights of RUN/last.pt, or their mean with those of another run that left from the same weights
-(model soups, https://arxiv.org/abs/2203.05482). Of the classes that the project has promised, those whose mask AP50
-on the validation images is under 5 are left out of the file, and those under 10 marked experimental; other classes
-need 12. The score threshold is the one of best F1 on every other image that shows everyday scenes. Writes
-compact-s.onnx into the package, pins its hash in the catalogue, replaces the table of docs/model-card.md, and copies
-the run's curves and, in half precision, the weights from before the learning rate fell, from which a later run can
-go on.
+Takes the averaged weights of RUN/last.pt, or of FILE, which scripts/mean_weights.py may have made of several runs.
+Of the classes that the project has promised, those whose mask AP50 on the validation images is under 5 are left out
+of the file, and those under 10 marked experimental; other classes need 12. The score threshold is the one of best F1
+on every other image that shows everyday scenes. Writes compact-s.onnx into the package, pins its hash in the
+catalogue, replaces the table of docs/model-card.md, and copies the run's curves and, in half precision, the weights of
+all classes, from which a later run can go on.
 """
 
 from __future__ import annotations
@@ -22,8 +21,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from maskweave.evaluation.coco_ap import CocoScores
 from maskweave.evaluation.coco_truth import CocoTruth, read_coco_truth
@@ -67,10 +64,11 @@ THRESHOLDS = np.arange(0.2, 0.6, 0.025)
 def main() -> None:
     """Choose, export, measure, write."""
     options = _options()
-    state = load_checkpoint(options.run / "last.pt")
+    weights = options.weights or options.run / "last.pt"
+    state = load_checkpoint(weights)
     names = tuple(state["class_names"])
     network = CompactNet(Architecture(**json.loads(state["architecture"])))
-    network.load_state_dict(mean_weights(state["average"], options.mean_with))
+    network.load_state_dict(state["average"])
     draft = options.run / "all-classes.onnx"
     export_onnx(network, draft, ExportInfo(names, size=options.size))
     every = read_coco_truth(options.annotations, names)
@@ -102,7 +100,7 @@ def main() -> None:
     before, rest = CARD.read_text(encoding="utf-8").split(begin)
     CARD.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest.split(end)[1]}", encoding="utf-8")
     shutil.copy(options.run / "curves.png", ROOT / "docs/images/compact-s-curves.png")
-    save_small(options.run / "stable.pt", ROOT / "recipes/compact-s-stable.pt")
+    save_small([(weights, 1.0)], ROOT / "recipes/compact-s.pt")
 
 
 def _options() -> argparse.Namespace:
@@ -110,21 +108,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("run", type=Path, help="folder of the run")
     parser.add_argument("annotations", type=Path, help="COCO file of the validation images")
     parser.add_argument("--images", type=Path, required=True)
-    parser.add_argument("--mean-with", type=Path, help="folder of another run")
+    parser.add_argument("--weights", type=Path, help="checkpoint to take instead of the run's last")
     parser.add_argument("--size", type=int, default=320, help="default long side of the input")
     parser.add_argument("--version", default="3")
     return parser.parse_args()
-
-
-def mean_weights(weights: dict[str, Tensor], other_run: Path | None) -> dict[str, Tensor]:
-    """Halfway to the averaged weights of another run; what that one does not have yet counts as zero."""
-    if other_run is None:
-        return weights
-    others = load_checkpoint(other_run / "last.pt")["average"]
-    return {
-        name: (value + others.get(name, torch.zeros_like(value))) / 2 if value.is_floating_point() else value
-        for name, value in weights.items()
-    }
 
 
 def best_threshold(model_file: Path, truths: list[CocoTruth], images: Path) -> float:

@@ -103,7 +103,7 @@ def test_what_trains_or_calibrates_still_runs(name, drawn, tmp_path):
         "int8": ["--count", "2", "--rounds", "1"],
         "compare_heads": ["--tiny", "--minutes", "0.02", "--threads", "1"],
     }[name]
-    start = ["--from", ROOT / "recipes" / "compact-s-stable.pt"] if name == "compare_heads" else []
+    start = ["--from", ROOT / "recipes" / "compact-s.pt"] if name == "compare_heads" else []
     recipe = ["--recipe", ROOT / "recipes" / "compact-s-2.toml"] if name == "compare_heads" else []
     output = ["-o", tmp_path / "out.onnx" if name == "int8" else tmp_path / "out"]
     printed = run(name, path, *images, "--val", path, *start, *recipe, *short, *output, folder=tmp_path)

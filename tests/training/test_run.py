@@ -196,7 +196,7 @@ def test_weights_start_a_run_with_other_classes(settings, tmp_path):
     first = Trainer(TrainConfig(**settings))
     first.save(LAST)
     small = tmp_path / "small.pt"
-    save_small(first.config.output / LAST, small)
+    save_small([(first.config.output / LAST, 1.0)], small)
     assert small.stat().st_size < 20e6
     config = TrainConfig(**{**settings, "classes": ("square",), "output": tmp_path / "second", "seed": 5})
     second = Trainer(config)
@@ -208,6 +208,24 @@ def test_weights_start_a_run_with_other_classes(settings, tmp_path):
     torch.testing.assert_close(
         mine["backbone.stem.conv.weight"], theirs["backbone.stem.conv.weight"], atol=1e-3, rtol=1e-2
     )
+
+
+def test_the_mean_of_two_runs_in_the_shares_asked_for(settings, tmp_path):
+    from maskweave.training.start import save_small
+
+    for seed, name in ((1, "one.pt"), (2, "two.pt")):
+        Trainer(TrainConfig(**{**settings, "seed": seed, "output": tmp_path / name})).save(LAST)
+    one, two = (tmp_path / name / LAST for name in ("one.pt", "two.pt"))
+    save_small([(one, 3.0), (two, 1.0)], tmp_path / "mean.pt")
+    first, second, mean = (load_checkpoint(path)["average"] for path in (one, two, tmp_path / "mean.pt"))
+    layer = "backbone.stem.conv.weight"
+    assert not torch.equal(first[layer], second[layer])
+    expected = 0.75 * first[layer] + 0.25 * second[layer]
+    torch.testing.assert_close(mean[layer].float(), expected, atol=1e-3, rtol=1e-2)
+    fewer = TrainConfig(**{**settings, "classes": ("disc",), "output": tmp_path / "fewer"})
+    Trainer(fewer).save(LAST)
+    with pytest.raises(CheckpointError, match=r"its list of classes is .*'disc'"):
+        save_small([(one, 1.0), (tmp_path / "fewer" / LAST, 1.0)], tmp_path / "none.pt")
 
 
 def test_an_exported_file_can_be_trained_further(trained, settings):

@@ -1,8 +1,9 @@
-"""Exponential moving average of a network's weights and statistics."""
+"""Averages of weights: over the steps of a run, and over runs."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 import torch
@@ -24,6 +25,25 @@ class MovingAverage(Generic[NetworkT]):
         weight = 1 - min(self.decay, (1 + step) / (20 + step))
         mine, theirs = _floats(self.network), _floats(network)
         torch._foreach_lerp_(mine, theirs, weight)
+
+
+def mean_weights(weights: Sequence[dict[str, Tensor]], shares: Sequence[float]) -> dict[str, Tensor]:
+    """The weighted mean of the weights of several runs that left from the same ones; the first one's layers.
+
+    A layer that another run does not have yet counts as zero, so a new one must begin at zero. Source: model soups,
+    https://arxiv.org/abs/2203.05482.
+    """
+    total = sum(shares)
+    mean = {}
+    for name, value in weights[0].items():
+        if not value.is_floating_point():
+            mean[name] = value
+            continue
+        parts = [
+            each[name].float() * share for each, share in zip(weights, shares, strict=True) if name in each
+        ]
+        mean[name] = (torch.stack(parts).sum(dim=0) / total).to(value.dtype)
+    return mean
 
 
 def _floats(network: nn.Module) -> list[Tensor]:

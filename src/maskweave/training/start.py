@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
+from maskweave.training.averaging import mean_weights
 from maskweave.training.checkpoint import load_checkpoint, require_same, save_checkpoint
 from maskweave.training.errors import CheckpointError
 from maskweave.training.loop import Trainer
@@ -94,13 +97,26 @@ def _built_in() -> Path:
     return Path(str(resources.files("maskweave.catalogue") / "weights" / _PACKAGED))
 
 
-def save_small(source: Path, target: Path) -> None:
-    """Write a checkpoint's averaged weights in half precision: enough to start from, a sixth of the size.
+def save_small(sources: Sequence[tuple[Path, float]], target: Path) -> None:
+    """Write the mean of checkpoints' averaged weights in half precision: enough to start from, a sixth of the size.
+
+    ``sources`` are checkpoints with their shares; `averaging.mean_weights` says what a mean is.
 
     Raises:
-        CheckpointError: The source is unreadable or the target cannot be written.
+        CheckpointError: A source is unreadable or has layers of other sizes, or the target cannot be written.
     """
-    state = load_checkpoint(source)
-    average = {name: v.half() if v.is_floating_point() else v for name, v in state["average"].items()}
-    keep = {key: state[key] for key in ("architecture", "class_names", "step", "seconds")}
+    states = [load_checkpoint(path) for path, _ in sources]
+    for (path, _), state in zip(sources, states, strict=True):
+        _require_like(states[0], state, path)
+    mean = mean_weights([state["average"] for state in states], [share for _, share in sources])
+    average = {name: v.half() if v.is_floating_point() else v for name, v in mean.items()}
+    keep = {key: states[0][key] for key in ("architecture", "class_names", "step", "seconds")}
     save_checkpoint(target, {**keep, "average": average})
+
+
+def _require_like(first: Mapping[str, Any], other: Mapping[str, Any], path: Path) -> None:
+    """Refuse a checkpoint that has no mean with another."""
+    require_same("list of classes", stored=other["class_names"], wanted=first["class_names"], path=path)
+    for name in sorted(first["average"].keys() & other["average"].keys()):
+        shape, wanted = (tuple(each["average"][name].shape) for each in (other, first))
+        require_same(f"layer {name}", stored=shape, wanted=wanted, path=path)

@@ -6,8 +6,8 @@ Takes the averaged weights of RUN/last.pt, or of FILE, which scripts/mean_weight
 Of the classes that the project has promised, those whose mask AP50 on the validation images is under 5 are left out
 of the file, and those under 10 marked experimental; other classes need 12. The score threshold is the one of best F1
 on every other image that shows everyday scenes. Writes compact-s.onnx into the package, pins its hash in the
-catalogue, replaces the table of docs/model-card.md, and copies the run's curves and, in half precision, the weights of
-all classes, from which a later run can go on.
+catalogue, replaces the table of docs/model-card.md, and copies the run's curves and, in half precision, the weights
+of all classes, from which a later run can go on.
 """
 
 from __future__ import annotations

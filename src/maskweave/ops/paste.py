@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 
 from maskweave.errors import InvalidValue
-from maskweave.ops.sampling import Extent, cut_grid, visible_window
-from maskweave.types.arrays import FloatArray, Size
+from maskweave.ops.sampling import Axis, Extent, cut_along, cut_grid, visible_window
+from maskweave.types.arrays import FloatArray, Mask, Size
 from maskweave.types.masks import Masks
 
 
@@ -26,7 +26,9 @@ def paste_masks(mask_probs: FloatArray, boxes: FloatArray, size: Size, *, thresh
         raise InvalidValue(
             f"paste: need mask_probs (N, M, K) and boxes (N, 4), got {mask_probs.shape} and {boxes.shape}"
         )
-    return _paste(zip(mask_probs, boxes.tolist(), boxes.tolist(), strict=True), size, threshold)
+    pieces = zip(mask_probs, boxes.tolist(), strict=True)
+    cut = [cut_grid(grid, box, visible_window(box, size), threshold=threshold) for grid, box in pieces]
+    return _tight(cut, size)
 
 
 def paste_canvas_masks(
@@ -50,9 +52,14 @@ def paste_canvas_masks(
         raise InvalidValue(
             f"paste: need mask_logits (N, h, w) and boxes (N, 4), got {mask_logits.shape} and {boxes.shape}"
         )
-    return _paste(
-        ((grid, extent, box) for grid, box in zip(mask_logits, boxes.tolist(), strict=True)), size, threshold
-    )
+    _, cells_down, cells_across = mask_logits.shape
+    rows = Axis.over(0, size[0], extent[1], extent[3], cells_down)
+    columns = Axis.over(0, size[1], extent[0], extent[2], cells_across)
+    cut = []
+    for grid, box in zip(mask_logits, boxes.tolist(), strict=True):
+        left, top, right, bottom = visible_window(box, size)
+        cut.append(cut_along(grid, rows.part(top, bottom), columns.part(left, right), threshold=threshold))
+    return _tight(cut, size)
 
 
 def shown_extents(mask_logits: FloatArray, *, extent: Extent, threshold: float = 0.0) -> FloatArray:
@@ -75,9 +82,5 @@ def shown_extents(mask_logits: FloatArray, *, extent: Extent, threshold: float =
     return boxes
 
 
-def _paste(pieces: Iterable[tuple[FloatArray, Extent, Extent]], size: Size, threshold: float) -> Masks:
-    """Each piece is a grid, the extent it is stretched over, and the box it is cut to."""
-    cut = [
-        cut_grid(grid, extent, visible_window(box, size), threshold=threshold) for grid, extent, box in pieces
-    ]
+def _tight(cut: Sequence[tuple[Mask, tuple[int, int]]], size: Size) -> Masks:
     return Masks.of_tight([crop for crop, _ in cut], np.array([at for _, at in cut], np.int64), size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import cv2
@@ -28,6 +29,36 @@ def visible_window(extent: Extent, size: Size) -> Window:
     return left, top, right, bottom
 
 
+@dataclass(frozen=True)
+class Axis:
+    """Where the centres of the pixels from ``first`` on lie among the cells of one axis of a grid.
+
+    ``before``: (n,) the cell before each; ``share``: (n,) float32, what the cell after that one counts.
+    """
+
+    first: int
+    before: IntArray
+    share: FloatArray
+
+    @classmethod
+    def over(cls, first: int, last: int, start: float, end: float, cells: int) -> Axis:
+        """Pixels ``first`` to ``last``, end excluded, under ``cells`` cells from ``start`` to ``end``."""
+        positions = np.arange(first, last) + 0.5
+        positions -= start
+        positions *= cells / (end - start)
+        positions -= 0.5
+        np.maximum(positions, 0, out=positions)
+        np.minimum(positions, cells - 1, out=positions)
+        before = np.minimum(positions.astype(np.int64), max(cells - 2, 0))
+        positions -= before
+        return cls(first, before, positions.astype(np.float32))
+
+    def part(self, first: int, last: int) -> Axis:
+        """Pixels ``first`` to ``last`` of these."""
+        chosen = slice(first - self.first, last - self.first)
+        return Axis(first, self.before[chosen], self.share[chosen])
+
+
 def cut_grid(
     grid: FloatArray | Mask, extent: Extent, window: Window, *, threshold: float
 ) -> tuple[Mask, tuple[int, int]]:
@@ -38,21 +69,31 @@ def cut_grid(
     place alone, so a smaller window gives the same values.
     """
     left, top, right, bottom = window
-    if left >= right or top >= bottom or not grid.size:
+    if left >= right or top >= bottom:
         return _NOTHING
-    row, row_share = _neighbours(top, bottom, extent[1], extent[3], grid.shape[0])
-    column, column_share = _neighbours(left, right, extent[0], extent[2], grid.shape[1])
-    first = column[0]
-    cells = grid[:, first : column[-1] + 2].astype(np.float32)
-    rows = _between(cells, _steps(cells), row, row_share)
+    rows = Axis.over(top, bottom, extent[1], extent[3], grid.shape[0])
+    columns = Axis.over(left, right, extent[0], extent[2], grid.shape[1])
+    return cut_along(grid, rows, columns, threshold=threshold)
+
+
+def cut_along(
+    grid: FloatArray | Mask, rows: Axis, columns: Axis, *, threshold: float
+) -> tuple[Mask, tuple[int, int]]:
+    """`cut_grid` where it is known how the pixels' rows and columns lie among the cells."""
+    if not grid.size or not len(rows.before) or not len(columns.before):
+        return _NOTHING
+    first = columns.before[0]
+    cells = grid[:, first : columns.before[-1] + 2].astype(np.float32)
+    lines = _between(cells, _steps(cells), rows.before, rows.share)
     # From here on columns are lines of memory: to gather them is to copy whole lines.
-    above = _columns_above(np.ascontiguousarray(rows.T), column - first, column_share, threshold)
+    knots = np.ascontiguousarray(lines.T)
+    above = _columns_above(knots, columns.before - first, columns.share, threshold)
     y, x, height, width = cv2.boundingRect(above)
     if not width:
         return _NOTHING
     mask: Mask = cv2.transpose(above[x : x + width, y : y + height]).view(np.bool_)
     mask.flags.writeable = False
-    return mask, (left + x, top + y)
+    return mask, (columns.first + x, rows.first + y)
 
 
 def _columns_above(
@@ -73,19 +114,6 @@ def _visible(start: float, end: float, length: int) -> tuple[int, int]:
     first = max(0, math.ceil(start - 0.5)) if start > 0 else 0
     last = min(length, math.ceil(end - 0.5)) if end < length else length
     return first, max(first, last)
-
-
-def _neighbours(first: int, last: int, start: float, end: float, cells: int) -> tuple[IntArray, FloatArray]:
-    """For the centre of each pixel first..last the cell before it, and the share of the cell after that one."""
-    positions = np.arange(first, last) + 0.5
-    positions -= start
-    positions *= cells / (end - start)
-    positions -= 0.5
-    np.maximum(positions, 0, out=positions)
-    np.minimum(positions, cells - 1, out=positions)
-    before = np.minimum(positions.astype(np.int64), max(cells - 2, 0))
-    positions -= before
-    return before, positions.astype(np.float32)
 
 
 def _steps(values: FloatArray) -> FloatArray:

@@ -17,11 +17,17 @@ def box_areas(boxes: FloatArray) -> FloatArray:
 
 def box_intersections(first: FloatArray, second: FloatArray) -> FloatArray:
     """(N, M) areas shared by each of N boxes with each of M."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    sides = np.maximum(high - low, 0)
-    areas: FloatArray = sides[..., 0] * sides[..., 1]
+    ours, theirs = first.T[:, :, None], np.ascontiguousarray(second.T)[:, None]
+    areas: FloatArray = _shared_sides(ours[0::2], theirs[0::2])
+    areas *= _shared_sides(ours[1::2], theirs[1::2])
     return areas
+
+
+def _shared_sides(first: FloatArray, second: FloatArray) -> FloatArray:
+    """(N, M) lengths that sides from ``first[0]`` to ``first[1]``, (2, N, 1), share with ``second``, (2, 1, M)."""
+    sides: FloatArray = np.minimum(first[1], second[1])
+    sides -= np.maximum(first[0], second[0])
+    return np.maximum(sides, 0, out=sides)
 
 
 def box_iou(first: FloatArray, second: FloatArray) -> FloatArray:

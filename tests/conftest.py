@@ -1,5 +1,6 @@
 """Fixtures and settings shared by all tests."""
 
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -7,6 +8,10 @@ import pytest
 
 hypothesis.settings.register_profile("project", deadline=None, max_examples=60, derandomize=True)
 hypothesis.settings.load_profile("project")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell has what it starts in the background ignore Ctrl-C, and so would every command that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 

@@ -3,7 +3,7 @@
     python scripts/ship_weights.py RUN instances_val.json --images images [--weights FILE]
 
 Takes the averaged weights of RUN/last.pt, or of FILE, which scripts/mean_weights.py may have made of several runs.
-Of the classes that the project has promised, those whose mask AP50 on the validation images is under 5 are left out
+Of the classes that the project has promised, those whose mask AP50 on the validation images is under 4 are left out
 of the file, and those under 10 marked experimental; other classes need 12. The score threshold is the one of best F1
 on every other image that shows everyday scenes. Writes compact-s.onnx into the package, pins its hash in the
 catalogue, replaces the table of docs/model-card.md, and copies the run's curves and, in half precision, the weights
@@ -38,7 +38,7 @@ ROOT = Path(__file__).parent.parent
 WEIGHTS = ROOT / "src/maskweave/catalogue/weights/compact-s.onnx"
 ENTRIES = ROOT / "src/maskweave/catalogue/entries.py"
 CARD = ROOT / "docs/model-card.md"
-LEFT_OUT, EXPERIMENTAL, UNPROMISED = 5.0, 10.0, 12.0
+LEFT_OUT, EXPERIMENTAL, UNPROMISED = 4.0, 10.0, 12.0
 PROMISED = (
     *(
         "person",

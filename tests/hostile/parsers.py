@@ -221,6 +221,10 @@ def _frozen_graph() -> bytes:
         return write_frozen({"w": values, "v": values[0]}, Path(folder) / "a.pb").read_bytes()
 
 
+def _external_weights(path: Path) -> None:
+    check_external_data(path)
+
+
 def _external() -> bytes:
     from onnx import TensorProto, helper
 
@@ -321,7 +325,7 @@ PARSERS = (
     ),
     Parser("sidecar", "mine.toml", _SIDECAR, _sidecar),
     Parser("frozen-graph", "a.pb", _frozen_graph(), _frozen),
-    Parser("onnx-weights", "a.onnx", _external(), check_external_data),
+    Parser("onnx-weights", "a.onnx", _external(), _external_weights),
     *_layouts(),
     Parser("coco-truth", "a.json", json.dumps(_COCO).encode(), _truth),
     Parser("coco-predictions", "a.json", _written("coco-results")["written.json"], _predictions, _TRUTH),

@@ -28,11 +28,11 @@ _MESSAGES: dict[str, dict[int, str]] = {
 _VARINT, _FIXED64, _BYTES, _GROUP, _END_GROUP, _FIXED32 = range(6)
 
 
-def check_external_data(path: Path) -> None:
-    """Raise `NotAModel` when the ONNX file refers to weights that are no file of its own folder.
+def check_external_data(path: Path) -> list[str]:
+    """File names of weights beside the ONNX file; raises `NotAModel` for those that are no file of its own folder.
 
-    So is a second name (a hard link) of a file that may lie anywhere, and what engines take for something else than
-    a file, like ONNX Runtime's address of memory.
+    Refused are also a second name (a hard link) of a file that may lie anywhere, and what engines take for something
+    else than a file, like ONNX Runtime's address of memory.
     """
     try:
         locations = external_locations(path)
@@ -48,6 +48,7 @@ def check_external_data(path: Path) -> None:
             raise NotAModel(
                 f"{path.name}: needs its weights in its own folder, but names {location[:80]!r}, {why}; refused"
             )
+    return locations
 
 
 def _objection(folders: Collection[Path], location: str) -> str:

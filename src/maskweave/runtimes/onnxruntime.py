@@ -15,7 +15,7 @@ from maskweave.errors import DeviceUnavailable, EngineError, InvalidValue, NotAM
 from maskweave.runtimes._inputs import check_inputs
 from maskweave.runtimes._lanes import Lanes
 from maskweave.runtimes.base import RuntimeInfo, Tensors, TensorSpec
-from maskweave.runtimes.onnx_files import check_external_data, external_locations
+from maskweave.runtimes.onnx_files import check_external_data
 
 PROVIDERS: dict[str, str] = {
     "cpu": "CPUExecutionProvider",
@@ -86,13 +86,9 @@ class OnnxRuntime:
         threads: int | None = None,
     ) -> None:
         name = "model" if isinstance(model, bytes) else Path(model).name
-        if not isinstance(model, bytes):
-            if not Path(model).is_file():
-                raise NotAModel(f"{model}: need an .onnx file, found {_what_is(Path(model))}")
-            check_external_data(Path(model))
+        held = model if isinstance(model, bytes) else _read_whole(Path(model))
         provider, options = _provider(device)
         self._device = device
-        held = _bytes_of(model)
         load = partial(_session, held or model, name, provider=provider, provider_options=options)
         session = load(_options(threads))
         served = session.get_providers()
@@ -102,7 +98,7 @@ class OnnxRuntime:
                 f"{', '.join(served)}; is the device's driver library installed? Otherwise choose cpu"
             )
         half = (threads or cores()) // 2
-        twice = held is not None and half > 0 and device == "cpu"
+        twice = held is not None and len(held) <= _SMALL and half > 0 and device == "cpu"
         self._lanes: Lanes | None = Lanes(session, partial(load, _options(half)) if twice else None)
         self._description = _description(session)
 
@@ -136,14 +132,12 @@ class OnnxRuntime:
         self._lanes = None
 
 
-def _bytes_of(model: str | Path | bytes) -> bytes | None:
-    """A model that is small and whole in its file, to be loaded from memory; None for another."""
-    if isinstance(model, bytes):
-        return model if len(model) <= _SMALL else None
-    path = Path(model)
-    if path.stat().st_size > _SMALL or external_locations(path):
-        return None
-    return path.read_bytes()
+def _read_whole(path: Path) -> bytes | None:
+    """A small model that is whole in its file; None for another, which is loaded from there."""
+    if not path.is_file():
+        raise NotAModel(f"{path}: need an .onnx file, found {_what_is(path)}")
+    elsewhere = check_external_data(path)
+    return None if elsewhere or path.stat().st_size > _SMALL else path.read_bytes()
 
 
 def _what_is(path: Path) -> str:

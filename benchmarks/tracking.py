@@ -70,7 +70,7 @@ def main() -> None:
                 flicker(real_results(options.davis / name, options.frames, on)) for on in (False, True)
             )
             tell_flicker(name, raw, steady)
-    print_speed(frames=10 if options.short else 60)
+    print_speed(frames=10 if options.short else 300)
 
 
 def trackers() -> dict[str, Callable[[], Tracker]]:
@@ -165,7 +165,7 @@ def middle(masks: Masks) -> np.ndarray:
     return masks.corners[0] + (columns.mean(), rows.mean())
 
 
-def print_speed(objects: int = 20, frames: int = 60) -> None:
+def print_speed(frames: int, objects: int = 20) -> None:
     """Milliseconds a frame with ``objects`` objects at 854x480."""
     rng, size = np.random.default_rng(0), (480, 854)
     floor, times = scenes.ground(0), []

@@ -22,7 +22,7 @@ from maskweave.tracking.colour_model import ColourModel, colour_bins
 from maskweave.tracking.flow import DenseFlow, carry
 from maskweave.tracking.online_classifier import OnlineClassifier
 from maskweave.tracking.recognition import opinion_of_instances
-from maskweave.tracking.soft_masks import Samples, settle, shows_something
+from maskweave.tracking.soft_masks import RADIUS, Samples, settle, shows_something
 from maskweave.tracking.views import View
 from maskweave.types.arrays import FloatArray, Image
 from maskweave.types.instances import Instances
@@ -47,6 +47,8 @@ class Weights:
 
 class MaskPropagator:
     """Carries the masks of K objects from frame to frame, in one direction."""
+
+    _LARGE = 32
 
     def __init__(self, view: View, masks: FloatArray, weights: Weights | None = None) -> None:
         """Begin with (K, h, w) soft masks of the first view's size; raises `InvalidValue` for another shape."""
@@ -80,14 +82,13 @@ class MaskPropagator:
         flow = None if cut else self._flow.between(view.grey, self._grey)
         samples, bins = self._samples.of(view), colour_bins(view.image)
         found = found.replace(masks=resize_masks(found.masks, view.size))
-        fits = [
-            settle(
-                view,
-                self._look_for(view, appearance, samples, bins)
-                + (0 if flow is None else self._expect(carry(mask, flow), found)),
-            )
-            for appearance, mask in zip(self._objects, self._masks, strict=True)
-        ]
+        fits = []
+        for appearance, mask in zip(self._objects, self._masks, strict=True):
+            share = self._share_of_size(mask)
+            logits = self._look_for(view, appearance, samples, bins, share)
+            if flow is not None:
+                logits += self._expect(carry(mask, flow), found)
+            fits.append(settle(view, logits, radius=max(2, round(share * RADIUS))))
         self._masks = share_pixels(np.stack([fit.on(view.image) for fit in fits]))
         self._grey = view.grey
         for appearance, mask in zip(self._objects, self._masks, strict=True):
@@ -95,13 +96,27 @@ class MaskPropagator:
         return fits
 
     def _look_for(
-        self, view: View, appearance: _Appearance, samples: FloatArray, bins: NDArray[np.int32]
+        self,
+        view: View,
+        appearance: _Appearance,
+        samples: FloatArray,
+        bins: NDArray[np.int32],
+        share: float,
     ) -> FloatArray:
-        """(h, w) logits of where the frame looks like the object."""
+        """(h, w) logits of where the frame looks like the object; ``share`` of the weight of features counts."""
         weights = self._weights
-        logits = weights.features * view.from_cells(appearance.classifier.scores(samples))
+        logits = share * weights.features * view.from_cells(appearance.classifier.scores(samples))
         logits += weights.colours * appearance.colour_opinion(bins)
         return logits
+
+    def _share_of_size(self, mask: FloatArray) -> float:
+        """1 for an object of `_LARGE` reduced pixels' side or more, less for a smaller one, 1 for one out of sight.
+
+        A cell of the features is seven such pixels wide: an object of two cells has hardly one for itself, and an
+        edge looked for within `RADIUS` may be that of its neighbour.
+        """
+        area = int(np.count_nonzero(mask > 0.5))
+        return min(1.0, area**0.5 / self._LARGE) if area else 1.0
 
     def _expect(self, moved: FloatArray, found: Instances) -> FloatArray:
         """(h, w) logits of where the object should be, from its former mask moved along and the instance there."""

@@ -8,7 +8,7 @@ from maskweave.ops.guided_filter import ColourFit, fit_to_colours
 from maskweave.tracking.views import View
 from maskweave.types.arrays import FloatArray
 
-_RADIUS, _EPSILON = 8, 3e-4
+RADIUS, _EPSILON = 8, 3e-4
 _LEAST = 20
 """Reduced pixels under which a mask says nothing."""
 
@@ -25,10 +25,10 @@ class Samples:
         return np.concatenate([(view.features - self._mean) * self._scale, view.colours], axis=1)
 
 
-def settle(view: View, logits: FloatArray) -> ColourFit:
-    """The soft mask of (h, w) logits, its border where the picture has one."""
+def settle(view: View, logits: FloatArray, *, radius: int = RADIUS) -> ColourFit:
+    """The soft mask of (h, w) logits, its border where the picture has one within ``radius`` reduced pixels."""
     probs = (1 / (1 + np.exp(-logits))).astype(np.float32)
-    return fit_to_colours(probs, view.image, radius=_RADIUS, epsilon=_EPSILON)
+    return fit_to_colours(probs, view.image, radius=radius, epsilon=_EPSILON)
 
 
 def shows_something(mask: FloatArray) -> bool:

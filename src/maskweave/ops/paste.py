@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from maskweave.errors import InvalidValue
-from maskweave.ops.sampling import Axis, Extent, cut_along, cut_grid, visible_window
-from maskweave.types.arrays import FloatArray, Mask, Size
+from maskweave.ops.sampling import Axis, Extent, cut_along, cut_grid, masks_of_cuts, visible_window
+from maskweave.types.arrays import FloatArray, Size
 from maskweave.types.masks import Masks
 
 
@@ -28,7 +26,7 @@ def paste_masks(mask_probs: FloatArray, boxes: FloatArray, size: Size, *, thresh
         )
     pieces = zip(mask_probs, boxes.tolist(), strict=True)
     cut = [cut_grid(grid, box, visible_window(box, size), threshold=threshold) for grid, box in pieces]
-    return _tight(cut, size)
+    return masks_of_cuts(cut, size)
 
 
 def paste_canvas_masks(
@@ -59,7 +57,7 @@ def paste_canvas_masks(
     for grid, box in zip(mask_logits, boxes.tolist(), strict=True):
         left, top, right, bottom = visible_window(box, size)
         cut.append(cut_along(grid, rows.part(top, bottom), columns.part(left, right), threshold=threshold))
-    return _tight(cut, size)
+    return masks_of_cuts(cut, size)
 
 
 def shown_extents(mask_logits: FloatArray, *, extent: Extent, threshold: float = 0.0) -> FloatArray:
@@ -80,7 +78,3 @@ def shown_extents(mask_logits: FloatArray, *, extent: Extent, threshold: float =
         boxes[:, low + 2] = extent[low] + (last + 1) * side
     boxes[~above.any(axis=(1, 2))] = 0
     return boxes
-
-
-def _tight(cut: Sequence[tuple[Mask, tuple[int, int]]], size: Size) -> Masks:
-    return Masks.of_tight([crop for crop, _ in cut], np.array([at for _, at in cut], np.int64), size)

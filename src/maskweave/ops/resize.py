@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from maskweave.ops.sampling import cut_grid, visible_window
+from maskweave.ops.sampling import cut_grid, masks_of_cuts, visible_window
 from maskweave.types.arrays import Size, check_size
 from maskweave.types.masks import Masks
 from maskweave.types.prediction import Prediction
@@ -29,7 +29,7 @@ def resize_masks(masks: Masks, size: Size) -> Masks:
             (y + height + 1) * factor_y,
         )
         cut.append(cut_grid(padded, extent, visible_window(extent, size), threshold=0.5))
-    return Masks.of_tight([crop for crop, _ in cut], np.array([at for _, at in cut], np.int64), size)
+    return masks_of_cuts(cut, size)
 
 
 def resize_prediction(prediction: Prediction, size: Size) -> Prediction:

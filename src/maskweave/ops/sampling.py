@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.types.arrays import FloatArray, IntArray, Mask, Size
+from maskweave.types.masks import Masks
 
 Extent: TypeAlias = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels, end excluded."""
@@ -94,6 +96,11 @@ def cut_along(
     mask: Mask = cv2.transpose(above[x : x + width, y : y + height]).view(np.bool_)
     mask.flags.writeable = False
     return mask, (columns.first + x, rows.first + y)
+
+
+def masks_of_cuts(cuts: Sequence[tuple[Mask, tuple[int, int]]], size: Size) -> Masks:
+    """The masks of what `cut_grid` or `cut_along` gave, in an image of ``size`` (height, width)."""
+    return Masks.of_tight([crop for crop, _ in cuts], np.array([at for _, at in cuts], np.int64), size)
 
 
 def _columns_above(

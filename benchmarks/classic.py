@@ -2,10 +2,10 @@
 
     python benchmarks/classic.py TEXT_GRAPH --seeds 0 1 2
     python benchmarks/classic.py TEXT_GRAPH --rounds 7 --threads 1
-    python benchmarks/classic.py TEXT_GRAPH --short            # a small picture, once: does it still run?
+    python benchmarks/classic.py TEXT_GRAPH --short            # a small image, once: does it still run?
 
 TEXT_GRAPH is OpenCV's mask_rcnn_inception_v2_coco_2018_01_28.pbtxt. Weights are random, in the true shape; what is
-added to the background's score decides how many objects are kept. Every engine runs the same picture in turns, and
+added to the background's score decides how many objects are kept. Every engine runs the same image in turns, and
 the times are the processor's own, since other work may be running: medians, spread (largest less smallest), and how
 many times as long OpenCV takes. Agreement counts OpenCV's objects that the other route finds with the same class,
 corners within half a pixel, and masks at IoU 0.99. OpenVINO is measured where it is installed.
@@ -73,7 +73,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--short", action="store_true", help="a small picture, once: does it still run?")
+    parser.add_argument("--short", action="store_true", help="a small image, once: does it still run?")
     return parser.parse_args()
 
 
@@ -94,7 +94,7 @@ class Bench:
             ClassicWeights(seed=seed, class_gain=CLASS_GAIN, background=BACKGROUNDS[50]).made
         )
         for size in self.sizes:
-            blob = _blob(_picture(size, seed))
+            blob = _blob(_image(size, seed))
             expected = engines["opencv"].run({"image_tensor": blob})
             for name, runtime in engines.items():
                 if name != "opencv":
@@ -102,8 +102,8 @@ class Bench:
                     print(f"seed {seed}  {size[1]}x{size[0]}  {name:<16} {told}")
 
     def times(self, background: float, rounds: int) -> None:
-        """Print the times of all engines on one picture."""
-        blob = _blob(_picture(self.sizes[0], 0))
+        """Print the times of all engines on one image."""
+        blob = _blob(_image(self.sizes[0], 0))
         engines = self._engines(ClassicWeights(seed=1, class_gain=CLASS_GAIN, background=background).made)
         count = len(_objects(engines["onnxruntime"].run({"image_tensor": blob}))[0])
         runs = {name: _runner(runtime, blob) for name, runtime in engines.items()}
@@ -141,7 +141,7 @@ def _runner(runtime: Runtime, blob: NDArray[np.float32]) -> Callable[[], Tensors
     return lambda: runtime.run({"image_tensor": blob})
 
 
-def _picture(size: tuple[int, int], seed: int) -> Image:
+def _image(size: tuple[int, int], seed: int) -> Image:
     """(H, W, 3) uint8 with coarse and fine structure."""
     random = np.random.default_rng(seed)
     layers = [

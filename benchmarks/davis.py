@@ -20,15 +20,15 @@ from drawn import davis_or_drawn
 from measuring import machine, replace_between_marks
 
 import maskweave as mw
+from maskweave.annotations.id_images import read_id_map
 from maskweave.evaluation.davis import DavisFrame, DavisMetric, ObjectScores
-from maskweave.evaluation.davis_folders import read_id_map
-from maskweave.features import feature_network
-from maskweave.foreground import foreground_frames
-from maskweave.propagation import propagate_frames
 from maskweave.sources.find import find_sources
-from maskweave.tracking.flow import DenseFlow, carry
 from maskweave.types.frame import Frame, SourceInfo
 from maskweave.types.prompt import Prompt
+from maskweave.video.features import feature_network
+from maskweave.video.foreground import foreground_frames
+from maskweave.video.optical_flow import DenseFlow, warp
+from maskweave.video.propagation import propagate_frames
 
 Masks = Iterator[np.ndarray]
 """(H, W) bool, one a frame."""
@@ -50,11 +50,12 @@ class Contest:
     def __init__(self) -> None:
         self.model = mw.load()
         self.network = feature_network()
+        self.network.guide = self.model.model.guide
 
     def foreground(self, frames: list[Frame], first: np.ndarray) -> Masks:
         """Ours, nothing given."""
-        for _, found in foreground_frames(frames, self.model.model, self.network):
-            yield found.class_map > 0
+        for result in foreground_frames(frames, self.model.model, self.network):
+            yield result.semantic.class_map > 0
 
     def union(self, frames: list[Frame], first: np.ndarray) -> Masks:
         """Floor: every instance of every frame by itself."""
@@ -63,8 +64,8 @@ class Contest:
 
     def propagation(self, frames: list[Frame], first: np.ndarray) -> Masks:
         """Ours, the first mask given."""
-        for _, found in propagate_frames(Held(frames), Prompt(0, first.astype(int)), self.network):
-            yield found.masks.union()
+        for result in propagate_frames(Held(frames), Prompt(0, first.astype(int)), self.network):
+            yield result.instances.masks.union()
 
     def still(self, frames: list[Frame], first: np.ndarray) -> Masks:
         """Floor: the first mask, held still."""
@@ -76,10 +77,10 @@ class Contest:
         flow = DenseFlow()
         mask, former = first.astype(np.float32), None
         for frame in frames:
-            grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
+            gray = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
             if former is not None:
-                mask = carry(mask, flow.between(grey, former))
-            former = grey
+                mask = warp(mask, flow.between(gray, former))
+            former = gray
             yield mask > 0.5
 
 

@@ -1,4 +1,4 @@
-"""What each opinion gives: foreground and propagation on DAVIS 2016 with one of them left out.
+"""What each cue gives: foreground and propagation on DAVIS 2016 with one of them left out.
 
     python benchmarks/davis_parts.py DAVIS [--frames 25] --write docs/benchmarks.md
     python benchmarks/davis_parts.py --short                   # a drawn clip: does it still run?
@@ -21,27 +21,25 @@ from drawn import davis_or_drawn
 from measuring import replace_between_marks
 
 import maskweave as mw
-from maskweave.evaluation.davis_folders import read_id_map
-from maskweave.features import feature_network, look_and_find
+from maskweave.annotations.id_images import read_id_map
 from maskweave.sources.find import find_sources
-from maskweave.tracking import foreground, propagation
-from maskweave.tracking.recognition import LEAST_SCORE
-from maskweave.tracking.views import View
 from maskweave.types.instances import Instances
+from maskweave.video import foreground, mask_propagator
+from maskweave.video.cues.instance_cue import MIN_SCORE
+from maskweave.video.features import feature_network
+from maskweave.video.stream import FrameFacts, VideoStream
 
 MARK = "davis parts"
 FOREGROUND = ("motion", "instances", "bystanders", "features", "flow", "fitting")
-PROPAGATION = ("features", "colours", "flow", "instances")
+PROPAGATION = ("features", "colors", "flow", "instances")
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A frame and what the networks say of it."""
+    """The facts about a frame, what the model finds in it, and the truth."""
 
-    image: np.ndarray
-    view: View
-    fine: Instances
-    coarse: Instances
+    facts: FrameFacts
+    found: Instances
     truth: np.ndarray
 
 
@@ -55,7 +53,7 @@ def main() -> None:
     options = parser.parse_args()
     if (options.data is None) != options.short:
         parser.error("need either a folder of DAVIS or --short")
-    whole = {"foreground": foreground.Weights(), "propagation": propagation.Weights()}
+    whole = {"foreground": foreground.Weights(), "propagation": mask_propagator.Weights()}
     rows = {(task, "nothing"): weights for task, weights in whole.items()}
     for task, parts in (("foreground", FOREGROUND), ("propagation", PROPAGATION)):
         rows |= {(task, part): replace(whole[task], **{part: 0.0}) for part in parts}
@@ -79,12 +77,16 @@ def sequences(data: Path, frames: int) -> Iterator[tuple[str, list[Seen]]]:
     network, model = feature_network(), mw.load().model
     for folder in sorted((data / "Annotations" / "480p").iterdir()):
         (source,) = find_sources([str(data / "JPEGImages" / "480p" / folder.name)], as_video=True)
-        seen = []
+        seen, stream = [], VideoStream(network)
         with source:
             for frame, truth in zip(islice(source, frames), sorted(folder.glob("*.png")), strict=False):
-                coarse = model.predict(frame.image, score=LEAST_SCORE)
-                view, fine = look_and_find(frame.image, network)
-                seen.append(Seen(frame.image, view, fine, coarse, read_id_map(truth) > 0))
+                facts = stream.facts(frame)
+                if facts.scene_start:
+                    raise SystemExit(
+                        f"{folder.name}: need one scene, got another from frame {frame.index} on"
+                    )
+                found = model.predict(frame.image, score=MIN_SCORE)
+                seen.append(Seen(facts, found, read_id_map(truth) > 0))
         yield folder.name, seen
 
 
@@ -92,20 +94,21 @@ def found(seen: list[Seen], weights: foreground.Weights) -> Iterator[np.ndarray]
     """The foreground of each frame, warmed up backwards as `foreground_frames` does it."""
     finder = foreground.ForegroundFinder(weights)
     if not weights.instances:  # a finder that is given some relies on them
-        seen = [replace(each, coarse=each.coarse[:0]) for each in seen]
+        seen = [replace(each, found=each.found[:0]) for each in seen]
     for each in reversed(seen[1:8]):
-        finder.update(each.view, each.image, each.coarse, each.fine)
+        finder.update(each.facts, each.found)
     for each in seen:
-        yield finder.update(each.view, each.image, each.coarse, each.fine) > 0.5
+        yield finder.update(each.facts, each.found).mask("foreground")
 
 
-def followed(seen: list[Seen], weights: propagation.Weights) -> Iterator[np.ndarray]:
+def followed(seen: list[Seen], weights: mask_propagator.Weights) -> Iterator[np.ndarray]:
     """The first mask carried through."""
     first = seen[0]
-    propagator = propagation.MaskPropagator(first.view, first.view.from_source(first.truth)[None], weights)
+    masks = first.facts.features.from_source(first.truth)[None]
+    propagator = mask_propagator.MaskPropagator(first.facts, masks, weights)
     yield first.truth
     for each in seen[1:]:
-        yield propagator.update(each.view, each.image, each.fine)[0] > 0.5
+        yield propagator.update(each.facts, each.facts.network_instances)[0] > 0.5
 
 
 def table(scores: dict[tuple[str, str], list[float]], frames: int) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from tests.tracking import scenes
+from tests.video import scenes
 
 
 @contextmanager
@@ -22,10 +22,10 @@ def davis_or_drawn(data: Path | None, frames: int = 5) -> Iterator[Path]:
         yield data
         return
     with tempfile.TemporaryDirectory() as name:
-        pictures, truths = (Path(name) / kind / "480p" / "crossing" for kind in ("JPEGImages", "Annotations"))
-        pictures.mkdir(parents=True)
+        images, truths = (Path(name) / kind / "480p" / "crossing" for kind in ("JPEGImages", "Annotations"))
+        images.mkdir(parents=True)
         truths.mkdir(parents=True)
         for frame, truth in islice(scenes.frames(scenes.crossing()), frames):
-            Image.fromarray(frame.image).save(pictures / f"{frame.index:05}.jpg")
+            Image.fromarray(frame.image).save(images / f"{frame.index:05}.jpg")
             Image.fromarray(truth.masks[:1].union()).save(truths / f"{frame.index:05}.png")
         yield Path(name)

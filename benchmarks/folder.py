@@ -22,10 +22,10 @@ import numpy as np
 from measuring import machine, replace_between_marks
 from PIL import Image
 from skimage import data
-from video import demo_video, one_run
 
 import maskweave as mw
 from maskweave.cli.app import app
+from video import demo_video, one_run
 
 MARK = "folder"
 MEGAPIXEL = (864, 1152)
@@ -61,7 +61,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--photos", type=int, default=1000)
     parser.add_argument("--short", action="store_true", help="a few small photos, once: does it still run?")
-    parser.add_argument("--plot", type=Path, help="picture of the growth")
+    parser.add_argument("--plot", type=Path, help="image of the growth")
     parser.add_argument("--write", type=Path, help="Markdown file whose table is replaced")
     return parser.parse_args()
 
@@ -72,11 +72,11 @@ def make_photos(folder: Path, count: int, size: tuple[int, int], seed: int = 0) 
     rng = np.random.default_rng(seed)
     whole = [data.chelsea(), data.astronaut(), data.coffee(), data.rocket()]
     for number in range(count):
-        picture = whole[number % len(whole)]
-        height, width = picture.shape[:2]
+        image = whole[number % len(whole)]
+        height, width = image.shape[:2]
         left, top = rng.uniform(0, 0.3, 2) * (width, height)
         box = (left, top, left + 0.7 * width, top + 0.7 * height)
-        photo = Image.fromarray(picture).resize(size[::-1], Image.Resampling.BILINEAR, box=box)
+        photo = Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR, box=box)
         photo.save(folder / f"{number:05}.jpg", quality=90)
 
 
@@ -94,7 +94,7 @@ def network_rate(segmenter: mw.Segmenter, paths: list[Path]) -> float:
 
 
 def job_seconds(photos: Path, folder: Path, save: str) -> float:
-    """Seconds of the whole command, its model loaded anew."""
+    """Seconds of the whole command, its model loaded again."""
     with tempfile.TemporaryDirectory(dir=folder) as output, contextlib.redirect_stderr(io.StringIO()) as told:
         begun = time.perf_counter()
         words = ["segment", str(photos), "-o", output, "--save", save]

@@ -3,7 +3,7 @@
     python benchmarks/int8.py instances_train.json --images images --val instances_val.json -o int8.onnx
 
 Calibrates on training images (--count of them, drawn by --seed) and measures both files on the validation images of
---sources. The two networks are timed in turns on one random 320x320 image, with one and with two threads; the
+--sources. The two networks are timed in turns on one random 224x384 image, with one and with two threads; the
 table gives medians. Needs the extras train and evaluate.
 """
 
@@ -17,26 +17,26 @@ from pathlib import Path
 
 import numpy as np
 
-from maskweave.catalogue.download import pull
-from maskweave.catalogue.entries import find
+from maskweave.catalog.download import pull
+from maskweave.catalog.entries import find
 from maskweave.evaluation.coco_ap import CocoScores, mean_precision
 from maskweave.evaluation.coco_truth import read_coco_truth
 from maskweave.models.loading import load_model
 from maskweave.runtimes.onnxruntime import OnnxRuntime
 from maskweave.training.annotations import read_training_set
-from maskweave.training.quantise import calibration_images, quantise
+from maskweave.training.quantize import calibration_images, quantize
 from maskweave.training.validate import WHOLE, validate
 
 CORE = ("person", "cat", "dog", "horse", "sheep", "cow")
 
 
 def main() -> None:
-    """Quantise, measure both files and print the table."""
+    """Quantize, measure both files and print the table."""
     options = _options()
     exact = options.model or pull(find("built-in"))[0]
     data = read_training_set(options.annotations, options.images)
     images = calibration_images(data, options.count, options.seed)
-    quantise(exact, images, options.output, averaged=options.averaged)
+    quantize(exact, images, options.output)
     files = {"fp32": exact, "int8": options.output}
     print(f"{exact}, {options.count} calibration images, seed {options.seed}\n")
     scores = {name: _score(path, options) for name, path in files.items()}
@@ -55,9 +55,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--limit", type=int, help="only so many validation images, evenly spread")
     parser.add_argument("--count", type=int, default=200, help="calibration images")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--averaged", action="store_true", help="calibrate by the mean of the images' extremes"
-    )
     parser.add_argument("--rounds", type=int, default=60, help="timings of each network")
     parser.add_argument("-o", "--output", type=Path, required=True)
     return parser.parse_args()
@@ -76,7 +73,7 @@ def _score(path: Path, options: argparse.Namespace) -> CocoScores:
 
 def _times(files: dict[str, Path], threads: int, rounds: int) -> dict[str, float]:
     """Median milliseconds of each network, timed in turns."""
-    image = np.random.default_rng(0).integers(0, 256, (1, 320, 320, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (1, 224, 384, 3), dtype=np.uint8)
     runs: dict[str, Callable[[], object]] = {}
     for name, path in files.items():
         engine = OnnxRuntime(path, threads=threads)

@@ -1,4 +1,4 @@
-"""A hundred masks of 28x28 in a 3840x2160 picture: paste, RLE, polygons, IoU, union, overlay, beside the usual ways.
+"""A hundred masks of 28x28 in a 3840x2160 image: paste, RLE, polygons, IoU, union, overlay, beside the usual ways.
 
     python benchmarks/masks.py [--write docs/performance.md] [--rounds N] [--short]
 
@@ -34,7 +34,7 @@ _FILL = OverlayStyle(contours=False, labels=False)
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture with soft masks to paste into it, and the same masks pasted, compact and dense."""
+    """An image with soft masks to paste into it, and the same masks pasted, compact and dense."""
 
     image: np.ndarray
     probs: np.ndarray
@@ -53,7 +53,7 @@ def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--short", action="store_true", help="a small picture, once: does it still run?")
+    parser.add_argument("--short", action="store_true", help="a small image, once: does it still run?")
     parser.add_argument("--write", type=Path, help="Markdown file whose table is replaced")
     options = parser.parse_args()
     scene = make_scene(12, (240, 320)) if options.short else make_scene(100, (2160, 3840))
@@ -87,7 +87,7 @@ def make_scene(count: int, size: tuple[int, int]) -> Scene:
 
 
 def paste_dense(probs: np.ndarray, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The classic loop: each mask resized to its box, cut, and written into a plane of the picture's size."""
+    """The classic loop: each mask resized to its box, cut, and written into a plane of the image's size."""
     planes = np.zeros((len(probs), *size), dtype=bool)
     for plane, grid, (x1, y1, x2, y2) in zip(planes, probs, boxes.astype(int).tolist(), strict=True):
         plane[y1:y2, x1:x2] = cv2.resize(grid, (x2 - x1, y2 - y1)) > 0.5
@@ -147,7 +147,7 @@ def decode_ways(scene: Scene, coco: ModuleType | None) -> list[Way]:
 
 
 def polygon_ways(scene: Scene) -> list[Way]:
-    """Outlines: ours along pixel borders, which give the mask back; OpenCV's through pixel centres."""
+    """Outlines: ours along pixel borders, which give the mask back; OpenCV's through pixel centers."""
 
     def contours() -> list[object]:
         planes = scene.dense.view(np.uint8)
@@ -217,7 +217,7 @@ def union_ways(scene: Scene, coco: ModuleType | None) -> list[Way]:
 
 
 def fill_ways(scene: Scene, supervision: ModuleType | None) -> list[Way]:
-    """Colours alone, at one opacity; pictures differ where objects overlap, so that only time is compared."""
+    """Colors alone, at one opacity; images differ where objects overlap, so that only time is compared."""
     instances = scene.instances
     ways = [
         Way("**ours**", lambda: draw_overlay(scene.image, instances, _FILL), scene.masks.nbytes),
@@ -232,12 +232,12 @@ def fill_ways(scene: Scene, supervision: ModuleType | None) -> list[Way]:
 
 
 def classic_overlay(scene: Scene) -> np.ndarray:
-    """The loop of many examples: mix a colour into the pixels that a plane selects."""
-    picture, opacity = scene.image.copy(), _FILL.opacity
+    """The loop of many examples: mix a color into the pixels that a plane selects."""
+    image, opacity = scene.image.copy(), _FILL.opacity
     for row, plane in enumerate(scene.dense):
-        colour = np.array([40 * row % 256, 90 * row % 256, 200])
-        picture[plane] = (picture[plane] * (1 - opacity) + colour * opacity).astype(np.uint8)
-    return picture
+        color = np.array([40 * row % 256, 90 * row % 256, 200])
+        image[plane] = (image[plane] * (1 - opacity) + color * opacity).astype(np.uint8)
+    return image
 
 
 def overlay_ways(scene: Scene, supervision: ModuleType | None) -> list[Way]:
@@ -248,14 +248,14 @@ def overlay_ways(scene: Scene, supervision: ModuleType | None) -> list[Way]:
         lookup = supervision.ColorLookup.INDEX
         painter = supervision.MaskAnnotator(opacity=_FILL.opacity, color_lookup=lookup)
         outliner = supervision.PolygonAnnotator(color_lookup=lookup)
-        labeller = supervision.LabelAnnotator(color_lookup=lookup)
+        labeler = supervision.LabelAnnotator(color_lookup=lookup)
         captions = [
             f"{name} {score:.2f}" for name, score in zip(instances.names, instances.scores, strict=True)
         ]
 
         def draw(found: object) -> object:
-            picture = outliner.annotate(painter.annotate(scene.image.copy(), found), found)
-            return labeller.annotate(picture, found, labels=captions)
+            image = outliner.annotate(painter.annotate(scene.image.copy(), found), found)
+            return labeler.annotate(image, found, labels=captions)
 
         for name, found in supervision_detections(scene, supervision).items():
             ways.append(

@@ -2,9 +2,9 @@
 
     python benchmarks/matting.py [--write docs/semantic-and-cutouts.md] [--short]
 
-Errors are means over the pixels at the edge: of alpha in 0..1, and of the picture before white, in 0..255, with the
-mask and the photo's colours, and with the matte and its own. Memory is what Python and NumPy hold at the most
-(tracemalloc) beyond the picture and the mask. Each size is also timed once.
+Errors are means over the pixels at the edge: of alpha in 0..1, and of the image before white, in 0..255, with the
+mask and the photo's colors, and with the matte and its own. Memory is what Python and NumPy hold at the most
+(tracemalloc) beyond the image and the mask. Each size is also timed once.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _SHORT = ((120, 160), (180, 240))
 def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--short", action="store_true", help="small pictures: does it still run?")
+    parser.add_argument("--short", action="store_true", help="small images: does it still run?")
     parser.add_argument("--write", type=Path, help="Markdown file whose table is replaced")
     options = parser.parse_args()
     refine_edges(*_warm_up())
     lines = [
-        "| picture | alpha: mask | refined | before white: mask | refined | memory | of it the result | seconds |",
+        "| image | alpha: mask | refined | before white: mask | refined | memory | of it the result | seconds |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
         *(row(size) for size in (_SHORT if options.short else _SIZES)),
     ]
@@ -49,42 +49,42 @@ def _warm_up() -> tuple[np.ndarray, np.ndarray]:
 
 def row(size: tuple[int, int]) -> str:
     """One line of the table."""
-    alpha, colours, image = flower(size, max(6, min(size) / 100))
+    alpha, colors, image = flower(size, max(6, min(size) / 100))
     rough = cv2.dilate((alpha > 0.5).view(np.uint8), disc(max(size) / 250)).view(bool)
     edge = cv2.dilate(((alpha > 0) & (alpha < 1)).view(np.uint8), disc(max(size) / 200)).view(bool)
     begin = time.perf_counter()
     matte = refine_edges(image, rough)
     seconds = time.perf_counter() - begin
     peak = peak_bytes(Way("refine", lambda: refine_edges(image, rough)))
-    result = matte.alpha.nbytes + matte.colours.nbytes
-    truth, hard = before_white(alpha, colours, edge), rough.astype(np.float32)
+    result = matte.alpha.nbytes + matte.colors.nbytes
+    truth, hard = before_white(alpha, colors, edge), rough.astype(np.float32)
     errors = (
         f"{np.abs(hard - alpha)[edge].mean():.3f}",
         f"{np.abs(matte.alpha - alpha)[edge].mean():.3f}",
         f"{np.abs(before_white(hard, image, edge) - truth).mean():.1f}",
-        f"{np.abs(before_white(matte.alpha, matte.colours, edge) - truth).mean():.1f}",
+        f"{np.abs(before_white(matte.alpha, matte.colors, edge) - truth).mean():.1f}",
     )
     name = f"{size[1]}x{size[0]}"
     return f"| {name} | {' | '.join(errors)} | {peak / 1e6:.0f} MB | {result / 1e6:.0f} MB | {seconds:.1f} |"
 
 
 def flower(size: tuple[int, int], soft: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Alpha (H, W) whose edge is ``soft`` pixels wide, the flower's colours (H, W, 3), and the picture, uint8."""
+    """Alpha (H, W) whose edge is ``soft`` pixels wide, the flower's colors (H, W, 3), and the image, uint8."""
     height, width = size
     y, x = np.mgrid[:height, :width].astype(np.float32)
     angle, radius = np.arctan2(y - height / 2, x - width / 2), np.hypot(y - height / 2, x - width / 2)
     alpha = np.clip((min(size) * (0.3 + 0.03 * np.sin(9 * angle)) - radius) / soft + 0.5, 0, 1)
-    colours = np.stack([200 + 30 * np.sin(x / 9), 60 + 20 * np.sin(y / 7), 40 + 0 * x], -1)
+    colors = np.stack([200 + 30 * np.sin(x / 9), 60 + 20 * np.sin(y / 7), 40 + 0 * x], -1)
     behind = np.stack([30 + 0 * x, 90 + 30 * np.sin(x / 11), 180 + 30 * np.sin(y / 13)], -1)
     noise = np.random.default_rng(0).normal(0, 2, (*size, 3)).astype(np.float32)
-    seen = alpha[..., None] * colours + (1 - alpha[..., None]) * behind + noise
-    return alpha, colours, np.clip(np.rint(seen), 0, 255).astype(np.uint8)
+    seen = alpha[..., None] * colors + (1 - alpha[..., None]) * behind + noise
+    return alpha, colors, np.clip(np.rint(seen), 0, 255).astype(np.uint8)
 
 
-def before_white(alpha: np.ndarray, colours: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """(N, 3) colours before white at the chosen pixels."""
+def before_white(alpha: np.ndarray, colors: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """(N, 3) colors before white at the chosen pixels."""
     share = alpha[where][:, None]
-    return share * colours[where] + (1 - share) * 255
+    return share * colors[where] + (1 - share) * 255
 
 
 def disc(radius: float) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Cell nuclei: the compact network trained on the 2018 Data Science Bowl, measured on the images kept for it.
 
-    maskweave train instances_train.json --images images --recipe recipes/nuclei.toml --from built-in -o run-nuclei
+    maskweave train instances_train.json --images images --recipe recipes/nuclei.toml -o run-nuclei
     python benchmarks/nuclei.py run-nuclei/model.onnx instances_val.json --images images [--write docs/benchmarks.md]
 
 Prints mask AP50 and AP (COCO's, but 400 objects an image) and the Bowl's own score: for each image and each IoU of

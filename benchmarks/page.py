@@ -29,7 +29,7 @@ from serving import server
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-_PICTURE = Path(__file__).parents[1] / "docs" / "images" / "overlay.jpg"  # README's, with objects to find
+_IMAGE = Path(__file__).parents[1] / "docs" / "images" / "overlay.jpg"  # README's, with objects to find
 _SIZE = (1333, 750)  # one megapixel, of the same shape
 _ASKED = 0.1  # the least score that the page asks for
 _READY = "() => performance.getEntriesByType('resource').some((e) => e.name.endsWith('/v1/models'))"
@@ -109,7 +109,7 @@ def table(chromium: str, rounds: int, drops: int) -> str:
 def photo_bytes() -> bytes:
     """A JPEG of one megapixel."""
     buffer = io.BytesIO()
-    with Image.open(_PICTURE) as opened:
+    with Image.open(_IMAGE) as opened:
         opened.resize(_SIZE, Image.Resampling.LANCZOS).save(buffer, format="JPEG", quality=90)
     return buffer.getvalue()
 

@@ -3,7 +3,7 @@
     python benchmarks/serving.py [--write docs/server.md] [--seconds S] [--short]
 
 The load comes from this process over loopback and shares the cores with the server. The plain reference is the same
-model called in Python with the same picture; its answer must be the server's.
+model called in Python with the same image; its answer must be the server's.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ import numpy as np
 from measuring import Way, in_turn, machine, replace_between_marks, spread
 
 import maskweave
-from maskweave.catalogue.entries import find
+from maskweave.catalog.entries import find
 from maskweave.runtimes.onnxruntime import OnnxRuntime
 from maskweave.serving.client import Client
 from maskweave.sources.images import read_image
 
-_PICTURE = Path(__file__).parents[1] / "docs" / "images" / "overlay.jpg"
+_IMAGE = Path(__file__).parents[1] / "docs" / "images" / "overlay.jpg"
 _WAITING = 16  # the server's default
 
 _PROBE = """
@@ -82,8 +82,8 @@ def server(*options: str) -> Iterator[tuple[str, int]]:
 
 
 def cost_table(rounds: int) -> str:
-    """One picture in Python and over HTTP, in turn."""
-    data = _PICTURE.read_bytes()
+    """One image in Python and over HTTP, in turn."""
+    data = _IMAGE.read_bytes()
     plain, over_http = [], []
     with server("--workers", "1") as (url, _), Client(url) as client, maskweave.load() as segmenter:
         expected = segmenter(data).instances
@@ -95,18 +95,18 @@ def cost_table(rounds: int) -> str:
     ratio = statistics.median(over_http) / statistics.median(plain)
     return "\n".join(
         [
-            "| one picture of 854x480 | ms | ratio |",
+            "| one image of 854x480 | ms | ratio |",
             "|---|---|---|",
-            f"| `maskweave.load()(picture)` | {spread(plain)} | 1 |",
-            f"| `Client.segment(picture)` | {spread(over_http)} | {ratio:.2f} |",
+            f"| `maskweave.load()(image)` | {spread(plain)} | 1 |",
+            f"| `Client.segment(image)` | {spread(over_http)} | {ratio:.2f} |",
         ]
     )
 
 
 def batch_table(rounds: int) -> str:
-    """The engine alone, with several pictures at once and one after the other."""
-    path = Path(maskweave.__file__).parent / "catalogue" / "weights" / find("built-in").files[0].name
-    image = read_image(_PICTURE)[:352, :512]
+    """The engine alone, with several images at once and one after the other."""
+    path = Path(maskweave.__file__).parent / "catalog" / "weights" / find("built-in").files[0].name
+    image = read_image(_IMAGE)[:352, :512]
     sizes = (1, 2, 4, 8)
     runtime = OnnxRuntime(path, threads=1)
     ways = [
@@ -118,7 +118,7 @@ def batch_table(rounds: int) -> str:
     runtime.close()
     each = [[seconds / size for seconds in taken.cpu] for size, taken in zip(sizes, times, strict=True)]
     one = statistics.median(each[0])
-    rows = ["| pictures in a batch | CPU ms a picture, 1 thread | ratio |", "|---|---|---|"]
+    rows = ["| images in a batch | CPU ms an image, 1 thread | ratio |", "|---|---|---|"]
     rows += [
         f"| {size} | {spread(taken)} | {statistics.median(taken) / one:.2f} |"
         for size, taken in zip(sizes, each, strict=True)
@@ -174,7 +174,7 @@ def row(workers: int, clients: int, met: Storm, before: int, after: int) -> str:
 
 async def storm(url: str, clients: int, *, seconds: float) -> Storm:
     """So many clients, each with one request after the other; one that is sent away waits as it is told."""
-    data = _PICTURE.read_bytes()
+    data = _IMAGE.read_bytes()
     met = Storm(seconds)
     deadline = time.perf_counter() + seconds
     limits = httpx.Limits(max_connections=clients)

@@ -20,8 +20,8 @@ from pathlib import Path
 from measuring import Times, machine, replace_between_marks, spread
 from PIL import Image
 
-_PICTURE = Path(__file__).parents[1] / "docs" / "images" / "overlay.jpg"  # README's, with objects to find
-_FIRST_MASK = "import maskweave as mw; print(mw.load()('picture.png').instances.masks)"
+_IMAGE = Path(__file__).parents[1] / "docs" / "images" / "overlay.jpg"  # README's, with objects to find
+_FIRST_MASK = "import maskweave as mw; print(mw.load()('image.png').instances.masks)"
 
 
 def main() -> None:
@@ -36,11 +36,11 @@ def main() -> None:
         "`import maskweave`": ["-c", "import maskweave"],
         "`maskweave --help`": ["-m", "maskweave", "--help"],
         "first mask, Python": ["-c", _FIRST_MASK],
-        "first mask, `maskweave segment`": ["-m", "maskweave", "segment", "picture.png", "--save", "masks"],
+        "first mask, `maskweave segment`": ["-m", "maskweave", "segment", "image.png", "--save", "masks"],
     }
     with tempfile.TemporaryDirectory() as folder:
-        with Image.open(_PICTURE) as picture:
-            picture.resize((320, 240)).save(Path(folder) / "picture.png")
+        with Image.open(_IMAGE) as image:
+            image.resize((320, 240)).save(Path(folder) / "image.png")
         times = measure(list(commands.values()), Path(folder), 1 if options.short else options.rounds)
     text = f"{table(list(commands), times)}\n\n{len(times[0].cpu)} processes each. "
     text += machine("numpy", "opencv-python-headless", "onnxruntime", "typer")

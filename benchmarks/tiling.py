@@ -2,7 +2,7 @@
 
     python benchmarks/tiling.py [--write FILE] [--short]
 
-The pictures are made of a photo of scikit-image (the demo extra), pasted again and again, so there are
+The images are made of a photo of scikit-image (the demo extra), pasted again and again, so there are
 objects on all seams. Each run is a process of its own; its peak is the largest resident set that the system counted.
 Needs the extra [geo].
 """
@@ -34,7 +34,7 @@ BLOCK = 512
 
 @dataclass(frozen=True)
 class Job:
-    """A picture to be made and segmented, and the most MB that it may take (None: as it comes)."""
+    """An image to be made and segmented, and the most MB that it may take (None: as it comes)."""
 
     name: str
     size: tuple[int, int]
@@ -45,7 +45,7 @@ class Job:
 def main() -> int:
     """Measure what the command line asks for; 1 when a run took more memory than it may."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--short", action="store_true", help="small pictures: does it still run?")
+    parser.add_argument("--short", action="store_true", help="small images: does it still run?")
     parser.add_argument("--write", type=Path, help="Markdown file whose table is replaced")
     options = parser.parse_args()
     eight_k, square = ((432, 768), (1000, 1000)) if options.short else (FULL_HD_TIMES_4, SQUARE)
@@ -56,7 +56,7 @@ def main() -> int:
         Job("20000 x 20000, tiled TIFF", square, ".tif", 2000),
     ]
     tile = 256 if options.short else 1024
-    lines = ["| picture | pixels | peak memory | allowed | seconds |", "|---|---:|---:|---:|---:|"]
+    lines = ["| image | pixels | peak memory | allowed | seconds |", "|---|---:|---:|---:|---:|"]
     over = False
     for job in jobs[2:] if options.short else jobs:
         with tempfile.TemporaryDirectory() as folder:
@@ -78,8 +78,8 @@ def main() -> int:
 
 
 def make(job: Job, folder: Path) -> Path:
-    """Write the picture, itself row of blocks by row of blocks where it is large."""
-    path = folder / f"picture{job.suffix}"
+    """Write the image, itself row of blocks by row of blocks where it is large."""
+    path = folder / f"image{job.suffix}"
     photo = np.full((600, 800, 3), 200, np.uint8)
     photo[70:520, 60:736] = np.asarray(Image.fromarray(data.chelsea()).resize((676, 450)))
     if job.suffix != ".tif":
@@ -116,9 +116,9 @@ def rows_of(photo: np.ndarray, top: int, count: int, width: int) -> np.ndarray:
     return rows[:, np.arange(width) % photo.shape[1]]
 
 
-def measured(picture: Path, tile: int, folder: Path) -> tuple[float, float]:
+def measured(image: Path, tile: int, folder: Path) -> tuple[float, float]:
     """Peak MB and seconds of the command in a process of its own."""
-    words = ["segment", str(picture), "--tile", str(tile), "--save", SAVE, "-o", str(folder / "out")]
+    words = ["segment", str(image), "--tile", str(tile), "--save", SAVE, "-o", str(folder / "out")]
     begun = time.perf_counter()
     process = os.posix_spawn(sys.executable, [sys.executable, "-m", "maskweave", *words], dict(os.environ))
     _, status, usage = os.wait4(process, 0)

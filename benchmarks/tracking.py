@@ -31,13 +31,15 @@ from maskweave.errors import MissingDependency
 from maskweave.evaluation.tracking import TrackingClip, score_tracking
 from maskweave.ops.iou import mask_iou
 from maskweave.ops.shift import shift_masks
-from maskweave.pipeline import Wish, segment_frames
-from maskweave.tracking import TRACKERS, MaskTracker, Tracker
+from maskweave.options import SegmentOptions
+from maskweave.stages import segment_frames
 from maskweave.types import Frame, Instances, Masks
+from maskweave.video.stream import VideoStream
+from maskweave.video.tracking import TRACKERS, MaskTracker, Tracker
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from tests.tracking import scenes
-from tests.tracking.overlap import OverlapTracker
+from tests.video import scenes
+from tests.video.overlap import OverlapTracker
 
 ASKED = 0.5
 
@@ -91,15 +93,15 @@ def one_scene(
 ) -> dict[str, list[TrackingClip]]:
     """The results of every tracker on the same noise."""
     results: dict[str, list[TrackingClip]] = {name: [] for name in makers}
-    pictures = list(scenes.frames(scene))
+    images = list(scenes.frames(scene))
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
-        given = [(frame, truth, scenes.noisy(truth, rng)) for frame, truth in pictures]
+        given = [(frame, truth, scenes.noisy(truth, rng)) for frame, truth in images]
         for name, make in makers.items():
-            tracker, clip = make(), TrackingClip()
-            least = tracker.start(ASKED)
+            tracker, clip, stream = make(), TrackingClip(), VideoStream()
+            min_score = tracker.start(ASKED)
             for frame, truth, found in given:
-                clip.add(truth, tracker.update(found[found.scores >= least], frame))
+                clip.add(truth, tracker.update(stream.facts(frame), found[found.scores >= min_score]))
             results[name].append(clip)
     return results
 
@@ -115,24 +117,24 @@ def row(clip: str, name: str, collected: list[TrackingClip]) -> None:
 
 def drawn_results(steady: bool) -> Iterator[Instances]:
     """Tracked results on the traffic clip."""
-    tracker, rng = MaskTracker(steady_masks=steady), np.random.default_rng(0)
-    least = tracker.start(ASKED)
+    tracker, stream, rng = MaskTracker(steady_masks=steady), VideoStream(), np.random.default_rng(0)
+    min_score = tracker.start(ASKED)
     for frame, truth in scenes.frames(scenes.traffic()):
         found = scenes.noisy(truth, rng)
-        yield tracker.update(found[found.scores >= least], frame)
+        yield tracker.update(stream.facts(frame), found[found.scores >= min_score])
 
 
 def real_results(folder: Path, frames: int, steady: bool) -> Iterator[Instances]:
     """Tracked results of the model in the package on a folder of frames."""
     with mw.load() as segmenter:
-        pictures = (
+        images = (
             Frame(cv2.imread(str(path))[..., ::-1].copy(), index=index, time=Fraction(index, 25))
             for index, path in enumerate(sorted(folder.glob("*.jpg"))[:frames])
         )
-        for _, result in segment_frames(
-            pictures, segmenter.model, Wish(), tracker=MaskTracker(steady_masks=steady)
+        for result in segment_frames(
+            images, segmenter.model, SegmentOptions(), tracker=MaskTracker(steady_masks=steady)
         ):
-            yield result
+            yield result.instances
 
 
 def tell_flicker(clip: str, raw: float, steady: float) -> None:
@@ -160,7 +162,7 @@ def change(first: Masks, second: Masks) -> float:
 
 
 def middle(masks: Masks) -> np.ndarray:
-    """x, y of the centre of a single mask's pixels."""
+    """x, y of the center of a single mask's pixels."""
     rows, columns = np.nonzero(masks.crops[0])
     return masks.corners[0] + (columns.mean(), rows.mean())
 
@@ -171,7 +173,7 @@ def print_speed(frames: int, objects: int = 20) -> None:
     floor, times = scenes.ground(0), []
     places = rng.uniform((60, 60), (740, 400), (objects, 2))
     speeds = rng.uniform(-3, 3, (objects, 2))
-    tracker = MaskTracker()
+    tracker, stream = MaskTracker(), VideoStream()
     tracker.start(ASKED)
     for index in range(frames):
         image = scenes.window(floor, (index, 0), size)
@@ -183,7 +185,7 @@ def print_speed(frames: int, objects: int = 20) -> None:
         found = Instances(masks, masks.boxes, np.full(objects, 0.9), np.zeros(objects, int), scenes.NAMES)
         frame = Frame(image, index=index, time=Fraction(index, 25))
         begun = time.thread_time()
-        tracker.update(found, frame)
+        tracker.update(stream.facts(frame), found)
         times.append(1000 * (time.thread_time() - begun))
     low, median = np.percentile(times[5:], (10, 50))
     print(f"\n{objects} objects, 854x480: {median:.2f} ms a frame of one thread (a tenth under {low:.2f})")

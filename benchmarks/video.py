@@ -3,7 +3,7 @@
     python benchmarks/video.py [VIDEO] [--model NAME] [--size PIXELS] [--frames N] [--runs N] [--write FILE] [--short]
 
 Reading, network, masks, ids, overlay and H.264 with sound. Without a video one is made: two photos under a moving
-camera, 854x480 (needs the demo extra). The two ways take turns, and must give the same objects. The overlapped way
+camera, 854x480. The two ways take turns, and must give the same objects. The overlapped way
 can be no shorter than its longest stage that has one frame at a time, nor than all its work shared out over the
 cores; how close it comes is its efficiency.
 """
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import runpy
 import statistics
 import tempfile
 import time
@@ -25,13 +24,14 @@ from pathlib import Path
 from measuring import machine, replace_between_marks, spread
 
 import maskweave as mw
+from maskweave.options import SegmentOptions
 from maskweave.outputs.overlay import draw_overlay
 from maskweave.outputs.video import VideoWriter
-from maskweave.pipeline import StageClock, Wish, segment_frames
 from maskweave.sources.video import VideoSource
-from maskweave.tracking import MaskTracker
+from maskweave.stages import StageClock, segment_frames
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
+from maskweave.video.tracking import MaskTracker
 
 MARK, MARK_OTHERS = "video", "video options"
 OTHERS = (("built-in", 320), ("compact-s-int8", None))
@@ -82,11 +82,10 @@ def _options() -> argparse.Namespace:
 
 
 def demo_video(folder: Path) -> Path:
-    """The demo's video, made by its own script."""
-    demo = runpy.run_path(str(Path(__file__).parent.parent / "scripts" / "demo.py"))
-    path = folder / "walk.mp4"
-    demo["make_video"](path)
-    return path
+    """The video of `maskweave demo`."""
+    from maskweave.cli.demo_video import write_video
+
+    return write_video(folder / "drift.mp4")
 
 
 def both_ways(segmenter: mw.Segmenter, video: Path, frames: int, runs: int) -> tuple[list[Run], list[Run]]:
@@ -110,14 +109,15 @@ def one_run(segmenter: mw.Segmenter, video: Path, frames: int, *, overlap: bool)
     ):
         chosen: Iterator[Frame] = islice(source, frames)
         results = segment_frames(
-            chosen, segmenter.model, Wish(), tracker=MaskTracker(), clock=clock, overlap=overlap
+            chosen, segmenter.model, SegmentOptions(), tracker=MaskTracker(), clock=clock, overlap=overlap
         )
         with closing(results):
-            for frame, prediction in results:
+            for result in results:
+                frame, prediction = result.frame, result.prediction
                 start = time.perf_counter()
-                picture = draw_overlay(frame.image, prediction)
+                image = draw_overlay(frame.image, prediction)
                 drawn = time.perf_counter()
-                writer.write(picture, time=frame.time, duration=frame.duration)
+                writer.write(image, time=frame.time, duration=frame.duration)
                 own["draw"] += drawn - start
                 own["encode"] += time.perf_counter() - drawn
                 found.append(seen(prediction))
@@ -151,13 +151,13 @@ def report(segmenter: mw.Segmenter, video: Path, plain: list[Run], overlapped: l
     for name, runs in (("whole job, one after the other", plain), ("whole job, overlapped", overlapped)):
         rate = 1 / statistics.median(run.wall for run in runs)
         lines.append(f"| **{name}** | {spread([run.wall for run in runs])}: {rate:.1f} frames a second |")
-    lanes = segmenter.model.lanes
-    work, longest, times = efficiency(plain, overlapped, lanes)
+    concurrency = segmenter.model.concurrency
+    work, longest, times = efficiency(plain, overlapped, concurrency)
     info, size = segmenter.model.runtime.describe(), getattr(segmenter.model, "long_side", "")
     lines += [
         "",
         f"{segmenter.name} at {size} px on {info.engine} {info.engine_version}, {video.name}, "
-        f"{len(plain[0].found)} frames, {len(plain)} runs each; overlapped, the network looks at {lanes} at a time. "
+        f"{len(plain[0].found)} frames, {len(plain)} runs each; overlapped, the network has {concurrency} at a time. "
         f"All work shared out over {os.cpu_count()} cores takes {1000 * work:.1f} ms a frame, the longest stage "
         f"that has one frame at a time {1000 * longest:.1f} ms: the "
         f"overlapped job takes {times:.2f} times what is possible.",
@@ -172,17 +172,17 @@ def row(segmenter: mw.Segmenter, plain: list[Run], overlapped: list[Run]) -> str
     rate = 1 / statistics.median(run.wall for run in overlapped)
     network = spread([run.stages["network"] for run in plain])
     size = getattr(segmenter.model, "long_side", "")
-    times = efficiency(plain, overlapped, segmenter.model.lanes)[2]
+    times = efficiency(plain, overlapped, segmenter.model.concurrency)[2]
     return f"| {segmenter.name}, {size} px | {network} | {rate:.1f} | {times:.2f} |"
 
 
-def efficiency(plain: list[Run], overlapped: list[Run], lanes: int) -> tuple[float, float, float]:
+def efficiency(plain: list[Run], overlapped: list[Run], concurrency: int) -> tuple[float, float, float]:
     """Seconds a frame of all work shared out over the cores and of the longest stage; the job in the larger's.
 
     A network that looks at several frames at a time, in ``lanes``, is no stage that others must wait for.
     """
     work = statistics.median(run.cpu for run in overlapped) / (os.cpu_count() or 1)
-    alone = [stage for stage in plain[0].stages if lanes == 1 or stage != "network"]
+    alone = [stage for stage in plain[0].stages if concurrency == 1 or stage != "network"]
     longest = max(statistics.median(run.stages[stage] for run in plain) for stage in alone)
     wall = statistics.median(run.wall for run in overlapped)
     return work, longest, wall / max(work, longest)

@@ -1,4 +1,4 @@
-"""Who else is on the road: the road users in a video of a drive, and a picture of its busiest moment.
+"""Who else is on the road: the road users in a video of a drive, and an image of its busiest moment.
 
     python examples/driving.py drive.mp4
 
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("video", type=Path)
     parser.add_argument("--model", default="built-in")
     parser.add_argument("--classes", nargs="+", default=ROAD_USERS)
-    parser.add_argument("--picture", type=Path, default=Path("busiest.jpg"))
+    parser.add_argument("--image", type=Path, default=Path("busiest.jpg"))
     options = parser.parse_args()
 
     seen: dict[str, set[int]] = defaultdict(set)
@@ -37,10 +37,9 @@ def main() -> None:
         print(f"{len(seen[name]):>5} x {name}")
     if busiest is None:
         raise SystemExit(f"{options.video}: no frames")
-    busiest.save(options.picture)
+    busiest.save(options.image)
     print(
-        f"busiest after {float(busiest.frame.time):.1f} s, "
-        f"{len(busiest.instances)} at once: {options.picture}"
+        f"busiest after {float(busiest.frame.time):.1f} s, {len(busiest.instances)} at once: {options.image}"
     )
 
 

@@ -1,9 +1,9 @@
-"""One organ, marked in one slice, followed through a whole CT or MR series: its volume, as a file and in millilitres.
+"""One organ, marked in one slice, followed through a whole CT or MR series: its volume, as a file and in milliliters.
 
     python examples/medical.py series/ --slice 40 --box 180 120 260 210 --window 40,400
 
 The folder holds the DICOM files of one series; they are put into their order in the body. The result is a label
-volume (NRRD) in the place of the series, for 3D Slicer or ITK-SNAP, and a picture of the marked slice. Nothing about
+volume (NRRD) in the place of the series, for 3D Slicer or ITK-SNAP, and an image of the marked slice. Nothing about
 the patient is copied. This is no medical device: look at what it gives you.
 """
 
@@ -25,20 +25,20 @@ def main() -> None:
         "--slice", type=int, required=True, help="number of the marked slice, from 0, feet first"
     )
     parser.add_argument("--box", type=float, nargs=4, required=True, metavar=("X1", "Y1", "X2", "Y2"))
-    parser.add_argument("--window", help="centre and width of the grey values, e.g. 40,400")
+    parser.add_argument("--window", help="center and width of the gray values, e.g. 40,400")
     parser.add_argument("-o", "--output", type=Path, default=Path())
     options = parser.parse_args()
 
-    reading = mw.Reading.parse(bands=None, stretch=None, window=options.window)
-    source = find_sources([options.series], reading=reading)[0]
+    raster_options = mw.RasterOptions.parse(bands=None, stretch=None, window=options.window)
+    source = find_sources([options.series], raster_options=raster_options)[0]
     (volume,) = make_writers(["nrrd"], Target(options.output, source.info, "instances", ("object",)))
     voxels = 0
     with volume:
         for result in mw.propagate(source, boxes=[options.box], frame=options.slice):
-            volume.write(result.frame, result.instances)
+            volume.write(result)
             voxels += int(result.instances.masks.areas.sum())
             if result.frame.index == options.slice:
-                picture = result.save(options.output / "marked-slice.png")
+                image = result.save(options.output / "marked-slice.png")
 
     grid = source.info.grid
     if grid is None:
@@ -46,7 +46,7 @@ def main() -> None:
     else:
         cubic_mm = abs(np.linalg.det([grid.columns, grid.rows, grid.slices]))
         print(f"{voxels * cubic_mm / 1000:.1f} ml in {source.info.frame_count} slices")
-    print(f"labels: {volume.path}, picture: {picture}")
+    print(f"labels: {volume.path}, image: {image}")
 
 
 if __name__ == "__main__":

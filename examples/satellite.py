@@ -1,4 +1,4 @@
-"""A scene from above, however large, in tiles: outlines on the map, an area for each class, and a picture.
+"""A scene from above, however large, in tiles: outlines on the map, an area for each class, and an image.
 
     python examples/satellite.py scene.tif --model ships.onnx --bands 4 3 2
 
@@ -23,9 +23,9 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path())
     options = parser.parse_args()
 
-    reading = mw.Reading(bands=tuple(options.bands) if options.bands else None)
+    raster_options = mw.RasterOptions(bands=tuple(options.bands) if options.bands else None)
     with mw.load(options.model, tile=options.tile) as model:
-        result = model(options.scene, reading=reading)
+        result = model(options.scene, raster_options=raster_options)
 
     pixels: dict[str, int] = defaultdict(int)
     for name, area in zip(result.instances.names, result.instances.masks.areas, strict=True):

@@ -13,9 +13,9 @@ from typing import Any
 import click
 import typer.main
 
-from maskweave.catalogue.entries import ENTRIES
+from maskweave.annotations.table import markdown_table
+from maskweave.catalog.entries import ENTRIES
 from maskweave.cli.app import app
-from maskweave.formats.table import markdown_table
 
 _MARK = re.compile(r"<!-- from code: (\w+) -->")
 _OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./([^)]+)\)")
@@ -28,11 +28,11 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def models() -> str:
-    """The catalogue as a table."""
-    rows = ["| name | task | licence of the weights | MB | measured |", "|---|---|---|---|---|"]
+    """The catalog as a table."""
+    rows = ["| name | task | license of the weights | MB | measured |", "|---|---|---|---|---|"]
     for entry in ENTRIES:
         megabytes = "in the package" if entry.packaged else _megabytes(entry.download_size)
-        rows.append(f"| `{entry.name}` | {entry.task} | {entry.licence} | {megabytes} | {entry.metric} |")
+        rows.append(f"| `{entry.name}` | {entry.task} | {entry.license} | {megabytes} | {entry.metric} |")
     return "\n".join(rows)
 
 

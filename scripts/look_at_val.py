@@ -1,15 +1,15 @@
-"""Forty validation pictures with a model's results, good and bad, on sheets to look at.
+"""Forty validation images with a model's results, good and bad, on sheets to look at.
 
     python scripts/look_at_val.py instances_val.json --images images --photos val-look/
 
-Writes ``val-look-1.png`` … into docs/images: what the model found in colours with class and score, and the true
+Writes ``val-look-1.png`` … into docs/images: what the model found in colors with class and score, and the true
 outlines as dark lines with the true class at their feet, on plain paper; no pixel of a photo is in them.
-With --photos also the same sheets over the photos, for those who have the data (their licences
+With --photos also the same sheets over the photos, for those who have the data (their licenses
 do not let them be published here).
 
-The pictures are chosen by rule, not by hand: a seeded sample in which every source has its share, the best and the
+The images are chosen by rule, not by hand: a seeded sample in which every source has its share, the best and the
 worst. What counts is the sum of IoU over the matches (same class, IoU over 0.5) divided by the mean of the numbers of
-true and of found objects: the panoptic quality (arXiv:1801.00868) of one picture.
+true and of found objects: the panoptic quality (arXiv:1801.00868) of one image.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image as Pictures
+from PIL import Image as PILImage
 
 from maskweave.api import load
 from maskweave.evaluation.coco_truth import CocoTruth, read_coco_truth
 from maskweave.models.base import Model
 from maskweave.ops.iou import mask_iou
+from maskweave.ops.palette import Color, object_color
 from maskweave.outputs.labels import draw_label, draw_text
 from maskweave.outputs.overlay import OverlayStyle, draw_overlay
-from maskweave.outputs.palette import Colour, object_colour
 from maskweave.sources.images import read_image
 from maskweave.types.arrays import Image, Mask
 from maskweave.types.instances import Instances
 
 TILE, TITLE, GAP, COLUMNS, ROWS = (228, 304), 20, 10, 4, 5
-_SMALLEST_NAMED = 500  # pixels of a tile
+_MIN_NAMED_SIDE = 500  # pixels of a tile
 PAPER, GROUND, INK = 255, 238, (35, 35, 40)
 BEST_AND_WORST = 8
 GROUPS = ("sample", "best", "worst")
-TITLE_COLOURS: dict[str, Colour] = {"best": (20, 120, 50), "sample": (70, 70, 80), "worst": (180, 40, 30)}
+TITLE_COLORS: dict[str, Color] = {"best": (20, 120, 50), "sample": (70, 70, 80), "worst": (180, 40, 30)}
 
 
 @dataclass(frozen=True)
 class Looked:
-    """A picture with what is true and what was found in it; `quality` is in 0..1."""
+    """An image with what is true and what was found in it; `quality` is in 0..1."""
 
     truth: CocoTruth
     found: Instances
@@ -72,7 +72,7 @@ def main() -> None:
         if options.photos:
             options.photos.mkdir(parents=True, exist_ok=True)
             tiles = [(group, each, on_photo(each, options.images)) for group, each in part]
-            Pictures.fromarray(sheet(tiles)).save(options.photos / f"val-look-{number}.jpg", quality=90)
+            PILImage.fromarray(sheet(tiles)).save(options.photos / f"val-look-{number}.jpg", quality=90)
 
 
 def _options() -> argparse.Namespace:
@@ -82,17 +82,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", default="built-in")
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--every", type=int, default=1, help="look at every n-th picture only, to try it out")
+    parser.add_argument("--every", type=int, default=1, help="look at every n-th image only, to try it out")
     parser.add_argument("--photos", type=Path, help="folder for the sheets with photos")
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/images"))
     return parser.parse_args()
 
 
 def look(model: Model, annotations: Path, images: Path, every: int) -> list[Looked]:
-    """Run the model over all pictures in which something is to be found."""
+    """Run the model over all images in which something is to be found."""
     looked = []
     for truth in read_coco_truth(annotations, model.class_names)[::every]:
-        if truth.crowd.all():  # nothing labelled, or only crowds
+        if truth.crowd.all():  # nothing labeled, or only crowds
             continue
         found = model.predict(read_image(images / truth.file_name))
         if isinstance(found, Instances):
@@ -101,7 +101,7 @@ def look(model: Model, annotations: Path, images: Path, every: int) -> list[Look
 
 
 def quality(truth: CocoTruth, found: Instances) -> float:
-    """Panoptic quality of one picture; what is found of a class that is not labelled there does not count."""
+    """Panoptic quality of one image; what is found of a class that is not labeled there does not count."""
     true = truth.instances[~truth.crowd]
     found = found[_counted(truth, found)]
     overlap = mask_iou(true.masks, found.masks) * (true.class_ids[:, None] == found.class_ids[None])
@@ -114,7 +114,7 @@ def quality(truth: CocoTruth, found: Instances) -> float:
 
 
 def _counted(truth: CocoTruth, found: Instances) -> Mask:
-    return np.array([truth.labelled is None or name in truth.labelled for name in found.names], dtype=bool)
+    return np.array([truth.labeled is None or name in truth.labeled for name in found.names], dtype=bool)
 
 
 def choose(looked: Sequence[Looked], count: int, seed: int) -> list[tuple[str, Looked]]:
@@ -129,17 +129,17 @@ def choose(looked: Sequence[Looked], count: int, seed: int) -> list[tuple[str, L
     by_source: dict[str, list[Looked]] = {}
     for each in order:
         by_source.setdefault(each.truth.source, []).append(each)
-    # systematic draw over the sources one after the other: each gets its share, to one picture
+    # systematic draw over the sources one after the other: each gets its share, to one image
     line = [each for source in sorted(by_source) for each in by_source[source]]
     groups["sample"] = [line[int((place + 0.5) * len(line) / wanted)] for place in range(wanted)]
     return [(group, each) for group in GROUPS for each in groups[group]]
 
 
 def on_paper(looked: Looked) -> Image:
-    """A tile without a pixel of the photo: what was found in colours, true outlines as dark lines."""
+    """A tile without a pixel of the photo: what was found in colors, true outlines as dark lines."""
     scale = _scale(looked.found.size)
     height, width = (max(1, round(side * scale)) for side in looked.found.size)
-    picture = np.full((height, width, 3), GROUND, dtype=np.uint8)
+    image = np.full((height, width, 3), GROUND, dtype=np.uint8)
     counted = _counted(looked.truth, looked.found)
     found = looked.found
     largest_first = np.argsort(-found.masks.areas, kind="stable").tolist()
@@ -147,8 +147,8 @@ def on_paper(looked: Looked) -> Image:
     for row in largest_first:
         cover = cv2.resize(dense[row].astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
         share = cover[..., None] * (0.62 if counted[row] else 0.25)
-        picture[:] = picture + share * (np.array(object_colour(row), dtype=np.float32) - picture) + 0.5
-    _draw_truth(picture, looked.truth, scale, INK)
+        image[:] = image + share * (np.array(object_color(row), dtype=np.float32) - image) + 0.5
+    _draw_truth(image, looked.truth, scale, INK)
     taken: list[tuple[int, int]] = []
     for row in largest_first:
         x, y = (int(edge * scale) for edge in found.boxes[row, :2])
@@ -157,8 +157,8 @@ def on_paper(looked: Looked) -> Image:
             y += 14
         taken.append((x, y))
         text = f"{found.names[row]} {found.scores[row]:.2f}"
-        draw_label(picture, text, (x, y), pixels=10, colour=object_colour(row))
-    return picture
+        draw_label(image, text, (x, y), pixels=10, color=object_color(row))
+    return image
 
 
 def on_photo(looked: Looked, images: Path) -> Image:
@@ -166,23 +166,23 @@ def on_photo(looked: Looked, images: Path) -> Image:
     scale = _scale(looked.found.size)
     photo = draw_overlay(read_image(images / looked.truth.file_name), looked.found, OverlayStyle(opacity=0.4))
     size = tuple(max(1, round(side * scale)) for side in looked.found.size[::-1])
-    picture = np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    _draw_truth(picture, looked.truth, scale, (255, 255, 255))
-    return picture
+    image = np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    _draw_truth(image, looked.truth, scale, (255, 255, 255))
+    return image
 
 
 def _scale(size: tuple[int, int]) -> float:
     return min(TILE[0] / size[0], TILE[1] / size[1])
 
 
-def _draw_truth(picture: Image, truth: CocoTruth, scale: float, colour: Colour) -> None:
+def _draw_truth(image: Image, truth: CocoTruth, scale: float, color: Color) -> None:
     """Outlines, pale ones around crowds, and the class's name at the foot of what is large enough."""
     for row in np.flatnonzero(
-        ~truth.crowd & (truth.instances.masks.areas * scale**2 > _SMALLEST_NAMED)
+        ~truth.crowd & (truth.instances.masks.areas * scale**2 > _MIN_NAMED_SIDE)
     ).tolist():
         x1, _, _, y2 = truth.instances.masks.boxes[row].tolist()
-        at = (int(x1 * scale) + 3, min(int(y2 * scale) + 1, picture.shape[0] - 13))
-        draw_text(picture, truth.instances.names[row], at, pixels=10, colour=colour)
+        at = (int(x1 * scale) + 3, min(int(y2 * scale) + 1, image.shape[0] - 13))
+        draw_text(image, truth.instances.names[row], at, pixels=10, color=color)
     for crop, (x, y), crowd in zip(
         truth.instances.masks.crops, truth.instances.masks.corners.tolist(), truth.crowd.tolist(), strict=True
     ):
@@ -191,7 +191,7 @@ def _draw_truth(picture: Image, truth: CocoTruth, scale: float, colour: Colour) 
         contours, _ = cv2.findContours(crop.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
         middle = np.array([x + 0.5, y + 0.5])
         lines = [np.round((each + middle) * scale * 16 - 8).astype(np.int32) for each in contours]
-        cv2.polylines(picture, lines, True, (150,) * 3 if crowd else colour, 1, cv2.LINE_AA, shift=4)
+        cv2.polylines(image, lines, True, (150,) * 3 if crowd else color, 1, cv2.LINE_AA, shift=4)
 
 
 def sheet(tiles: Sequence[tuple[str, Looked, Image]]) -> Image:
@@ -202,17 +202,17 @@ def sheet(tiles: Sequence[tuple[str, Looked, Image]]) -> Image:
     for place, (group, looked, tile) in enumerate(tiles):
         top, left = GAP + place // COLUMNS * step[0], GAP + place % COLUMNS * step[1]
         title = f"{group}: {looked.title}" if group != "sample" else looked.title
-        draw_text(page, title, (left, top), pixels=12, colour=TITLE_COLOURS[group])
+        draw_text(page, title, (left, top), pixels=12, color=TITLE_COLORS[group])
         page[top + TITLE : top + TITLE + tile.shape[0], left : left + tile.shape[1]] = tile
     return page
 
 
 def save_small(page: Image, path: Path) -> None:
-    """PNG with a palette: flat colours need no more."""
-    picture = Pictures.fromarray(page).quantize(
-        96, method=Pictures.Quantize.MEDIANCUT, dither=Pictures.Dither.NONE
+    """PNG with a palette: flat colors need no more."""
+    image = PILImage.fromarray(page).quantize(
+        96, method=PILImage.Quantize.MEDIANCUT, dither=PILImage.Dither.NONE
     )
-    picture.save(path, optimize=True)
+    image.save(path, optimize=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python scripts/mean_weights.py run-4/last.pt run-5/last.pt:2 -o mean.pt
 
 Model soups (https://arxiv.org/abs/2203.05482): often better than either, at no cost. A number after a colon is a
-checkpoint's share. Give the result to `maskweave train --from`, or to scripts/ship_weights.py.
+checkpoint's share. Give the result to `maskweave train --start`, or to scripts/ship_weights.py.
 """
 
 from __future__ import annotations

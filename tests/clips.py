@@ -1,4 +1,4 @@
-"""Small pictures and clips, made on the spot."""
+"""Small images and clips, made on the spot."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def corners(height: int = 48, width: int = 64) -> NDArray[np.uint8]:
 
 
 def quarter_names(image: NDArray[np.uint8]) -> str:
-    """Which of the four colours lies in each quarter, "RG/BW" for `corners` upright."""
+    """Which of the four colors lies in each quarter, "RG/BW" for `corners` upright."""
     height, width = image.shape[:2]
     names = ""
     for y in (height // 4, height * 3 // 4):
@@ -34,7 +34,7 @@ def quarter_names(image: NDArray[np.uint8]) -> str:
     return f"{names[:2]}/{names[2:]}"
 
 
-def grey_frame(value: int, height: int = 48, width: int = 64) -> NDArray[np.uint8]:
+def gray_frame(value: int, height: int = 48, width: int = 64) -> NDArray[np.uint8]:
     return np.full((height, width, 3), value, np.uint8)
 
 
@@ -51,17 +51,19 @@ class Clip:
     audio_start: Fraction = Fraction(0)
     seconds: float | None = None
     rotation: int = 0
+    aspect: Fraction = Fraction(1)
     options: dict[str, str] = field(default_factory=lambda: {"crf": "10", "preset": "veryfast"})
     images: Sequence[NDArray[np.uint8]] | None = None
 
 
 def write_clip(path: Path, clip: Clip | None = None) -> Path:
-    """Write a clip whose frames are grey of 20, 27, 34 … (or the images given), and a tone."""
+    """Write a clip whose frames are gray of 20, 27, 34 … (or the images given), and a tone."""
     clip = clip or Clip()
     with av.open(str(path), "w") as container:
         video = container.add_stream(clip.codec, rate=25, options=clip.options)
         video.height, video.width = clip.size
         video.pix_fmt = clip.pix_fmt
+        video.codec_context.sample_aspect_ratio = clip.aspect
         video.time_base = video.codec_context.time_base = clip.time_base
         audio = container.add_stream(clip.audio, rate=44100) if clip.audio else None
         if audio is not None:
@@ -69,19 +71,19 @@ def write_clip(path: Path, clip: Clip | None = None) -> Path:
             _write_tone(container, audio, length, clip.audio_start)
         for index, ticks in enumerate(clip.ticks):
             image = (
-                grey_frame(20 + 7 * index % 200, *clip.size) if clip.images is None else clip.images[index]
+                gray_frame(20 + 7 * index % 200, *clip.size) if clip.images is None else clip.images[index]
             )
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = ticks, clip.time_base
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
     if clip.rotation:
-        _rotate_mp4(path, clip.rotation)
+        rotate_mp4(path, clip.rotation)
     return path
 
 
-def _rotate_mp4(path: Path, degrees: int) -> None:
-    """Put a counter-clockwise rotation into the track header (ISO 14496-12, 8.3.2)."""
+def rotate_mp4(path: Path, degrees: int) -> None:
+    """Put a counter-clockwise rotation of the first track into its header (ISO 14496-12, 8.3.2)."""
     a, b, c, d = {90: (0, -1, 1, 0), 180: (-1, 0, 0, -1), 270: (0, 1, -1, 0)}[degrees]
     data = bytearray(path.read_bytes())
     at = data.find(b"tkhd") + 44
@@ -91,7 +93,7 @@ def _rotate_mp4(path: Path, degrees: int) -> None:
 
 
 def write_tone(path: Path, seconds: float = 0.5, codec: str = "aac") -> Path:
-    """A file with sound and no picture."""
+    """A file with sound and no image."""
     with av.open(str(path), "w") as container:
         _write_tone(container, container.add_stream(codec, rate=44100), seconds, Fraction(0))
     return path

@@ -2,11 +2,12 @@
 
 import os
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from maskweave.catalogue.entries import ENTRIES
+import maskweave as mw
 
 ROOT = Path(__file__).parent.parent
 _TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
@@ -20,15 +21,39 @@ def test_relative_links_lead_somewhere(document):
     assert not missing
 
 
-def test_the_readme_lists_every_model_with_its_licence():
-    rows = [
-        line
-        for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-        if line.startswith("| `")
+def test_the_page_of_models_has_the_table_that_the_code_gives():
+    assert "<!-- from code: models -->" in (ROOT / "docs" / "model-list.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_is_short():
+    words = (ROOT / "README.md").read_text(encoding="utf-8").split()
+    assert len(words) < 900  # 600 of ours, and what the commands print
+
+
+def test_every_public_name_has_its_place_on_the_page_of_the_interface():
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    missing = [
+        name for name in mw.__all__ if name not in ("__version__", "errors") and f"{name}\n" not in page
     ]
-    for entry in ENTRIES:
-        (row,) = [line for line in rows if f"`{entry.name}` |" in line]
-        assert entry.licence in row
+    assert [name for name in missing if f"mw.{name}`" not in page] == []
+
+
+def test_every_extra_is_in_the_table_of_extras():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    assert [name for name in project["optional-dependencies"] if f"maskweave[{name}]" not in page] == []
+
+
+def test_documents_install_from_the_index_first():
+    pages = [page for page in DOCUMENTS if page.name not in ("CONTRIBUTING.md", "CHANGELOG.md")]
+    local = [
+        page.name for page in pages if re.search(r"pip install '?\.\[", page.read_text(encoding="utf-8"))
+    ]
+    assert local == []
+
+
+def test_no_weights_lie_beside_the_models_of_the_package():
+    assert list((ROOT / "src").rglob("*.pt")) == list((ROOT / "src").rglob("*.pth")) == []
 
 
 @pytest.mark.parametrize(

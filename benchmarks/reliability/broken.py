@@ -2,7 +2,7 @@
 
     python benchmarks/reliability/broken.py [--inputs 1000] [--write FILE] [--short]
 
-Empty files, text, noise, a damaged header, pictures cut short, a PNG with a wrong checksum, one that unpacks to far
+Empty files, text, noise, a damaged header, images cut short, a PNG with a wrong checksum, one that unpacks to far
 more than the budget, links that lead to themselves.
 """
 
@@ -54,7 +54,7 @@ def spoil(path: Path, number: int) -> None:
     rng = np.random.default_rng(number)
     ways = (
         lambda: path.write_bytes(b""),
-        lambda: path.write_text("not a picture\n"),
+        lambda: path.write_text("not an image\n"),
         lambda: path.write_bytes(rng.bytes(2000)),
         lambda: path.write_bytes(whole[:4] + rng.bytes(60) + whole[64:]),
         lambda: path.write_bytes(whole[: len(whole) // 2]),

@@ -3,7 +3,7 @@
     python benchmarks/reliability/cluster.py [--images 200] [--kills 5] [--write FILE] [--short]
 
 Ray on this machine with two workers (extra [ray]). While outcomes come in, actors get SIGKILL, one at a time. Each
-input must have one outcome, and the files must be those of the engine for one machine, which then finds nothing
+input must have one outcome, and the files must be those of the executor for one machine, which then finds nothing
 left to do. Then a film is divided between two workers of Ray: its files, ids included, must be those of an undivided
 run on one machine. Linux.
 """
@@ -21,9 +21,10 @@ from typing import Any
 from jobs import draw_film, draw_photos, hashes, main, must
 
 import maskweave as mw
-from maskweave.batch.engine import How
-from maskweave.batch.job import Job
+from maskweave.batch.executor import ExecutorConfig
+from maskweave.batch.job import BatchJob
 from maskweave.batch.run import run_batch
+from maskweave.options import Request
 
 STRETCHES = 4
 
@@ -41,16 +42,16 @@ def table(options: Any) -> str:
         must(not lost, f"{lost} inputs have no outcome")
         must(killed == kills, f"{killed} kills instead of {kills}")
         here: list[str] = []
-        do(photos, folder / "here", How(workers=1), here)
+        do(photos, folder / "here", ExecutorConfig(workers=1), here)
         must(hashes(folder / "ray") == hashes(folder / "here"), "other files than on one machine")
         again: list[str] = []
-        do(photos, folder / "ray", How(workers=1), again)
+        do(photos, folder / "ray", ExecutorConfig(workers=1), again)
         must(not again, f"done again: {again}")
         frames = 12 if options.short else 120
         ids = divided(folder, frames)
     return (
         "| inputs | actors killed | inputs without an outcome | with two | files that differ from one machine's | "
-        "left to do for the other engine |\n"
+        "left to do for the other executor |\n"
         "|---:|---:|---:|---:|---:|---:|\n"
         f"| {images} | {killed} | {lost} | {len(seen) - len(set(seen))} | 0 | {len(again)} |\n\n"
         f"A film of {frames} frames, divided into {STRETCHES} stretches: its files, with {ids} ids, are those of an "
@@ -63,8 +64,15 @@ def divided(folder: Path, frames: int) -> int:
     film = draw_film(folder / "film.mp4", frames)
     save, score = ("tracks", "coco", "overlay"), 0.05
     split = frames / 25 / STRETCHES
-    do(film, folder / "film-ray", How(engine="ray", workers=2, split=split), [], save=save, score=score)
-    do(film, folder / "film-here", How(workers=1), [], save=save, score=score)
+    do(
+        film,
+        folder / "film-ray",
+        ExecutorConfig(executor="ray", workers=2, split=split),
+        [],
+        save=save,
+        score=score,
+    )
+    do(film, folder / "film-here", ExecutorConfig(workers=1), [], save=save, score=score)
     must(hashes(folder / "film-ray") == hashes(folder / "film-here"), "a divided film has other files")
     ids = len(json.loads((folder / "film-here" / "film.tracks.json").read_text())["annotations"])
     must(ids > 0, "nothing was found in the film")
@@ -83,21 +91,24 @@ def on_ray(photos: Path, output: Path, kills: int, *, every: int) -> tuple[list[
                 os.kill(living[0], signal.SIGKILL)
                 killed.append(living[0])
 
-    do(photos, output, How(engine="ray", workers=2), seen, kill)
+    do(photos, output, ExecutorConfig(executor="ray", workers=2), seen, kill)
     return seen, len(killed)
 
 
-def do(inputs: Path, output: Path, how: How, seen: list[str], then: Any = None, **wishes: Any) -> None:
+def do(
+    inputs: Path, output: Path, config: ExecutorConfig, seen: list[str], then: Any = None, **choices: Any
+) -> None:
     """One run of the job; adds the names of what was done."""
-    job = Job((str(inputs),), str(output), **{"save": ("coco", "masks"), "size": 128} | wishes)
+    options = {"save": ("coco", "masks"), "size": 128, "output": str(output)} | choices
+    job = BatchJob((str(inputs),), Request.of(**options))
 
-    def tell(outcome: Any, counts: Any) -> None:
+    def on_outcome(outcome: Any, counts: Any) -> None:
         seen.append(outcome.name)
         if then is not None:
             then()
 
     with mw.load(threads=1, size=128) as segmenter:
-        run_batch(job, how, model=segmenter.model, tell=tell)
+        run_batch(job, config, model=segmenter.model, on_outcome=on_outcome)
 
 
 def actors() -> Iterator[int]:

@@ -35,7 +35,7 @@ if "--steered" in sys.argv:  # what is imported here tells atheris where a file 
         import tests.hostile.parsers  # noqa: F401
 from tests.hostile.parsers import PARSERS, Parser, mutated
 
-_LONGEST = 20_000
+_MAX_BYTES = 20_000
 """Bytes of a file: what is longer takes time and reaches no other code."""
 _NOTE_EVERY = 200  # files; the steered process ends without a word
 
@@ -75,13 +75,15 @@ def _feeder(parser: Parser, folder: Path, keep: Path, seen: Counter[str]) -> Cal
 
     def feed(data: bytes) -> None:
         try:
-            told = parser.holds(data[:_LONGEST], folder)
+            outcome = parser.holds(data[:_MAX_BYTES], folder)
         except Exception as error:
             keep.mkdir(parents=True, exist_ok=True)
             place = keep / f"{parser.name}-{hashlib.sha256(data).hexdigest()[:12]}"
             place.write_bytes(data)
             must(False, f"{parser.name}: {type(error).__name__}: {str(error)[:300]}; {place}")
-        seen["whole" if not told else "refused" if told.partition(":")[0].isidentifier() else "problems"] += 1
+        seen[
+            "whole" if not outcome else "refused" if outcome.partition(":")[0].isidentifier() else "problems"
+        ] += 1
 
     return feed
 
@@ -135,7 +137,7 @@ def _steered(parser: Parser, options: Any) -> None:
 
         limits = [
             f"-max_total_time={options.seconds:.0f}",
-            f"-max_len={_LONGEST}",
+            f"-max_len={_MAX_BYTES}",
             "-rss_limit_mb=4000",
             corpus,
         ]

@@ -23,18 +23,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from measuring import machine, replace_between_marks
 
 SMALL = ("--size", "128")
-"""What is measured here is the job, not the network: it looks at small pictures."""
+"""What is measured here is the job, not the network: it looks at small images."""
 
 
 def draw(seed: int, size: tuple[int, int] = (96, 128), noise: float = 6) -> NDArray[np.uint8]:
-    """A picture of a soft background, two ellipses and noise, another for each seed."""
+    """An image of a soft background, two ellipses and noise, another for each seed."""
     rng = np.random.default_rng(seed)
     height, width = size
     y, x = np.mgrid[:height, :width]
     image = np.stack([(x * rng.uniform(0, 1) + y * rng.uniform(0, 1)) % 256 for _ in range(3)], axis=2)
     for _ in range(2):
-        centre, radius = rng.uniform(0.2, 0.8, 2) * size, rng.uniform(0.1, 0.3, 2) * size
-        inside = ((y - centre[0]) / radius[0]) ** 2 + ((x - centre[1]) / radius[1]) ** 2 < 1
+        center, radius = rng.uniform(0.2, 0.8, 2) * size, rng.uniform(0.1, 0.3, 2) * size
+        inside = ((y - center[0]) / radius[0]) ** 2 + ((x - center[1]) / radius[1]) ** 2 < 1
         image[inside] = rng.uniform(0, 256, 3)
     return np.clip(image + rng.normal(0, noise, image.shape), 0, 255).astype(np.uint8)
 
@@ -47,16 +47,16 @@ def draw_photos(
     size: tuple[int, int] = (96, 128),
     noises: tuple[float, ...] = (6,),
 ) -> Path:
-    """Write ``count`` pictures, with each of ``noises`` in turn."""
+    """Write ``count`` images, with each of ``noises`` in turn."""
     folder.mkdir(parents=True)
     for number in range(count):
-        picture = draw(number, size, noises[number % len(noises)])
-        Image.fromarray(picture).save(folder / f"{number:05}{suffix}")
+        image = draw(number, size, noises[number % len(noises)])
+        Image.fromarray(image).save(folder / f"{number:05}{suffix}")
     return folder
 
 
 def draw_film(path: Path, frames: int) -> Path:
-    """Write a film of one picture that moves."""
+    """Write a film of one image that moves."""
     image = draw(0, (160, 320))
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(25))

@@ -3,7 +3,7 @@
     python benchmarks/reliability/memory.py [--images 10000] [--write FILE] [--short]
 
 Resident memory and open files of the command and of its workers, sampled while it runs. After the first fifth,
-the warm-up, a straight line is laid through each; its slope is told an hour and for ten thousand pictures. Linux.
+the warm-up, a straight line is laid through each; its slope is told an hour and for ten thousand images. Linux.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def table(options: Any) -> str:
             rows(folder / "out", "SELECT count(*) FROM items WHERE state = 'done'") == [(images,)], "all done"
         )
     lines = [
-        "| processes | MB after warm-up | at the end | slope, MB an hour | slope, MB for 10,000 pictures |",
+        "| processes | MB after warm-up | at the end | slope, MB an hour | slope, MB for 10,000 images |",
         "|---|---:|---:|---:|---:|",
     ]
     for title, values in (
@@ -72,14 +72,14 @@ def table(options: Any) -> str:
     late = samples.files[len(samples.files) // 5 :] or [0]
     lines.append("")
     lines.append(
-        f"{images:,} pictures of 128x96 in {taken:.0f} s. Open files of one process after warm-up: "
+        f"{images:,} images of 128x96 in {taken:.0f} s. Open files of one process after warm-up: "
         f"{min(late)} to {max(late)}, {late[-1]} at the end."
     )
     return "\n".join(lines)
 
 
 def many(folder: Path, images: int) -> Path:
-    """``images`` files of `DRAWN` pictures."""
+    """``images`` files of `DRAWN` images."""
     drawn = sorted(draw_photos(folder / "drawn", min(DRAWN, images)).iterdir())
     photos = folder / "photos"
     photos.mkdir()

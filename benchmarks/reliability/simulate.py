@@ -1,9 +1,9 @@
-"""A job of a million pictures on 64 workers, simulated from measured times of items.
+"""A job of a million images on 64 workers, simulated from measured times of items.
 
     python benchmarks/reliability/simulate.py [--items 1000000] [--workers 64] [--write FILE] [--short]
 
 Times of items are measured on a real job of this machine first and drawn from at random. Workers take chunks of
-16 items as `--engine ray` does. Stragglers: one worker in twenty is three times slower, one item in ten thousand
+16 items as `--executor ray` does. Stragglers: one worker in twenty is three times slower, one item in ten thousand
 takes a hundred times as long. Failures: each worker is killed after ten hours on average (what it had in its
 chunk without a record is done again by another, after half a minute for a new process); one item in two thousand
 takes its process down (a new one in two seconds). The record keeps up: writing a row is measured as well. This is

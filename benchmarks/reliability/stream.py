@@ -6,7 +6,7 @@ A camera that is drawn in memory, 256x144, 25 frames a second on average and non
 apart. It cuts to another scene every 5 to 40 seconds, objects enter and leave all the time, and every few minutes it
 drops out for 1 to 40 seconds, on a clock that jumps, so that nothing waits. Its frames go through the live source's
 own reconnection, the pipeline, the tracker and the writers into a temporary folder. A stand-in for the network knows
-the objects' colours and overlooks one in twenty; ``--network`` takes the model in the package instead.
+the objects' colors and overlooks one in twenty; ``--network`` takes the model in the package instead.
 
 Memory is the process's resident set, sampled every second of video; the slope is a least-squares fit after the first
 tenth, or the first three minutes where that is more. An id is used again when it comes back after a cut that was
@@ -34,25 +34,27 @@ from jobs import main, must
 import maskweave as mw
 from maskweave.errors import SourceNotFound
 from maskweave.models.base import Model, Prepared
-from maskweave.ops.placement import Placement
+from maskweave.ops.letterbox import Letterbox
+from maskweave.options import SegmentOptions
 from maskweave.outputs import make_writers
 from maskweave.outputs.base import Target
-from maskweave.pipeline import Wish, segment_frames, write_results
+from maskweave.run import write
 from maskweave.runtimes.fake import FakeRuntime
 from maskweave.sources.live import DroppedOut, LiveSource, Watch
-from maskweave.tracking import MaskTracker
-from maskweave.tracking.cuts import CutDetector
-from maskweave.types import Frame, Instances, Masks, SourceInfo
+from maskweave.stages import segment_frames
+from maskweave.types import Frame, FrameResult, Instances, Masks, SourceInfo
+from maskweave.video.scene_starts import SceneDetector
+from maskweave.video.tracking import MaskTracker
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from tests.tracking.scenes import ground, window
+from tests.video.scenes import ground, window
 
 HEIGHT, WIDTH, RATE = 144, 256, 25
 ALLOWED = 5.0  # MB an hour
 WARM_UP, LEAST = 0.05, 1 / 6  # hours: what is left out at the start, and what a slope needs
 PATIENCE = 1.0  # seconds, the tracker's
-COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0))  # one object each
-OUTSIDE = 140  # pixels of an object's way that lie outside the picture
+COLORS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0))  # one object each
+OUTSIDE = 140  # pixels of an object's way that lie outside the image
 
 
 def table(options: Any) -> str:
@@ -62,13 +64,17 @@ def table(options: Any) -> str:
     memory, ids = Memory(), Ids(camera)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        model = stack.enter_context(mw.load()).model if options.network else ColourModel(options.seed)
+        model = stack.enter_context(mw.load()).model if options.network else ColorModel(options.seed)
         target = Target(Path(folder), camera.info, "instances", model.class_names, model=model.name)
         results = segment_frames(
-            stack.enter_context(camera), model, Wish(), tracker=MaskTracker(patience=PATIENCE), overlap=True
+            stack.enter_context(camera),
+            model,
+            SegmentOptions(),
+            tracker=MaskTracker(patience=PATIENCE),
+            overlap=True,
         )
         writers = make_writers(options.save.split(","), target)
-        write_results(ids.watched(results), writers=writers, progress=memory.sample)
+        write(ids.watched(results), writers, progress=memory.sample)
     return told(camera, memory, ids, len(writers))
 
 
@@ -98,7 +104,7 @@ class DrawnCamera(LiveSource):
         self.drop_outs += 1
         self._back = self.time + self._rng.uniform(1, 40)
 
-    def _pictures(self, connection: object) -> Iterator[tuple[Fraction, np.ndarray]]:
+    def _timed_images(self, connection: object) -> Iterator[tuple[Fraction, np.ndarray]]:
         end = self.time + self._rng.uniform(60, 400)
         begin = self.time
         while self._left:
@@ -118,38 +124,38 @@ class DrawnCamera(LiveSource):
         self._floor = (ground.__wrapped__(int(self._rng.integers(1 << 30))) * cast).astype(np.uint8)
         self._things = [
             (self._rng.uniform(0, WIDTH + OUTSIDE), self._rng.choice((-1, 1)) * self._rng.uniform(10, 40), y)
-            for y in np.linspace(20, HEIGHT - 20, len(COLOURS)) + self._rng.uniform(-8, 8, len(COLOURS))
+            for y in np.linspace(20, HEIGHT - 20, len(COLORS)) + self._rng.uniform(-8, 8, len(COLORS))
         ]
 
     def _draw(self) -> np.ndarray:
         image = window(self._floor, (20 * np.sin(0.3 * self.time), 0), (HEIGHT, WIDTH))
         for number, (start, speed, y) in enumerate(self._things):
             x = (start + speed * self.time) % (WIDTH + OUTSIDE) - OUTSIDE / 2
-            cv2.ellipse(image, (round(x), round(y)), (16 + number, 12), 0, 0, 360, COLOURS[number], -1)
+            cv2.ellipse(image, (round(x), round(y)), (16 + number, 12), 0, 0, 360, COLORS[number], -1)
         return image
 
 
-class ColourModel(Model):
-    """Knows the colours of the drawn objects; overlooks some, and is unsure of others."""
+class ColorModel(Model):
+    """Knows the colors of the drawn objects; overlooks some, and is unsure of others."""
 
     def __init__(self, seed: int) -> None:
-        super().__init__(FakeRuntime({}), name="colours", class_names=("car", "person"))
+        super().__init__(FakeRuntime({}), name="colors", class_names=("car", "person"))
         self._rng = np.random.default_rng(seed)
 
     def prepare(self, image: np.ndarray) -> Prepared:
-        """The picture itself."""
+        """The image itself."""
         size = image.shape[:2]
-        return Prepared({"image": image}, Placement.squash(size, size))
+        return Prepared({"image": image}, Letterbox.squash(size, size))
 
     def infer(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Nothing: the stand-in runtime would keep all that it was given."""
         return inputs
 
-    def decode(self, outputs: dict[str, np.ndarray], placement: Placement, *, score: float) -> Instances:
-        """One object a colour."""
+    def decode(self, outputs: dict[str, np.ndarray], placement: Letterbox, *, score: float) -> Instances:
+        """One object a color."""
         packed = outputs["image"].astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
         crops, corners = [], []
-        for red, green, blue in COLOURS:
+        for red, green, blue in COLORS:
             mask = packed == (red << 16 | green << 8 | blue)
             if np.count_nonzero(mask) >= 30 and self._rng.random() > 0.05:
                 x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
@@ -170,9 +176,9 @@ class Memory:
         self.files: list[int] = []
         self._begin = time.process_time()
 
-    def sample(self, frame: Frame) -> None:
+    def sample(self, result: FrameResult) -> None:
         """Look once a second."""
-        done = frame.index + 1
+        done = result.frame.index + 1
         if done % RATE:
             return
         pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -201,15 +207,15 @@ class Ids:
 
     def __init__(self, camera: DrawnCamera) -> None:
         self._camera = camera
-        self._cuts = CutDetector()
+        self._cuts = SceneDetector()
         self._last: dict[int, float] = {}
         self.highest = self.reused = self.carried = self.found = self.false = 0
 
-    def watched(self, results: Iterable[tuple[Frame, Instances]]) -> Iterator[tuple[Frame, Instances]]:
+    def watched(self, results: Iterable[FrameResult]) -> Iterator[FrameResult]:
         """Pass on what comes."""
-        for frame, result in results:
-            self._look(frame, result.track_ids.tolist())
-            yield frame, result
+        for result in results:
+            self._look(result.frame, result.instances.track_ids.tolist())
+            yield result
 
     def _look(self, frame: Frame, ids: list[int]) -> None:
         now, planted = float(frame.time), frame.index in self._camera.cuts

@@ -1,4 +1,4 @@
-"""MaskWeave: pixel-exact masks of every object in photos and videos.
+"""MaskWeave: masks, names and tracks of objects in images and videos.
 
 >>> import maskweave as mw
 >>> model = mw.load()                        # the model in the package
@@ -15,13 +15,12 @@ from maskweave import errors
 from maskweave.version import __version__
 
 if TYPE_CHECKING:
-    from maskweave.api import Result, Segmenter, load, segment_video
+    from maskweave.api import Segmenter, load, propagate, segment_video
     from maskweave.errors import MaskWeaveError
-    from maskweave.ops.panoptic import panoptic
     from maskweave.outputs.overlay import OverlayStyle
-    from maskweave.outputs.panoptic import PanopticWriter
-    from maskweave.sources.reading import Reading
-    from maskweave.types import IGNORE, Frame, Instances, Masks, Panoptic, SemanticMap
+    from maskweave.result import Result
+    from maskweave.sources.raster_options import RasterOptions
+    from maskweave.types import IGNORE, Frame, Instances, Masks, SemanticMap
 
 __all__ = [
     "IGNORE",
@@ -30,16 +29,13 @@ __all__ = [
     "MaskWeaveError",
     "Masks",
     "OverlayStyle",
-    "Panoptic",
-    "PanopticWriter",
-    "Reading",
+    "RasterOptions",
     "Result",
     "Segmenter",
     "SemanticMap",
     "__version__",
     "errors",
     "load",
-    "panoptic",
     "propagate",
     "segment_video",
 ]
@@ -52,14 +48,11 @@ _HOMES = {
     "MaskWeaveError": "maskweave.errors",
     "Masks": "maskweave.types",
     "OverlayStyle": "maskweave.outputs.overlay",
-    "Panoptic": "maskweave.types",
-    "PanopticWriter": "maskweave.outputs.panoptic",
-    "Reading": "maskweave.sources.reading",
-    "Result": "maskweave.api",
+    "RasterOptions": "maskweave.sources.raster_options",
+    "Result": "maskweave.result",
     "Segmenter": "maskweave.api",
     "SemanticMap": "maskweave.types",
     "load": "maskweave.api",
-    "panoptic": "maskweave.ops.panoptic",
     "propagate": "maskweave.api",
     "segment_video": "maskweave.api",
 }

@@ -11,8 +11,8 @@
     │   ├── UnreadableVideo            not a video, damaged, or without a video stream
     │   └── BadRecord                  a record of a file of truth or results cannot be used
     ├── ModelError                     a model cannot be used
-    │   ├── UnknownModel               no catalogue entry and no file of that name
-    │   ├── ModelNotHere               known, but not on this machine (and not to be fetched now)
+    │   ├── UnknownModel               no catalog entry and no file of that name
+    │   ├── ModelNotDownloaded               known, but not on this machine (and not to be fetched now)
     │   ├── HashMismatch               the file is not the one that was published
     │   ├── NotAModel                  the engine cannot load the file
     │   └── UnknownLayout              a model, but its tensors fit no family
@@ -24,6 +24,8 @@
     │   ├── DeadlinePassed             it gave no sign of life for too long
     │   └── OutOfMemory                it needed more memory than it may have
     └── MissingDependency (ImportError)   an optional library is not installed
+
+What is worth knowing of an input that could be read is a `SourceWarning` of Python's own `warnings`.
 
 Messages are one line: what was needed, what came, what to do. Where a file fits no family, the lines below that one
 are a sidecar to be filled in.
@@ -42,6 +44,10 @@ class InvalidValue(MaskWeaveError, ValueError):
 
 class SourceError(MaskWeaveError):
     """An input cannot be read."""
+
+
+class SourceWarning(UserWarning):
+    """An input was read, but not as it stands: something is missing, was passed over or repaired."""
 
 
 class SourceNotFound(SourceError, FileNotFoundError):
@@ -69,11 +75,11 @@ class ModelError(MaskWeaveError):
 
 
 class UnknownModel(ModelError):
-    """Neither a catalogue entry nor a file has that name."""
+    """Neither a catalog entry nor a file has that name."""
 
 
-class ModelNotHere(ModelError):
-    """The model is in the catalogue, but its file is not on this machine."""
+class ModelNotDownloaded(ModelError):
+    """The model is in the catalog, but its file is not on this machine."""
 
 
 class HashMismatch(ModelError):

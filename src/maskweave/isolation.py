@@ -4,7 +4,7 @@ A decoder that meets a damaged file can end its process (a signal), never come b
 In a child process it takes nothing with it but the call it was made for. This is for reliability: a child may do
 whatever its user may, so it is no sandbox against files that were made to attack.
 
-Children are started anew, not forked: they share no threads, locks or file handles with their parent, and they do
+Children are started again, not forked: they share no threads, locks or file handles with their parent, and they do
 not import the parent's main module.
 """
 
@@ -27,16 +27,16 @@ from typing import Any, BinaryIO, Self, TypeAlias
 
 from maskweave.errors import ChildCrashed, DeadlinePassed, EngineError, IsolationError, OutOfMemory
 
-Beat: TypeAlias = Callable[[], None]
-"""A sign of life: a call that takes long, frame by frame, gives one now and then, and its deadline begins anew."""
-Work: TypeAlias = Callable[[Any, Beat], Any]
+Heartbeat: TypeAlias = Callable[[], None]
+"""A sign of life: a call that takes long, frame by frame, gives one now and then, and its deadline begins again."""
+Work: TypeAlias = Callable[[Any, Heartbeat], Any]
 """What a child does: from one argument to one answer, both of which can be pickled."""
 
 _START_SECONDS = 300.0
 """A child that has not loaded what it needs by then never will."""
 _STOP_SECONDS = 10.0
 """Time to remove what is half done."""
-_READY, _BEAT, _ANSWER, _ERROR, _MEMORY = "ready", "beat", "answer", "error", "memory"
+_READY, _HEARTBEAT, _ANSWER, _ERROR, _MEMORY = "ready", "beat", "answer", "error", "memory"
 _NO_MEMORY = (
     *("insufficient memory", "failed to allocate memory", "bad allocation", "std::bad_alloc"),
     *("resource temporarily unavailable", "can't start new thread"),  # no room for another thread's stack
@@ -49,7 +49,7 @@ class Child:
 
     ``make``: called once in each process; returns the `Work` (a module's function or a `functools.partial` of one).
     ``memory``: bytes of address space that calls may take over what the process has after ``make`` (Linux; elsewhere
-    there is no limit). ``deadline``: seconds from a call's begin, or from its last `Beat`, to its end.
+    there is no limit). ``deadline``: seconds from a call's begin, or from its last `Heartbeat`, to its end.
 
     A context manager. Not for several threads at a time.
     """
@@ -129,7 +129,7 @@ class Child:
             while True:
                 with watch:
                     kind, content = pickle.load(process.stdout)
-                if kind != _BEAT:
+                if kind != _HEARTBEAT:
                     break
         except (EOFError, pickle.UnpicklingError, OSError, ValueError):
             self._end()
@@ -227,7 +227,7 @@ def _attempt(child: Child, argument: object) -> Any:
 
 
 class _Watch:
-    """Ends a process when the ``with`` block takes longer than the deadline; entered anew for each wait."""
+    """Ends a process when the ``with`` block takes longer than the deadline; entered again for each wait."""
 
     def __init__(self, process: subprocess.Popen[bytes], seconds: float | None) -> None:
         self._process, self._seconds = process, seconds
@@ -252,8 +252,8 @@ class _Watch:
 
 
 def _spawn() -> subprocess.Popen[bytes]:
-    here = str(Path.cwd())  # what "" stands for
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(place or here for place in sys.path)}
+    current_folder = str(Path.cwd())  # what "" stands for
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(place or current_folder for place in sys.path)}
     return subprocess.Popen(
         [sys.executable, "-P", "-c", "from maskweave.isolation import serve; serve()"],
         stdin=subprocess.PIPE,
@@ -297,11 +297,11 @@ def _serve(calls: BinaryIO, answers: BinaryIO) -> None:
     threading.Thread(target=_listen, args=(calls, arguments), daemon=True).start()
     work: Work = _kept[0]
 
-    def beat() -> None:
-        _write(answers, _BEAT, None)
+    def heartbeat() -> None:
+        _write(answers, _HEARTBEAT, None)
 
     while (argument := arguments.get()) is not _NOTHING:
-        _answer(answers, lambda argument=argument: work(argument, beat), kind=_ANSWER)  # type: ignore[misc]
+        _answer(answers, lambda argument=argument: work(argument, heartbeat), kind=_ANSWER)  # type: ignore[misc]
 
 
 _kept: list[Work] = []
@@ -365,7 +365,7 @@ def _write(answers: BinaryIO, kind: str, content: object) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """The error itself where it can be pickled, or one that tells of it."""
+    """The error itself where it can be pickled, else one that describes it."""
     try:
         if type(pickle.loads(pickle.dumps(error))) is type(error):
             return error

@@ -6,14 +6,15 @@ import numpy as np
 from PIL import Image
 
 import maskweave as mw
-from maskweave.batch.job import Job
+from maskweave.batch.job import BatchJob
 from maskweave.batch.run import run_batch
 from maskweave.batch.work import make_worker
+from maskweave.options import Request
 from tests.models.tiny import save_tiny_model
 
 
 def write_photos(folder, count, *, broken=()):
-    """Write 0.png, 1.png, …, each another picture; those in ``broken`` are cut short."""
+    """Write 0.png, 1.png, …, each another image; those in ``broken`` are cut short."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         path = write_photo(folder / f"{number}.png", seed=number)
@@ -35,22 +36,22 @@ def model_in(folder):
     return str(save_tiny_model(Path(folder) / "tiny.onnx"))
 
 
-def inline(job, items, how):
-    """An engine without processes: the same worker, here."""
+def inline(job, items, config):
+    """An executor without processes: the same worker, here."""
     work = make_worker(job)
     for item in items:
         yield work(item, lambda: None)
 
 
-def do(job, how=None, tell=None):
-    with mw.load(job.model) as segmenter:
-        return run_batch(job, how, model=segmenter.model, tell=tell)
+def do(job, config=None, on_outcome=None):
+    with mw.load(job.request.model.model) as segmenter:
+        return run_batch(job, config, model=segmenter.model, on_outcome=on_outcome)
 
 
-def finished(job, how=None):
+def finished(job, config=None):
     """Do the job and return (the names of the items done now, the summary)."""
     names = []
-    summary = do(job, how, lambda outcome, counts: names.append(outcome.name))
+    summary = do(job, config, lambda outcome, counts: names.append(outcome.name))
     return sorted(names), summary
 
 
@@ -64,4 +65,5 @@ def outputs(folder):
 
 
 def job_for(photos, output, model, **options):
-    return Job((str(photos),), str(output), model=model, **({"save": ("coco", "masks")} | options))
+    words = {"save": ("coco", "masks"), "output": str(output), "model": model} | options
+    return BatchJob((str(photos),), Request.of(**words))

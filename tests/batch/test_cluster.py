@@ -1,12 +1,11 @@
 """How items and outcomes travel on a cluster. Ray itself runs in tests/benchmarks/test_reliability.py."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from maskweave.batch.cluster import _chunked
-from maskweave.batch.engine import How
+from maskweave.batch.cluster import chunked
+from maskweave.batch.executor import ExecutorConfig
 from maskweave.batch.items import Item, Outcome
 from maskweave.batch.parts import is_written, merged_parts, part_address, read_part, write_part
 from maskweave.errors import EngineError, OutputError
@@ -49,15 +48,15 @@ def test_videos_are_chunks_of_their_own_and_few_items_reach_all_workers():
         Item(number, str(number), f"{number}.{'mp4' if number % 10 == 0 else 'jpg'}")
         for number in range(1000)
     ]
-    chunks = list(_chunked(items, 4))
+    chunks = list(chunked(items, 4))
     assert sorted(item.position for chunk in chunks for item in chunk) == list(range(1000))
     assert all(len(chunk) == 1 for chunk in chunks if chunk[0].path.endswith("mp4"))
     assert max(map(len, chunks)) == 16
-    assert max(map(len, _chunked(items[1:10], 4))) == 1
+    assert max(map(len, chunked(items[1:10], 4))) == 1
 
 
 def test_a_part_that_the_driver_did_not_see_is_not_done_again(job, tmp_path, monkeypatch):
-    job = replace(job, output=str(tmp_path / "out"))
+    job = job.changed(output=str(tmp_path / "out"))
 
     def one(job, items, how):
         for number, came in enumerate(inline(job, items, how)):
@@ -77,7 +76,7 @@ def test_a_part_that_the_driver_did_not_see_is_not_done_again(job, tmp_path, mon
 @pytest.mark.parametrize("kind", [ConnectionError, Exception])
 def test_a_cluster_that_is_not_there_is_told(monkeypatch, kind):
     ray = pytest.importorskip("ray", reason="needs the extra [ray]")
-    from maskweave.batch.cluster import _connect
+    from maskweave.batch.cluster import connect
 
     def refuse(**options):
         assert options["address"] == "10.0.0.1:6379"
@@ -85,4 +84,4 @@ def test_a_cluster_that_is_not_there_is_told(monkeypatch, kind):
 
     monkeypatch.setattr(ray, "init", refuse)
     with pytest.raises(EngineError, match=r"cannot reach 10\.0\.0\.1:6379 \(could not connect\)"):
-        _connect(ray, How(engine="ray", address="10.0.0.1:6379"))
+        connect(ray, ExecutorConfig(executor="ray", address="10.0.0.1:6379"))

@@ -5,20 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 
-from maskweave.batch.engine import How
+from maskweave.batch.executor import ExecutorConfig
 from maskweave.errors import InvalidValue, ModelError
-from tests.batch.jobs import do, finished, inline, job_for, model_in, outputs, write_photos
+from tests.batch.jobs import do, finished, inline, job_for, outputs, write_photos
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs signals")
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return model_in(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +25,9 @@ def job(tmp_path_factory, model):
 @pytest.mark.parametrize("workers", [1, 3])
 def test_workers_give_what_one_process_gives(job, tmp_path, monkeypatch, workers):
     monkeypatch.setattr("maskweave.batch.run.run_local", inline)
-    do(replace(job, output=str(tmp_path / "plain")))
+    do(job.changed(output=str(tmp_path / "plain")))
     monkeypatch.undo()
-    names, summary = finished(replace(job, output=str(tmp_path / "out")), How(workers=workers))
+    names, summary = finished(job.changed(output=str(tmp_path / "out")), ExecutorConfig(workers=workers))
     assert (len(names), summary.counts.failed) == (7, 1)
     assert outputs(tmp_path / "out") == outputs(tmp_path / "plain")
 
@@ -42,8 +36,8 @@ def test_a_lost_worker_costs_one_item_with_its_reason(job, tmp_path, monkeypatch
     monkeypatch.setattr("maskweave.batch.local.make_worker", _Saboteur)
     outcomes = {}
     output = str(tmp_path / "out")
-    how = How(workers=2, memory=300_000_000, deadline=3.0)
-    do(replace(job, output=output), how, lambda outcome, counts: outcomes.update({outcome.name: outcome}))
+    how = ExecutorConfig(workers=2, memory=300_000_000, deadline=3.0)
+    do(job.changed(output=output), how, lambda outcome, counts: outcomes.update({outcome.name: outcome}))
     assert {name: outcome.kind for name, outcome in outcomes.items() if outcome.state == "failed"} == {
         "0": "ChildCrashed",
         "1": "DeadlinePassed",
@@ -53,7 +47,7 @@ def test_a_lost_worker_costs_one_item_with_its_reason(job, tmp_path, monkeypatch
     }
     assert "0.png" in outcomes["0"].error
     assert "SIGSEGV" in outcomes["0"].error
-    assert finished(replace(job, output=output))[0] == []  # failed they stay
+    assert finished(job.changed(output=output))[0] == []  # failed they stay
 
 
 def _Saboteur(job):
@@ -79,18 +73,18 @@ def _Saboteur(job):
 
 def test_a_model_that_workers_cannot_load_stops_the_job(job, tmp_path):
     with pytest.raises(ModelError):
-        do(replace(job, output=str(tmp_path / "out"), model=str(tmp_path / "none.onnx")))
+        do(job.changed(output=str(tmp_path / "out"), model=str(tmp_path / "none.onnx")))
 
 
 def test_wrong_calls():
     with pytest.raises(InvalidValue, match="--workers"):
-        How(workers=0)
+        ExecutorConfig(workers=0)
     with pytest.raises(InvalidValue, match="--deadline"):
-        How(deadline=float("nan"))
+        ExecutorConfig(deadline=float("nan"))
     with pytest.raises(InvalidValue, match="--address"):
-        How(address="auto")
-    with pytest.raises(InvalidValue, match="--engine"):
-        How(engine="slurm")
+        ExecutorConfig(address="auto")
+    with pytest.raises(InvalidValue, match="--executor"):
+        ExecutorConfig(executor="slurm")
 
 
 def command(*words):
@@ -99,7 +93,7 @@ def command(*words):
 
 def test_the_command_tells_failures_a_status_and_what_to_retry(job, tmp_path):
     out = tmp_path / "out"
-    words = (job.inputs[0], "-o", out, "-m", job.model, "--save", "coco", "--workers", "1")
+    words = (job.inputs[0], "-o", out, "-m", job.request.model.model, "--save", "coco", "--workers", "1")
     ran = subprocess.run(command(*words, "--json"), capture_output=True, text=True, check=False)
     assert ran.returncode == 1
     lines = [json.loads(line) for line in ran.stdout.splitlines()]
@@ -121,7 +115,17 @@ def test_the_command_tells_failures_a_status_and_what_to_retry(job, tmp_path):
 )
 def test_a_stopped_command_leaves_whole_files_and_goes_on(job, tmp_path, number, code):
     photos = write_photos(tmp_path / "photos", 80)
-    words = (photos, "-o", tmp_path / "out", "-m", job.model, "--save", "coco,masks", "--workers", "2")
+    words = (
+        photos,
+        "-o",
+        tmp_path / "out",
+        "-m",
+        job.request.model.model,
+        "--save",
+        "coco,masks",
+        "--workers",
+        "2",
+    )
     process = subprocess.Popen(command(*words), stderr=subprocess.PIPE)
     while len(list((tmp_path / "out").glob("[0-9]*"))) < 3 and process.poll() is None:
         pass
@@ -134,8 +138,10 @@ def test_a_stopped_command_leaves_whole_files_and_goes_on(job, tmp_path, number,
     if number != signal.SIGKILL:
         assert "interrupted; finished outputs stay" in told
         assert [path.name for path in (tmp_path / "out").glob(".*")] == [".maskweave"]
-    names, summary = finished(job_for(photos, tmp_path / "out", job.model), How(workers=1))
+    names, summary = finished(
+        job_for(photos, tmp_path / "out", job.request.model.model), ExecutorConfig(workers=1)
+    )
     assert 0 < len(names) < 80
     assert summary.counts.done == 80
-    do(job_for(photos, tmp_path / "whole", job.model), How(workers=1))
+    do(job_for(photos, tmp_path / "whole", job.request.model.model), ExecutorConfig(workers=1))
     assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")

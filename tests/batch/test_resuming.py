@@ -15,19 +15,11 @@ from maskweave.batch.folder import at_work, record_path
 from maskweave.batch.manifest import Manifest
 from maskweave.batch.run import stored_job
 from maskweave.errors import InvalidValue, OutputError
-from maskweave.outputs.files import AtomicFile, output_errors
-from tests.batch.jobs import do, finished, inline, job_for, model_in, outputs, write_photo, write_photos
+from maskweave.files import AtomicFile, output_errors
+from tests.batch.jobs import do, finished, inline, job_for, outputs, write_photo, write_photos
 from tests.clips import Clip, write_clip
 
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return model_in(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(autouse=True)
-def _in_this_process(monkeypatch):
-    monkeypatch.setattr(running, "run_local", inline)
+pytestmark = pytest.mark.usefixtures("in_this_process")
 
 
 @pytest.fixture
@@ -35,7 +27,7 @@ def job(tmp_path, model):
     return job_for(write_photos(tmp_path / "photos", 4, broken=[2]), tmp_path / "out", model)
 
 
-def test_a_job_gives_a_file_for_each_picture_and_one_coco_file_for_all(job, tmp_path):
+def test_a_job_gives_a_file_for_each_image_and_one_coco_file_for_all(job, tmp_path):
     names, summary = finished(job)
     assert names == ["0", "1", "2", "3"]
     assert (summary.counts.done, summary.counts.failed, summary.counts.todo) == (3, 1, 0)
@@ -57,14 +49,14 @@ def test_the_same_command_again_does_nothing_and_changes_no_byte(job, tmp_path):
 
 
 def test_an_interrupted_job_goes_on_and_gives_what_an_uninterrupted_one_gives(job, tmp_path):
-    do(replace(job, output=str(tmp_path / "whole")))
+    do(job.changed(output=str(tmp_path / "whole")))
 
     def interrupt(outcome, counts):
         if counts.todo == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        do(job, tell=interrupt)
+        do(job, on_outcome=interrupt)
     assert "coco.json" not in outputs(tmp_path / "out")
     assert finished(job)[0] == ["2", "3"]
     assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
@@ -85,21 +77,21 @@ def test_changed_inputs_are_done_again_and_no_others(job, tmp_path, change, redo
     do(job)
     change(tmp_path / "photos")
     assert finished(job)[0] == redone
-    do(replace(job, output=str(tmp_path / "new")))
+    do(job.changed(output=str(tmp_path / "new")))
     assert outputs(tmp_path / "out").get("coco.json") == outputs(tmp_path / "new").get("coco.json")
 
 
 def test_changed_options_models_and_versions_redo_all_and_changed_places_none(job, tmp_path, monkeypatch):
     do(job)
     everything = ["0", "1", "2", "3"]
-    assert finished(replace(job, score=0.5))[0] == everything
-    assert finished(replace(job, score=0.5, recursive=True))[0] == []
+    assert finished(job.changed(score=0.5))[0] == everything
+    assert finished(job.changed(score=0.5, recursive=True))[0] == []
     other = tmp_path / "other.onnx"
-    other.write_bytes(Path(job.model).read_bytes() + b"\x7a\x00")
-    again = replace(job, score=0.5, model=str(other))
-    assert again.key != replace(job, score=0.5).key
+    other.write_bytes(Path(job.request.model.model).read_bytes() + b"\x7a\x00")
+    again = job.changed(score=0.5, model=str(other))
+    assert again.key != job.changed(score=0.5).key
     monkeypatch.setattr("maskweave.batch.job.__version__", "99")
-    assert finished(replace(job, score=0.5))[0] == everything
+    assert finished(job.changed(score=0.5))[0] == everything
 
 
 def test_an_input_that_is_not_there_fails_until_it_is(job, tmp_path):
@@ -132,11 +124,22 @@ def test_sub_folders_and_videos_have_their_names(job, tmp_path):
     write_photo_in.mkdir()
     write_photo(write_photo_in / "0.png", seed=7)
     write_clip(tmp_path / "photos" / "film.mp4", Clip(ticks=(0, 1, 2)))
-    do(replace(job, recursive=True))
+    do(job.changed(recursive=True))
     made = outputs(tmp_path / "out")
     assert {"deep/0.masks.png", "film.json", "film.masks/000002.png", "0.masks.png"} <= set(made)
     names = [each["file_name"] for each in json.loads(made["coco.json"])["images"]]
     assert names == ["0.png", "1.png", "3.png", "deep/0.png"]
+
+
+def test_a_video_that_is_cut_short_is_done_and_counted_as_incomplete(job, tmp_path):
+    film = write_clip(tmp_path / "photos" / "film.ts", Clip(ticks=range(20)))
+    film.write_bytes(film.read_bytes()[:-1000])
+    for _ in range(2):  # the same command again has the same to say
+        counts = do(job).counts
+        assert (counts.done, counts.incomplete, counts.failed) == (4, 1, 1)
+    with Manifest(record_path(job.output), read_only=True) as manifest:
+        complete = {outcome.name: outcome.is_complete for _, outcome in manifest.outcomes()}
+    assert [name for name, is_complete in complete.items() if not is_complete] == ["film"]
 
 
 def test_what_a_killed_run_left_is_removed_and_nothing_else(job, tmp_path):
@@ -203,3 +206,19 @@ def test_a_record_that_is_none_is_told(job, tmp_path):
         do(job)
     with pytest.raises(InvalidValue, match="need the output folder of a batch"):
         stored_job(str(tmp_path))
+
+
+def test_files_that_are_no_inputs_are_counted_and_a_series_of_files_fails_with_its_reason(tmp_path, model):
+    pytest.importorskip("pydicom", reason="needs the extra [medical]")
+    from tests.sources.dicoms import write_series
+
+    folder = write_photos(tmp_path / "in", 1)
+    (folder / "notes.txt").write_text("words")
+    write_series(folder, [(0, 0, 0), (0, 0, 3)])
+    job = job_for(folder, tmp_path / "out", model)
+    _, summary = finished(job)
+    assert (summary.counts.done, summary.counts.failed) == (1, 1)
+    with Manifest(record_path(str(tmp_path / "out")), read_only=True) as manifest:
+        (failed,) = (outcome for _, outcome in manifest.outcomes() if outcome.state == "failed")
+    assert "a series of several files, which is for maskweave segment" in failed.error
+    assert summary.notes == (f"{folder}: passed over 1 file that is no image or video (1 .txt)",)

@@ -22,14 +22,9 @@ from maskweave.batch.storage import (
     write_bytes,
 )
 from maskweave.errors import InvalidValue, MissingDependency, OutputError, SourceNotFound, UnreadableImage
-from tests.batch.jobs import do, finished, inline, job_for, model_in, outputs, write_photos
+from tests.batch.jobs import do, finished, inline, job_for, outputs, write_photos
 
 fsspec = pytest.importorskip("fsspec", reason="needs the extra [remote]")
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return model_in(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture
@@ -76,22 +71,26 @@ def test_what_is_in_the_folder_is_sent_when_the_block_ends_and_nothing_when_it_f
     assert read_bytes(f"{place}/sub/whole.png") == b"whole"
 
 
-def test_pictures_are_found_in_natural_order_and_others_are_not(place):
+def test_images_are_found_in_natural_order_and_others_are_not(place):
     for name in ("b10.jpg", "b9.jpg", "notes.txt", ".hidden.jpg", "deep/a.png", "film.mp4"):
         write_bytes(f"{place}/in/{name}", b"1")
-    names = ["b9.jpg", "b10.jpg", "film.mp4"]
-    assert find_remote(f"{place}/in", recursive=False) == (
-        [f"{place}/in/{name}" for name in names],
-        f"{place}/in/",
+    for name in ("c.photo", "DSC0001", "song.ogg"):
+        write_bytes(f"{place}/in/{name}", b"OggS" if name == "song.ogg" else b"\x89PNG\r\n\x1a\n")
+    names = ["b9.jpg", "b10.jpg", "c.photo", "DSC0001", "film.mp4"]
+    found = find_remote(f"{place}/in", recursive=False)
+    assert sorted(found.paths, key=str.lower) == sorted(
+        (f"{place}/in/{name}" for name in names), key=str.lower
     )
-    everything, _ = find_remote(f"{place}/in", recursive=True)
-    assert f"{place}/in/deep/a.png" in everything
-    assert find_remote(f"{place}/in/*.jpg", recursive=False)[0] == [
+    assert found.paths.index(f"{place}/in/b9.jpg") < found.paths.index(f"{place}/in/b10.jpg")
+    assert found.below == f"{place}/in/"
+    assert found.others == [f"{place}/in/notes.txt", f"{place}/in/song.ogg"]
+    assert f"{place}/in/deep/a.png" in find_remote(f"{place}/in", recursive=True).paths
+    assert find_remote(f"{place}/in/*.jpg", recursive=False).paths == [
         f"{place}/in/b9.jpg",
         f"{place}/in/b10.jpg",
     ]
-    assert find_remote(f"{place}/in/b9.jpg", recursive=False) == ([f"{place}/in/b9.jpg"], "")
-    with pytest.raises(SourceNotFound, match="need pictures or videos"):
+    assert find_remote(f"{place}/in/b9.jpg", recursive=False) == ([f"{place}/in/b9.jpg"], "", [])
+    with pytest.raises(SourceNotFound, match="need images or videos"):
         find_remote(f"{place}/nowhere", recursive=False)
 
 
@@ -162,7 +161,7 @@ def test_errors_of_stores_are_told(place, monkeypatch):
 
 
 def test_s3(tmp_path, model, monkeypatch):
-    """Workers in processes of their own, pictures and results in buckets."""
+    """Workers in processes of their own, images and results in buckets."""
     pytest.importorskip("s3fs", reason="needs the extra [remote]")
     moto = pytest.importorskip("moto.server", reason="needs moto[server]")
     server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)

@@ -10,7 +10,18 @@ import pytest
 
 from tests.benchmarks.test_short_forms import ROOT, parts
 
-NAMES = ["killed", "full_disk", "broken", "fuzz", "memory", "stream", "speed", "simulate", "cluster"]
+NAMES = [
+    "killed",
+    "full_disk",
+    "broken",
+    "fuzz",
+    "memory",
+    "stream",
+    "speed",
+    "simulate",
+    "cluster",
+    "videos",
+]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs signals, resource limits and /proc")

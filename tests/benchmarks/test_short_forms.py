@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from maskweave.catalogue.download import pull
-from maskweave.catalogue.entries import find
+from maskweave.catalog.download import pull
+from maskweave.catalog.entries import find
 from maskweave.ops.coco_names import COCO_NAMES
+from tests.models.guides import guide
 from tests.training.drawn import draw_data_set, edit
 
 ROOT = Path(__file__).parents[2]
@@ -24,11 +25,13 @@ SHORT = {
     "matting": ("semantic-and-cutouts.md", ["matting"]),
     "serving": ("server.md", ["serving"]),
     "page": ("server.md", ["page"]),
+    "annotating": ("performance.md", ["annotating"]),
+    "live": ("performance.md", ["live"]),
     "davis": ("benchmarks.md", ["davis foreground", "davis propagation"]),
     "davis_parts": ("benchmarks.md", ["davis parts"]),
 }  # script: the document under docs/ that holds its tables, and their marks
 PRINTED = {"tracking": ["--short"]}  # script: arguments; they write nothing
-FROM_DATA = ["nuclei", "int8", "compare_heads", "classic"]  # each has a test of its own below
+FROM_DATA = ["nuclei", "int8", "classic", "prompts"]  # each has a test of its own below
 SHARED_CODE = ["measuring", "drawn"]
 
 
@@ -42,9 +45,9 @@ def run(name, *arguments, folder):
 
 @pytest.mark.parametrize(("name", "document", "marks"), [(name, *where) for name, where in SHORT.items()])
 def test_the_short_form_replaces_its_tables_and_nothing_else(name, document, marks, tmp_path):
-    if name in ("serving", "page"):
+    if name in ("serving", "page", "annotating", "live"):
         pytest.importorskip("fastapi", reason="needs the extra [serve]")
-    if name == "page":
+    if name in ("page", "annotating", "live"):
         pytest.importorskip("playwright", reason="needs playwright")
         if not Path("/usr/bin/chromium").exists():
             pytest.skip("needs /usr/bin/chromium, which is not installed")
@@ -54,7 +57,7 @@ def test_the_short_form_replaces_its_tables_and_nothing_else(name, document, mar
     after = copy.read_text(encoding="utf-8")
     for mark in marks:
         check_tables(parts(after, mark)[1], printed)
-        before, after = (text.replace(parts(text, mark)[1], "") for text in (before, after))
+        before, after = ("".join(parts(text, mark)[::2]) for text in (before, after))
     assert after == before
 
 
@@ -79,7 +82,7 @@ def test_what_only_prints_still_runs(name, tmp_path):
 
 @pytest.fixture
 def drawn(tmp_path):
-    """A drawn data set whose classes are those of the recipes, and the arguments that name it."""
+    """A drawn data set whose discs are people and whose squares are cats, and the arguments that name it."""
     path = draw_data_set(tmp_path / "data", images=4)
     names = ["person", "cat", *(name for name in COCO_NAMES if name not in ("person", "cat"))]
     categories = [{"id": i, "name": name} for i, name in zip([7, 9, *range(100, 200)], names, strict=False)]
@@ -95,18 +98,23 @@ def test_nuclei_are_measured(drawn, tmp_path):
 
 
 @pytest.mark.training
-@pytest.mark.parametrize("name", ["int8", "compare_heads"])
-def test_what_trains_or_calibrates_still_runs(name, drawn, tmp_path):
+def test_answers_to_prompts_are_measured_with_a_guide_and_without(drawn, tmp_path):
     pytest.importorskip("torch", reason="training needs torch: pip install maskweave[train]")
     path, images = drawn
-    short = {
-        "int8": ["--count", "2", "--rounds", "1"],
-        "compare_heads": ["--tiny", "--minutes", "0.02", "--threads", "1"],
-    }[name]
-    start = ["--from", ROOT / "recipes" / "compact-s.pt"] if name == "compare_heads" else []
-    recipe = ["--recipe", ROOT / "recipes" / "compact-s-2.toml"] if name == "compare_heads" else []
-    output = ["-o", tmp_path / "out.onnx" if name == "int8" else tmp_path / "out"]
-    printed = run(name, path, *images, "--val", path, *start, *recipe, *short, *output, folder=tmp_path)
+    (tmp_path / "guide.onnx").write_bytes(guide())
+    printed = run(
+        "prompts", path, *images, "--guide", tmp_path / "guide.onnx", "--objects", "2", folder=tmp_path
+    )
+    rows = [line.split("|")[1].strip() for line in printed.splitlines() if line.startswith("| built-in")]
+    assert {"built-in", "built-in with guide.onnx"} == set(rows)
+
+
+@pytest.mark.training
+def test_int8_is_calibrated_and_measured(drawn, tmp_path):
+    pytest.importorskip("torch", reason="training needs torch: pip install maskweave[train]")
+    path, images = drawn
+    short = ["--count", "2", "--rounds", "1", "-o", tmp_path / "out.onnx"]
+    printed = run("int8", path, *images, "--val", path, *short, folder=tmp_path)
     assert len([line for line in printed.splitlines() if line.startswith("|")]) == 4
 
 

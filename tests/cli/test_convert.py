@@ -6,17 +6,17 @@ import sys
 
 import pytest
 
+from maskweave.annotations.record import Record
 from maskweave.cli.app import app
 from maskweave.cli.console import report_errors
-from maskweave.formats.record import Record
-from tests.formats.scenes import objects, plain, put_pictures, read, rectangle, same_objects, write
+from tests.annotations.scenes import objects, plain, put_images, read, rectangle, same_objects, write
 
 
 def run(*arguments):
     """Exit code, stdout and stderr of the command as `maskweave` runs it."""
 
     def main():
-        with report_errors(debug=False):
+        with report_errors():
             app([str(each) for each in arguments], prog_name="maskweave", standalone_mode=True)
 
     out, err = io.StringIO(), io.StringIO()
@@ -29,7 +29,7 @@ def run(*arguments):
 def coco(tmp_path):
     over = Record("b.png", objects([rectangle(0, 0, 8, 8), rectangle(5, 5, 11, 11)], scores=[0.9, 0.5]))
     path = tmp_path / "in.json"
-    write(path, "coco", put_pictures(tmp_path, plain("a.png"), over))
+    write(path, "coco", put_images(tmp_path, plain("a.png"), over))
     return path
 
 
@@ -39,7 +39,7 @@ def test_losses_are_measured_and_told(coco, tmp_path):
     assert "in.json: COCO instances (coco): JSON with COCO's images and annotations" in told
     assert "voc: 1 of 4 objects lost 9 pixels under others" in told
     assert "voc: 2 of 4 objects lost their scores" in told
-    assert f"2 pictures with 4 objects → {tmp_path / 'voc'}" in told
+    assert f"2 images with 4 objects → {tmp_path / 'voc'}" in told
     assert len(read(tmp_path / "voc")) == 2
 
 
@@ -71,7 +71,7 @@ def test_broken_records_are_named_and_left_out_with_code_1(coco, tmp_path):
     assert code == 1
     assert "maskweave: in.json, annotation 1: polygon: need" in told
     assert "maskweave: in.json, annotation 3: need a category of the file, got 999" in told
-    assert "2 pictures with 2 objects, 2 problems" in told
+    assert "2 images with 2 objects, 2 problems" in told
     assert sum(len(each.instances) for each in read(tmp_path / "out.geojson")) == 2
     code, _, told = run("convert", coco, "--to", "geojson", "-o", tmp_path / "strict.geojson", "--strict")
     assert (code, "annotation 3" in told) == (1, False)
@@ -137,7 +137,7 @@ def test_a_source_without_records_is_told(tmp_path, text, code):
 _LARGE = """
 import json, resource, sys
 from pathlib import Path
-from maskweave.formats.convert import convert
+from maskweave.annotations.convert import convert
 folder = Path(sys.argv[1])
 count = int(sys.argv[2])
 with (folder / "in.json").open("w") as file:

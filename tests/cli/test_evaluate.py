@@ -1,4 +1,4 @@
-"""`maskweave evaluate` as a user calls it, on pictures small enough to know the answers."""
+"""`maskweave evaluate` as a user calls it, on images small enough to know the answers."""
 
 import json
 
@@ -22,13 +22,13 @@ def coco(tmp_path):
     return tmp_path
 
 
-def pictures(folder):
+def write_images(folder):
     """Names of the PNG files of a folder, each opened to its last byte."""
     names = []
     for path in sorted(folder.glob("*.png")):
-        with Image.open(path) as picture:
-            picture.load()
-            assert min(picture.size) > 200
+        with Image.open(path) as image:
+            image.load()
+            assert min(image.size) > 200
         names.append(path.stem)
     return names
 
@@ -45,8 +45,8 @@ def test_coco_from_a_file(coco, monkeypatch, capfd):
     assert record["masks"]["ap"] == pytest.approx(100)
     assert record["masks"]["ap_large"] is None
     assert record["errors"]["masks"]["counts"]["missed"] == 0
-    assert record["problems"] == {"count": 0, "told": []}
-    assert pictures(coco / "plots") == ["classes", "errors", "precision-recall"]
+    assert record["problems"] == {"count": 0, "messages": []}
+    assert write_images(coco / "plots") == ["classes", "errors", "precision-recall"]
 
 
 def test_coco_by_a_model(tmp_path, monkeypatch, capfd):
@@ -81,12 +81,12 @@ def test_bad_records_are_named_the_rest_is_measured_and_the_exit_code_is_1(coco,
     record = json.loads(out)
     assert record["masks"]["ap"] == pytest.approx(100)
     assert record["problems"]["count"] == 31
-    assert "record 3: need a score in 0..1, got -1" in err
+    assert "result 4: need a score in 0..1, got -1" in err
     assert "… and 11 more (see -o)" in err
     assert "31 bad records; the scores are those of the rest" in err
     code, out, err = run(monkeypatch, capfd, *words, "--strict")
     assert (code, out) == (1, "")
-    assert "record 3" in err
+    assert "category 3: is not in the truth" in err
 
 
 def test_a_wrong_call(coco, monkeypatch, capfd):
@@ -100,9 +100,9 @@ def test_a_wrong_call(coco, monkeypatch, capfd):
 def test_semantic(tmp_path, monkeypatch, capfd):
     for folder, columns in (("truth", 20), ("results", 10)):
         (tmp_path / folder).mkdir()
-        picture = np.zeros((30, 40), np.uint8)
-        picture[:, :columns] = 2
-        Image.fromarray(picture).save(tmp_path / folder / "one.png")
+        image = np.zeros((30, 40), np.uint8)
+        image[:, :columns] = 2
+        Image.fromarray(image).save(tmp_path / folder / "one.png")
     words = ("evaluate", "semantic", tmp_path / "truth", tmp_path / "results")
     to = ("-o", tmp_path / "scores.json", "--plots", tmp_path / "plots")
     code, out, err = run(monkeypatch, capfd, *words, *to)
@@ -116,11 +116,11 @@ def test_semantic(tmp_path, monkeypatch, capfd):
     record = json.loads((tmp_path / "scores.json").read_text())
     assert record["confusion"]["pixels"] == [[600, 0, 0, 0], [0, 0, 0, 0], [300, 0, 300, 0]]
     assert record["classes"]["1"]["iou"] is None
-    assert pictures(tmp_path / "plots") == ["classes", "confusion"]
+    assert write_images(tmp_path / "plots") == ["classes", "confusion"]
     code, out, err = run(monkeypatch, capfd, *words, "--classes", "a,b", "--json")
     assert code == 2  # no truth is left
     assert "truth/one.png: class_map: need 0..1 or 255 (ignore), got 2" in err
-    assert "labelled pixel" in err
+    assert "labeled pixel" in err
 
 
 def test_panoptic(tmp_path, monkeypatch, capfd):
@@ -134,11 +134,11 @@ def test_panoptic(tmp_path, monkeypatch, capfd):
     assert table["all"] == ["100.0", "100.0", "100.0", "4", "0", "0"]
     assert table["sky"] == table["stuff"] == ["100.0", "100.0", "100.0", "2", "0", "0"]
     assert json.loads((tmp_path / "scores.json").read_text())["things"]["pq"] == 100
-    assert pictures(tmp_path / "plots") == ["classes"]
+    assert write_images(tmp_path / "plots") == ["classes"]
     (tmp_path / "results" / "1.png").unlink()
     code, out, err = run(monkeypatch, capfd, *words, "--json")
     assert (code, json.loads(out)["all"]["rq"]) == (1, pytest.approx(200 / 3))
-    assert "results/1.png: need this picture" in err
+    assert "results/1.png: no such file" in err
 
 
 def test_video(tmp_path, monkeypatch, capfd):
@@ -152,11 +152,11 @@ def test_video(tmp_path, monkeypatch, capfd):
     table = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip()}
     assert table["all"] == [*["100.0"] * 5, "0", *["100.0"] * 5]
     assert json.loads((tmp_path / "scores.json").read_text())["tracking"]["hota"] == pytest.approx(100)
-    assert pictures(tmp_path / "plots") == ["hota", "precision-recall"]
+    assert write_images(tmp_path / "plots") == ["hota", "precision-recall"]
     (tmp_path / "results.json").write_text(json.dumps(video.changed(0, video_id=9)))
     code, out, err = run(monkeypatch, capfd, *words, "--json")
     assert (code, json.loads(out)["clips"]) == (1, 2)
-    assert "results.json: track 2: need a known video, got 9" in err
+    assert "results.json, video 9: 1 annotations are of no video of the file" in err
 
 
 def test_video_of_text_has_no_ap(tmp_path, monkeypatch, capfd):

@@ -1,4 +1,4 @@
-"""Large pictures and rasters by the command, with a model small enough to know the answer."""
+"""Large images and rasters by the command, with a model small enough to know the answer."""
 
 import json
 
@@ -42,7 +42,7 @@ def test_an_object_over_every_seam_is_one(wide, model, tmp_path, monkeypatch, ca
         assert overlay.size == (300, 75)
 
 
-def test_a_large_picture_is_refused_with_a_hint_and_others_stay_refused(
+def test_a_large_image_is_refused_with_a_hint_and_others_stay_refused(
     wide, model, tmp_path, monkeypatch, capfd
 ):
     small = ("-m", model, "-o", tmp_path / "out", "--max-pixels", "0.001")
@@ -56,7 +56,7 @@ def test_a_large_picture_is_refused_with_a_hint_and_others_stay_refused(
     assert "save it as a tiled TIFF" in err
 
 
-def test_a_georeferenced_picture_gives_geojson_in_either_system(model, tmp_path, monkeypatch, capfd):
+def test_a_georeferenced_image_gives_geojson_in_either_system(model, tmp_path, monkeypatch, capfd):
     pytest.importorskip("rasterio", reason="needs the extra [geo]")
     from tests.sources.rasters import UTM, write_tiff
 
@@ -102,7 +102,7 @@ def test_python_takes_tiles_bands_and_stretch(wide, model):
         assert len(streamed.instances) == 1
         document = json.loads(streamed.save(wide.with_name("a.geojson")).read_text())
         assert [feature["properties"]["class"] for feature in document["features"]] == ["cat"]
-        stretched = whole(wide, reading=mw.Reading(bands=(1,), stretch=(0, 100)))
+        stretched = whole(wide, raster_options=mw.RasterOptions(bands=(1,), stretch=(0, 100)))
         assert stretched.instances.masks == whole(wide).instances.masks
 
 
@@ -143,6 +143,6 @@ def test_pages_of_a_tiff_as_a_video(model, tmp_path, monkeypatch, capfd):
     words = ("segment", tmp_path / "cells.tif", "-m", model, "-o", tmp_path / "out", "--save", "coco")
     code, _, err = run(monkeypatch, capfd, *words, "--as-video", "--stretch", "1,99")
     assert code == 0, err
-    assert "2 objects in 2 frames" in err
+    assert "(2 masks) in 2 frames" in err
     found = json.loads((tmp_path / "out" / "cells.json").read_text())["annotations"]
     assert {each["track_id"] for each in found} == {1}

@@ -1,8 +1,10 @@
 import dataclasses
 import json
 
-from maskweave.catalogue.cache import checksum_of
-from maskweave.catalogue.entries import ENTRIES, Checksum, find
+from maskweave.api import load
+from maskweave.catalog.cache import checksum_of
+from maskweave.catalog.entries import ENTRIES, Checksum, find
+from maskweave.catalog.fastest import Form, fastest, remember
 from maskweave.cli import models
 from tests.cli.test_segment import run
 from tests.models.classic import ClassicWeights, write_frozen
@@ -10,11 +12,11 @@ from tests.models.test_sidecar import WHOLE, strange_file, unknown_file
 from tests.models.tiny import save_tiny_model
 
 
-def test_the_list_shows_every_licence(monkeypatch, capfd, tmp_path):
+def test_the_list_shows_every_license(monkeypatch, capfd, tmp_path):
     monkeypatch.setenv("MASKWEAVE_CACHE", str(tmp_path))
     code, out, _ = run(monkeypatch, capfd, "models", "list")
     assert code == 0
-    assert all(entry.name in out and entry.licence in out for entry in ENTRIES)
+    assert all(entry.name in out and entry.license in out for entry in ENTRIES)
     code, out, _ = run(monkeypatch, capfd, "models", "list", "--json")
     records = [json.loads(line) for line in out.splitlines()]
     assert [record["name"] for record in records] == [entry.name for entry in ENTRIES]
@@ -73,7 +75,7 @@ def test_inspect_of_what_fits_nothing_shows_a_sidecar_to_fill_in(monkeypatch, ca
 def test_inspect_shows_metadata_and_a_wrong_sidecar_in_one_line(monkeypatch, capfd, tmp_path):
     path = save_tiny_model(tmp_path / "mine.onnx")
     _, out, _ = run(monkeypatch, capfd, "models", "inspect", path)
-    assert "metadata maskweave.licence" in out
+    assert "metadata maskweave.license" in out
     assert "compact, because its metadata" in out
     (tmp_path / "mine.toml").write_text("size = 'large'")
     code, out, err = run(monkeypatch, capfd, "models", "inspect", path)
@@ -87,7 +89,7 @@ def test_pull_offline_says_what_to_do(monkeypatch, capfd, tmp_path):
     monkeypatch.setenv("MASKWEAVE_OFFLINE", "1")
     code, _, err = run(monkeypatch, capfd, "models", "pull", "mask-rcnn-r50-fpn")
     assert code == 1
-    assert "without a network use the built-in one" in err
+    assert "MASKWEAVE_OFFLINE, which forbids it" in err
 
 
 def test_verify_finds_a_damaged_file(monkeypatch, capfd, tmp_path):
@@ -102,10 +104,40 @@ def test_verify_finds_a_damaged_file(monkeypatch, capfd, tmp_path):
 
 
 def test_the_doctor_tries_the_model(monkeypatch, capfd):
-    code, out, _ = run(monkeypatch, capfd, "doctor")
+    code, out, _ = run(monkeypatch, capfd, "doctor", "--seconds", "0")
     assert code == 0, out
+    assert "fastest" not in out
     assert "onnxruntime" in out
     assert "cpu                     works: onnxruntime on cpu" in out
+
+
+def test_the_doctor_measures_what_built_in_fast_takes(monkeypatch, capfd, tmp_path):
+    monkeypatch.setenv("MASKWEAVE_CACHE", str(tmp_path))
+    code, out, _ = run(monkeypatch, capfd, "doctor", "--seconds", "0.01", "--json")
+    assert code == 0
+    speeds = json.loads(out)["Speed of the model in the package"]
+    rates = {
+        name: float(text.split()[0])
+        for name, text in speeds.items()
+        if text.endswith("images of 854x480 a second")
+    }
+    assert {"compact-s, onnxruntime", "compact-s-int8, onnxruntime"} <= set(rates)
+    best = speeds["fastest"].partition(": ")[0].replace(" on ", ", ")
+    assert rates[best] == max(rates.values())
+    assert f"{fastest().model}, {fastest().runtime}" == best
+
+
+def test_built_in_fast_is_what_was_measured(monkeypatch, tmp_path):
+    monkeypatch.setenv("MASKWEAVE_CACHE", str(tmp_path))
+    remember(Form("compact-s-int8", "onnxruntime"))
+    with load("built-in:fast") as segmenter:
+        assert segmenter.name == "compact-s-int8"
+
+
+def test_built_in_fast_says_what_to_do_where_nothing_was_measured(monkeypatch, capfd, tmp_path):
+    monkeypatch.setenv("MASKWEAVE_CACHE", str(tmp_path))
+    code, _, err = run(monkeypatch, capfd, "segment", "a.jpg", "-m", "built-in:fast")
+    assert (code, "nothing was measured; run maskweave doctor once" in err) == (1, True)
 
 
 def graph_in(folder):
@@ -140,9 +172,9 @@ def test_import_tells_the_published_graph_by_its_hash(monkeypatch, capfd, tmp_pa
 def test_import_refuses_in_one_line(monkeypatch, capfd, tmp_path):
     graph = graph_in(tmp_path)
     (tmp_path / "foreign.onnx").write_bytes(b"somebody's model")
-    (tmp_path / "picture.pb").write_bytes(b"\x89PNG")
+    (tmp_path / "image.pb").write_bytes(b"\x89PNG")
     for arguments, status, message in (
-        ((tmp_path / "picture.pb",), 1, "picture.pb: need a frozen TensorFlow graph"),
+        ((tmp_path / "image.pb",), 1, "image.pb: need a frozen TensorFlow graph"),
         ((tmp_path / "none.pb",), 1, "found nothing"),
         ((graph, "-o", tmp_path / "a.bin"), 2, "need a name that ends in .onnx, got a.bin"),
         ((graph, "-o", tmp_path / "foreign.onnx"), 1, "a file that MaskWeave did not write is there"),

@@ -46,7 +46,7 @@ def test_each_kind_by_hand(which):
     assert missed.false_negatives == pytest.approx(100 - HALF)
 
     near = of(TWO, RIGHT, (60, 5, 20, 0, 0.4))  # IoU 1/3
-    assert only("localisation", near) == pytest.approx(100 - HALF)
+    assert only("localization", near) == pytest.approx(100 - HALF)
 
     other = of(TWO, RIGHT, (50, 5, 20, 1, 0.4))
     assert only("class", other) == pytest.approx(100 - HALF)
@@ -66,8 +66,8 @@ def test_each_kind_by_hand(which):
 
 def test_only_the_best_of_several_near_misses_would_have_found_the_object():
     scores = costs((truth((50, 5, 20, 0)), squares((60, 5, 20, 0, 0.9), (61, 5, 20, 0, 0.8)))).masks
-    assert scores.counts["localisation"] == 2
-    assert scores.costs["localisation"] == pytest.approx(100)
+    assert scores.counts["localization"] == 2
+    assert scores.costs["localization"] == pytest.approx(100)
 
 
 def test_masks_and_boxes_differ():
@@ -78,13 +78,13 @@ def test_masks_and_boxes_differ():
     thin = found.replace(masks=type(found.masks).from_dense(ragged))
     scores = costs((known, thin))
     assert scores.boxes.ap50 == pytest.approx(100)
-    assert only("localisation", scores.masks) == pytest.approx(100)
+    assert only("localization", scores.masks) == pytest.approx(100)
     assert costs((known, thin), masks=False).masks is None
 
 
-def test_what_is_not_labelled_and_crowds_cost_nothing():
+def test_what_is_not_labeled_and_crowds_cost_nothing():
     right = (TWO, squares(RIGHT, (50, 5, 20, 0, 0.4)))
-    elsewhere = truth((40, 10, 10, 0), labelled=["dog"]), squares((5, 5, 20, 0, 0.99), (40, 10, 10, 0, 0.9))
+    elsewhere = truth((40, 10, 10, 0), labeled=["dog"]), squares((5, 5, 20, 0, 0.99), (40, 10, 10, 0, 0.9))
     crowd = truth((40, 10, 40, 0), crowd=[True]), squares((45, 15, 10, 0, 0.95))
     boxed = dataclasses.replace(truth((40, 10, 30, 0)), box_only=np.array([True]))
     masks = costs(right, elsewhere, crowd, (boxed, squares((45, 15, 10, 0, 0.95)))).masks
@@ -134,7 +134,7 @@ def test_the_numbers_are_those_of_the_papers_program():
     pairs = [drawn(rng) for _ in range(25)]
     for each in vars(costs(*pairs)).values():
         assert each.ap50 == pytest.approx(15.690728, abs=1e-5)
-        expected = {"class": (5.1791, 9), "localisation": (41.6011, 43), "both": (5.4171, 15),
+        expected = {"class": (5.1791, 9), "localization": (41.6011, 43), "both": (5.4171, 15),
                     "duplicate": (0.3242, 5), "background": (0.2595, 8), "missed": (1.9382, 4)}  # fmt: skip
         assert tuple(expected) == ERRORS
         assert each.costs == pytest.approx({kind: cost for kind, (cost, _) in expected.items()}, abs=1e-4)

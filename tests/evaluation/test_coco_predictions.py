@@ -2,11 +2,11 @@ import json
 
 import pytest
 
+from maskweave.annotations.report import Report
 from maskweave.errors import BadRecord, InvalidValue, SourceNotFound
 from maskweave.evaluation.coco_ap import CocoAP, add_images
 from maskweave.evaluation.coco_predictions import CocoPredictions
 from maskweave.evaluation.coco_truth import CocoTruthFile
-from maskweave.evaluation.problems import Problems
 
 SIZE = [20, 30]
 
@@ -38,10 +38,10 @@ class Files:
     """The truth and results of a folder, and what was wrong with them."""
 
     def __init__(self, folder, truth, found, *, strict=False):
-        self.problems = Problems(strict=strict)
+        self.problems = Report(strict=strict)
         for name, data in (("truth.json", truth), ("results.json", found)):
             (folder / name).write_text(json.dumps(data))
-        self.truth = CocoTruthFile(folder / "truth.json", problems=self.problems)
+        self.truth = CocoTruthFile(folder / "truth.json", report=self.problems)
         self.found = CocoPredictions(folder / "results.json", self.truth)
 
     def read(self):
@@ -53,7 +53,7 @@ def test_a_list_names_images_and_categories_by_the_truths_ids(tmp_path):
     first, second = files.read()
     assert (first.names, second.names) == (("cat",), ("dog",))
     assert first.boxes.tolist() == [[2, 2, 10, 10]]
-    assert (files.problems.count, files.found.masked) == (0, True)
+    assert (files.problems.problems, files.found.masked) == (0, True)
 
 
 def as_instances():
@@ -70,7 +70,7 @@ def as_instances():
 def test_an_instances_file_is_read_by_names(tmp_path):
     files = Files(tmp_path, truth_data(), as_instances())
     assert [each.names for each in files.read()] == [("cat",), ("dog",)]
-    assert files.problems.count == 0
+    assert files.problems.problems == 0
 
 
 def test_a_folder_of_files_that_each_begin_with_image_1(tmp_path):
@@ -87,7 +87,7 @@ def test_a_folder_of_files_that_each_begin_with_image_1(tmp_path):
     files = Files(tmp_path, truth_data(), [])
     found = CocoPredictions(tmp_path / "out", files.truth)
     assert [found.of(truth).names for truth in files.truth.truths()] == [("cat",), ("dog",)]
-    assert files.problems.count == 0
+    assert files.problems.problems == 0
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceNotFound, match="need a folder with JSON files"):
         CocoPredictions(tmp_path / "empty", files.truth)
@@ -102,19 +102,25 @@ def test_boxes_alone_are_enough_for_boxes(tmp_path):
     assert metric.result().boxes_per_class["cat"].ap == pytest.approx(100)
     mixed = Files(tmp_path, truth_data(), [*results(), *found])
     mixed.read()
-    assert (
-        "record 2 (image a/one.png): need a segmentation as other records have it" in mixed.problems.told[0]
-    )
+    assert "a/one.png: need a segmentation as other objects have it" in mixed.problems.messages[0]
+
+
+def test_an_annotation_without_a_score_is_of_score_1(tmp_path):
+    data = as_instances()
+    del data["annotations"][0]["score"]
+    files = Files(tmp_path, truth_data(), data)
+    assert [each.scores.tolist() for each in files.read()] == [[1.0], [0.8]]
+    assert files.problems.messages == []
 
 
 WRONG_RESULTS = {
-    "image 77 is not in the truth; its 2 records are left out": {"image_id": 77},
-    "category 99 is not in the truth; its 2 records are left out": {"category_id": 99},
+    "image 77: is not in the truth; its 2 results are left out": {"image_id": 77},
+    "category 99: is not in the truth; its 2 results are left out": {"category_id": 99},
     "need a score in 0..1, got 3": {"score": 3},
     "need the key 'score'": {"score": ...},
     "need size [20, 30], got [9, 9]": {"segmentation": {"size": [9, 9], "counts": "Q2"}},
     "need x, y of at least 3 points": {"segmentation": [[1, 2, 3, 4]]},
-    "need a segmentation or a bbox": {"segmentation": []},
+    "need a segmentation with pixels inside the image, or a bbox": {"segmentation": []},
     "need a bbox of x, y, width, height": {"bbox": [1, 2, -3, 4]},
 }
 
@@ -125,18 +131,18 @@ def test_what_is_wrong_with_a_result_is_named_and_the_rest_goes_on(tmp_path, mes
     found = [*results(), bad, bad]
     files = Files(tmp_path, truth_data(), found)
     assert [each.names for each in files.read()] == [("cat",), ("dog",)]
-    assert "results.json: record 2" in files.problems.told[0]
-    assert message in files.problems.told[0]
-    with pytest.raises(BadRecord, match="record 2"):
+    assert files.problems.messages[0].startswith("results.json, ")
+    assert message in files.problems.messages[0]
+    with pytest.raises(BadRecord, match=r"results\.json, "):
         Files(tmp_path, truth_data(), found, strict=True).read()
 
 
 WRONG_FILES = {
-    "annotation 2 again": ("need each id once, got 2 again", lambda d: d["annotations"].append(d["annotations"][1])),
+    "annotation 2 again": ("annotation 2: its id is", lambda d: d["annotations"].append(d["annotations"][1])),
     "no such image": ("need an image of the truth, got x.png", lambda d: d["images"][0].update(file_name="x.png")),
     "size": ("(20, 30), got (9, 30)", lambda d: d["images"][0].update(height=9)),
     "missing": ("image a/two.png is missing; its objects count as not found", lambda d: d["images"].pop(0)),
-    "class": ("category 1 'wolf' is not in the truth", lambda d: d["categories"][0].update({"name": "wolf"})),
+    "class": ("class 'wolf' is not in the truth", lambda d: d["categories"][0].update({"name": "wolf"})),
 }  # fmt: skip
 
 
@@ -146,25 +152,27 @@ def test_what_is_wrong_with_an_instances_file_is_named(tmp_path, message, damage
     damage(data)
     files = Files(tmp_path, truth_data(), data)
     assert files.read()[0].names == ("cat",)
-    assert any(message in told for told in files.problems.told), files.problems.told
+    assert any(message in told for told in files.problems.messages), files.problems.messages
 
 
 WRONG_TRUTHS = {
-    "image 2: need each id once, got 9 (a/two.png) again": lambda d: d["images"].append(d["images"][1]),
-    "annotation 2: need each id once": lambda d: d["annotations"].append(d["annotations"][1]),
-    "annotation 3: need an image of the file, got 5": lambda d: d["annotations"].append(
+    "image 9 ('a/two.png'): need an id of its own": lambda d: d["images"].append(d["images"][1]),
+    "annotation 2: its id is another annotation's, too": lambda d: d["annotations"].append(
+        d["annotations"][1]
+    ),
+    "image 5: 1 annotations are of no image of the file": lambda d: d["annotations"].append(
         {"id": 3, "image_id": 5, "category_id": 17, "bbox": [0, 0, 1, 1]}
     ),
     "annotation 3: need a category of the file, got 1": lambda d: d["annotations"].append(
         {"id": 3, "image_id": 7, "category_id": 1, "bbox": [0, 0, 1, 1]}
     ),
-    "annotation 3 (image a/one.png): rle 0: need size [20, 30]": lambda d: d["annotations"].append(
+    "annotation 3: rle 0: need size [20, 30]": lambda d: d["annotations"].append(
         {"id": 3, "image_id": 7, "category_id": 17, "segmentation": {"size": [9, 9], "counts": "Q2"}}
     ),
-    "category 2: need each id and name once, got 3 'cat' again": lambda d: d["categories"].append(
-        {"id": 3, "name": "cat"}
+    "category 17: need an id of its own, 'cat' has it as well": lambda d: d["categories"].append(
+        {"id": 17, "name": "wolf"}
     ),
-    "image 2: need the key 'file_name'": lambda d: d["images"].append({"id": 11}),
+    "image 11 (None): need a file name, got None": lambda d: d["images"].append({"id": 11}),
 }
 
 
@@ -174,12 +182,12 @@ def test_what_is_wrong_with_the_truth_is_named(tmp_path, message, damage):
     damage(data)
     files = Files(tmp_path, data, results())
     assert [len(each.instances) for each in files.truth.truths()] == [1, 1]
-    assert len(files.problems.told) == 1
-    assert message in files.problems.told[0]
+    assert len(files.problems.messages) == 1
+    assert message in files.problems.messages[0]
     with pytest.raises(BadRecord, match=r"truth\.json"):
         list(Files(tmp_path, data, results(), strict=True).truth.truths())
 
 
 def test_files_that_hold_no_results_are_refused(tmp_path):
-    with pytest.raises(InvalidValue, match="need a list of COCO results, or the lists"):
+    with pytest.raises(InvalidValue, match="need"):
         Files(tmp_path, truth_data(), {"annotations": []})

@@ -44,14 +44,14 @@ def plain_contour_map(mask):
     for y in range(height):
         for x in range(width):
             right, below = x + 1 < width, y + 1 < height
-            neighbours = []
+            neighbors = []
             if right:
-                neighbours.append(mask[y, x + 1])
+                neighbors.append(mask[y, x + 1])
             if below:
-                neighbours.append(mask[y + 1, x])
+                neighbors.append(mask[y + 1, x])
             if right and below:
-                neighbours.append(mask[y + 1, x + 1])
-            out[y, x] = any(mask[y, x] != other for other in neighbours)
+                neighbors.append(mask[y + 1, x + 1])
+            out[y, x] = any(mask[y, x] != other for other in neighbors)
     return out
 
 

@@ -1,12 +1,14 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from maskweave.errors import BadRecord, InvalidValue, SourceNotFound, UnreadableImage
-from maskweave.evaluation.davis_folders import evaluate_davis, read_id_map
-from maskweave.evaluation.problems import Problems
+from maskweave.annotations.id_images import read_id_map
+from maskweave.annotations.report import Report
+from maskweave.errors import BadRecord, SourceNotFound
+from maskweave.evaluation.davis_folders import evaluate_davis
 from tests.cli.test_segment import run
 
 
@@ -48,8 +50,8 @@ def test_the_command_prints_a_table_and_json(folders, monkeypatch, capfd):
     table = {" ".join(line.split()[:-7]): line.split()[-7:] for line in out.splitlines() if line.strip()}
     assert table["mean"] == [*["66.7", "66.7", "0.0"] * 2, "66.7"]
     assert table["two 2"] == ["0.0"] * 7
-    with Image.open(folders / "plots" / "objects.png") as picture:
-        assert picture.size[0] > 200
+    with Image.open(folders / "plots" / "objects.png") as image:
+        assert image.size[0] > 200
     code, out, _ = run(monkeypatch, capfd, *words, "--json", "--task", "semi-supervised")
     assert [each["jf_mean"] for each in json.loads(out)["objects"]] == [100, 100, 0]
 
@@ -68,13 +70,13 @@ def test_what_does_not_match_is_named_and_counts_as_empty(folders, monkeypatch, 
     (folders / "results" / "two" / "00003.png").unlink()
     Image.new("L", (9, 9)).save(folders / "results" / "one" / "00002.png")
     Image.new("RGB", (80, 60)).save(folders / "results" / "one" / "00003.png")
-    (folders / "results" / "three").mkdir()
+    shutil.copytree(folders / "results" / "two", folders / "results" / "three")
     words = ("evaluate", "davis", folders / "truth", folders / "results", "--json")
     code, out, err = run(monkeypatch, capfd, *words)
     assert code == 1
     for message in (
-        "two/00003.png: need this frame", "one/00002.png: need a result of the truth's size (60, 80), got (9, 9)",
-        "one/00003.png: need a PNG of object ids (one channel)", "three: need sequences of the truth",
+        "two/00003.png: no such file", "one/00002.png: need a result of the truth's size (60, 80), got (9, 9)",
+        "one/00003.png: need a palette or gray image of numbers", "need sequences of the truth, there is no three",
     ):  # fmt: skip
         assert message in err
     assert [each["j_mean"] for each in json.loads(out)["objects"]] == [60, 80, 0]
@@ -84,17 +86,17 @@ def test_what_does_not_match_is_named_and_counts_as_empty(folders, monkeypatch, 
         list(evaluate_davis(folders / "truth", folders / "results", skip_ends=False))
 
 
-def test_a_sequence_that_is_missing_or_too_short_or_no_pictures(folders):
-    problems = Problems()
-    (folders / "truth" / "480p" / "two" / "00001.png").write_text("no picture")
+def test_a_sequence_that_is_missing_or_too_short_or_no_images(folders):
+    problems = Report()
+    (folders / "truth" / "480p" / "two" / "00001.png").write_text("no image")
     (folders / "truth" / "480p" / "three").mkdir()
     Image.new("L", (9, 9), 1).save(folders / "truth" / "480p" / "three" / "0.png")
     scores = list(evaluate_davis(folders / "truth", folders / "results", skip_ends=True, problems=problems))
     assert [each.sequence for part in scores for each in part] == ["one"]
-    told = " ".join(problems.told)
-    assert "three: need the results of sequence three" in told.replace(str(folders), "")
+    told = " ".join(problems.messages)
+    assert "need the results of sequence three" in told.replace(str(folders), "")
     assert "three: need at least 3 frames, got 1" in told
-    assert "two/00001.png: need a PNG of object ids" in told
+    assert "two/00001.png: need a PNG" in told
 
 
 def test_missing_folders(folders):
@@ -104,10 +106,10 @@ def test_missing_folders(folders):
         list(evaluate_davis(folders / "truth", folders / "nosuch", skip_ends=False))
 
 
-def test_pictures_that_are_no_ids(tmp_path):
-    (tmp_path / "text.png").write_text("no picture")
-    with pytest.raises(UnreadableImage, match="need a PNG of object ids"):
+def test_images_that_are_no_ids(tmp_path):
+    (tmp_path / "text.png").write_text("no image")
+    with pytest.raises(BadRecord, match="need a PNG"):
         read_id_map(tmp_path / "text.png")
-    Image.new("RGB", (4, 4)).save(tmp_path / "colour.png")
-    with pytest.raises(InvalidValue, match="one channel"):
-        read_id_map(tmp_path / "colour.png")
+    Image.new("RGB", (4, 4)).save(tmp_path / "color.png")
+    with pytest.raises(BadRecord, match="need a palette or gray image"):
+        read_id_map(tmp_path / "color.png")

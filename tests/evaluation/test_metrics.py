@@ -1,4 +1,4 @@
-"""What holds for every measure in the table."""
+"""What holds for every measure."""
 
 import importlib
 import inspect
@@ -11,10 +11,14 @@ import pytest
 
 import maskweave.evaluation
 from maskweave.errors import InvalidValue
-from maskweave.evaluation import METRICS
-from maskweave.evaluation.davis import DavisFrame
-from maskweave.evaluation.panoptic import PanopticMap, Segment
-from maskweave.evaluation.tracking import TrackingClip
+from maskweave.evaluation.base import Metric
+from maskweave.evaluation.coco_ap import CocoAP
+from maskweave.evaluation.coco_errors import CocoErrors
+from maskweave.evaluation.davis import DavisFrame, DavisMetric
+from maskweave.evaluation.panoptic import PanopticMap, PanopticMetric, Segment
+from maskweave.evaluation.semantic import SemanticMetric
+from maskweave.evaluation.tracking import TrackingClip, TrackingMetric
+from maskweave.evaluation.video_ap import VideoAP
 from maskweave.evaluation.video_clips import Track, VideoClip
 from maskweave.types.instances import Instances
 from maskweave.types.semantic import SemanticMap
@@ -29,23 +33,23 @@ _NAMED = {"class_names": NAMES}
 
 # How each is made, a truth, the same as a result, and a result of another size.
 CASES = {
-    "coco": (_NAMED, *_COCO),
-    "coco-errors": (_NAMED, *_COCO),
-    "semantic": (_NAMED, *[SemanticMap(_IDS % 2, NAMES)] * 2, SemanticMap(_IDS[:3] % 2, NAMES)),
-    "panoptic": ({**_NAMED, "is_thing": (True, False)}, *[_SEGMENTS] * 2, PanopticMap(np.zeros((2, 2), int), {})),
-    "davis": ({"skip_ends": False}, DavisFrame(_IDS, "one", [1, 2]), _IDS, _IDS[:3]),
-    "tracking": (_NAMED, _TRACKS, _TRACKS, VideoClip("clip", (9, 9), 1, (), NAMES)),
-    "video-ap": (_NAMED, _TRACKS, _TRACKS, VideoClip("clip", (9, 9), 1, (), NAMES)),
+    CocoAP: (_NAMED, *_COCO),
+    CocoErrors: (_NAMED, *_COCO),
+    SemanticMetric: (_NAMED, *[SemanticMap(_IDS % 2, NAMES)] * 2, SemanticMap(_IDS[:3] % 2, NAMES)),
+    PanopticMetric: ({**_NAMED, "is_thing": (True, False)}, *[_SEGMENTS] * 2, PanopticMap(np.zeros((2, 2), int), {})),
+    DavisMetric: ({"skip_ends": False}, DavisFrame(_IDS, "one", [1, 2]), _IDS, _IDS[:3]),
+    TrackingMetric: (_NAMED, _TRACKS, _TRACKS, VideoClip("clip", (9, 9), 1, (), NAMES)),
+    VideoAP: (_NAMED, _TRACKS, _TRACKS, VideoClip("clip", (9, 9), 1, (), NAMES)),
 }  # fmt: skip
-NEEDED = {"coco": "faster_coco_eval", "tracking": "trackeval"}
+NEEDED = {CocoAP: "faster_coco_eval", TrackingMetric: "trackeval"}
 
 
-@pytest.fixture(params=METRICS)
+@pytest.fixture(params=CASES, ids=lambda metric: metric.__name__)
 def case(request):
     if request.param in NEEDED:
         pytest.importorskip(NEEDED[request.param], reason="needs the extra: pip install maskweave[evaluate]")
     options, known, found, other = CASES[request.param]
-    return lambda: METRICS[request.param](**options), known, found, other
+    return lambda: request.param(**options), known, found, other
 
 
 def test_results_are_those_of_what_was_added_and_come_again(case):
@@ -76,7 +80,7 @@ def test_the_documents_example_prints_what_it_says(capsys):
     assert f"# {capsys.readouterr().out}" in example
 
 
-def test_the_table_holds_every_measure():
+def test_every_measure_is_tested_here():
     found = set()
     for module in pkgutil.iter_modules(maskweave.evaluation.__path__):
         members = vars(importlib.import_module(f"maskweave.evaluation.{module.name}")).values()
@@ -85,5 +89,5 @@ def test_the_table_holds_every_measure():
             for each in members
             if inspect.isclass(each) and hasattr(each, "add") and hasattr(each, "result")
         }
-    assert found == {*METRICS.values(), maskweave.evaluation.Metric}
+    assert found == {*CASES, Metric}
     assert not hasattr(TrackingClip, "result")  # one clip on its way into a measure

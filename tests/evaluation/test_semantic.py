@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from maskweave.errors import BadRecord, InvalidValue, SourceNotFound, UnreadableImage
-from maskweave.evaluation.class_maps import add_folders, read_class_map, read_class_names
-from maskweave.evaluation.problems import Problems
+from maskweave.annotations.id_images import read_class_map
+from maskweave.annotations.report import Report
+from maskweave.errors import BadRecord, InvalidValue, SourceNotFound
+from maskweave.evaluation.class_maps import add_folders, read_class_names
 from maskweave.evaluation.semantic import SemanticMetric, boundary
 from maskweave.types.semantic import IGNORE, SemanticMap
 
@@ -46,7 +47,7 @@ def test_counts_are_added_up_before_shares_are_taken():
 
 
 def plain_boundary(mask):
-    """The authors' definition for one mask: what an erosion takes away, the picture's edge being a border too."""
+    """The authors' definition for one mask: what an erosion takes away, the image's edge being a border too."""
     thickness = max(1, round(0.02 * np.hypot(*mask.shape)))
     padded = np.pad(mask, 1).astype(np.uint8)
     kept = cv2.erode(padded, np.ones((3, 3), np.uint8), iterations=thickness)[1:-1, 1:-1]
@@ -71,15 +72,15 @@ def test_boundaries_are_the_papers(class_map):
 def test_boundary_iou_by_masks():
     rng = np.random.default_rng(0)
     truth, found = (np.zeros((60, 80), np.uint8) for _ in range(2))
-    for picture in (truth, found):
+    for image in (truth, found):
         for class_id in (1, 2, 1):
             x, y = rng.integers(0, 50), rng.integers(0, 40)
-            picture[y : y + 25, x : x + 30] = class_id
+            image[y : y + 25, x : x + 30] = class_id
     truth[:3] = IGNORE
     scores = measure((truth, found))
     found = np.where(truth == IGNORE, IGNORE, found)
     for class_id, name in enumerate(NAMES):
-        one, other = (plain_boundary(picture == class_id) for picture in (truth, found))
+        one, other = (plain_boundary(image == class_id) for image in (truth, found))
         assert scores.classes[name].boundary_iou == pytest.approx(
             100 * (one & other).sum() / (one | other).sum()
         )
@@ -95,47 +96,47 @@ def test_what_cannot_be_added_is_told():
         metric.add(one, SemanticMap(np.zeros((2, 3), int), ("a",)))
     with pytest.raises(InvalidValue, match=r"\(2, 3\), got \(3, 3\)"):
         metric.add(one, SemanticMap(np.zeros((3, 3), int), NAMES))
-    with pytest.raises(InvalidValue, match="labelled pixel"):
+    with pytest.raises(InvalidValue, match="labeled pixel"):
         metric.result()
 
 
 @pytest.fixture
 def folders(tmp_path):
-    """Two right pictures, one in a sub-folder; the results of one are named as ours are."""
+    """Two right images, one in a sub-folder; the results of one are named as ours are."""
     for folder, ending in (("truth", ".png"), ("results", ".semantic.png")):
         (tmp_path / folder / "town").mkdir(parents=True)
         for name in ("one", "town/two"):
-            picture = Image.fromarray(np.eye(3, dtype=np.uint8))
-            picture.putpalette([0, 0, 0, 200, 30, 30])
-            picture.save(tmp_path / folder / f"{name}{ending}")
+            image = Image.fromarray(np.eye(3, dtype=np.uint8))
+            image.putpalette([0, 0, 0, 200, 30, 30])
+            image.save(tmp_path / folder / f"{name}{ending}")
     return tmp_path
 
 
 def add(folders, *, strict=False):
-    metric, problems = SemanticMetric(NAMES), Problems(strict=strict)
+    metric, problems = SemanticMetric(NAMES), Report(strict=strict)
     add_folders(metric, folders / "truth", folders / "results", problems)
     return metric.result(), problems
 
 
 def test_folders(folders):
     scores, problems = add(folders)
-    assert (scores.miou, scores.images, problems.count) == (100, 2, 0)
+    assert (scores.miou, scores.images, problems.problems) == (100, 2, 0)
 
 
-def spoil_with_colours(path):
+def spoil_with_colors(path):
     Image.open(path).convert("RGB").save(path)
 
 
 def spoil_with_16_bits(path):
-    Image.fromarray(np.ones((3, 3), np.uint16)).save(path)
+    Image.fromarray(np.full((3, 3), 300, np.uint16)).save(path)
 
 
 WRONG = {
-    "need an 8-bit PNG of class ids, palette or grey; got colours (RGB)": spoil_with_colours,
+    "need a palette or gray image of numbers, got colors (RGB)": spoil_with_colors,
     "got 16 bits": spoil_with_16_bits,
     "need (height, width) (3, 3), got (4, 4)": lambda path: Image.new("L", (4, 4)).save(path),
     "need 0..2 or 255 (ignore), got 7": lambda path: Image.new("L", (3, 3), 7).save(path),
-    "need a PNG of class ids": lambda path: path.write_bytes(b"nothing"),
+    "need a PNG": lambda path: path.write_bytes(b"nothing"),
     "it is missing": lambda path: path.unlink(),
 }
 
@@ -144,7 +145,7 @@ WRONG = {
 def test_a_bad_result_is_named_and_counts_as_nothing_found(folders, message, spoil):
     spoil(folders / "results" / "one.semantic.png")
     scores, problems = add(folders)
-    (told,) = problems.told
+    (told,) = problems.messages
     assert message in told
     assert "results/one." in told
     assert scores.pixel_accuracy == 50
@@ -153,27 +154,27 @@ def test_a_bad_result_is_named_and_counts_as_nothing_found(folders, message, spo
 
 
 def test_a_bad_truth_is_named_and_left_out(folders):
-    spoil_with_colours(folders / "truth" / "one.png")
+    spoil_with_colors(folders / "truth" / "one.png")
     scores, problems = add(folders)
     assert (scores.images, scores.miou) == (1, 100)
-    assert "truth/one.png: need an 8-bit PNG" in problems.told[0]
+    assert "truth/one.png: need a palette or gray image" in problems.messages[0]
 
 
-def test_results_of_other_pictures_are_named(folders):
+def test_results_of_other_images_are_named(folders):
     Image.new("L", (3, 3)).save(folders / "results" / "three.semantic.png")
-    assert "need a picture of the truth, there is no three.png" in add(folders)[1].told[0]
+    assert "need an image of the truth, there is no three.png" in add(folders)[1].messages[0]
 
 
 def test_missing_folders(tmp_path):
     metric = SemanticMetric(NAMES)
     with pytest.raises(SourceNotFound, match="need a folder of class maps"):
-        add_folders(metric, tmp_path / "none", tmp_path, Problems())
+        add_folders(metric, tmp_path / "none", tmp_path, Report())
     with pytest.raises(SourceNotFound, match="need PNG class maps"):
-        add_folders(metric, tmp_path, tmp_path, Problems())
+        add_folders(metric, tmp_path, tmp_path, Report())
     with pytest.raises(SourceNotFound):
         read_class_map(tmp_path / "none.png")
     (tmp_path / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    with pytest.raises(UnreadableImage):
+    with pytest.raises(BadRecord):
         read_class_map(tmp_path / "cut.png")
 
 

@@ -59,7 +59,7 @@ def test_a_find_in_a_crowd_costs_nothing():
 
 
 def as_clip(instances, crowd=None):
-    """A picture as a clip of one frame."""
+    """An image as a clip of one frame."""
     crowd = np.zeros(len(instances), bool) if crowd is None else crowd
     rles, ids, scores = encode_masks(instances.masks), instances.class_ids.tolist(), instances.scores.tolist()
     return clip(
@@ -85,15 +85,15 @@ def drawn(rng):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_clips_of_one_frame_are_pictures(seed):
+def test_clips_of_one_frame_are_images(seed):
     pytest.importorskip("faster_coco_eval", reason="AP needs the extra: pip install maskweave[evaluate]")
     rng = np.random.default_rng(seed)
-    pictures, video = CocoAP(NAMES), VideoAP(NAMES)
+    images, video = CocoAP(NAMES), VideoAP(NAMES)
     for _ in range(8):
         known, found = drawn(rng)
-        pictures.add(known, found)
+        images.add(known, found)
         video.add(as_clip(known.instances, known.crowd), as_clip(found))
-    expected, mine = pictures.result(), video.result()
+    expected, mine = images.result(), video.result()
     for name in ("ap", "ap50", "ap75", "ar_1", "ar_10"):
         assert getattr(mine.mean, name) == pytest.approx(getattr(expected.masks, name)), name
     np.testing.assert_allclose(mine.curves, expected.mask_curves, atol=1e-9)

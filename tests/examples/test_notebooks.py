@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom and show pictures."""
+"""The notebooks run from top to bottom and show images."""
 
 from pathlib import Path
 
@@ -22,10 +22,10 @@ def test_runs_from_top_to_bottom(path, monkeypatch):
     notebook = nbformat.read(path, as_version=4)
     assert all(not cell.get("outputs") for cell in notebook.cells), "commit notebooks without outputs"
     nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
-    pictures = [
+    images = [
         output
         for cell in notebook.cells
         for output in cell.get("outputs", ())
         if "image/png" in output.get("data", {})
     ]
-    assert len(pictures) >= 3
+    assert len(images) >= 3

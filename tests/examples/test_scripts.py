@@ -1,4 +1,4 @@
-"""The example scripts run on small data, give the right numbers, and write a picture with the result in it."""
+"""The example scripts run on small data, give the right numbers, and write an image with the result in it."""
 
 import json
 import runpy
@@ -35,12 +35,10 @@ def test_driving_counts_road_users_once(model, tmp_path, monkeypatch, capfd):
         image[40:64, 10 + 8 * step : 40 + 8 * step] = 250
         frames.append(image)
     drive = write_clip(tmp_path / "drive.mp4", Clip(size=(96, 160), images=frames))
-    picture = tmp_path / "busiest.jpg"
-    out = run(
-        monkeypatch, capfd, "driving", drive, "--model", model, "--classes", "cat", "--picture", picture
-    )
+    image = tmp_path / "busiest.jpg"
+    out = run(monkeypatch, capfd, "driving", drive, "--model", model, "--classes", "cat", "--image", image)
     assert "    1 x cat" in out
-    with Image.open(picture) as found:
+    with Image.open(image) as found:
         assert found.size == (160, 96)
 
 
@@ -76,11 +74,12 @@ def test_medical_follows_an_organ_and_measures_it(tmp_path, monkeypatch, capfd):
     assert np.count_nonzero(found & ball) / np.count_nonzero(found | ball) > 0.75
     assert header["space origin"].tolist() == [-64, -64, 0]
     assert f"{np.count_nonzero(found) * 6 / 1000:.1f} ml in 9 slices" in out
-    with Image.open(tmp_path / "out" / "marked-slice.png") as picture:
-        assert picture.size == (128, 128)
+    with Image.open(tmp_path / "out" / "marked-slice.png") as image:
+        assert image.size == (128, 128)
 
 
-def test_satellite_gives_outlines_areas_and_a_picture(model, tmp_path, monkeypatch, capfd):
+@pytest.mark.filterwarnings("ignore:.*were stretched:maskweave.errors.SourceWarning")
+def test_satellite_gives_outlines_areas_and_an_image(model, tmp_path, monkeypatch, capfd):
     pytest.importorskip("rasterio", reason="needs the extra [geo]")
     from tests.sources.rasters import UTM, write_tiff
 
@@ -95,5 +94,5 @@ def test_satellite_gives_outlines_areas_and_a_picture(model, tmp_path, monkeypat
     features = json.loads((tmp_path / "scene.geojson").read_text())["features"]
     areas = sum(feature["properties"]["area_m2"] for feature in features)
     assert areas == pytest.approx(100 * (40 * 280 + 60 * 60), rel=0.08)
-    with Image.open(tmp_path / "scene.overlay.jpg") as picture:
-        assert picture.size == (400, 300)
+    with Image.open(tmp_path / "scene.overlay.jpg") as image:
+        assert image.size == (400, 300)

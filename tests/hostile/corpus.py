@@ -32,14 +32,14 @@ class Case:
 
 
 def noise(height: int = 48, width: int = 64, seed: int = 1) -> NDArray[np.uint8]:
-    """A picture that no codec makes small, so that damage hits pixels rather than heads."""
+    """An image that no codec makes small, so that damage hits pixels rather than heads."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
-    """The bytes of a picture file."""
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    """The bytes of an image file."""
     buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -52,11 +52,11 @@ def whole_files(folder: Path) -> dict[str, bytes]:
         clip = Clip(ticks=range(10), images=moving, codec=codec, options=options)
         films[suffix] = write_clip(folder / f"whole{suffix}", clip).read_bytes()
         (folder / f"whole{suffix}").unlink()
-    picture = Image.fromarray(noise())
+    image = Image.fromarray(noise())
     return {
-        ".jpg": encoded(picture, "JPEG"),
-        ".png": encoded(picture, "PNG"),
-        ".webp": encoded(picture, "WEBP", quality=90),
+        ".jpg": encoded(image, "JPEG"),
+        ".png": encoded(image, "PNG"),
+        ".webp": encoded(image, "WEBP", quality=90),
         **films,
     }
 
@@ -73,7 +73,7 @@ def make_corpus(folder: Path) -> list[Case]:
     whole = whole_files(folder)
     for make in (_cut, _spoilt, _lists, _misnamed):
         make(whole, put)
-    for part in (_bombs, _pictures, _animations):
+    for part in (_bombs, _images, _animations):
         part(put)
     cases += _videos(folder)
     return cases
@@ -127,7 +127,7 @@ def _lists(whole: dict[str, bytes], put: Put) -> None:
 def _misnamed(whole: dict[str, bytes], put: Put) -> None:
     put("named_png.jpg", whole[".png"], DONE)
     put("named_webp.png", whole[".webp"], DONE)
-    put("named_picture.mp4", whole[".png"], DONE)
+    put("named_image.mp4", whole[".png"], DONE)
     put("named_film.jpg", whole[".mp4"], DONE)
     put("named_film.avi", whole[".mkv"], DONE)
     put("text.mp4", b"no film at all\n" * 50, FAILS)
@@ -191,7 +191,7 @@ def _animations(put: Put) -> None:
         put(f"animated_cut_{suffix[1:]}{suffix}", data[: len(data) // 2], ANY)
 
 
-def _pictures(put: Put) -> None:
+def _images(put: Put) -> None:
     for height, width in ((1, 1), (1, 300), (300, 1), (2, 3), (7, 5)):
         put(f"size_{height}x{width}.png", encoded(Image.fromarray(noise(height, width)), "PNG"), DONE)
     put("size_1x1.jpg", encoded(Image.new("RGB", (1, 1)), "JPEG"), DONE)
@@ -204,18 +204,18 @@ def _pictures(put: Put) -> None:
         encoded(Image.fromarray(corners()), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff"),
         DONE,
     )
-    picture = Image.fromarray(corners())
+    image = Image.fromarray(corners())
     deep = np.arange(0, 65536, 64, dtype=np.uint16).reshape(32, 32)
     put("kind_16.png", encoded(Image.fromarray(deep), "PNG"), DONE)
     put("kind_16.tif", encoded(Image.fromarray(deep), "TIFF"), DONE)
     put("kind_float.tif", encoded(Image.fromarray(np.full((9, 9), np.nan, np.float32)), "TIFF"), DONE)
-    put("kind_cmyk.jpg", encoded(picture.convert("CMYK"), "JPEG"), DONE)
-    put("kind_cmyk.tif", encoded(picture.convert("CMYK"), "TIFF"), DONE)
-    put("kind_palette.png", encoded(picture.quantize(4), "PNG", transparency=0), DONE)
-    put("kind_alpha.webp", encoded(picture.convert("RGBA"), "WEBP"), DONE)
-    put("kind_grey_alpha.png", encoded(picture.convert("LA"), "PNG"), DONE)
-    put("kind_bits.png", encoded(picture.convert("1"), "PNG"), DONE)
-    put("kind_lab.tif", encoded(Image.new("LAB", (9, 9)), "TIFF"), FAILS)
+    put("kind_cmyk.jpg", encoded(image.convert("CMYK"), "JPEG"), DONE)
+    put("kind_cmyk.tif", encoded(image.convert("CMYK"), "TIFF"), DONE)
+    put("kind_palette.png", encoded(image.quantize(4), "PNG", transparency=0), DONE)
+    put("kind_alpha.webp", encoded(image.convert("RGBA"), "WEBP"), DONE)
+    put("kind_gray_alpha.png", encoded(image.convert("LA"), "PNG"), DONE)
+    put("kind_bits.png", encoded(image.convert("1"), "PNG"), DONE)
+    put("kind_lab.tif", encoded(Image.new("LAB", (9, 9)), "TIFF"), DONE)
     pages = [Image.fromarray(noise(8, 8, seed)) for seed in range(5)]
     put("kind_pages.tif", encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:]), WARNED)
 

@@ -17,16 +17,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from maskweave.annotations.convert import convert
+from maskweave.annotations.options import Options
+from maskweave.annotations.report import Report
+from maskweave.annotations.table import format_named, formats
 from maskweave.errors import MaskWeaveError
 from maskweave.evaluation.class_maps import read_class_names
 from maskweave.evaluation.coco_predictions import CocoPredictions
 from maskweave.evaluation.coco_truth import CocoTruthFile
-from maskweave.evaluation.problems import Problems
 from maskweave.evaluation.video_files import VideoFile
-from maskweave.formats import FORMATS, format_named
-from maskweave.formats.base import Options
-from maskweave.formats.convert import convert
-from maskweave.formats.ledger import Ledger
 from maskweave.models.importing.frozen_graph import read_frozen_graph
 from maskweave.models.loading import FAMILIES
 from maskweave.models.sidecar import read_sidecar
@@ -35,7 +34,7 @@ from maskweave.sources.extent import missing_bytes
 from maskweave.sources.matroska import matroska_damage
 from tests.models.classic import write_frozen
 
-_MOST_RECORDS = 50
+_MAX_RECORDS = 50
 """A file of three lines may say that its video has millions of frames; a few of them are enough."""
 
 
@@ -58,9 +57,9 @@ class Parser:
         """A folder with all that the reader looks for."""
         with tempfile.TemporaryDirectory(prefix="hostile-") as name:
             folder = Path(name)
-            for picture in (folder / "images" / "a.png", folder / "a.png"):
-                picture.parent.mkdir(exist_ok=True)
-                Image.new("RGB", (16, 12)).save(picture)
+            for image in (folder / "images" / "a.png", folder / "a.png"):
+                image.parent.mkdir(exist_ok=True)
+                Image.new("RGB", (16, 12)).save(image)
             (folder / "labels").mkdir()
             (folder / "labels" / "a.txt").write_text("0 0.1 0.1 0.9 0.1 0.9 0.9\n", encoding="utf-8")
             (folder / "data.yaml").write_bytes(_YAML)
@@ -89,7 +88,7 @@ def _records(form: str, place: Callable[[Path], Path] = lambda path: path) -> Ca
         if reader is None:
             raise AssertionError(f"{form} has no reader")
         options = Options(truth=path.parent / "truth.json" if form == "coco-results" else None)
-        for record in islice(reader(place(path), options, Ledger(form, tell=lines.append)), _MOST_RECORDS):
+        for record in islice(reader(place(path), options, Report(form, show=lines.append)), _MAX_RECORDS):
             record.instances.masks.areas.sum()
         return _single(form, lines)
 
@@ -103,27 +102,27 @@ def _single(form: str, lines: list[str]) -> list[str]:
 
 
 def _truth(path: Path) -> list[str]:
-    problems = Problems()
-    for truth in CocoTruthFile(path, problems=problems).truths():
+    problems = Report()
+    for truth in CocoTruthFile(path, report=problems).truths():
         truth.instances.masks.areas.sum()
-    return _single("coco-truth", problems.told)
+    return _single("coco-truth", problems.messages)
 
 
 def _predictions(path: Path) -> list[str]:
-    problems = Problems()
-    truth = CocoTruthFile(path.parent / "truth.json", problems=problems)
+    problems = Report()
+    truth = CocoTruthFile(path.parent / "truth.json", report=problems)
     found = CocoPredictions(path, truth)
     for each in truth.truths():
         found.of(each).masks.areas.sum()
-    return _single("coco-predictions", problems.told)
+    return _single("coco-predictions", problems.messages)
 
 
 def _clips(path: Path) -> list[str]:
-    problems = Problems()
+    problems = Report()
     video = VideoFile(path, problems)
-    for name in video.names[:_MOST_RECORDS]:
+    for name in video.names[:_MAX_RECORDS]:
         video.clip(name)
-    return _single("clips", problems.told)
+    return _single("clips", problems.messages)
 
 
 def _containers(path: Path) -> list[str]:
@@ -242,9 +241,11 @@ def _written(form: str) -> dict[str, bytes]:
         (folder / "coco.json").write_text(json.dumps(_COCO), encoding="utf-8")
         Image.new("RGB", (16, 12)).save(folder / "a.png")
         target = folder / ("written" if form not in _ONE_FILE else f"written{_ONE_FILE[form]}")
-        convert(folder / "coco.json", target, to=form, ledger=Ledger(form, tell=lambda line: None))
+        convert(folder / "coco.json", target, to=form, report=Report(form, show=lambda line: None))
         files = (
-            [target] if target.is_file() else [each for each in sorted(target.rglob("*")) if each.is_file()]
+            [target]
+            if target.is_file()
+            else [each for each in sorted(target.rglob("[!.]*")) if each.is_file()]
         )
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
@@ -261,7 +262,7 @@ def _kind(name: str) -> str:
 
 def _layouts() -> Iterator[Parser]:
     """A parser for each kind of file of each layout that our writers write."""
-    for form in FORMATS:
+    for form in formats():
         if form.read is None or form.name in ("coco", "labelme", "cvat", "yolo"):
             continue
         files = _written(form.name)

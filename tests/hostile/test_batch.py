@@ -9,7 +9,7 @@ import onnx
 import pytest
 from PIL import Image
 
-from maskweave.batch.engine import How
+from maskweave.batch.executor import ExecutorConfig
 from tests.batch.jobs import do, job_for, model_in, write_photo
 from tests.hostile.corpus import ANY, DONE, FAILS, WARNED, make_corpus
 from tests.hostile.endless import endless_model
@@ -78,7 +78,7 @@ def test_failures_have_a_reason_in_one_line_and_are_never_ours(ran):
     assert left == [".maskweave"]
 
 
-def test_a_network_that_never_ends_costs_its_picture_and_no_other(tmp_path):
+def test_a_network_that_never_ends_costs_its_image_and_no_other(tmp_path):
     onnx.save(endless_model(), tmp_path / "endless.onnx")
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -88,7 +88,11 @@ def test_a_network_that_never_ends_costs_its_picture_and_no_other(tmp_path):
         Image.fromarray(image).save(photos / f"{name}.png")
     outcomes = {}
     job = job_for(photos, tmp_path / "out", str(tmp_path / "endless.onnx"), save=("masks",))
-    do(job, How(workers=1, deadline=3.0), lambda outcome, counts: outcomes.update({outcome.name: outcome}))
+    do(
+        job,
+        ExecutorConfig(workers=1, deadline=3.0),
+        lambda outcome, counts: outcomes.update({outcome.name: outcome}),
+    )
     assert {name: outcome.kind for name, outcome in outcomes.items()} == {
         "dark": "",
         "light": "DeadlinePassed",
@@ -98,7 +102,7 @@ def test_a_network_that_never_ends_costs_its_picture_and_no_other(tmp_path):
 
 
 @pytest.mark.shared
-def test_public_corpora_of_broken_pictures_crash_nothing(shared_data, model, tmp_path):
+def test_public_corpora_of_broken_images_crash_nothing(shared_data, model, tmp_path):
     """Through the batch engine only: some of these crash a widespread decoder."""
     source = shared_data / "corpus"
     words = [

@@ -1,4 +1,4 @@
-"""Files cut at every percent, with bytes flipped and zeroed: never grey padding, never silently short."""
+"""Files cut at every percent, with bytes flipped and zeroed: never gray padding, never silently short."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ from maskweave.sources.video import VideoSource
 from tests.clips import Clip, write_clip
 from tests.hostile.corpus import encoded, noise, whole_files, without_length
 
-PICTURES, FILMS = (".jpg", ".png", ".webp"), (".mp4", ".mkv", ".avi")
+IMAGES, FILMS = (".jpg", ".png", ".webp"), (".mp4", ".mkv", ".avi")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def whole(tmp_path_factory):
 
 
 def frames_of(path):
-    """Pictures and warnings of a video, or None and the error."""
+    """Images and warnings of a video, or None and the error."""
     try:
         with VideoSource(path, threads=1) as source:
             return [frame.image for frame in source], source.warnings
@@ -34,8 +34,8 @@ def frames_of(path):
         return None, [str(error)]
 
 
-@pytest.mark.parametrize("suffix", PICTURES)
-def test_a_picture_that_ends_anywhere_is_refused(whole, suffix):
+@pytest.mark.parametrize("suffix", IMAGES)
+def test_a_image_that_ends_anywhere_is_refused(whole, suffix):
     data = whole[suffix]
     for percent in range(100):
         with pytest.raises(MaskWeaveError) as caught:
@@ -88,9 +88,9 @@ def test_an_mp4_with_its_index_first_is_told_to_be_short(tmp_path):
         assert frames_of(front)[1], percent
 
 
-@pytest.mark.parametrize("suffix", [*PICTURES, *FILMS])
+@pytest.mark.parametrize("suffix", [*IMAGES, *FILMS])
 @pytest.mark.parametrize("way", ["flipped", "zeroed"])
-def test_spoilt_bytes_give_an_error_or_pictures_of_the_promised_size(whole, suffix, way, tmp_path):
+def test_spoilt_bytes_give_an_error_or_images_of_the_promised_size(whole, suffix, way, tmp_path):
     path = tmp_path / f"file{suffix}"
     for seed in range(30):
         rng, data = random.Random(seed), bytearray(whole[suffix])
@@ -149,16 +149,16 @@ def test_what_follows_an_mp4_is_not_taken_for_a_part_of_it(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
-def test_of_an_animation_the_first_picture_is_read_and_that_is_told(tmp_path, kind):
-    pictures = [Image.fromarray(noise(8, 8, seed)) for seed in range(3)]
+def test_of_an_animation_the_first_image_is_read_and_that_is_told(tmp_path, kind):
+    images = [Image.fromarray(noise(8, 8, seed)) for seed in range(3)]
     path = tmp_path / f"a.{kind.lower()}"
-    path.write_bytes(encoded(pictures[0], kind, save_all=True, append_images=pictures[1:], lossless=True))
+    path.write_bytes(encoded(images[0], kind, save_all=True, append_images=images[1:], lossless=True))
     source = ImageSource(path)
     for _ in range(2):
         (frame,) = source
         assert np.abs(frame.image.astype(int) - noise(8, 8, 0)).mean() < (40 if kind == "GIF" else 1)
-        assert [line.split(",")[0] for line in source.warnings] == ["an animation"]
-    path.write_bytes(encoded(pictures[0], kind))
+        assert [line.split(",")[0] for line in source.warnings] == ["an animation of 3 frames"]
+    path.write_bytes(encoded(images[0], kind))
     source = ImageSource(path)
     assert len(list(source)) == 1
     assert source.warnings == []

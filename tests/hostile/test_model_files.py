@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from maskweave.catalogue.entries import BUILT_IN, ModelFile, find
+from maskweave.catalog.entries import BUILT_IN, ModelFile, find
 from maskweave.errors import HashMismatch, NotAModel
-from maskweave.models.loading import EngineOptions, load_model
+from maskweave.models.loading import RuntimeOptions, load_model
 from maskweave.runtimes.onnx_files import check_external_data
-from tests.catalogue.test_download import checksum
+from tests.catalog.test_download import checksum
 from tests.models.graphs import onnx_bytes
 from tests.models.tiny import save_tiny_model
 
@@ -44,7 +44,7 @@ def refused(path, match="needs its weights in its own folder"):
     assert "\n" not in str(caught.value)
     for engine in ("onnxruntime", "opencv"):
         with pytest.raises(NotAModel):
-            load_model(path, options=EngineOptions(engine=engine))
+            load_model(path, options=RuntimeOptions(runtime=engine))
 
 
 def test_a_hard_link_of_a_file_elsewhere(place):
@@ -56,7 +56,7 @@ def test_a_hard_link_of_a_file_elsewhere(place):
 
 
 def test_a_link_that_leads_outside_from_where_the_engine_looks(place, tmp_path):
-    """The model is a link itself: where it leads, there is no such file; beside the link, there is."""
+    """The model is a link itself: where it leads, but it does not exist; beside the link, there is."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "a.onnx").write_bytes(external_model(b"w.bin"))
@@ -130,9 +130,9 @@ def test_a_flipped_bit_is_found_before_an_engine_sees_the_file(tmp_path, monkeyp
     data[int(at * len(data))] ^= 4
     (tmp_path / "tiny.onnx").write_bytes(data)
     monkeypatch.setattr("maskweave.models.loading.find", lambda name: entry)
-    monkeypatch.setattr("maskweave.models.loading._onnx", None)  # not to be called
-    monkeypatch.setattr("maskweave.catalogue.cache.packaged_path", lambda file: tmp_path / file.name)
-    monkeypatch.setattr("maskweave.catalogue.cache.folder_of", lambda entry: tmp_path)
+    monkeypatch.setattr("maskweave.runtimes.onnxruntime.OnnxRuntime", None)  # not to be called
+    monkeypatch.setattr("maskweave.catalog.cache.packaged_path", lambda file: tmp_path / file.name)
+    monkeypatch.setattr("maskweave.catalog.cache.folder_of", lambda entry: tmp_path)
     with pytest.raises(HashMismatch, match=r"tiny\.onnx") as caught:
         load_model("tried", offline=True)
     assert "\n" not in str(caught.value)

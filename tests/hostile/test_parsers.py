@@ -99,27 +99,27 @@ def test_any_value_anywhere_in_json_gives_records_or_typed_errors(reader):
         holds()
 
 
-PICTURES = [parser for parser in PARSERS if parser.file.endswith(".png")]
+IMAGES = [parser for parser in PARSERS if parser.file.endswith(".png")]
 
 
-MODES = ["1", "L", "P", "LA", "RGB", "RGBA", "I;16", "JPEG", "palette without colours"]
+MODES = ["1", "L", "P", "LA", "RGB", "RGBA", "I;16", "JPEG", "palette without colors"]
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("reader", PICTURES, ids=lambda parser: parser.name)
-def test_whole_pictures_of_any_kind_give_records_or_typed_errors(reader, mode):
+@pytest.mark.parametrize("reader", IMAGES, ids=lambda parser: parser.name)
+def test_whole_images_of_any_kind_give_records_or_typed_errors(reader, mode):
     """Changed bytes seldom get past the checksums of a PNG, so each kind of pixel is tried as a whole file."""
     with reader.folder() as folder:
         for width, height in ((16, 12), (12, 16), (1, 1), (300, 2)):
             values = np.random.default_rng(3).integers(0, 256, (height, width, 4), dtype=np.uint8)
             if mode == "I;16":
-                picture = Image.fromarray(values.astype(np.uint16)[..., 0] * 257)
-            elif mode == "palette without colours":
-                grey = Image.fromarray(values[..., 0])
-                picture = grey.convert("P", palette=Image.Palette.ADAPTIVE, colors=2)
+                image = Image.fromarray(values.astype(np.uint16)[..., 0] * 257)
+            elif mode == "palette without colors":
+                gray = Image.fromarray(values[..., 0])
+                image = gray.convert("P", palette=Image.Palette.ADAPTIVE, colors=2)
             else:
-                picture = Image.fromarray(values, "RGBA").convert("RGB" if mode == "JPEG" else mode)
-            reader.holds(encoded(picture, "JPEG" if mode == "JPEG" else "PNG"), folder)
+                image = Image.fromarray(values, "RGBA").convert("RGB" if mode == "JPEG" else mode)
+            reader.holds(encoded(image, "JPEG" if mode == "JPEG" else "PNG"), folder)
 
 
 STRANGE = [
@@ -316,10 +316,10 @@ def test_run_lengths_that_are_none_are_refused(counts):
 def test_one_object_takes_no_more_than_a_gigabyte():
     side = 10**5
     runs = [side * 10, side * side - side * 20, side * 10]
-    with pytest.raises(InvalidValue, match="need an object within"):
+    with pytest.raises(InvalidValue, match="need an object of at most"):
         decode_masks([{"size": [side, side], "counts": runs}], (side, side))
     square = Polygon(np.array([[0, 0], [side, 0], [side, side]], np.float64))
-    with pytest.raises(InvalidValue, match="need an object within"):
+    with pytest.raises(InvalidValue, match="need an object of at most"):
         fill_polygons([square], (side, side))
     small = Masks([np.ones((5, 4), bool)], [(side - 4, side - 5)], (side, side))
     (again,) = decode_masks(encode_masks(small), small.size).crops

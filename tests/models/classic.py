@@ -52,7 +52,7 @@ class ClassicWeights:
     ``thin`` divides all widths inside, for tests that need a network at once. Random weights spread far enough that
     some class passes the graph's own threshold of 0.3 and that masks have an inside and an outside, little enough
     that boxes stay near their anchors. ``background`` is added to the logit of the background: fewer objects.
-    ``class_gain`` is how sure scores are; larger pictures, in which activations differ more, need less.
+    ``class_gain`` is how sure scores are; larger images, in which activations differ more, need less.
     """
 
     seed: int = 0

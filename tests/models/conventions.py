@@ -1,4 +1,4 @@
-"""How each family of instance models lays pictures out and answers, restated apart from the code that is tested."""
+"""How each family of instance models lays images out and answers, restated apart from the code that is tested."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from maskweave.models import (
 from maskweave.models.mask_rcnn_tf import Resize
 from maskweave.runtimes.base import TensorSpec
 from maskweave.runtimes.fake import FakeRuntime
+from tests.models.compact_outputs import compact_outputs
 
 NAMES = ("cat", "dog")
 CLASS, SCORE = 1, 0.9  # what every network answers: a dog
@@ -33,8 +34,8 @@ class Convention:
     - ``build``: (height, width) of the input -> a model whose network is never run.
     - ``answer``: box x1 y1 x2 y2 in input pixels, (height, width) of the input -> the network's outputs for a dog
       that fills the box.
-    - ``resize``: "squash", "centre", "corner" or "none".
-    - ``objects``: along which axis of which outputs the objects are numbered.
+    - ``resize``: "squash", "center", "corner" or "none".
+    - ``objects``: along which axis of which outputs the objects are numbered; none where there are always as many.
     - ``cell``: input pixels for each cell of its masks.
     """
 
@@ -46,7 +47,7 @@ class Convention:
 
 
 def placed(source, canvas, resize):
-    """(top, left, height, width) in the input that the picture covers."""
+    """(top, left, height, width) in the input that the image covers."""
     if resize == "none":
         return 0, 0, *source
     if resize == "squash":
@@ -59,7 +60,7 @@ def placed(source, canvas, resize):
 
 
 def ramp(box, canvas, cell):
-    """(h, w) of how many cells the centre of each cell lies inside the box: linear near its edges, at most 2."""
+    """(h, w) of how many cells the center of each cell lies inside the box: linear near its edges, at most 2."""
     x1, y1, x2, y2 = box
     y, x = ((np.arange(side // cell) + 0.5) * cell for side in canvas)
     inside = np.minimum(np.minimum(x - x1, x2 - x)[None], np.minimum(y - y1, y2 - y)[:, None])
@@ -78,7 +79,7 @@ def cut(box, canvas):
     return np.add(box, (0, 0, 12, 0)), ramp((x1 - 99, -9999, x2, 9999), canvas, 4)
 
 
-def picture(shape, name, dtype="float32"):
+def image(shape, name, dtype="float32"):
     return (TensorSpec(name, shape, dtype),)
 
 
@@ -87,33 +88,32 @@ def outputs(**shapes):
     return tuple(TensorSpec(name, shape, dtype.get(name, "float32")) for name, shape in shapes.items())
 
 
-def centred(box):
+def centered(box):
     x1, y1, x2, y2 = box
     return np.array([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1])
 
 
-def _compact(canvas):
+def _compact_free(canvas, inputs=()):
     metadata = {
         "maskweave.family": "compact",
         "maskweave.class_names": json.dumps(NAMES),
-        "maskweave.size": "64",
+        "maskweave.size": str(max(canvas)),
     }
     runtime = FakeRuntime(
-        dict.fromkeys(("boxes", "scores", "coefficients", "prototypes"), np.zeros(1)),
-        inputs=picture((1, *canvas, 3), "image", "uint8"),
+        dict.fromkeys(("scores", "distances", "kernels", "prototypes"), np.zeros(1)),
+        inputs=inputs,
         metadata=metadata,
     )
     return compact.build(runtime, name="compact")
 
 
+def _compact_fixed(canvas):
+    return _compact_free(canvas, image((1, *canvas, 3), "image", "uint8"))
+
+
 def _compact_answer(box, canvas):
     box, field = cut(box, canvas)
-    return {
-        "boxes": box[None, None].astype(np.float32),
-        "scores": np.array([[[0.1, SCORE]]], np.float32),
-        "coefficients": np.ones((1, 1, 1), np.float32),
-        "prototypes": field[None, None],
-    }
+    return compact_outputs([box], [[0.1, SCORE]], field[None], size=canvas)
 
 
 def _in_box(box, sides):
@@ -125,7 +125,7 @@ def _in_box(box, sides):
 
 def _zoo(canvas):
     return mask_rcnn_onnx.build(
-        FakeRuntime({}, inputs=picture((3, *canvas), "image")), name="zoo", class_names=NAMES
+        FakeRuntime({}, inputs=image((3, *canvas), "image")), name="zoo", class_names=NAMES
     )
 
 
@@ -141,7 +141,7 @@ def _zoo_answer(box, canvas):
 
 def _classic(canvas):
     runtime = FakeRuntime(dict.fromkeys(("detection_out_final", "detection_masks"), np.zeros(1)))
-    resize = Resize(keep_aspect=False, short=canvas[0], longest=canvas[0])
+    resize = Resize(keep_aspect=False, short=canvas[0], max_side=canvas[0])
     return mask_rcnn_tf.build(runtime, name="classic", class_names=NAMES, resize=resize)
 
 
@@ -158,7 +158,7 @@ def _rfdetr(canvas):
     grid = (canvas[0] // 4, canvas[1] // 4)
     shapes = {"dets": (1, 3, 4), "labels": (1, 3, 2), "masks": (1, 3, *grid)}
     shapes = tuple(TensorSpec(name, shape, "float32") for name, shape in shapes.items())
-    runtime = FakeRuntime({}, inputs=picture((1, 3, *canvas), "input"), outputs=shapes)
+    runtime = FakeRuntime({}, inputs=image((1, 3, *canvas), "input"), outputs=shapes)
     return rfdetr_seg.build(runtime, name="rfdetr", class_names=NAMES)
 
 
@@ -166,7 +166,7 @@ def _rfdetr_answer(box, canvas):
     dets = np.zeros((1, 3, 4), np.float32)
     logits = np.full((1, 3, 2), -9, np.float32)
     masks = np.full((1, 3, canvas[0] // 4, canvas[1] // 4), -9, np.float32)
-    dets[0, 1] = centred(box) / [canvas[1], canvas[0], canvas[1], canvas[0]]
+    dets[0, 1] = centered(box) / [canvas[1], canvas[0], canvas[1], canvas[0]]
     logits[0, 1, CLASS] = np.log(SCORE / (1 - SCORE))
     masks[0, 1] = ramp(box, canvas, 4)
     return {"dets": dets, "labels": logits, "masks": masks}
@@ -174,13 +174,13 @@ def _rfdetr_answer(box, canvas):
 
 def _rtmdet(canvas):
     shapes = outputs(dets=(1, None, 5), labels=(1, None), masks=(1, None, *canvas))
-    runtime = FakeRuntime({}, inputs=picture((1, 3, *canvas), "input"), outputs=shapes)
+    runtime = FakeRuntime({}, inputs=image((1, 3, *canvas), "input"), outputs=shapes)
     return rtmdet_ins.build(runtime, name="rtmdet", class_names=NAMES)
 
 
 def _rtmdet_free(canvas):
     shapes = outputs(dets=(1, None, 5), labels=(1, None), masks=(1, None, None, None))
-    runtime = FakeRuntime({}, inputs=picture((None, 3, None, None), "input"), outputs=shapes)
+    runtime = FakeRuntime({}, inputs=image((None, 3, None, None), "input"), outputs=shapes)
     return rtmdet_ins.build(runtime, name="rtmdet", class_names=NAMES, size=max(canvas))
 
 
@@ -196,7 +196,7 @@ def _dfine(canvas):
     shapes = outputs(
         labels=(1, 2), boxes=(1, 2, 4), scores=(1, 2), masks=(1, 2, canvas[0] // 4, canvas[1] // 4)
     )
-    runtime = FakeRuntime({}, inputs=picture((1, 3, *canvas), "input"), outputs=shapes)
+    runtime = FakeRuntime({}, inputs=image((1, 3, *canvas), "input"), outputs=shapes)
     return dfine_seg.build(runtime, name="dfine", class_names=NAMES)
 
 
@@ -216,7 +216,7 @@ def _yolo(canvas, rows=(1, 4 + 2 + 3, 84)):
     shapes = outputs(output0=rows, output1=(1, 3, canvas[0] // 4, canvas[1] // 4))
     runtime = FakeRuntime(
         {},
-        inputs=picture((1, 3, *canvas), "images"),
+        inputs=image((1, 3, *canvas), "images"),
         outputs=shapes,
         metadata={"names": "{0: 'cat', 1: 'dog'}"},
     )
@@ -225,7 +225,7 @@ def _yolo(canvas, rows=(1, 4 + 2 + 3, 84)):
 
 def _yolo_free(canvas):
     shapes = outputs(output0=(1, 4 + 2 + 3, None), output1=(1, 3, None, None))
-    runtime = FakeRuntime({}, inputs=picture((None, 3, None, None), "images"), outputs=shapes)
+    runtime = FakeRuntime({}, inputs=image((None, 3, None, None), "images"), outputs=shapes)
     return yolo_seg.build(runtime, name="yolo", class_names=NAMES, size=max(canvas))
 
 
@@ -238,8 +238,8 @@ def _yolo_answer(box, canvas):
     box, field = cut(box, canvas)
     prototypes, coefficients = _prototypes(field)
     points = np.zeros((1, 4 + 2 + 3, 84), np.float32)
-    points[0, :, 7] = [*centred(box), 0.2, SCORE, *coefficients]
-    points[0, :, 8] = [*centred(box) * (1, 1, 1.1, 1), 0.2, SCORE - 0.1, *coefficients]  # its double
+    points[0, :, 7] = [*centered(box), 0.2, SCORE, *coefficients]
+    points[0, :, 8] = [*centered(box) * (1, 1, 1.1, 1), 0.2, SCORE - 0.1, *coefficients]  # its double
     return {"output0": points, "output1": prototypes}
 
 
@@ -256,12 +256,12 @@ def _yolo_ended_answer(box, canvas):
 
 
 def _torchvision(canvas):
-    runtime = FakeRuntime({}, inputs=picture((3, None, None), "image"))
+    runtime = FakeRuntime({}, inputs=image((3, None, None), "image"))
     return torchvision_mask_rcnn.build(runtime, name="torchvision", class_names=NAMES)
 
 
 def _torchvision_fixed(canvas):
-    runtime = FakeRuntime({}, inputs=picture((1, 3, *canvas), "image"))
+    runtime = FakeRuntime({}, inputs=image((1, 3, *canvas), "image"))
     return torchvision_mask_rcnn.build(runtime, name="torchvision", class_names=NAMES)
 
 
@@ -275,7 +275,8 @@ def _torchvision_answer(box, canvas):
 
 
 CONVENTIONS = {
-    "compact": Convention(_compact, _compact_answer, "corner", {"boxes": 1, "scores": 1, "coefficients": 1}),
+    "compact": Convention(_compact_free, _compact_answer, "squash", {}),
+    "compact fixed": Convention(_compact_fixed, _compact_answer, "corner", {}),
     "mask_rcnn_onnx": Convention(_zoo, _zoo_answer, "corner", {"6568": 0, "6570": 0, "6572": 0, "6887": 0}),
     "mask_rcnn_tf": Convention(
         _classic, _classic_answer, "squash", {"detection_out_final": 2, "detection_masks": 0}
@@ -288,9 +289,9 @@ CONVENTIONS = {
     "dfine_seg": Convention(
         _dfine, _dfine_answer, "squash", {"labels": 1, "boxes": 1, "scores": 1, "masks": 1}
     ),
-    "yolo_seg": Convention(_yolo, _yolo_answer, "centre", {"output0": 2}),
-    "yolo_seg free": Convention(_yolo_free, _yolo_answer, "centre", {"output0": 2}),
-    "yolo_seg v26": Convention(_yolo_ended, _yolo_ended_answer, "centre", {"output0": 1}),
+    "yolo_seg": Convention(_yolo, _yolo_answer, "center", {"output0": 2}),
+    "yolo_seg free": Convention(_yolo_free, _yolo_answer, "center", {"output0": 2}),
+    "yolo_seg v26": Convention(_yolo_ended, _yolo_ended_answer, "center", {"output0": 1}),
     "torchvision_mask_rcnn": Convention(
         _torchvision, _torchvision_answer, "none", {"a": 0, "b": 0, "c": 0, "d": 0}, cell=1
     ),

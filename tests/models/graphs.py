@@ -72,7 +72,7 @@ def write_tf(nodes: list[NodeDef], constants: dict[str, Array], folder: Path) ->
 def tiny_mask_rcnn(folder: Path, *, rows: Array, masks: Array) -> tuple[Path, Path]:
     """A TensorFlow graph with Mask R-CNN's two outputs that always finds ``rows``, the redder the surer.
 
-    ``rows``: (N, 7) as in detection_out_final, best score first; scores count for a pure red picture and fall
+    ``rows``: (N, 7) as in detection_out_final, best score first; scores count for a pure red image and fall
     with the mean of red. ``masks``: (N, 90, M, M) logits.
     """
     found = len(rows)
@@ -138,7 +138,7 @@ def zoo_mask_rcnn(
     grids: Array | None = None,
     canvas: tuple[int, int] | None = None,
 ) -> bytes:
-    """An ONNX file of the zoo's Mask R-CNN layout that finds the blue and the red rectangle of a black picture.
+    """An ONNX file of the zoo's Mask R-CNN layout that finds the blue and the red rectangle of a black image.
 
     ``names``: of boxes, labels, scores, masks. Values: first the blue rectangle, then the red one. ``grids``:
     (2, 1, 28, 28) mask probabilities, all 0.9 unless told otherwise. ``canvas``: a fixed (height, width) of the
@@ -168,22 +168,22 @@ def zoo_mask_rcnn(
     return onnx_bytes(nodes, [image], outputs, [*steps, bright])
 
 
-def _rectangle(colour: str, channel: int) -> list[onnx.NodeProto]:
+def _rectangle(color: str, channel: int) -> list[onnx.NodeProto]:
     """Nodes for the box, end included, around the pixels that are bright in one channel."""
     make = helper.make_node
     return [
-        make("Gather", ["image", f"channel_{channel}"], [f"{colour}_plane"], axis=0),
-        make("Greater", [f"{colour}_plane", "bright"], [f"{colour}_bright"]),
-        make("Cast", [f"{colour}_bright"], [f"{colour}_mask"], to=TensorProto.FLOAT),
-        make("ReduceMax", [f"{colour}_mask"], [f"{colour}_columns"], axes=[0], keepdims=0),
-        make("ReduceMax", [f"{colour}_mask"], [f"{colour}_rows"], axes=[1], keepdims=0),
-        make("ArgMax", [f"{colour}_columns"], [f"{colour}_x1"], axis=0),
-        make("ArgMax", [f"{colour}_rows"], [f"{colour}_y1"], axis=0),
-        make("ArgMax", [f"{colour}_columns"], [f"{colour}_x2"], axis=0, select_last_index=1),
-        make("ArgMax", [f"{colour}_rows"], [f"{colour}_y2"], axis=0, select_last_index=1),
-        make("Concat", [f"{colour}_{edge}" for edge in ("x1", "y1", "x2", "y2")], [f"{colour}_ends"], axis=0),
-        make("Cast", [f"{colour}_ends"], [f"{colour}_flat"], to=TensorProto.FLOAT),
-        make("Unsqueeze", [f"{colour}_flat", "channel_0"], [f"{colour}_box"]),
+        make("Gather", ["image", f"channel_{channel}"], [f"{color}_plane"], axis=0),
+        make("Greater", [f"{color}_plane", "bright"], [f"{color}_bright"]),
+        make("Cast", [f"{color}_bright"], [f"{color}_mask"], to=TensorProto.FLOAT),
+        make("ReduceMax", [f"{color}_mask"], [f"{color}_columns"], axes=[0], keepdims=0),
+        make("ReduceMax", [f"{color}_mask"], [f"{color}_rows"], axes=[1], keepdims=0),
+        make("ArgMax", [f"{color}_columns"], [f"{color}_x1"], axis=0),
+        make("ArgMax", [f"{color}_rows"], [f"{color}_y1"], axis=0),
+        make("ArgMax", [f"{color}_columns"], [f"{color}_x2"], axis=0, select_last_index=1),
+        make("ArgMax", [f"{color}_rows"], [f"{color}_y2"], axis=0, select_last_index=1),
+        make("Concat", [f"{color}_{edge}" for edge in ("x1", "y1", "x2", "y2")], [f"{color}_ends"], axis=0),
+        make("Cast", [f"{color}_ends"], [f"{color}_flat"], to=TensorProto.FLOAT),
+        make("Unsqueeze", [f"{color}_flat", "channel_0"], [f"{color}_box"]),
     ]
 
 

@@ -1,6 +1,6 @@
-"""Networks with the layouts of published ones that give maps of the whole picture, and know the answer by colour.
+"""Networks with the layouts of published ones that give maps of the whole image, and know the answer by color.
 
-Each takes a normalised picture and makes channels that are linear in red, green and blue of 0..1.
+Each takes a normalized image and makes channels that are linear in red, green and blue of 0..1.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from tests.models.graphs import onnx_bytes
 Array = NDArray[np.generic]
 
 
-def colour_maps(
+def color_maps(
     weights: Array,
     biases: Array,
     *,
@@ -25,7 +25,7 @@ def colour_maps(
     ending: str | None = None,
     half: bool = False,
 ) -> bytes:
-    """An ONNX file whose output is ``weights`` (C, 3) @ colour + ``biases`` (C,) at every pixel.
+    """An ONNX file whose output is ``weights`` (C, 3) @ color + ``biases`` (C,) at every pixel.
 
     ``mean`` and ``std``: what the file undoes, so that the answer is only right where the program does the same.
     ``outputs``: the first is the answer, others are maps of -1, as far from it as can be. ``stride``: the output is
@@ -69,11 +69,11 @@ def colour_maps(
     )
 
 
-def rectangle_picture(size: tuple[int, int], box: tuple[int, int, int, int], colour=(255, 255, 255)) -> Array:
+def rectangle_image(size: tuple[int, int], box: tuple[int, int, int, int], color=(255, 255, 255)) -> Array:
     """(H, W, 3) uint8, black but for a rectangle x1 y1 x2 y2."""
     image = np.zeros((*size, 3), np.uint8)
     x1, y1, x2, y2 = box
-    image[y1:y2, x1:x2] = colour
+    image[y1:y2, x1:x2] = color
     return image
 
 

@@ -13,8 +13,8 @@ def sam(side=128):
     """
     make = helper.make_node
     nodes = [
-        make("ReduceMean", ["batched_images"], ["grey"], axes=[1], keepdims=1),
-        make("Sub", ["grey", "half"], ["bright"]),
+        make("ReduceMean", ["batched_images"], ["gray"], axes=[1], keepdims=1),
+        make("Sub", ["gray", "half"], ["bright"]),
         make("Neg", ["bright"], ["dark"]),
         make("Abs", ["bright"], ["all"]),
         make("Concat", ["bright", "dark", "all"], ["three"], axis=1),
@@ -23,7 +23,7 @@ def sam(side=128):
         make("Slice", ["whole", "zero", "one", "two_axis"], ["point"]),  # (1, 1, 1, 2): x, y of the first
         make("Gather", ["point", "yx"], ["turned"], axis=3),
         make("Reshape", ["turned", "pair"], ["place"]),
-        make("Reshape", ["grey", "flat"], ["plane"]),
+        make("Reshape", ["gray", "flat"], ["plane"]),
         make("GatherND", ["plane", "place"], ["light"]),
         make("Sub", ["unit", "light"], ["lack"]),
         make("Concat", ["light", "lack", "tenth"], ["ious"], axis=0),

@@ -1,26 +1,26 @@
-"""A model without a network: each colour in a picture is an object, red at odd values a "field", else a "house"."""
+"""A model without a network: each color in an image is an object, red at odd values a "field", else a "house"."""
 
 import cv2
 import numpy as np
 
 from maskweave.models.base import Model, Prepared
-from maskweave.ops.placement import Placement
+from maskweave.ops.letterbox import Letterbox
 from maskweave.runtimes.fake import FakeRuntime
 from maskweave.types import Instances, Masks, SemanticMap
 
 NAMES = ("house", "field")
 
 
-class ColourModel(Model):
-    """Sees exactly what is in the picture it is given; ``apart``: what hangs together is an object, not a colour."""
+class ColorModel(Model):
+    """Sees exactly what is in the image it is given; ``apart``: what hangs together is an object, not a color."""
 
     def __init__(self, task="instances", *, apart=False):
-        super().__init__(FakeRuntime({}), name="colours", class_names=NAMES)
+        super().__init__(FakeRuntime({}), name="colors", class_names=NAMES)
         self.task, self.apart, self.sizes = task, apart, []
 
     def prepare(self, image):
         self.sizes.append(image.shape[:2])
-        return Prepared({"image": image}, Placement.squash(image.shape[:2], image.shape[:2]))
+        return Prepared({"image": image}, Letterbox.squash(image.shape[:2], image.shape[:2]))
 
     def infer(self, inputs):
         return inputs

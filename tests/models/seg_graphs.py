@@ -1,4 +1,4 @@
-"""ONNX networks with the published layouts of instance families, that find a picture's blue and red rectangle.
+"""ONNX networks with the published layouts of instance families, that find an image's blue and red rectangle.
 
 Every one really looks: its boxes are the outermost bright pixels of a channel, its masks that channel's brightness.
 """
@@ -57,9 +57,9 @@ class Found:
     light: str
 
 
-def find(graph, picture, channel, dark, bright):
-    """The bright rectangle in one channel of the (1, 3, H, W) tensor ``picture``, whose values are dark to bright."""
-    plane = graph.add("Gather", picture, graph.constant([channel], np.int64), axis=1)
+def find(graph, image, channel, dark, bright):
+    """The bright rectangle in one channel of the (1, 3, H, W) tensor ``image``, whose values are dark to bright."""
+    plane = graph.add("Gather", image, graph.constant([channel], np.int64), axis=1)
     light = graph.add("Div", graph.add("Sub", plane, float(dark)), float(bright - dark))
     seen = graph.add("Cast", graph.add("Greater", light, 0.5), to=FLOAT)
     ends = []
@@ -70,8 +70,8 @@ def find(graph, picture, channel, dark, bright):
     return Found(graph.shaped(graph.add("Concat", *ends, axis=0), 1, 4), light)
 
 
-def centred(graph, box, factor=1.0):
-    """(1, 4) centre x, centre y, width, height of a box, times ``factor``."""
+def centered(graph, box, factor=1.0):
+    """(1, 4) center x, center y, width, height of a box, times ``factor``."""
     matrix = np.array([[0.5, 0, -1, 0], [0, 0.5, 0, -1], [0.5, 0, 1, 0], [0, 0.5, 0, 1]]) * factor
     return graph.add("MatMul", box, matrix)
 
@@ -105,7 +105,7 @@ def rfdetr(side=312, queries=100, *, third="masks", columns=91, metadata=None):
     empty = graph.add("Mul", quarter(graph, blue.light), 0.0)
     for query in range(queries):
         found = {3: blue, 7: red}.get(query)
-        rows.append(centred(graph, found.box, 1 / side) if found else graph.constant(np.zeros((1, 4))))
+        rows.append(centered(graph, found.box, 1 / side) if found else graph.constant(np.zeros((1, 4))))
         maps.append(quarter(graph, found.light) if found else empty)
     graph.shaped(graph.add("Concat", *rows, axis=0), 1, queries, 4, name="dets")
     graph.add("Identity", logits, name="labels")
@@ -199,7 +199,7 @@ def yolo(side=640, *, names=str(YOLO_NAMES)):
         (red, (0, 0, 0.5), 9),
     ):
         rest = np.array([*scores, *_coefficients(prototype)])[None]
-        columns.append(graph.add("Concat", centred(graph, found.box), rest, axis=1))
+        columns.append(graph.add("Concat", centered(graph, found.box), rest, axis=1))
     empty = graph.constant(np.zeros((points - 3, 39)))
     rows = graph.shaped(graph.add("Concat", empty, *columns, axis=0), 1, points, 39)
     graph.add("Transpose", rows, perm=[0, 2, 1], name="output0")
@@ -233,8 +233,8 @@ def yolo_v26(side=640):
 def torchvision(*, batched=False):
     """Mask R-CNN of torchvision: a blue dog and a red cat, masks pasted, outputs numbered by the exporter."""
     graph = Graph()
-    picture = "image" if batched else graph.add("Unsqueeze", "image", graph.constant([0], np.int64))
-    blue, red = (find(graph, picture, channel, 0, 1) for channel in (2, 0))
+    image = "image" if batched else graph.add("Unsqueeze", "image", graph.constant([0], np.int64))
+    blue, red = (find(graph, image, channel, 0, 1) for channel in (2, 0))
     graph.add("Concat", blue.box, red.box, axis=0, name="3412")
     graph.add("Identity", graph.constant([DOG, CAT], np.int64), name="3408")
     graph.add("Identity", np.array([0.9, 0.6]), name="3410")

@@ -6,12 +6,12 @@ from hypothesis import given, settings
 
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models import efficient_sam
-from maskweave.models.loading import recognise
+from maskweave.models.loading import recognize
 from maskweave.runtimes.base import TensorSpec
 from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.onnxruntime import OnnxRuntime
 from maskweave.types.prompt import Box, Point, Prompt
-from tests.models.maps import iou, rectangle_picture
+from tests.models.maps import iou, rectangle_image
 from tests.models.promptable import sam
 from tests.models.rectangles import rectangles
 
@@ -22,15 +22,15 @@ def model():
 
 
 @pytest.mark.engine
-def test_it_is_recognised(model):
-    family, reason = recognise(model.runtime.describe())
+def test_it_is_recognized(model):
+    family, reason = recognize(model.runtime.describe())
     assert family == "efficient_sam"
     assert "batched_point_coords" in reason
 
 
 @pytest.mark.engine
 def test_a_point_chooses_the_candidate_of_the_best_expected_iou(model):
-    image = rectangle_picture((80, 150), (30, 20, 90, 70))
+    image = rectangle_image((80, 150), (30, 20, 90, 70))
     bright = image[..., 0] > 0
     on = model.prompt(image, Prompt(points=(Point(50, 40),)))
     beside = model.prompt(image, Prompt(points=(Point(5, 5),)))
@@ -45,14 +45,14 @@ def test_a_point_chooses_the_candidate_of_the_best_expected_iou(model):
 @given(scene=rectangles())
 def test_a_rectangle_lands_where_it_was(model, scene):
     size, (x1, y1, x2, y2) = scene
-    image = rectangle_picture(size, (x1, y1, x2, y2))
+    image = rectangle_image(size, (x1, y1, x2, y2))
     found = model.prompt(image, Prompt(points=(Point((x1 + x2) / 2, (y1 + y2) / 2),)))
     assert iou(found.masks.union(), image[..., 0] > 0) >= 0.98
 
 
 @pytest.mark.engine
 @pytest.mark.parametrize("size", [(1, 60), (60, 1), (1, 1)])
-def test_pictures_a_pixel_high_or_wide(model, size):
+def test_images_a_pixel_high_or_wide(model, size):
     image = np.zeros((*size, 3), np.uint8)
     image[size[0] // 2 :, size[1] // 2 :] = 255
     found = model.prompt(image, Prompt(points=(Point(size[1] - 0.5, size[0] - 0.5),)))
@@ -60,7 +60,7 @@ def test_pictures_a_pixel_high_or_wide(model, size):
 
 
 @pytest.mark.engine
-def test_a_mirrored_picture_gives_the_mirrored_mask(model):
+def test_a_mirrored_image_gives_the_mirrored_mask(model):
     image = np.random.default_rng(0).integers(0, 256, (40, 70, 3), dtype=np.uint8)
     plain = model.prompt(image, Prompt(points=(Point(20.5, 10.5),))).masks.union()
     mirrored = np.ascontiguousarray(image[:, ::-1])

@@ -2,13 +2,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskweave.models._fixed_input import fixed_canvas
-from maskweave.ops.placement import fit_inside
+from maskweave.ops.letterbox import fit_inside
 
 SIDES = st.integers(1, 5000)
 
 
 @given(st.tuples(SIDES, SIDES), st.tuples(SIDES, SIDES))
-def test_the_picture_fits_and_fills_one_side(source, canvas):
+def test_the_image_fits_and_fills_one_side(source, canvas):
     placement = fit_inside(source, canvas)
     assert placement.input_size == canvas
     assert placement.offset == (0, 0)

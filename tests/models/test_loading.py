@@ -8,17 +8,17 @@ import pytest
 from onnx import TensorProto, helper
 
 from maskweave import models
-from maskweave.catalogue.entries import ENTRIES, find
+from maskweave.catalog.entries import ENTRIES, find
 from maskweave.errors import (
     InvalidValue,
     MissingDependency,
-    ModelNotHere,
+    ModelNotDownloaded,
     NotAModel,
     UnknownLayout,
     UnknownModel,
 )
-from maskweave.models import loading
-from maskweave.models.loading import FAMILIES, EngineOptions, load_model, open_file, recognise
+from maskweave.models import importing, loading
+from maskweave.models.loading import FAMILIES, RuntimeOptions, load_model, open_file, recognize
 from tests.models.classic import ClassicWeights, write_frozen
 from tests.models.graphs import zoo_mask_rcnn
 from tests.models.tiny import save_tiny_model
@@ -35,16 +35,16 @@ def test_every_family_file_is_in_the_table():
 
 @pytest.mark.parametrize("module", FAMILIES.values(), ids=FAMILIES)
 def test_every_family_keeps_the_contract(module):
-    assert callable(module.recognise)
+    assert callable(module.recognize)
     assert callable(module.build)
     assert module.__doc__
     assert "http" in module.__doc__
 
 
-def test_a_users_file_is_recognised_and_says_why(tmp_path):
+def test_a_users_file_is_recognized_and_says_why(tmp_path):
     path = save_tiny_model(tmp_path / "mine.onnx")
-    runtime = open_file(path, EngineOptions())
-    family, reason = recognise(runtime.describe())
+    runtime = open_file(path, RuntimeOptions())
+    family, reason = recognize(runtime.describe())
     assert family == "compact"
     assert "metadata" in reason
     model = load_model(path, size=96)
@@ -69,8 +69,8 @@ def test_a_model_of_no_family_shows_its_tensors(tmp_path):
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("no/such.onnx", UnknownModel, "need a model file, there is none"),
-        ("nosuch", UnknownModel, "need a name from the catalogue"),
+        ("no/such.onnx", UnknownModel, "need a model file, but it does not exist"),
+        ("nosuch", UnknownModel, "need a name from the catalog"),
         (".", UnknownModel, "got a folder"),
     ],
 )
@@ -86,12 +86,12 @@ def test_a_frozen_graph_needs_its_text_graph(tmp_path):
 
 
 def test_options_that_a_model_does_not_have(tmp_path):
-    with pytest.raises(InvalidValue, match="engine: need onnxruntime, opencv or openvino, got 'abacus'"):
-        EngineOptions(engine="abacus")
+    with pytest.raises(InvalidValue, match="runtime: need onnxruntime, opencv or openvino, got 'abacus'"):
+        RuntimeOptions(runtime="abacus")
     (tmp_path / "frozen.pb").write_bytes(b"\x0a\x00")
     (tmp_path / "frozen.pbtxt").write_text("")
     with pytest.raises(InvalidValue, match="which only opencv runs"):
-        load_model(tmp_path / "frozen.pb", options=EngineOptions(engine="onnxruntime"))
+        load_model(tmp_path / "frozen.pb", options=RuntimeOptions(runtime="onnxruntime"))
 
 
 @pytest.fixture
@@ -113,8 +113,8 @@ def test_the_classic_is_imported_once_and_run_by_onnxruntime(classic, monkeypatc
     info = model.runtime.describe()
     assert (info.engine, model.name, len(model.class_names)) == ("onnxruntime", CLASSIC, 80)
     (made,) = classic.parent.glob("*.onnx")
-    monkeypatch.setattr(loading, "import_frozen_graph", lambda path: pytest.fail("imported again"))
-    assert load_model(CLASSIC, options=EngineOptions(engine="onnxruntime")).labels == 90
+    monkeypatch.setattr(importing, "import_frozen_graph", lambda path: pytest.fail("imported again"))
+    assert load_model(CLASSIC, options=RuntimeOptions(runtime="onnxruntime")).labels == 90
     assert list(classic.parent.glob("*.onnx")) == [made]
 
 
@@ -122,28 +122,28 @@ def test_engine_opencv_runs_the_graph_itself(classic, monkeypatch):
     seen = []
     monkeypatch.setattr(loading, "_opencv", lambda path, options, **how: seen.append((path, how)))
     monkeypatch.setattr(loading, "build_as", lambda *arguments, **options: "model")
-    assert load_model(CLASSIC, options=EngineOptions(engine="opencv")) == "model"
+    assert load_model(CLASSIC, options=RuntimeOptions(runtime="opencv")) == "model"
     assert seen == [(classic, {"text_graph": classic.parent / "graph.pbtxt", "verified": True})]
     assert not list(classic.parent.glob("*.onnx"))
 
 
 def test_without_the_extra_the_classic_runs_on_opencv_and_a_hint_is_given(classic, monkeypatch):
     def missing(path):
-        raise MissingDependency("needs onnx. Use `pip install maskweave[import]`.")
+        raise MissingDependency("needs onnx. Use `pip install 'maskweave[import]'`.")
 
-    monkeypatch.setattr(loading, "import_frozen_graph", missing)
+    monkeypatch.setattr(importing, "import_frozen_graph", missing)
     monkeypatch.setattr(loading, "_opencv", lambda path, options, **how: "opencv")
     monkeypatch.setattr(loading, "build_as", lambda family, runtime, *rest, **options: runtime)
-    with pytest.warns(UserWarning, match=r"runs on OpenCV.*pip install maskweave\[import\]"):
+    with pytest.warns(UserWarning, match=r"runs on OpenCV.*pip install 'maskweave\[import\]'"):
         assert load_model(CLASSIC) == "opencv"
     with pytest.raises(MissingDependency):
-        load_model(CLASSIC, options=EngineOptions(engine="onnxruntime"))
+        load_model(CLASSIC, options=RuntimeOptions(runtime="onnxruntime"))
 
 
 NEW_OPENCV = int(cv2.__version__.split(".")[0]) >= 5
 
 
-def bright_picture():
+def bright_image():
     image = np.zeros((80, 60, 3), np.uint8)
     image[10:50, 5:40] = (255, 40, 255)
     return image
@@ -151,17 +151,17 @@ def bright_picture():
 
 def run_by_both(path):
     """What ONNX Runtime and OpenCV find with one file; a refusal of OpenCV must say what to do."""
-    expected = load_model(path).predict(bright_picture())
-    options = EngineOptions(engine="opencv")
+    expected = load_model(path).predict(bright_image())
+    options = RuntimeOptions(runtime="opencv")
     if not NEW_OPENCV:
         with pytest.raises(
-            NotAModel, match=rf"^engine opencv cannot run {path.name}: .*; leave --engine out$"
+            NotAModel, match=rf"^engine opencv cannot run {path.name}: .*; leave --runtime out$"
         ):
             load_model(path, options=options)
         return expected, None
     model = load_model(path, options=options)
     assert model.runtime.describe().engine == "opencv"
-    return expected, model.predict(bright_picture())
+    return expected, model.predict(bright_image())
 
 
 def test_a_network_of_the_compact_kind_runs_on_opencv_5(tmp_path, capfd):
@@ -184,8 +184,8 @@ def test_the_zoos_layout_runs_on_opencv_5(tmp_path, capfd):
 
 
 @pytest.mark.parametrize("canvas", [(64, 64), (64, 96)])
-def test_a_fixed_export_takes_pictures_of_every_size(tmp_path, canvas):
-    """An export of one size was accepted, and then failed at every picture of another size."""
+def test_a_fixed_export_takes_images_of_every_size(tmp_path, canvas):
+    """An export of one size was accepted, and then failed at every image of another size."""
     model = load_model(save_tiny_model(tmp_path / "fixed.onnx", canvas=canvas))
     for size in ((80, 60), (64, 64), (1, 300), (500, 400)):
         image = np.zeros((*size, 3), np.uint8)
@@ -220,10 +220,10 @@ def test_offline_is_asked_once(monkeypatch, offline):
 
     def pull(entry, **options):
         asked.append(options["offline"])
-        raise ModelNotHere("none")
+        raise ModelNotDownloaded("none")
 
     monkeypatch.setattr(loading, "pull", pull)
-    with pytest.raises(ModelNotHere):
+    with pytest.raises(ModelNotDownloaded):
         load_model("mask-rcnn-r50-fpn", offline=offline)
     assert asked == [offline]
 

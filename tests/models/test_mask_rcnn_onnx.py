@@ -6,7 +6,7 @@ import pytest
 
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models import mask_rcnn_onnx
-from maskweave.ops.placement import Placement
+from maskweave.ops.letterbox import Letterbox
 from maskweave.runtimes.base import RuntimeInfo, TensorSpec
 from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.onnxruntime import OnnxRuntime
@@ -16,7 +16,7 @@ IMAGE = TensorSpec("image", (3, None, None), "float32")
 BLUE, RED = (10, 20, 40, 60), (50, 30, 90, 70)  # xyxy
 
 
-def picture(height, width, blue=BLUE, red=RED):
+def make_image(height, width, blue=BLUE, red=RED):
     image = np.zeros((height, width, 3), np.uint8)
     for channel, (x1, y1, x2, y2) in ((2, blue), (0, red)):
         image[y1:y2, x1:x2, channel] = 255
@@ -52,7 +52,7 @@ def zoo_outputs(names=ZOO_NAMES, grid=(28, 28)):
 @pytest.mark.engine
 @pytest.mark.parametrize(("height", "width"), [(100, 100), (80, 200), (300, 110)])
 def test_rectangles_come_back_where_they_were(height, width):
-    found = model_of().predict(picture(height, width), score=0.5)
+    found = model_of().predict(make_image(height, width), score=0.5)
     assert found.names == ("bicycle", "horse")  # labels 2 and 18 of 1..80
     np.testing.assert_allclose(found.scores, [0.9, 0.6], rtol=1e-6)
     np.testing.assert_allclose(found.boxes, [BLUE, RED], atol=0.3)
@@ -85,20 +85,20 @@ def in_whole_numbers(content):
 @pytest.mark.engine
 def test_the_int8_file_is_read_likewise():
     runtime = OnnxRuntime(in_whole_numbers(zoo_mask_rcnn()))
-    assert "6568, 6570, 6572, 6887" in mask_rcnn_onnx.recognise(runtime.describe())
-    found = mask_rcnn_onnx.build(runtime, name="int8").predict(picture(80, 200), score=0.5)
-    expected = model_of().predict(picture(80, 200), score=0.5)
+    assert "6568, 6570, 6572, 6887" in mask_rcnn_onnx.recognize(runtime.describe())
+    found = mask_rcnn_onnx.build(runtime, name="int8").predict(make_image(80, 200), score=0.5)
+    expected = model_of().predict(make_image(80, 200), score=0.5)
     assert found.names == expected.names
     assert found.masks == expected.masks
     np.testing.assert_array_equal(found.boxes, expected.boxes)
 
 
 @pytest.mark.engine
-def test_mirrored_picture_gives_the_mirrored_answer():
+def test_mirrored_image_gives_the_mirrored_answer():
     grids = np.zeros((2, 1, 28, 28), np.float32)
     grids[:, :, :, :14] = 1  # left halves
     mirrored = zoo_mask_rcnn(grids=grids[..., ::-1].copy())
-    image = picture(80, 130)
+    image = make_image(80, 130)
     plain = model_of(zoo_mask_rcnn(grids=grids)).predict(image)
     turned = model_of(mirrored).predict(np.ascontiguousarray(image[:, ::-1]))
     np.testing.assert_array_equal(plain.masks.dense(), turned.masks.dense()[:, :, ::-1])
@@ -106,9 +106,9 @@ def test_mirrored_picture_gives_the_mirrored_answer():
 
 
 @pytest.mark.engine
-def test_one_pixel_high_and_one_pixel_wide_pictures():
-    wide = model_of().predict(picture(1, 60, (5, 0, 20, 1), (30, 0, 50, 1)))
-    tall = model_of().predict(picture(60, 1, (0, 5, 1, 20), (0, 30, 1, 50)))
+def test_one_pixel_high_and_one_pixel_wide_images():
+    wide = model_of().predict(make_image(1, 60, (5, 0, 20, 1), (30, 0, 50, 1)))
+    tall = model_of().predict(make_image(60, 1, (0, 5, 1, 20), (0, 30, 1, 50)))
     np.testing.assert_allclose(wide.boxes, [[5, 0, 20, 1], [30, 0, 50, 1]], atol=0.3)
     np.testing.assert_allclose(tall.boxes, [[0, 5, 1, 20], [0, 30, 1, 50]], atol=0.3)
     np.testing.assert_array_equal(wide.masks.areas, [15, 20])
@@ -119,7 +119,7 @@ def test_one_pixel_high_and_one_pixel_wide_pictures():
 def test_a_score_equal_to_the_threshold_is_kept():
     scores = (0.75, 0.5)
     model = model_of(zoo_mask_rcnn(scores=scores))
-    assert [len(model.predict(picture(80, 100), score=each)) for each in (0.5, 0.51, 0.75, 0.76)] == [
+    assert [len(model.predict(make_image(80, 100), score=each)) for each in (0.5, 0.51, 0.75, 0.76)] == [
         2,
         1,
         1,
@@ -131,8 +131,8 @@ def test_a_score_equal_to_the_threshold_is_kept():
 def test_outputs_of_other_names_are_told_by_shape_and_type():
     content = zoo_mask_rcnn(names=("bbox", "cls", "conf", "seg"))
     runtime = OnnxRuntime(content)
-    assert "small masks" in mask_rcnn_onnx.recognise(runtime.describe())
-    found = mask_rcnn_onnx.build(runtime, name="mine").predict(picture(80, 100))
+    assert "small masks" in mask_rcnn_onnx.recognize(runtime.describe())
+    found = mask_rcnn_onnx.build(runtime, name="mine").predict(make_image(80, 100))
     np.testing.assert_allclose(found.boxes, [BLUE, RED], atol=0.3)
 
 
@@ -179,7 +179,7 @@ def test_an_input_with_one_fixed_side_is_refused():
 @pytest.mark.engine
 @pytest.mark.parametrize("canvas", [(320, 320), (256, 512)])
 def test_a_fixed_export_finds_the_rectangles(canvas):
-    found = model_of(zoo_mask_rcnn(canvas=canvas)).predict(picture(80, 200), score=0.5)
+    found = model_of(zoo_mask_rcnn(canvas=canvas)).predict(make_image(80, 200), score=0.5)
     np.testing.assert_allclose(found.boxes, [BLUE, RED], atol=1)
 
 
@@ -187,10 +187,10 @@ def test_mask_of_a_box_over_the_edge_is_not_squeezed():
     grid = np.zeros((1, 1, 28, 28), np.float32)
     grid[..., :14] = 1
     model = fake(_568=np.array([[-400, 0, 399, 799]], np.float32), _887=grid)
-    found = model.decode(model.infer({}), Placement.squash((80, 80), (800, 800)), score=0.5)
+    found = model.decode(model.infer({}), Letterbox.squash((80, 80), (800, 800)), score=0.5)
     assert len(found) == 0  # the left half lies outside
     model = fake(_568=np.array([[-400, 0, 1199, 799]], np.float32), _887=grid)
-    found = model.decode(model.infer({}), Placement.squash((80, 80), (800, 800)), score=0.5)
+    found = model.decode(model.infer({}), Letterbox.squash((80, 80), (800, 800)), score=0.5)
     assert found.boxes.tolist() == [[0, 0, 80, 80]]
     assert found.masks.boxes.tolist() == [[0, 0, 40, 80]]
 
@@ -251,9 +251,9 @@ def test_label_without_a_name():
         fake(_570=np.array([81], np.int64)).predict(np.zeros((8, 8, 3), np.uint8))
 
 
-def test_recognises_by_name_then_by_shape():
-    assert "6568" in mask_rcnn_onnx.recognise(info(tuple(TensorSpec(n, (), "float32") for n in ZOO_NAMES)))
-    assert "small masks" in mask_rcnn_onnx.recognise(info(zoo_outputs(("a", "b", "c", "d"))))
+def test_recognizes_by_name_then_by_shape():
+    assert "6568" in mask_rcnn_onnx.recognize(info(tuple(TensorSpec(n, (), "float32") for n in ZOO_NAMES)))
+    assert "small masks" in mask_rcnn_onnx.recognize(info(zoo_outputs(("a", "b", "c", "d"))))
 
 
 @pytest.mark.parametrize(
@@ -267,8 +267,8 @@ def test_recognises_by_name_then_by_shape():
         info(()),
     ],
 )
-def test_does_not_recognise_others(other):
-    assert mask_rcnn_onnx.recognise(other) is None
+def test_does_not_recognize_others(other):
+    assert mask_rcnn_onnx.recognize(other) is None
 
 
 def test_build_refuses():

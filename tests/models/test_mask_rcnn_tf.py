@@ -67,7 +67,7 @@ def pasted_by_loops(table, masks, size, score, threshold=0.5):
 
 
 def bilinear(grid, across, down):
-    """The value of a square grid of cell centres at a place given in 0..1 of its sides."""
+    """The value of a square grid of cell centers at a place given in 0..1 of its sides."""
     cells = len(grid)
     x = min(max(across * cells - 0.5, 0), cells - 1)
     y = min(max(down * cells - 0.5, 0), cells - 1)
@@ -193,7 +193,7 @@ def test_prepare_keeps_aspect_and_values():
         ((480, 1920), None, (341, 1365)),
         ((480, 1920), Resize(keep_aspect=False), (800, 800)),
         ((1, 3000), None, (1, 1365)),
-        ((100, 50), Resize(short=160, longest=200), (200, 100)),
+        ((100, 50), Resize(short=160, max_side=200), (200, 100)),
     ],
 )
 def test_input_sizes(size, resize, expected):
@@ -267,14 +267,14 @@ def test_build_refuses():
         Resize(short=0)
 
 
-def test_recognise():
-    assert "detection_masks" in mask_rcnn_tf.recognise(model_with(rows()).runtime.describe())
-    assert mask_rcnn_tf.recognise(FakeRuntime({"detection_masks": np.zeros(1)}).describe()) is None
+def test_recognize():
+    assert "detection_masks" in mask_rcnn_tf.recognize(model_with(rows()).runtime.describe())
+    assert mask_rcnn_tf.recognize(FakeRuntime({"detection_masks": np.zeros(1)}).describe()) is None
 
 
 @pytest.mark.engine
 def test_tiny_graph_through_opencv(tmp_path):
-    """Colours reach the network as RGB 0..255 and its two outputs come back in order and shape."""
+    """Colors reach the network as RGB 0..255 and its two outputs come back in order and shape."""
     table = np.array(
         [
             [0, DOG, 0.9, 0.1, 0.2, 0.5, 0.9],
@@ -285,8 +285,8 @@ def test_tiny_graph_through_opencv(tmp_path):
     masks = np.random.default_rng(1).normal(0, 2, (3, 90, 15, 15)).astype(np.float32)
     model_path, text_path = tiny_mask_rcnn(tmp_path, rows=table, masks=masks)
     runtime = OpenCVRuntime(model_path, text_graph=text_path, outputs=mask_rcnn_tf.OUTPUTS)
-    assert mask_rcnn_tf.recognise(runtime.describe())
-    model = mask_rcnn_tf.build(runtime, name="tiny", resize=Resize(short=32, longest=64))
+    assert mask_rcnn_tf.recognize(runtime.describe())
+    model = mask_rcnn_tf.build(runtime, name="tiny", resize=Resize(short=32, max_side=64))
 
     red = np.zeros((40, 60, 3), np.uint8)
     red[..., 0] = 255
@@ -309,7 +309,7 @@ def test_graph_of_the_real_shape(tmp_path, shared_data):
     text_graph = shared_data / TEXT_GRAPH
     frozen = write_frozen(ClassicWeights().made, tmp_path / "frozen_inference_graph.pb")
     runtime = OpenCVRuntime(frozen, text_graph=text_graph, outputs=mask_rcnn_tf.OUTPUTS)
-    model = mask_rcnn_tf.build(runtime, name="random", resize=Resize(short=96, longest=160))
+    model = mask_rcnn_tf.build(runtime, name="random", resize=Resize(short=96, max_side=160))
     image = cv2.resize(np.random.default_rng(1).integers(0, 256, (6, 6, 3), dtype=np.uint8), (64, 40))
 
     prepared = model.prepare(image)

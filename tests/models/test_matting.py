@@ -2,20 +2,21 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from maskweave.catalogue.entries import ENTRIES, find
+from maskweave.catalog.entries import ENTRIES, find
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models import human_seg, matting, semantic
-from maskweave.models.loading import FAMILIES, recognise
-from maskweave.ops.placement import Placement
+from maskweave.models.loading import FAMILIES, recognize
+from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import HALF, IMAGENET, UNIT, Preprocessing
 from maskweave.runtimes.base import TensorSpec
 from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.onnxruntime import OnnxRuntime
-from tests.models.maps import colour_maps, iou, rectangle_picture
+from tests.models.maps import color_maps, iou, rectangle_image
 from tests.models.rectangles import rectangles
 
 GREY = np.full((1, 3), 1 / 3), np.zeros(1)  # alpha is the brightness
@@ -26,21 +27,21 @@ def of(norm):
     return {"mean": norm.mean, "std": norm.std}
 
 
-# The catalogue's name, and an ONNX file of its layout, smaller where the published one is large.
+# The catalog's name, and an ONNX file of its layout, smaller where the published one is large.
 LAYOUTS = {
-    "u2net": colour_maps(
+    "u2net": color_maps(
         *GREY,
         **of(IMAGENET),
         input_name="input.1",
         canvas=(128, 128),
         outputs=("1959", "1960", "1961", "1962", "1963", "1964", "1965"),
     ),
-    "isnet": colour_maps(
+    "isnet": color_maps(
         *GREY, **of(replace(UNIT, mean=(0.5, 0.5, 0.5))), canvas=(128, 128), outputs=("output", "2", "3")
     ),
-    "birefnet-lite": colour_maps(*STEEP, **of(IMAGENET), canvas=(128, 128), outputs=("output_image",)),
-    "modnet": colour_maps(*GREY, **of(HALF), outputs=("output",), half=True),
-    "human-seg": colour_maps(
+    "birefnet-lite": color_maps(*STEEP, **of(IMAGENET), canvas=(128, 128), outputs=("output_image",)),
+    "modnet": color_maps(*GREY, **of(HALF), outputs=("output",), half=True),
+    "human-seg": color_maps(
         np.array([[-4.0] * 3, [4.0] * 3]),
         np.array([6.0, -6.0]),
         **of(HALF),
@@ -62,15 +63,15 @@ def model(request):
 
 @pytest.mark.engine
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_each_layout_is_recognised_as_its_family(name):
-    family, reason = recognise(OnnxRuntime(LAYOUTS[name]).describe())
+def test_each_layout_is_recognized_as_its_family(name):
+    family, reason = recognize(OnnxRuntime(LAYOUTS[name]).describe())
     assert family == find(name).family
     assert "it takes a" in reason
 
 
 @pytest.mark.engine
 def test_white_is_foreground_and_an_empty_scene_is_empty(model):
-    image = rectangle_picture((120, 200), (30, 20, 110, 90))
+    image = rectangle_image((120, 200), (30, 20, 110, 90))
     found = model.predict(image)
     assert (model.task, found.class_names) == ("foreground", ("background", "foreground"))
     assert iou(found.mask("foreground"), image[..., 0] > 0) >= 0.98
@@ -90,7 +91,7 @@ def test_alpha_is_soft(model):
 
 
 @pytest.mark.engine
-def test_a_mirrored_picture_gives_the_mirrored_alpha(model):
+def test_a_mirrored_image_gives_the_mirrored_alpha(model):
     image = np.random.default_rng(1).integers(0, 256, (44, 60, 3), dtype=np.uint8)
     plain = model.predict(image).alpha
     turned = model.predict(np.ascontiguousarray(image[:, ::-1])).alpha
@@ -99,7 +100,7 @@ def test_a_mirrored_picture_gives_the_mirrored_alpha(model):
 
 @pytest.mark.engine
 @pytest.mark.parametrize("size", [(1, 60), (60, 1), (1, 1), (2, 700)])
-def test_pictures_a_pixel_high_or_wide(model, size):
+def test_images_a_pixel_high_or_wide(model, size):
     image = np.zeros((*size, 3), np.uint8)
     image[size[0] // 2 :, size[1] // 2 :] = 255
     found = model.predict(image)
@@ -112,8 +113,12 @@ def test_pictures_a_pixel_high_or_wide(model, size):
 @given(rectangles())
 def test_a_rectangle_lands_where_it_was(model, scene):
     size, box = scene
-    image = rectangle_picture(size, box)
-    assert iou(model.predict(image).mask("foreground"), image[..., 0] > 0) >= 0.98
+    """A fiftieth may be wrong; in a narrow image, where that is less than a pixel, the pixels at the edge."""
+    image = rectangle_image(size, box)
+    true = image[..., 0]
+    edge = cv2.dilate(true, np.ones((3, 3))) != cv2.erode(true, np.ones((3, 3)))
+    mask = model.predict(image).mask("foreground")
+    assert iou(mask, true > 0) >= 0.98 or not ((mask != (true > 0)) & ~edge).any()
 
 
 def fake(values, **options):
@@ -179,10 +184,10 @@ def test_wrong_layouts_are_told():
     model.runtime.answer = three
     with pytest.raises(EngineError, match=r"need output alpha \(1, 1, h, w\)"):
         model.predict(np.zeros((8, 8, 3), np.uint8))
-    assert recognise(FakeRuntime({"vector": np.zeros((1, 5), np.float32)}, inputs=inputs).describe()) is None
+    assert recognize(FakeRuntime({"vector": np.zeros((1, 5), np.float32)}, inputs=inputs).describe()) is None
 
 
-def test_every_entry_of_a_family_of_maps_says_how_pictures_are_prepared():
+def test_every_entry_of_a_family_of_maps_says_how_images_are_prepared():
     for entry in ENTRIES:
         if FAMILIES[entry.family] in (matting, human_seg):
             assert isinstance(entry.options["preprocessing"], Preprocessing)
@@ -193,10 +198,19 @@ def test_every_entry_of_a_family_of_maps_says_how_pictures_are_prepared():
 
 def test_the_order_of_channels_and_bad_numbers():
     image = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
-    whole = Placement.squash((2, 2), (2, 2))
+    whole = Letterbox.squash((2, 2), (2, 2))
     np.testing.assert_allclose(UNIT.planes(image, whole), image.transpose(2, 0, 1) / 255, atol=1e-7)
     swapped = replace(UNIT, order="bgr").planes(image, whole)
     np.testing.assert_array_equal(swapped, UNIT.planes(image, whole)[::-1])
     for wrong in ({"std": (1, 0, 1)}, {"mean": (0.5, 0.5)}, {"order": "rbg"}):
         with pytest.raises(InvalidValue, match="preprocessing"):
             replace(UNIT, **wrong)
+
+
+def test_the_only_channel_may_be_last():
+    values = np.zeros((1, 6, 10, 1), np.float32)
+    values[:, :, :5] = 1
+    inputs = (TensorSpec("input", (1, 3, 6, 10), "float32"),)
+    outputs = (TensorSpec("alpha", (1, 6, 10, 1), "float32"),)
+    model = matting.build(FakeRuntime({"alpha": values}, inputs=inputs, outputs=outputs), name="mine")
+    assert (model.predict(np.zeros((6, 10, 3), np.uint8)).alpha == values[0, :, :, 0]).all()

@@ -8,7 +8,7 @@ import pytest
 
 from maskweave.errors import UnknownLayout
 from maskweave.models import dfine_seg, loading, rfdetr_seg, rtmdet_ins, torchvision_mask_rcnn, yolo_seg
-from maskweave.models.loading import FAMILIES, build_as, recognise
+from maskweave.models.loading import FAMILIES, build_as, recognize
 from maskweave.ops.coco_names import COCO_NAMES
 from maskweave.ops.iou import mask_iou
 from maskweave.runtimes.base import RuntimeInfo, TensorSpec
@@ -18,7 +18,7 @@ from maskweave.types.masks import Masks
 from tests.models import seg_graphs
 from tests.models.graphs import zoo_mask_rcnn
 
-BLUE, RED = (10, 20, 40, 60), (50, 30, 90, 70)  # xyxy in a picture of at least 90 x 70
+BLUE, RED = (10, 20, 40, 60), (50, 30, 90, 70)  # xyxy in an image of at least 90 x 70
 
 GRAPHS = {
     "rfdetr_seg": (seg_graphs.rfdetr, ("dog", "cat", "cow")),
@@ -40,14 +40,14 @@ def layout(request):
     """(model, names it finds, best first)."""
     graph, names = GRAPHS[request.param]
     runtime = OnnxRuntime(graph(), threads=1)
-    family, _ = recognise(runtime.describe())
+    family, _ = recognize(runtime.describe())
     assert family == request.param.split()[0]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="tester does not name its classes")
         return build_as(family, runtime, "tester"), names
 
 
-def picture(height, width, blue=BLUE, red=RED):
+def make_image(height, width, blue=BLUE, red=RED):
     image = np.zeros((height, width, 3), np.uint8)
     for channel, (x1, y1, x2, y2) in ((2, blue), (0, red)):
         image[y1:y2, x1:x2, channel] = 255
@@ -71,32 +71,32 @@ def check(found, size, blue, red, names, *, least=0.93):
 @pytest.mark.parametrize("size", [(100, 100), (80, 200), (300, 110)])
 def test_rectangles_come_back_where_they_were(layout, size):
     model, names = layout
-    found = model.predict(picture(*size), score=0.5)
+    found = model.predict(make_image(*size), score=0.5)
     check(found, size, BLUE, RED, names)
     expected = {"rfdetr_seg": (0.881, 0.731, 0.55)}.get(type(model).__module__.split(".")[-1], (0.9, 0.6))
     np.testing.assert_allclose(found.scores, expected, atol=1e-3)
 
 
-def test_a_mirrored_picture_gives_the_mirrored_answer(layout):
+def test_a_mirrored_image_gives_the_mirrored_answer(layout):
     model, names = layout
-    image = picture(80, 130)
+    image = make_image(80, 130)
     mirrored = np.ascontiguousarray(image[:, ::-1])
     found = model.predict(mirrored, score=0.5)
     blue, red = ((130 - x2, y1, 130 - x1, y2) for x1, y1, x2, y2 in (BLUE, RED))
     check(found, (80, 130), blue, red, names)
 
 
-def test_pictures_of_one_row_and_of_one_column(layout):
+def test_images_of_one_row_and_of_one_column(layout):
     model, names = layout
     check(
-        model.predict(picture(1, 60, (5, 0, 20, 1), (30, 0, 50, 1))),
+        model.predict(make_image(1, 60, (5, 0, 20, 1), (30, 0, 50, 1))),
         (1, 60),
         (5, 0, 20, 1),
         (30, 0, 50, 1),
         names,
     )
     check(
-        model.predict(picture(60, 1, (0, 5, 1, 20), (0, 30, 1, 50))),
+        model.predict(make_image(60, 1, (0, 5, 1, 20), (0, 30, 1, 50))),
         (60, 1),
         (0, 5, 1, 20),
         (0, 30, 1, 50),
@@ -107,12 +107,12 @@ def test_pictures_of_one_row_and_of_one_column(layout):
 def test_objects_at_the_edges_keep_their_last_pixels(layout):
     model, names = layout
     blue, red = (0, 0, 40, 50), (60, 30, 120, 90)
-    check(model.predict(picture(90, 120, blue, red), score=0.5), (90, 120), blue, red, names, least=0.96)
+    check(model.predict(make_image(90, 120, blue, red), score=0.5), (90, 120), blue, red, names, least=0.96)
 
 
 def test_a_score_equal_to_the_threshold_is_kept_and_one_above_all_gives_nothing(layout):
     model, _ = layout
-    image = picture(80, 130)
+    image = make_image(80, 130)
     best = float(np.float32(model.predict(image, score=0.5).scores[0]))
     assert len(model.predict(image, score=best)) == 1
     found = model.predict(image, score=0.99)
@@ -124,7 +124,7 @@ def test_no_layout_is_taken_for_another():
     files = {name: graph() for name, (graph, _) in GRAPHS.items()} | {"mask_rcnn_onnx": zoo_mask_rcnn()}
     for name, content in files.items():
         info = OnnxRuntime(content).describe()
-        takers = [family for family, module in FAMILIES.items() if module.recognise(info)]
+        takers = [family for family, module in FAMILIES.items() if module.recognize(info)]
         assert takers == [name.split()[0]]
 
 
@@ -139,7 +139,7 @@ def test_rfdetr_takes_sparse_coco_or_what_it_is_told():
     own = build(rfdetr_seg, seg_graphs.rfdetr(columns=4), class_names=["a", "b", "c"])
     assert own.class_names == ("a", "b", "c")
     # columns 18 % 4, 17 % 4 and 12 % 4 (a, of a query without a mask); column 3 was never trained
-    assert own.predict(picture(80, 130), score=0.5).names == ("c", "b", "b")
+    assert own.predict(make_image(80, 130), score=0.5).names == ("c", "b", "b")
     with pytest.raises(UnknownLayout, match="a name for each of its 4 classes, got 2"):
         build(rfdetr_seg, seg_graphs.rfdetr(columns=4), class_names=["a", "b"])
     with pytest.warns(UserWarning, match="mine does not name its 4 classes: called class 0 to class 3"):
@@ -160,13 +160,13 @@ def test_rfdetr_has_no_more_objects_than_queries():
     assert model.predict(np.zeros((9, 9, 3), np.uint8), score=0.1).names == ("c", "b", "a", "c")
 
 
-def test_rfdetr_of_the_catalogue_is_built_with_its_names(tmp_path, monkeypatch):
+def test_rfdetr_of_the_catalog_is_built_with_its_names(tmp_path, monkeypatch):
     path = tmp_path / "rfdetr-seg-nano.onnx"
     path.write_bytes(seg_graphs.rfdetr())
     monkeypatch.setattr(loading, "pull", lambda entry, **options: (path,))
     model = loading.load_model("rfdetr-seg-nano")
     assert (model.name, model.class_names) == ("rfdetr-seg-nano", COCO_NAMES)
-    assert model.predict(picture(100, 100), score=0.5).names == ("dog", "cat", "cow")
+    assert model.predict(make_image(100, 100), score=0.5).names == ("dog", "cat", "cow")
 
 
 def test_rfdetr_reads_the_names_of_newer_exports():
@@ -174,7 +174,7 @@ def test_rfdetr_reads_the_names_of_newer_exports():
     content = seg_graphs.rfdetr(columns=4, metadata={"rfdetr_inference": json.dumps(told)})
     model = build(rfdetr_seg, content)
     assert model.class_names == ("b", "c")
-    assert model.predict(picture(80, 130), score=0.5).names == ("c", "b", "b")
+    assert model.predict(make_image(80, 130), score=0.5).names == ("c", "b", "b")
     for broken in (
         "",
         "[]",
@@ -217,14 +217,14 @@ def test_yolo_without_names():
         build(yolo_seg, seg_graphs.yolo(160), class_names=["a"])
     few = build(yolo_seg, seg_graphs.yolo_v26(160), class_names=["a", "b"])
     with pytest.raises(UnknownLayout, match="got 2 labels and label 2; give class_names"):
-        few.predict(picture(80, 130))
+        few.predict(make_image(80, 130))
     rows = np.zeros((1, 300, 38), np.float32)
     rows[0, :2, 2:6] = [[9, 9, 0.9, 1e30], [9, 9, 0.8, -1e30]]
     outputs = {"output0": rows, "output1": np.ones((1, 32, 40, 40), np.float32)}
     with pytest.raises(UnknownLayout, match="label 1000000000; give class_names"):
-        few.decode(outputs, few.prepare(picture(80, 130)).placement, score=0.85)
+        few.decode(outputs, few.prepare(make_image(80, 130)).placement, score=0.85)
     rows[0, 0, 4] = 0
-    assert len(few.decode(outputs, few.prepare(picture(80, 130)).placement, score=0.5)) == 0
+    assert len(few.decode(outputs, few.prepare(make_image(80, 130)).placement, score=0.5)) == 0
 
 
 def info(inputs, outputs, metadata=None):
@@ -255,8 +255,8 @@ def specs(**shapes):
         info((), ()),
     ],
 )
-def test_other_networks_are_not_recognised(other):
-    assert recognise(other) is None
+def test_other_networks_are_not_recognized(other):
+    assert recognize(other) is None
 
 
 def test_two_stage_masks_of_unknown_size_are_refused_when_they_come():
@@ -282,7 +282,7 @@ def test_dfine_boxes_held_to_the_last_pixel_reach_the_edge():
     model = build(dfine_seg, seg_graphs.dfine(128), class_names=COCO_NAMES)
     blue, red = (0, 0, 40, 50), (60, 30, 128, 128)
     check(
-        model.predict(picture(128, 128, blue, red), score=0.5),
+        model.predict(make_image(128, 128, blue, red), score=0.5),
         (128, 128),
         blue,
         red,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from maskweave.models.loading import FAMILIES, recognise
+from maskweave.models.loading import FAMILIES, recognize
 from maskweave.runtimes.onnxruntime import OnnxRuntime
 from tests.models.test_matting import LAYOUTS
 
@@ -14,7 +14,7 @@ _MAPS = {"human-seg": "human_seg"}
 def test_a_layout_of_maps_has_one_family(name):
     info = OnnxRuntime(LAYOUTS[name]).describe()
     family = _MAPS.get(name, "matting")
-    assert recognise(info)[0] == family
-    answering = [each for each, module in FAMILIES.items() if module.recognise(info) is not None]
+    assert recognize(info)[0] == family
+    answering = [each for each, module in FAMILIES.items() if module.recognize(info) is not None]
     # two channels of 192x192 are two classes as well: the family that knows the size stands first in the table
     assert answering == (["human_seg", "semantic"] if family == "human_seg" else [family])

@@ -1,4 +1,4 @@
-"""Semantic networks: every published layout with an answer known in advance, on pictures of any shape."""
+"""Semantic networks: every published layout with an answer known in advance, on images of any shape."""
 
 from dataclasses import replace
 
@@ -8,15 +8,19 @@ from hypothesis import given, settings
 
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models import semantic
+from maskweave.models._maps import channels_axis
 from maskweave.models.semantic import best_classes
 from maskweave.ops.preprocessing import IMAGENET, UNIT
 from maskweave.ops.resample import resample
+from maskweave.ops.semantic import foreground_from_semantic
 from maskweave.ops.voc_names import VOC_NAMES
-from maskweave.runtimes.base import TensorSpec
+from maskweave.options import SegmentOptions
+from maskweave.runtimes.base import RuntimeInfo, TensorSpec
 from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.onnxruntime import OnnxRuntime
+from maskweave.stages import check_model
 from maskweave.types import IGNORE
-from tests.models.maps import colour_maps, iou, rectangle_picture
+from tests.models.maps import color_maps, iou, rectangle_image
 from tests.models.rectangles import rectangles
 
 CAT, DOG = VOC_NAMES.index("cat"), VOC_NAMES.index("dog")
@@ -29,7 +33,7 @@ def voc_maps(**options):
     weights, biases = np.zeros((21, 3)), np.full(21, -9.0)
     biases[0], biases[CAT], biases[DOG] = 0.5, 0, 0
     weights[CAT, 0] = weights[DOG, 1] = 1
-    return colour_maps(weights, biases, mean=IMAGENET.mean, std=IMAGENET.std, **options)
+    return color_maps(weights, biases, mean=IMAGENET.mean, std=IMAGENET.std, **options)
 
 
 def model_of(content, **options):
@@ -39,7 +43,7 @@ def model_of(content, **options):
 def segformer(canvas=(64, 96), stride=4, **options):
     """SegFormer: a fixed input, logits at a quarter of it."""
     weights, biases = THREE
-    content = colour_maps(
+    content = color_maps(
         weights,
         biases,
         mean=IMAGENET.mean,
@@ -55,9 +59,9 @@ def segformer(canvas=(64, 96), stride=4, **options):
 @pytest.mark.parametrize("outputs", [("out",), ("out", "aux")])
 def test_the_zoos_fcn_names_voc_classes(outputs):
     runtime = OnnxRuntime(voc_maps(outputs=outputs))
-    assert "21 channels, out" in semantic.recognise(runtime.describe())
+    assert "21 channels, out" in semantic.recognize(runtime.describe())
     model = semantic.build(runtime, name="fcn")
-    image = rectangle_picture((90, 140), (20, 10, 70, 60), (255, 0, 0))
+    image = rectangle_image((90, 140), (20, 10, 70, 60), (255, 0, 0))
     image[40:80, 90:130] = (0, 255, 0)
     found = model.predict(image)
     assert (model.task, found.class_names, found.present()) == (
@@ -70,8 +74,8 @@ def test_the_zoos_fcn_names_voc_classes(outputs):
 
 
 @pytest.mark.engine
-def test_a_mirrored_picture_gives_the_mirrored_map():
-    image = rectangle_picture((77, 130), (20, 10, 70, 60), (255, 0, 0))
+def test_a_mirrored_image_gives_the_mirrored_map():
+    image = rectangle_image((77, 130), (20, 10, 70, 60), (255, 0, 0))
     image[50:70, 5:30] = (0, 255, 0)
     model = segformer()
     plain = model.predict(image).class_map
@@ -82,7 +86,7 @@ def test_a_mirrored_picture_gives_the_mirrored_map():
 
 @pytest.mark.engine
 @pytest.mark.parametrize("size", [(1, 60), (60, 1), (1, 1), (2, 900)])
-def test_pictures_a_pixel_high_or_wide(size):
+def test_images_a_pixel_high_or_wide(size):
     image = np.zeros((*size, 3), np.uint8)
     image[size[0] // 2 :, size[1] // 2 :, 0] = 255
     for model in (model_of(voc_maps()), segformer()):
@@ -97,17 +101,17 @@ def test_pictures_a_pixel_high_or_wide(size):
 @given(rectangles())
 def test_a_rectangle_lands_where_it_was(scene):
     size, box = scene
-    truth = rectangle_picture(size, box)[..., 0] > 0
-    found = segformer(canvas=(128, 160), stride=1).predict(rectangle_picture(size, box, (255, 0, 0)))
+    truth = rectangle_image(size, box)[..., 0] > 0
+    found = segformer(canvas=(128, 160), stride=1).predict(rectangle_image(size, box, (255, 0, 0)))
     assert iou(found.mask("red"), truth) >= 0.98
 
 
 @pytest.mark.engine
 def test_class_maps_are_taken_as_they_are():
-    content = colour_maps(*THREE, mean=IMAGENET.mean, std=IMAGENET.std, canvas=(32, 64), ending="ArgMax")
+    content = color_maps(*THREE, mean=IMAGENET.mean, std=IMAGENET.std, canvas=(32, 64), ending="ArgMax")
     runtime = OnnxRuntime(content)
-    assert "one map of whole numbers" in semantic.recognise(runtime.describe())
-    image = rectangle_picture((96, 192), (30, 30, 90, 60), (0, 255, 0))
+    assert "one map of whole numbers" in semantic.recognize(runtime.describe())
+    image = rectangle_image((96, 192), (30, 30, 90, 60), (0, 255, 0))
     found = semantic.build(runtime, name="mine", class_names=NAMES).predict(image)
     np.testing.assert_array_equal(found.mask("green"), image[..., 1] > 0)
     with pytest.raises(UnknownLayout, match=r"does not tell how many classes.*mine\.toml"):
@@ -121,7 +125,7 @@ def fake(answer, shape=(1, 3, 8, 8), names=NAMES):
 
 
 @pytest.mark.parametrize("shape", [(1, 2, 4), (1, 1, 2, 4)])
-def test_ignore_stays_ignore_and_centres_decide(shape):
+def test_ignore_stays_ignore_and_centers_decide(shape):
     classes = np.array([[0, 1, 2, 255], [2, 2, 1, 0]]).reshape(shape)
     found = fake({"map": classes}).predict(np.zeros((4, 8, 3), np.uint8))
     np.testing.assert_array_equal(found.class_map, classes.reshape(2, 4).repeat(2, 0).repeat(2, 1))
@@ -182,7 +186,8 @@ def test_names_must_fit_the_channels():
     logits = np.zeros((1, 3, 2, 2), np.float32)
     with pytest.raises(UnknownLayout, match="each of its 3 classes, got 2"):
         fake({"logits": logits}, names=NAMES[:2])
-    assert fake({"logits": logits}, names=None).class_names == ("class 0", "class 1", "class 2")
+    with pytest.warns(UserWarning, match="mine does not name its 3 classes"):
+        assert fake({"logits": logits}, names=None).class_names == ("class 0", "class 1", "class 2")
 
 
 def test_what_does_not_fit_is_told():
@@ -198,3 +203,69 @@ def test_what_does_not_fit_is_told():
         fake({"vector": np.zeros((1, 3), np.float32)})
     with pytest.raises(UnknownLayout, match="need logits"):
         fake(good, shape=(1, 7))
+
+
+LEFT = np.zeros((12, 20), np.float32)
+LEFT[:, :7] = 1
+SCORES = np.stack([1 - LEFT, LEFT, -LEFT]) * 10  # (3, 12, 20): the left third is class 1
+CANVAS = (24, 40)
+
+
+@pytest.mark.parametrize("inputs", ["first", "last"])
+@pytest.mark.parametrize("outputs", ["first", "last"])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_channels_may_be_first_or_last_on_both_sides(inputs, outputs, stride):
+    scores = SCORES.repeat(2 // stride, axis=1).repeat(2 // stride, axis=2)[None]
+    answer = scores if outputs == "first" else np.moveaxis(scores, 1, -1)
+    shape = (1, 3, *CANVAS) if inputs == "first" else (1, *CANVAS, 3)
+    model = fake({"out": np.ascontiguousarray(answer)}, shape=shape)
+    assert model.prepare(np.zeros((48, 80, 3), np.uint8)).inputs["input"].shape == shape
+    found = model.predict(np.zeros((48, 80, 3), np.uint8))
+    assert set(np.unique(found.class_map)) == {0, 1}
+    assert (found.class_map[:, :26] == 1).all()
+    assert (found.class_map[:, 30:] == 0).all()
+
+
+def test_a_class_map_may_have_its_only_channel_last():
+    classes = np.arange(8).reshape(1, 2, 4, 1) % 3
+    found = fake({"map": classes}).predict(np.zeros((2, 4, 3), np.uint8))
+    assert (found.class_map == classes[0, :, :, 0]).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "canvas", "axis"),
+    [
+        ((1, 64, 64, 2), (64, 64), 3),
+        ((1, 2, 64, 64), (64, 64), 1),
+        ((1, 64, 64, 64), (64, 64), 1),  # leaves both open
+        ((1, 16, 24, 16), (64, 96), 3),
+        ((1, 24, 16, 24), (64, 96), 1),
+        ((1, None, None, 4), (None, None), 3),
+        ((1, 4, None, None), (None, None), 1),
+        ((1, 21, 13, 13), (100, 101), 1),
+        ((1, 13, 13, 21), (100, 101), 3),
+    ],
+)
+def test_the_sides_of_the_input_tell_where_the_channels_are(shape, canvas, axis):
+    info = RuntimeInfo("", "", "", (TensorSpec("i", (1, 3, *canvas), "float32"),), (), {})
+    assert channels_axis(info, TensorSpec("o", shape, "float32")) == axis
+
+
+def test_made_up_names_do_not_decide_what_is_foreground():
+    with pytest.warns(UserWarning, match="mine does not name its 2 classes"):
+        model = fake({"out": SCORES[None, :2]}, shape=(1, 3, *CANVAS), names=None)
+    with pytest.raises(InvalidValue, match=r"none of the 2 classes of mine is called background.*mine\.toml"):
+        check_model(SegmentOptions("foreground"), model)
+    named = fake({"out": SCORES[None, :2]}, shape=(1, 3, *CANVAS), names=("background", "cat"))
+    check_model(SegmentOptions("foreground"), named)
+    found = foreground_from_semantic(named.predict(np.zeros((*CANVAS, 3), np.uint8)))
+    assert 0.3 < found.mask("foreground").mean() < 0.4
+
+
+def test_foreground_of_classes_without_a_background_is_refused_unless_classes_are_named():
+    names = ("road", "sky", "person")
+    model = fake({"out": SCORES[None]}, shape=(1, 3, *CANVAS), names=names)
+    with pytest.raises(InvalidValue, match="none of the 3 classes of mine is called background"):
+        check_model(SegmentOptions("foreground"), model)
+    check_model(SegmentOptions("foreground", classes=("sky",)), model)
+    check_model(SegmentOptions("foreground"), fake({"out": SCORES[None]}, names=("_background_", "a", "b")))

@@ -82,7 +82,7 @@ def test_a_whole_sidecar_is_obeyed_in_everything(tmp_path):
     assert model.predict(np.zeros((40, 96, 3), np.uint8)).names == ("cup",)  # label 1 is never reported
 
 
-def test_without_a_sidecar_the_family_is_recognised_and_the_names_are_said_to_be_assumed(tmp_path):
+def test_without_a_sidecar_the_family_is_recognized_and_the_names_are_said_to_be_assumed(tmp_path):
     path = strange_file(tmp_path / "mine.onnx")
     assert find_sidecar(path, FAMILIES) is None
     with pytest.warns(
@@ -219,19 +219,19 @@ def test_a_model_of_no_family_gets_a_sidecar_to_fill_in_that_is_whole(tmp_path):
 
 def test_an_inspection_of_each_outcome(tmp_path):
     unknown = inspect_file(unknown_file(tmp_path / "unknown.onnx"))
-    assert (unknown.taken, unknown.class_names) == (None, ())
+    assert (unknown.match, unknown.class_names) == (None, ())
     assert "fit none of the families" in unknown.problem
     told(tmp_path, WHOLE)
     fine = inspect_file(strange_file(tmp_path / "mine.onnx"))
-    assert (fine.taken.family, fine.taken.reason) == ("dfine_seg", "mine.toml says so")
+    assert (fine.match.family, fine.match.reason) == ("dfine_seg", "mine.toml says so")
     assert (fine.class_names, fine.default_score, fine.problem) == (("cup", "plate"), 0.05, "")
     assert fine.preprocessing == (
-        "BGR 0..255 x 1, less (1, 2, 3), by (4, 5.5, 6); aspect kept, in the middle of grey 7; "
+        "BGR 0..255 x 1, less (1, 2, 3), by (4, 5.5, 6); aspect kept, in the middle of gray 7; "
         "averaged when it shrinks; 64x96"
     )
     told(tmp_path, 'family = "yolo_seg"\nclass_names = ["a"]')
     wrong = inspect_file(tmp_path / "mine.onnx")
-    assert wrong.taken.family == "yolo_seg"
+    assert wrong.match.family == "yolo_seg"
     assert wrong.class_names == ("a",)
 
 
@@ -250,7 +250,7 @@ def test_every_family_is_in_the_documents():
     assert all(f"| `{family}` |" in text for family in FAMILIES)
 
 
-def test_a_catalogue_entry_has_no_sidecar(tmp_path, monkeypatch):
+def test_a_catalog_entry_has_no_sidecar(tmp_path, monkeypatch):
     path = save_tiny_model(tmp_path / "compact-s.onnx")
     (tmp_path / "compact-s.toml").write_text("family = 'nonsense'")
     monkeypatch.setattr(loading, "pull", lambda entry, **options: (path,))

@@ -1,4 +1,4 @@
-"""Tiles whose model is exact: whatever differs from the picture looked at as a whole is a seam."""
+"""Tiles whose model is exact: whatever differs from the image looked at as a whole is a seam."""
 
 from itertools import pairwise
 
@@ -13,11 +13,11 @@ from maskweave.ops.tile_grid import tile_grid
 from maskweave.types import Frame
 from maskweave.types.semantic import IGNORE
 from maskweave.types.windows import ArrayWindows
-from tests.models.seeing import ColourModel
+from tests.models.seeing import ColorModel
 
 
 def painted(size, boxes):
-    """Each box x1 y1 x2 y2 in a colour of its own, all of one class."""
+    """Each box x1 y1 x2 y2 in a color of its own, all of one class."""
     image = np.zeros((*size, 3), np.uint8)
     for number, (x1, y1, x2, y2) in enumerate(boxes, start=1):
         image[y1:y2, x1:x2] = (2, number // 250, number % 250 + 1)
@@ -29,8 +29,8 @@ def keys(found):
 
 
 def assert_seamless(image, *, tile=64, overlap=0.25, apart=False):
-    tiled = TiledModel(ColourModel(apart=apart), tile=tile, overlap=overlap).predict(image)
-    whole = ColourModel(apart=apart).predict(image)
+    tiled = TiledModel(ColorModel(apart=apart), tile=tile, overlap=overlap).predict(image)
+    whole = ColorModel(apart=apart).predict(image)
     assert keys(tiled) == keys(whole)
     assert sorted(map(tuple, tiled.boxes.tolist())) == sorted(map(tuple, whole.boxes.tolist()))
     assert sorted(tiled.class_ids) == sorted(whole.class_ids)
@@ -62,8 +62,8 @@ def test_touching_objects_stay_apart_wherever_they_touch():
 def test_arms_that_meet_in_another_tile_are_one_object():
     image = np.zeros((64, 112, 3), np.uint8)
     image[10:20, 10:100] = image[40:50, 10:100] = image[10:50, 90:100] = (2, 0, 9)
-    tiled = TiledModel(ColourModel(apart=True), tile=64, overlap=0.25).predict(image)
-    assert keys(tiled) == keys(ColourModel().predict(image))
+    tiled = TiledModel(ColorModel(apart=True), tile=64, overlap=0.25).predict(image)
+    assert keys(tiled) == keys(ColorModel().predict(image))
 
 
 @settings(max_examples=25)
@@ -80,14 +80,14 @@ def test_any_boxes_are_found_as_without_tiles(data):
 
 def test_a_map_of_classes_is_as_without_tiles():
     image = np.random.default_rng(0).integers(0, 255, (150, 170, 3), dtype=np.uint8)
-    tiled = TiledModel(ColourModel("semantic"), tile=64).predict(image)
-    whole = ColourModel("semantic").predict(image)
+    tiled = TiledModel(ColorModel("semantic"), tile=64).predict(image)
+    whole = ColorModel("semantic").predict(image)
     assert (tiled.class_map == whole.class_map).all()
     assert (tiled.mask_probs == whole.mask_probs).all()
 
 
-def test_a_picture_no_larger_than_a_tile_is_looked_at_once():
-    model = ColourModel()
+def test_a_image_no_larger_than_a_tile_is_looked_at_once():
+    model = ColorModel()
     TiledModel(model, tile=100).predict(np.zeros((90, 100, 3), np.uint8))
     assert model.sizes == [(90, 100)]
 
@@ -103,7 +103,7 @@ class WithHoles(ArrayWindows):
 @pytest.mark.parametrize("task", ["instances", "semantic"])
 def test_pixels_without_data_are_in_no_result_and_tiles_of_them_not_looked_at(task):
     image = painted((64, 200), [(40, 10, 120, 50)])
-    model = ColourModel(task)
+    model = ColorModel(task)
     tiled = TiledModel(model, tile=64)
     frame = Frame(np.zeros((16, 50, 3), np.uint8), windows=WithHoles(image))
     prepared = tiled.prepare_frame(frame)
@@ -117,7 +117,7 @@ def test_pixels_without_data_are_in_no_result_and_tiles_of_them_not_looked_at(ta
         assert (found.class_map[:, 70:] != IGNORE).all()
 
 
-class PartsModel(ColourModel):
+class PartsModel(ColorModel):
     """Takes a part of something larger than 64 pixels for another thing: a network that has not seen it whole."""
 
     def decode(self, outputs, placement, *, score):
@@ -131,18 +131,18 @@ class PartsModel(ColourModel):
 def test_what_is_too_large_for_a_tile_is_found_in_the_whole_and_its_parts_are_not():
     image = painted((180, 180), [(20, 20, 170, 170), (60, 60, 75, 75)])
     tiled = TiledModel(PartsModel(), tile=64, overlap=0.25).predict(image)
-    assert keys(tiled) == keys(ColourModel().predict(image))
+    assert keys(tiled) == keys(ColorModel().predict(image))
     assert tiled.names == ("house", "house")
 
 
-def test_a_picture_read_piece_by_piece_needs_tiles():
+def test_a_image_read_piece_by_piece_needs_tiles():
     image = np.zeros((64, 64, 3), np.uint8)
     with pytest.raises(InvalidValue, match="--tile"):
-        ColourModel().prepare_frame(Frame(image, windows=ArrayWindows(image)))
+        ColorModel().prepare_frame(Frame(image, windows=ArrayWindows(image)))
 
 
 def test_the_wrapped_model_is_closed_and_keeps_its_name():
-    model = ColourModel()
+    model = ColorModel()
     tiled = TiledModel(model, tile=64)
     assert (tiled.name, tiled.class_names, tiled.task) == (model.name, model.class_names, model.task)
     tiled.close()

@@ -1,4 +1,4 @@
-"""Edge refinement: on pictures whose true alpha is known, it comes nearer to it; elsewhere nothing changes."""
+"""Edge refinement: on images whose true alpha is known, it comes nearer to it; elsewhere nothing changes."""
 
 import sys
 
@@ -12,7 +12,7 @@ from maskweave.ops.matting import check_matting, refine_edges, trimap_of
 
 
 def soft_flower(size, soft):
-    """A flower of known alpha, whose edge is ``soft`` pixels wide: alpha, its colours, and the picture."""
+    """A flower of known alpha, whose edge is ``soft`` pixels wide: alpha, its colors, and the image."""
     height, width = size
     y, x = np.mgrid[:height, :width].astype(np.float32)
     angle, radius = np.arctan2(y - height / 2, x - width / 2), np.hypot(y - height / 2, x - width / 2)
@@ -26,13 +26,13 @@ def soft_flower(size, soft):
 @pytest.fixture(scope="module", params=[None, 15_000], ids=["whole", "reduced"])
 def flower(request):
     """Scene, rough mask and matte; "reduced" has room for a third of each side only."""
-    alpha, colours, image = soft_flower((240, 320), 6)
+    alpha, colors, image = soft_flower((240, 320), 6)
     rough = cv2.dilate((alpha > 0.5).view(np.uint8), np.ones((3, 3), np.uint8)).view(bool)
     with pytest.MonkeyPatch.context() as patch:
         if request.param is not None:
-            patch.setattr(matting, "_MOST_PIXELS", request.param)
+            patch.setattr(matting, "_MAX_PIXELS", request.param)
             patch.setattr(matting, "_STRIP_ROWS", 7)
-        return alpha, colours, image, rough, refine_edges(image, rough)
+        return alpha, colors, image, rough, refine_edges(image, rough)
 
 
 def near_edge(alpha):
@@ -49,16 +49,16 @@ def test_alpha_comes_nearer_to_the_truth(flower):
 
 
 def test_no_halo_is_left_before_another_background(flower):
-    alpha, colours, image, rough, matte = flower
+    alpha, colors, image, rough, matte = flower
     edge = near_edge(alpha)
 
     def before_white(share, front):
         return (share[..., None] * front + (1 - share[..., None]) * 255.0)[edge]
 
-    truth = before_white(alpha, colours)
+    truth = before_white(alpha, colors)
     with_mask = np.abs(before_white(rough.astype(np.float32), image) - truth).mean()
     with_alpha = np.abs(before_white(matte.alpha, image) - truth).mean()
-    refined = np.abs(before_white(matte.alpha, matte.colours) - truth).mean()
+    refined = np.abs(before_white(matte.alpha, matte.colors) - truth).mean()
     assert refined < with_mask / 3
     assert refined < with_alpha
 
@@ -69,8 +69,8 @@ def test_away_from_the_border_nothing_changes(flower):
     distance += cv2.distanceTransform((alpha >= 0.5).view(np.uint8), cv2.DIST_L2, 5)
     far = distance > 30
     np.testing.assert_array_equal(matte.alpha[far], rough[far])
-    np.testing.assert_array_equal(matte.colours[far], image[far])
-    np.testing.assert_array_equal(matte.colours[matte.alpha == 0], image[matte.alpha == 0])
+    np.testing.assert_array_equal(matte.colors[far], image[far])
+    np.testing.assert_array_equal(matte.colors[matte.alpha == 0], image[matte.alpha == 0])
 
 
 def test_strips_meet_without_a_seam():
@@ -78,11 +78,11 @@ def test_strips_meet_without_a_seam():
     mattes = []
     for rows in (5, 1000):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(matting, "_MOST_PIXELS", 15_000)
+            patch.setattr(matting, "_MAX_PIXELS", 15_000)
             patch.setattr(matting, "_STRIP_ROWS", rows)
             mattes.append(refine_edges(image, alpha > 0.5))
     np.testing.assert_allclose(mattes[0].alpha, mattes[1].alpha, atol=1e-5)
-    assert np.abs(mattes[0].colours.astype(int) - mattes[1].colours).max() <= 1
+    assert np.abs(mattes[0].colors.astype(int) - mattes[1].colors).max() <= 1
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (30, 40)])
@@ -91,7 +91,7 @@ def test_masks_without_a_border_stay(size, filled):
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     matte = refine_edges(image, np.full(size, filled, bool))
     assert (matte.alpha == filled).all()
-    np.testing.assert_array_equal(matte.colours, image)
+    np.testing.assert_array_equal(matte.colors, image)
 
 
 def test_what_is_thinner_than_the_band_is_not_lost():
@@ -105,7 +105,7 @@ def test_what_is_thinner_than_the_band_is_not_lost():
     assert ((refine_edges(image, mask).alpha > 0.5) == mask).mean() > 0.999
 
 
-def test_the_frame_of_the_picture_is_no_border():
+def test_the_frame_of_the_image_is_no_border():
     mask = np.zeros((40, 60), bool)
     mask[:, :30] = True
     trimap = trimap_of(mask.astype(np.float32), 5)
@@ -121,5 +121,5 @@ def test_what_is_missing_or_does_not_fit_is_told(monkeypatch):
         refine_edges(image, np.zeros((5, 4), bool))
     monkeypatch.setitem(sys.modules, "pymatting", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(MissingDependency, match=r"pip install maskweave\[matting\]"):
+    with pytest.raises(MissingDependency, match=r"pip install 'maskweave\[matting\]'"):
         check_matting()

@@ -11,7 +11,7 @@ side = st.floats(0.5, 50)
 
 
 def slow_paste(grid, box, size, threshold):
-    """The definition, pixel by pixel: bilinear between cell centres, constant beyond the outermost."""
+    """The definition, pixel by pixel: bilinear between cell centers, constant beyond the outermost."""
     x1, y1, x2, y2 = box
     out = np.zeros(size, bool)
     for y in range(size[0]):

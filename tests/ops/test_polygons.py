@@ -56,7 +56,7 @@ def test_pixels_that_touch_at_a_corner_are_two_parts():
 
 
 @given(st.integers(0, 999))
-def test_filling_counts_pixel_centres(seed):
+def test_filling_counts_pixel_centers(seed):
     rng = np.random.default_rng(seed)
     ring = rng.uniform(-5, 15, (5, 2))
     filled = rings_to_mask([ring], (10, 11))
@@ -101,7 +101,7 @@ def test_filling_only_what_is_round_an_object_changes_nothing(rings, size):
             if y1 != y2:
                 odd ^= ((y1 < y) != (y2 < y)) & (x >= x1 + (y - y1) / (y2 - y1) * (x2 - x1))
         expected |= odd
-    near = np.zeros(size, bool)  # where a centre lies on an outline, either is right
+    near = np.zeros(size, bool)  # where a center lies on an outline, either is right
     for ring in rings:
         for (x1, y1), (x2, y2) in zip(ring, ring[1:] + ring[:1], strict=True):
             near |= np.abs((x2 - x1) * (y - y1) - (y2 - y1) * (x - x1)) < 1e-6

@@ -12,13 +12,13 @@ SIZE = (40, 50)
 def plain_values(grid, extent, window):
     """Every value of the window, without strips and without lines: rows between cells, then columns."""
     left, top, right, bottom = window
-    lower, share = neighbours(np.arange(top, bottom), extent[1], extent[3], grid.shape[0])
+    lower, share = neighbors(np.arange(top, bottom), extent[1], extent[3], grid.shape[0])
     rows = mix(grid.astype(np.float32), lower, share, 0)
-    lower, share = neighbours(np.arange(left, right), extent[0], extent[2], grid.shape[1])
+    lower, share = neighbors(np.arange(left, right), extent[0], extent[2], grid.shape[1])
     return mix(rows, lower, share, 1)
 
 
-def neighbours(pixels, start, end, cells):
+def neighbors(pixels, start, end, cells):
     positions = np.clip((pixels + 0.5 - start) * (cells / (end - start)) - 0.5, 0, cells - 1)
     lower = np.minimum(positions.astype(int), max(cells - 2, 0))
     return lower, (positions - lower).astype(np.float32)

@@ -10,12 +10,12 @@ from tests.strategies import bitmaps
 
 @given(bitmaps.filter(np.any), st.sampled_from([4_000_000, 3]))
 def test_one_ring_encloses_what_all_did(mask, most):
-    before = seams._MOST_PAIRS
-    seams._MOST_PAIRS = most
+    before = seams._MAX_PAIRS
+    seams._MAX_PAIRS = most
     try:
         ring = joined_ring([ring for each in mask_to_polygons(mask) for ring in each.rings])
     finally:
-        seams._MOST_PAIRS = before
+        seams._MAX_PAIRS = before
     np.testing.assert_array_equal(rings_to_mask([ring], mask.shape), mask)
 
 

@@ -17,7 +17,7 @@ OVERLAPS = st.floats(0, 0.75)
 
 
 @given(SIZES, TILES, OVERLAPS)
-def test_tiles_cover_the_picture_and_overlap_as_asked(size, tile, overlap):
+def test_tiles_cover_the_image_and_overlap_as_asked(size, tile, overlap):
     covered = np.zeros(size, int)
     tiles = tile_grid(size, tile, overlap)
     for each in tiles:
@@ -52,7 +52,7 @@ SIZE = (100, 180)
 
 
 def piece(tile, *boxes, classes=None, scores=None):
-    """Filled boxes x1 y1 x2 y2, in picture pixels, as the tile shows them."""
+    """Filled boxes x1 y1 x2 y2, in image pixels, as the tile shows them."""
     dense = np.zeros((len(boxes), *SIZE), bool)
     for mask, (x1, y1, x2, y2) in zip(dense, boxes, strict=True):
         mask[y1:y2, x1:x2] = True
@@ -119,7 +119,7 @@ def test_nothing_found_is_no_objects():
 
 
 def over(*boxes, classes=None):
-    """What the picture as a whole shows."""
+    """What the image as a whole shows."""
     return piece(Tile(0, 0, *SIZE), *boxes, classes=classes)[1]
 
 

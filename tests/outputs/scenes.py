@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from maskweave.outputs import make_writers
 from maskweave.outputs.base import Target
 from maskweave.types import Frame, Instances, Masks, SourceInfo
 
@@ -15,6 +16,12 @@ RATE = Fraction(25)
 def target(folder, kind="video", task="instances", **options):
     info = SourceInfo("street", kind, rate=RATE, time_base=Fraction(1, 12800))
     return Target(folder, info, task, NAMES, model="tester", **options)
+
+
+def writer_of(name, where):
+    """The writer of one format."""
+    (writer,) = make_writers([name], where)
+    return writer
 
 
 def frame(index=0, size=SIZE, value=100, **options):

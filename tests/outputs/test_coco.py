@@ -9,12 +9,14 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
+from maskweave.annotations.coco import coco_results
 from maskweave.errors import InvalidValue, OutputError
 from maskweave.ops.coco_names import COCO_IDS, category_ids
-from maskweave.outputs import FORMATS, check_formats, choose_formats, is_output, make_writers
+from maskweave.outputs import check_formats, choose_formats, is_output, make_writers, saved_formats
 from maskweave.outputs.base import Target, Writer
-from maskweave.outputs.coco import CocoFile, coco_results
 from maskweave.types import Frame, Instances, Masks, SemanticMap, SourceInfo
+from maskweave.types.result import FrameResult
+from tests.outputs.scenes import writer_of
 
 NAMES = ("person", "dog", "unicorn")
 
@@ -50,10 +52,10 @@ def test_results_carry_boxes_as_x_y_width_height():
 
 
 def test_pycocotools_reads_the_file(tmp_path, capsys):
-    with CocoFile(target(tmp_path, "video")) as writer:
-        writer.write(frame(0), objects([4, 9]))
-        writer.write(frame(1), objects([4, 9])[[]])
-        writer.write(frame(2), objects([4, 9])[[1]])
+    with writer_of("coco", target(tmp_path, "video")) as writer:
+        writer.write(FrameResult(frame(0), objects([4, 9])))
+        writer.write(FrameResult(frame(1), objects([4, 9])[[]]))
+        writer.write(FrameResult(frame(2), objects([4, 9])[[1]]))
     coco = COCO(str(tmp_path / "street.json"))
     capsys.readouterr()
     assert [image["frame_index"] for image in coco.loadImgs(coco.getImgIds())] == [0, 1, 2]
@@ -66,20 +68,20 @@ def test_pycocotools_reads_the_file(tmp_path, capsys):
 
 
 def test_a_failed_run_leaves_no_file(tmp_path):
-    with pytest.raises(KeyboardInterrupt), CocoFile(target(tmp_path)) as writer:  # noqa: PT012
-        writer.write(frame(), objects())
+    with pytest.raises(KeyboardInterrupt), writer_of("coco", target(tmp_path)) as writer:  # noqa: PT012
+        writer.write(FrameResult(frame(), objects()))
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_older_result_is_replaced_and_a_foreign_file_is_not(tmp_path):
     for _ in range(2):
-        with CocoFile(target(tmp_path)) as writer:
-            writer.write(frame(), objects())
+        with writer_of("coco", target(tmp_path)) as writer:
+            writer.write(FrameResult(frame(), objects()))
     labels = '{"version": "5.0.1", "flags": {}, "shapes": [], "imagePath": "street.jpg"}'
     writer.path.write_text(labels)
     with pytest.raises(OutputError, match=r"street\.json: a file that MaskWeave did not write is there"):
-        CocoFile(target(tmp_path)).__enter__()
+        writer_of("coco", target(tmp_path)).__enter__()
     assert writer.path.read_text() == labels
     assert [path.name for path in tmp_path.iterdir()] == ["street.json"]
 
@@ -95,16 +97,16 @@ def test_an_older_result_is_replaced_and_a_foreign_file_is_not(tmp_path):
 )
 def test_file_names_are_never_made_up(tmp_path, own, path, told):
     info = SourceInfo("street", "video", Path(path) if path else None)
-    with CocoFile(Target(tmp_path, info, "instances", NAMES)) as writer:
-        writer.write(Frame(np.zeros((20, 30, 3), np.uint8), **own), objects())
+    with writer_of("coco", Target(tmp_path, info, "instances", NAMES)) as writer:
+        writer.write(FrameResult(Frame(np.zeros((20, 30, 3), np.uint8), **own), objects()))
     assert json.loads(writer.path.read_text())["images"][0]["file_name"] == told
 
 
 def test_a_class_map_is_refused(tmp_path):
     semantic = SemanticMap(np.zeros((20, 30), int), ("background",))
-    writer = CocoFile(target(tmp_path))
+    writer = writer_of("coco", target(tmp_path))
     with writer, pytest.raises(InvalidValue, match="need instances"):
-        writer.write(frame(), semantic)
+        writer.write(FrameResult(frame(), semantic))
 
 
 def predictions(kind, task):
@@ -114,20 +116,28 @@ def predictions(kind, task):
     return SemanticMap((objects().masks.union()).astype(int), names)
 
 
-@pytest.mark.parametrize("key", FORMATS, ids="-".join)
+KEYS = [
+    (name, kind, task)
+    for kind in ("image", "video")
+    for task in ("instances", "semantic", "foreground")
+    for name in saved_formats(kind, task)
+]
+
+
+@pytest.mark.parametrize("key", KEYS, ids="-".join)
 def test_every_format_writes_its_file_and_only_when_whole(key, tmp_path):
     name, kind, task = key
     (writer,) = make_writers([name], target(tmp_path, kind, task))
     assert isinstance(writer, Writer)
     assert not writer.path.exists()
     with writer:
-        writer.write(frame(), predictions(kind, task))
+        writer.write(FrameResult(frame(), predictions(kind, task)))
     assert writer.path.exists()
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
     readable = (".jpg", ".png", ".mp4", ".webm")  # what a later run could take for an input
     made = list(writer.path.iterdir()) if writer.path.is_dir() else [writer.path]
     assert all(is_output(path) for path in made if path.suffix in readable)
-    if writer.path.suffix == ".json":
+    if writer.path.suffix == ".json" and name not in ("coco-results", "label-studio"):
         assert json.loads(writer.path.read_text())["info"]["model"] == "tester"
 
 
@@ -136,16 +146,17 @@ def test_formats_are_chosen_by_task_and_kind(tmp_path):
     both = choose_formats(("foreground", "masks"), kind="image", task="foreground")
     assert len(make_writers(both, target(tmp_path, "image", "foreground"))) == 1  # one file, written once
     for names, message in [
-        (("gif",), "out of overlay, masks, coco, foreground, .*csv, .*got 'gif'"),
+        (("gif",), "out of overlay, masks, .*coco, .*csv, .*got 'gif'"),
         ((), "got nothing"),
     ]:
         with pytest.raises(InvalidValue, match=message):
             choose_formats(names, kind="image", task="instances")
-    with pytest.raises(InvalidValue, match="--save coco: there is no such output of --task semantic"):
+    with pytest.raises(InvalidValue, match=r"need an output of --task semantic .*overlay, masks"):
         choose_formats(("coco",), kind="image", task="semantic")
     check_formats(("tracks",), task="instances")
     with pytest.raises(
-        InvalidValue, match=r"--save tracks: there is no such output of .* for this kind of input"
+        InvalidValue,
+        match=r"--save tracks: need an output of .* for this kind of input .*coco.*, got another",
     ):
         choose_formats(("tracks",), kind="image", task="instances")
 
@@ -167,12 +178,12 @@ def test_an_input_of_the_run_is_never_replaced(tmp_path):
 def test_masks_of_a_video_have_one_depth(tmp_path):
     (writer,) = make_writers(["masks"], target(tmp_path, "video"))
     with writer:
-        writer.write(frame(0), objects([4, 9]))
-        writer.write(frame(1), objects([4, 300]))
-        writer.write(frame(2), objects([4, 9]))
-    pictures = [Image.open(path) for path in sorted(writer.path.iterdir())]
-    assert {picture.mode for picture in pictures} == {"I;16"}
-    assert [sorted(np.unique(picture).tolist()) for picture in pictures] == [
+        writer.write(FrameResult(frame(0), objects([4, 9])))
+        writer.write(FrameResult(frame(1), objects([4, 300])))
+        writer.write(FrameResult(frame(2), objects([4, 9])))
+    images = [Image.open(path) for path in sorted(writer.path.iterdir())]
+    assert {image.mode for image in images} == {"I;16"}
+    assert [sorted(np.unique(image).tolist()) for image in images] == [
         [0, 4, 9],
         [0, 4, 300],
         [0, 4, 9],

@@ -1,20 +1,20 @@
 import numpy as np
 from PIL import Image
 
-from maskweave.outputs.davis import DavisFolder
-from maskweave.outputs.palette import voc_palette
+from maskweave.ops.palette import voc_palette
 from maskweave.types import SemanticMap
-from tests.outputs.scenes import SIZE, frame, squares, target
+from maskweave.types.result import FrameResult
+from tests.outputs.scenes import SIZE, frame, squares, target, writer_of
 
 
 def written(folder, *results, task="instances", names=()):
-    with DavisFolder(target(folder, task=task)) as writer:
+    with writer_of("davis", target(folder, task=task)) as writer:
         for index, result in enumerate(results):
-            writer.write(frame(index, name=names[index] if names else ""), result)
+            writer.write(FrameResult(frame(index, name=names[index] if names else ""), result))
     return writer
 
 
-def test_pictures_are_8_bit_with_the_palette_and_ids_as_values(tmp_path):
+def test_images_are_8_bit_with_the_palette_and_ids_as_values(tmp_path):
     writer = written(tmp_path, squares((5, 5), (30, 30), ids=[7, 254]), squares())
     assert writer.path.name == "street.davis"
     assert sorted(path.name for path in writer.path.iterdir()) == ["00000.png", "00001.png"]
@@ -33,14 +33,21 @@ def test_frames_of_a_folder_keep_their_names(tmp_path):
     assert sorted(path.name for path in writer.path.iterdir()) == ["img_7.png", "img_8.png"]
 
 
-def test_ids_that_do_not_fit_are_left_out_with_a_warning_and_never_wrapped(tmp_path):
-    big = squares((5, 5), (5, 5), (30, 30), ids=[255, 3, 256])
-    writer = written(tmp_path, big, big)
+def test_ids_that_do_not_fit_get_free_numbers_for_the_whole_video(tmp_path):
+    writer = written(tmp_path, squares((5, 5), (30, 30), ids=[255, 1]), squares((20, 5), ids=[255]))
+    first, second = (np.asarray(Image.open(writer.path / f"0000{number}.png")) for number in (0, 1))
+    assert (first[10, 10], first[35, 35], second[10, 25]) == (2, 1, 2)
+    assert writer.warnings == []
+
+
+def test_more_objects_than_there_are_numbers_are_left_out_with_a_warning(tmp_path):
+    corners = [(x, y) for y in range(0, 60, 3) for x in range(0, 78, 6)]
+    writer = written(tmp_path, squares(*corners, ids=range(1, len(corners) + 1), side=2))
     values = np.asarray(Image.open(writer.path / "00000.png"))
-    assert set(np.unique(values)) == {0, 3}  # what lies under an object left out is seen
-    assert (values == 3).sum() == 100
-    (warning,) = writer.warnings
-    assert "2 objects with ids above 254 (from 255 on) are left out" in warning
+    assert values.max() == 254
+    assert writer.warnings == [
+        "davis: 6 of 260 objects are left out: the format has no more numbers for them"
+    ]
 
 
 def test_a_foreground_is_object_1(tmp_path):

@@ -7,21 +7,22 @@ pytest.importorskip("rasterio", reason="needs the extra [geo]")
 
 from rasterio.warp import transform
 
+from maskweave.annotations.convert import read_records
+from maskweave.annotations.geojson import polygons_geometry
 from maskweave.errors import InvalidValue, OutputError
-from maskweave.ops.geojson_geometry import polygons_geometry
 from maskweave.ops.polygons import Polygon, mask_to_polygons, polygons_to_mask, ring_area
-from maskweave.outputs.geojson import GeoJsonFile
 from maskweave.types import Frame, Instances, Masks, SemanticMap
 from maskweave.types.georeference import GeoReference
-from tests.outputs.scenes import NAMES, squares, target
+from maskweave.types.result import FrameResult
+from tests.outputs.scenes import NAMES, squares, target, writer_of
 
 UTM = GeoReference((10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633")
 SIZE = (60, 80)
 
 
 def written(folder, found, geo, **options):
-    with GeoJsonFile(target(folder, "image", **options)) as writer:
-        writer.write(Frame(np.zeros((*SIZE, 3), np.uint8), source="street", geo=geo), found)
+    with writer_of("geojson", target(folder, "image", **options)) as writer:
+        writer.write(FrameResult(Frame(np.zeros((*SIZE, 3), np.uint8), source="street", geo=geo), found))
     assert writer.path == folder / "street.geojson"
     return json.loads(writer.path.read_text(encoding="utf-8")), writer.warnings
 
@@ -41,7 +42,15 @@ def test_a_mask_comes_back_from_longitude_and_latitude(tmp_path):
     assert warnings == []
     assert "crs" not in document
     (feature,) = document["features"]
-    assert feature["properties"] == {"class": "car", "score": 0.75, "area_pixels": 1150, "area_m2": 115_000}
+    assert feature["properties"] == {
+        "file_name": "street",
+        "width": 80,
+        "height": 60,
+        "class": "car",
+        "score": 0.75,
+        "area_pixels": 1150,
+        "area_m2": 115_000,
+    }
     assert feature["geometry"]["type"] == "MultiPolygon"
 
     def to_pixels(ring):
@@ -76,7 +85,7 @@ def test_the_source_s_own_system_is_named_and_exact(tmp_path):
     assert document["features"][0]["properties"]["area_m2"] == 10_000
 
 
-def test_feet_become_square_metres_and_degrees_do_not(tmp_path):
+def test_feet_become_square_meters_and_degrees_do_not(tmp_path):
     feet = GeoReference((1, 0, 0, 0, -1, 0), "EPSG:2263")
     document, _ = written(tmp_path, squares((5, 7)), feet, geojson_crs="source")
     area = document["features"][0]["properties"]["area_m2"]
@@ -95,10 +104,10 @@ def test_without_a_georeference_coordinates_are_pixels_and_it_is_told(tmp_path):
     assert "pixels" in warnings[0]
 
 
-def test_nothing_found_is_an_empty_collection_and_our_own_file_is_replaced(tmp_path):
+def test_nothing_found_is_a_feature_without_geometry_and_our_own_file_is_replaced(tmp_path):
     written(tmp_path, squares((5, 7)), UTM)
     document, _ = written(tmp_path, squares(), UTM)
-    assert (document["type"], document["features"]) == ("FeatureCollection", [])
+    assert [each["geometry"] for each in document["features"]] == [None]
     (tmp_path / "street.geojson").write_text('{"type": "FeatureCollection", "features": []}')
     with pytest.raises(OutputError, match="did not write"):
         written(tmp_path, squares(), UTM)
@@ -117,3 +126,27 @@ def test_an_object_without_pixels_is_a_geometry_without_parts():
         "type": "MultiPolygon",
         "coordinates": [],
     }
+
+
+@pytest.mark.parametrize("crs", ["wgs84", "source"])
+@pytest.mark.parametrize(
+    "geo",
+    [
+        UTM,
+        GeoReference((0.03, 0, 500_000, 0, -0.03, 5_000_000), "EPSG:32633"),
+        GeoReference((0.01, 0, 179.7, 0, -0.01, -16), "EPSG:4326"),
+        GeoReference((1000, 0, -40_000, 0, -1000, 30_000), "EPSG:3413"),
+    ],
+    ids=["meters", "a drone's", "over 180 degrees", "round the pole"],
+)
+def test_what_is_saved_in_map_coordinates_is_read_as_the_same_pixels(tmp_path, geo, crs):
+    found = ring_with_a_hole_and_an_island()
+    document, _ = written(tmp_path, found, geo, geojson_crs=crs)
+    (record,) = read_records(tmp_path / "street.geojson")
+    assert record.instances.masks == found.masks
+    if crs == "wgs84":
+        for part in document["features"][0]["geometry"]["coordinates"]:
+            for ring in part:
+                longitudes = np.array(ring)[:, 0]
+                assert np.abs(longitudes).max() <= 180
+                assert np.abs(np.diff(longitudes)).max() <= 180

@@ -24,17 +24,17 @@ def scene():
     near, far = np.hypot(x - 220, y - 150) < 55, np.hypot(x - 270, y - 90) < 70
     masks = Masks.from_dense(np.stack([ring, near, far]))
     objects = Instances(masks, masks.boxes, [0.91, 0.78, 0.42], [0, 1, 1], ("cat", "dining table"))
-    pictures = [draw_overlay(image, objects), draw_overlay(image, semantic_from_instances(objects))]
-    return np.concatenate(pictures, axis=1)
+    images = [draw_overlay(image, objects), draw_overlay(image, semantic_from_instances(objects))]
+    return np.concatenate(images, axis=1)
 
 
 def test_the_overlay_looks_as_before():
-    with Image.open(GOLDEN) as picture:
-        golden = np.asarray(picture.convert("RGB")).astype(int)
+    with Image.open(GOLDEN) as image:
+        golden = np.asarray(image.convert("RGB")).astype(int)
     drawn = scene().astype(int)
     assert drawn.shape == golden.shape
     difference = np.abs(drawn - golden).max(axis=2)
-    # fonts and anti-aliasing differ a little between versions of Pillow and OpenCV; colours and places do not
+    # fonts and anti-aliasing differ a little between versions of Pillow and OpenCV; colors and places do not
     assert (difference > 40).mean() < 0.01
     assert difference.mean() < 1
 

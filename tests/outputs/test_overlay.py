@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskweave.errors import InvalidValue
+from maskweave.ops.palette import class_color, object_color, voc_palette
 from maskweave.outputs.overlay import OverlayStyle, draw_overlay
-from maskweave.outputs.palette import class_colour, object_colour, voc_palette
 from maskweave.types import Instances, Masks, SemanticMap
 from tests.strategies import compact_masks
 
@@ -25,11 +25,11 @@ def plain(size=(120, 160), value=100):
 
 def test_masks_are_tinted_and_holes_stay_clear():
     style = OverlayStyle(contours=False, labels=False, opacity=0.5)
-    picture = draw_overlay(plain(), two_squares(), style)
-    expected = (100 + np.array(object_colour(0))) / 2
-    np.testing.assert_allclose(picture[60, 40], expected, atol=1)
-    assert picture[70, 120].tolist() == [100, 100, 100]
-    assert picture[5, 5].tolist() == [100, 100, 100]
+    image = draw_overlay(plain(), two_squares(), style)
+    expected = (100 + np.array(object_color(0))) / 2
+    np.testing.assert_allclose(image[60, 40], expected, atol=1)
+    assert image[70, 120].tolist() == [100, 100, 100]
+    assert image[5, 5].tolist() == [100, 100, 100]
 
 
 def test_the_image_is_not_written_to():
@@ -39,17 +39,17 @@ def test_the_image_is_not_written_to():
     assert (image == 100).all()
 
 
-def test_track_ids_decide_the_colour():
+def test_track_ids_decide_the_color():
     style = OverlayStyle(contours=False, labels=False, opacity=1)
-    picture = draw_overlay(plain(), two_squares(track_ids=[7, 3]), style)
-    assert tuple(picture[60, 40]) == object_colour(7)
-    by_class = OverlayStyle(contours=False, labels=False, opacity=1, colour_by="class")
-    assert tuple(draw_overlay(plain(), two_squares(track_ids=[7, 3]), by_class)[60, 40]) == object_colour(0)
+    image = draw_overlay(plain(), two_squares(track_ids=[7, 3]), style)
+    assert tuple(image[60, 40]) == object_color(7)
+    by_class = OverlayStyle(contours=False, labels=False, opacity=1, color_by="class")
+    assert tuple(draw_overlay(plain(), two_squares(track_ids=[7, 3]), by_class)[60, 40]) == object_color(0)
 
 
-def test_labels_stay_inside_the_picture():
-    picture = draw_overlay(plain((120, 160)), two_squares(), OverlayStyle(contours=False, opacity=0))
-    changed = np.argwhere((picture != 100).any(axis=2))
+def test_labels_stay_inside_the_image():
+    image = draw_overlay(plain((120, 160)), two_squares(), OverlayStyle(contours=False, opacity=0))
+    changed = np.argwhere((image != 100).any(axis=2))
     assert len(changed) > 100
     assert changed[:, 0].max() < 60  # plates stand on the tops of the boxes
 
@@ -58,25 +58,25 @@ def test_labels_stay_inside_the_picture():
 def test_any_size_can_be_drawn(masks):
     count = len(masks)
     instances = Instances(masks, masks.boxes, np.ones(count), np.zeros(count, int), ("a long class name",))
-    picture = draw_overlay(plain(masks.size), instances, OverlayStyle(boxes=True))
-    assert picture.shape == (*masks.size, 3)
+    image = draw_overlay(plain(masks.size), instances, OverlayStyle(boxes=True))
+    assert image.shape == (*masks.size, 3)
 
 
 @given(compact_masks(max_objects=1))
 def test_a_fill_changes_the_pixels_of_the_mask_and_no_other(masks):
     count = len(masks)
     instances = Instances(masks, masks.boxes, np.ones(count), np.zeros(count, int), ("a",))
-    picture = draw_overlay(plain(masks.size), instances, OverlayStyle(contours=False, labels=False))
-    np.testing.assert_array_equal((picture != 100).any(axis=2), masks.union())
+    image = draw_overlay(plain(masks.size), instances, OverlayStyle(contours=False, labels=False))
+    np.testing.assert_array_equal((image != 100).any(axis=2), masks.union())
 
 
-def test_semantic_colours_and_legend():
+def test_semantic_colors_and_legend():
     class_map = np.zeros((120, 160), int)
     class_map[80:, :] = 2
     semantic = SemanticMap(class_map, ("background", "cat", "dog"))
-    picture = draw_overlay(plain(), semantic, OverlayStyle(opacity=1, contours=False, legend=False))
-    assert tuple(picture[100, 80]) == class_colour(2)
-    assert (picture[:80] == 100).all()
+    image = draw_overlay(plain(), semantic, OverlayStyle(opacity=1, contours=False, legend=False))
+    assert tuple(image[100, 80]) == class_color(2)
+    assert (image[:80] == 100).all()
     with_legend = draw_overlay(plain(), semantic, OverlayStyle(opacity=1, contours=False))
     assert (with_legend[:60] != 100).any()
 
@@ -91,9 +91,9 @@ def test_another_size_is_refused():
 
 
 @given(st.integers(0, 10_000))
-def test_object_colours_are_never_grey(key):
-    colour = object_colour(key)
-    assert max(colour) - min(colour) > 80
+def test_object_colors_are_never_gray(key):
+    color = object_color(key)
+    assert max(color) - min(color) > 80
 
 
 def test_the_palette_is_pascal_vocs():

@@ -1,4 +1,5 @@
 import json
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -7,18 +8,22 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pycocotools import mask as coco_mask
 
+from maskweave.annotations import youtube_vis
 from maskweave.errors import InvalidValue, OutputError
-from maskweave.outputs import tracks
-from maskweave.outputs.tracks import TracksFile
-from maskweave.tracking.counting import Counter
+from maskweave.outputs import make_writers
+from maskweave.outputs.base import Target
 from maskweave.types import Instances, Line, Masks, Zone
-from tests.outputs.scenes import NAMES, SIZE, frame, squares, target
+from maskweave.types.frame import SourceInfo
+from maskweave.types.result import FrameResult
+from maskweave.video.counting import Counter
+from tests.outputs.scenes import NAMES, SIZE, frame, squares, target, writer_of
 
 
-def document(folder, results, **options):
-    with TracksFile(target(folder)) as writer:
+def document(folder, results, counter=None, **options):
+    with writer_of("tracks", target(folder)) as writer:
         for index, result in enumerate(results):
-            writer.write(frame(index, **options), result)
+            counts = None if counter is None else counter.update(result)
+            writer.write(FrameResult(frame(index, **options), result, counts))
     assert writer.path.name == "street.tracks.json"
     return json.loads(writer.path.read_text())
 
@@ -93,12 +98,11 @@ def test_counts_are_in_the_file(tmp_path):
     counter = Counter(
         [Line((0, 30), (80, 30), "gate")], [Zone(((0, 30), (80, 30), (80, 60), (0, 60)), "south")]
     )
-    results = [counter.update(squares((20, y), ids=[5])) for y in (5, 15, 25, 35)]
-    data = document(tmp_path, results)
+    data = document(tmp_path, [squares((20, y), ids=[5]) for y in (1, 5, 9, 25, 30, 35)], counter)
     (line,), (zone,) = data["counts"]["lines"], data["counts"]["zones"]
     assert (line["name"], line["start"], line["forward"], line["backward"]) == ("gate", [0, 30], 1, 0)
-    assert line["crossings"] == [{"frame": 2, "track_id": 5, "direction": "forward"}]
-    assert (zone["name"], zone["seen"], zone["inside"]) == ("south", 1, [0, 0, 1, 1])
+    assert line["crossings"] == [{"frame": 5, "track_id": 5, "direction": "forward"}]
+    assert (zone["name"], zone["seen"], zone["inside"]) == ("south", 1, [0, 0, 0, 1, 1, 1])
 
 
 def test_an_empty_video_is_a_whole_document(tmp_path):
@@ -109,21 +113,21 @@ def test_an_empty_video_is_a_whole_document(tmp_path):
 
 def test_what_the_format_costs_is_told(tmp_path, monkeypatch):
     for much, told in ((4 * 6 * 2 * 3, True), (4 * 6 * 2 * 3 + 1, False)):
-        monkeypatch.setattr(tracks, "_MUCH", much)
-        with TracksFile(target(tmp_path)) as writer:
+        monkeypatch.setattr(youtube_vis, "_MUCH", much)
+        with writer_of("tracks", target(tmp_path)) as writer:
             for index in range(3):
-                writer.write(frame(index), squares((5, 5), (20, 20), ids=[4, 9]))
+                writer.write(FrameResult(frame(index), squares((5, 5), (20, 20), ids=[4, 9])))
         assert [("each frame of the video" in each) for each in writer.warnings] == [True] * told
 
 
 def test_what_cannot_be_written_is_told(tmp_path):
-    with TracksFile(target(tmp_path)) as writer:
+    with writer_of("tracks", target(tmp_path)) as writer:
         with pytest.raises(InvalidValue, match="need objects with track ids"):
-            writer.write(frame(), squares((1, 1)).replace(track_ids=None))
+            writer.write(FrameResult(frame(), squares((1, 1)).replace(track_ids=None)))
         with pytest.raises(InvalidValue, match="each id once a frame, got 3 twice"):
-            writer.write(frame(), squares((1, 1), (20, 20), ids=[3, 3]))
+            writer.write(FrameResult(frame(), squares((1, 1), (20, 20), ids=[3, 3])))
         with pytest.raises(InvalidValue, match="frames of one size"):
-            writer.write(frame(), squares(size=(61, 80)))
+            writer.write(FrameResult(frame(), squares(size=(61, 80))))
 
 
 def test_an_older_result_is_replaced_and_a_foreign_file_is_not(tmp_path):
@@ -134,3 +138,11 @@ def test_an_older_result_is_replaced_and_a_foreign_file_is_not(tmp_path):
         document(tmp_path, [squares()])
     assert (tmp_path / "street.tracks.json").read_text() == '{"mine": 1}'
     assert SIZE == (60, 80)
+
+
+def test_what_was_taken_off_the_times_and_the_shape_of_the_pixels_are_numbers(tmp_path):
+    info = SourceInfo("street", "video", start=Fraction(7, 5), pixel_aspect=Fraction(64, 45))
+    with make_writers(["tracks"], Target(tmp_path, info, "instances", NAMES))[0] as writer:
+        writer.write(FrameResult(frame(0), squares()))
+    (video,) = json.loads(writer.path.read_text())["videos"]
+    assert (video["start_seconds"], video["pixel_aspect_ratio"]) == (1.4, [64, 45])

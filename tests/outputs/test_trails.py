@@ -8,15 +8,16 @@ from maskweave.outputs.overlay import OverlayStyle
 from maskweave.outputs.trails import Trails
 from maskweave.outputs.videos import OverlayVideo
 from maskweave.sources.video import VideoSource
+from maskweave.types.result import FrameResult
 from tests.outputs.scenes import SIZE, frame, squares, target
 
 RED = (255, 0, 0)
 
 
-def drawn(trails, colours=None):
-    picture = np.zeros((*SIZE, 3), np.uint8)
-    trails.draw(picture, colours or {1: RED}, width=1)
-    return picture[..., 0].astype(int)
+def drawn(trails, colors=None):
+    image = np.zeros((*SIZE, 3), np.uint8)
+    trails.draw(image, colors or {1: RED}, width=1)
+    return image[..., 0].astype(int)
 
 
 def moved(trails, steps, **options):
@@ -25,31 +26,31 @@ def moved(trails, steps, **options):
     return trails
 
 
-def test_a_trail_runs_through_the_centres_and_fades_with_age():
-    picture = drawn(moved(Trails(1), range(26)))
-    assert set(np.flatnonzero(picture.any(axis=1))) <= {23, 24, 25, 26}  # about row 25's upper edge
-    strength = picture[24:26].max(axis=0)[16:40]
+def test_a_trail_runs_through_the_centers_and_fades_with_age():
+    image = drawn(moved(Trails(1), range(26)))
+    assert set(np.flatnonzero(image.any(axis=1))) <= {23, 24, 25, 26}  # about row 25's upper edge
+    strength = image[24:26].max(axis=0)[16:40]
     assert (np.diff(strength[:-1]) >= 0).all()  # the last pixel is the line's round end
     assert strength[-1] > 100
     assert strength[0] < 30
-    assert not picture[:, 45:].any()
+    assert not image[:, 45:].any()
 
 
 def test_what_is_older_than_the_time_is_gone():
-    picture = drawn(moved(Trails(0.2), range(26)))
-    assert not picture[:, :34].any()
-    assert picture[:, 36:].any()
+    image = drawn(moved(Trails(0.2), range(26)))
+    assert not image[:, :34].any()
+    assert image[:, 36:].any()
 
 
-def test_each_object_has_its_own_colour():
+def test_each_object_has_its_own_color():
     trails = Trails(1)
     for index in range(5):
         trails.update(frame(index), squares((10 + index, 10), (10 + index, 40), ids=[4, 9]))
-    picture = np.zeros((*SIZE, 3), np.uint8)
-    trails.draw(picture, {4: RED, 9: (0, 255, 0)}, width=1)
-    assert picture[10:20, :, 0].any()
-    assert not picture[10:20, :, 1].any()
-    assert picture[40:50, :, 1].any()
+    image = np.zeros((*SIZE, 3), np.uint8)
+    trails.draw(image, {4: RED, 9: (0, 255, 0)}, width=1)
+    assert image[10:20, :, 0].any()
+    assert not image[10:20, :, 1].any()
+    assert image[40:50, :, 1].any()
 
 
 def test_tracks_that_are_gone_are_not_drawn_and_then_forgotten():
@@ -96,7 +97,7 @@ def video(folder, seconds):
     style = OverlayStyle(trail=seconds, labels=False, contours=False, opacity=0)
     with OverlayVideo(target(folder, style=style)) as writer:
         for index in range(12):
-            writer.write(frame(index), squares((5 + 4 * index, 20)))
+            writer.write(FrameResult(frame(index), squares((5 + 4 * index, 20))))
     with VideoSource(writer.path) as source:
         return [each.image.astype(int) for each in source]
 

@@ -1,4 +1,4 @@
-"""The written video: every picture at its own time, its sound, its colours; whole or not at all."""
+"""The written video: every image at its own time, its sound, its colors; whole or not at all."""
 
 # ruff: noqa: PT012, SIM117 - what must fail is how a block ends, so the block stands inside
 
@@ -12,13 +12,14 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
+from maskweave import spool
 from maskweave.errors import InvalidValue, OutputError
-from maskweave.outputs import spool
+from maskweave.outputs import source_tracks
 from maskweave.outputs import video as video_module
 from maskweave.outputs.video import Encoding, VideoWriter
 from maskweave.sources.video import VideoSource  # the reader, tested on its own
 from maskweave.types.frame import SourceInfo
-from tests.clips import Clip, audio_packets, corners, grey_frame, quarter_names, write_clip
+from tests.clips import Clip, audio_packets, corners, gray_frame, quarter_names, write_clip
 
 LIVE = SourceInfo(name="camera-0", kind="live")
 FINE = Encoding(crf=4)
@@ -28,7 +29,7 @@ def copy(source_path, path, **options):
     """Read a clip and write it again, unchanged."""
     with VideoSource(source_path) as source, VideoWriter(path, source.info, **options) as writer:
         for frame in source:
-            writer.write(frame.image, time=frame.time, duration=frame.duration)
+            writer.write(frame.image, time=frame.time, duration=frame.duration, stamp=frame.stamp)
     return writer
 
 
@@ -37,11 +38,17 @@ def times(path):
         return [(frame.time, frame.duration) for frame in source]
 
 
+def first_stamp(path):
+    """When the images begin in the file."""
+    with VideoSource(path) as source:
+        return next(iter(source)).stamp
+
+
 def write_ticks(path, ticks, time_base, last):
     info = SourceInfo(name="x", kind="video", time_base=time_base, rate=Fraction(25))
     with VideoWriter(path, info, encoding=Encoding(preset="ultrafast")) as writer:
         for at in ticks:
-            writer.write(grey_frame(at % 255, 16, 16), time=at * time_base, duration=last * time_base)
+            writer.write(gray_frame(at % 255, 16, 16), time=at * time_base, duration=last * time_base)
     return writer
 
 
@@ -114,7 +121,7 @@ def test_sound_that_mp4_holds_is_copied_from_other_containers(tmp_path, codec):
 def test_other_sound_becomes_aac(tmp_path, suffix, codec):
     write_clip(tmp_path / f"a{suffix}", Clip(ticks=range(50), audio=codec))
     writer = copy(tmp_path / f"a{suffix}", tmp_path / "b.mp4")
-    assert writer.warnings == [f"the sound was {codec}, which MP4 does not hold; turned into AAC"]
+    assert writer.warnings == [f"the audio was {codec}, which MP4 does not hold; turned into AAC"]
     with av.open(str(tmp_path / "b.mp4")) as container:
         sound = container.streams.audio[0]
         assert sound.codec_context.name == "aac"
@@ -128,58 +135,54 @@ def test_other_sound_becomes_aac(tmp_path, suffix, codec):
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
 @pytest.mark.parametrize("late", [0, 2])
-def test_sound_and_picture_stay_together(tmp_path, suffix, late):
-    """The picture begins 0.4 s after the sound; with ``late``, neither begins at 0."""
+def test_sound_and_image_stay_together(tmp_path, suffix, late):
+    """The image begins 0.4 s after the sound; with ``late``, neither begins at 0."""
     ticks = range(25 * late + 10, 25 * late + 40)
     clip = Clip(ticks=ticks, audio="aac", seconds=1.6, audio_start=Fraction(late))
     path = write_clip(tmp_path / f"a{suffix}", clip)
     writer = copy(path, tmp_path / "b.mp4")
-    before = times(path)[0][0] - audio_packets(path)[0][0]
-    after = times(tmp_path / "b.mp4")[0][0] - audio_packets(tmp_path / "b.mp4")[0][0]
+    before, after = (first_stamp(each) - audio_packets(each)[0][0] for each in (path, tmp_path / "b.mp4"))
     assert float(after - before) == pytest.approx(0, abs=0.002)
-    shift = writer.start
-    assert [t for t, _ in times(tmp_path / "b.mp4")] == [t - shift for t, _ in times(path)]
-    assert float(shift) == pytest.approx(late, abs=0.05)
+    assert times(tmp_path / "b.mp4") == times(path)
+    assert writer.warnings == []
     packets = [bytes_ for _, bytes_ in audio_packets(tmp_path / "b.mp4")]
     if suffix != ".ts":  # there each packet has a header of its own, which MP4 keeps elsewhere
         assert packets == [bytes_ for _, bytes_ in audio_packets(path)]
     assert len(packets) == len(audio_packets(path))
 
 
-def test_sound_ends_with_a_part_of_the_pictures(tmp_path):
+def test_sound_ends_with_a_part_of_the_images(tmp_path):
     write_clip(tmp_path / "a.mp4", Clip(ticks=range(100), audio="aac"))
     with VideoSource(tmp_path / "a.mp4") as source, VideoWriter(tmp_path / "b.mp4", source.info) as writer:
         for frame in source:
             if frame.index < 25:
-                writer.write(frame.image, time=frame.time, duration=frame.duration)
+                writer.write(frame.image, time=frame.time, duration=frame.duration, stamp=frame.stamp)
     assert float(audio_packets(tmp_path / "b.mp4")[-1][0]) == pytest.approx(1.0, abs=0.03)
 
 
 def test_sound_is_not_read_ahead(tmp_path, monkeypatch):
-    from maskweave.outputs import sound
-
     write_clip(tmp_path / "a.mp4", Clip(ticks=range(100), audio="aac"))
     ahead = []
-    write = sound._CopiedTrack.write
+    write = source_tracks._CopiedAudio.write
 
-    def watched(self, packet, start):
-        ahead.append(float(packet.pts * packet.time_base) - written[-1])
-        write(self, packet, start)
+    def watched(self, packet, stamp):
+        ahead.append(float(stamp) - written[-1])
+        write(self, packet, stamp)
 
     written = [0.0]
-    monkeypatch.setattr(sound._CopiedTrack, "write", watched)
+    monkeypatch.setattr(source_tracks._CopiedAudio, "write", watched)
     with VideoSource(tmp_path / "a.mp4") as source, VideoWriter(tmp_path / "b.mp4", source.info) as writer:
         for frame in source:
             written.append(float(frame.time))
-            writer.write(frame.image, time=frame.time, duration=frame.duration)
+            writer.write(frame.image, time=frame.time, duration=frame.duration, stamp=frame.stamp)
     assert max(ahead) < 0.5
 
 
 def test_source_that_is_gone_costs_the_sound_only(tmp_path):
-    info = SourceInfo(name="x", kind="video", path=tmp_path / "gone.mp4", has_audio=True)
+    info = SourceInfo(name="x", kind="video", path=tmp_path / "gone.mp4", is_container=True, has_audio=True)
     with VideoWriter(tmp_path / "b.mp4", info) as writer:
-        writer.write(grey_frame(9), time=Fraction(0))
-    assert "no sound" in writer.warnings[0]
+        writer.write(gray_frame(9), time=Fraction(0))
+    assert "no audio" in writer.warnings[0]
 
 
 def test_rotated_source_comes_out_upright(tmp_path):
@@ -194,7 +197,7 @@ def test_rotated_source_comes_out_upright(tmp_path):
 @pytest.mark.parametrize(("height", "width"), [(47, 63), (1, 1), (15, 16), (16, 17)])
 def test_odd_sizes_grow_by_one_repeated_line(tmp_path, height, width):
     with VideoWriter(tmp_path / "a.mp4", LIVE, encoding=FINE) as writer:
-        writer.write(grey_frame(200, height, width), time=Fraction(0))
+        writer.write(gray_frame(200, height, width), time=Fraction(0))
     with VideoSource(tmp_path / "a.mp4") as source:
         (frame,) = source
     assert frame.size == (height + height % 2, width + width % 2)
@@ -202,7 +205,7 @@ def test_odd_sizes_grow_by_one_repeated_line(tmp_path, height, width):
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 512), (720, 1280)])
-def test_a_grey_ramp_survives(tmp_path, height, width):
+def test_a_gray_ramp_survives(tmp_path, height, width):
     ramp = np.repeat((np.arange(width) * 256 // width).astype(np.uint8)[None, :, None], 3, axis=2)
     ramp = np.repeat(ramp, height, axis=0)
     with VideoWriter(tmp_path / "a.mp4", LIVE, encoding=FINE) as writer:
@@ -215,23 +218,22 @@ def test_a_grey_ramp_survives(tmp_path, height, width):
 
 
 @pytest.mark.parametrize("size", [(64, 64), (720, 1280)])
-def test_colours_survive(tmp_path, size):
-    colours = np.array([(200, 50, 30), (30, 180, 60), (20, 40, 220), (250, 220, 10)], np.uint8)
-    image = np.repeat(np.repeat(colours.reshape(2, 2, 3), size[0] // 2, 0), size[1] // 2, 1)
+def test_colors_survive(tmp_path, size):
+    colors = np.array([(200, 50, 30), (30, 180, 60), (20, 40, 220), (250, 220, 10)], np.uint8)
+    image = np.repeat(np.repeat(colors.reshape(2, 2, 3), size[0] // 2, 0), size[1] // 2, 1)
     with VideoWriter(tmp_path / "a.mp4", LIVE, encoding=FINE) as writer:
         writer.write(image, time=Fraction(0))
     with VideoSource(tmp_path / "a.mp4") as source:
         (frame,) = source
     middle = frame.image[size[0] // 4 :: size[0] // 2, size[1] // 4 :: size[1] // 2]
-    assert np.abs(middle.astype(int) - colours.reshape(2, 2, 3)).max() <= 4
+    assert np.abs(middle.astype(int) - colors.reshape(2, 2, 3)).max() <= 4
 
 
 def test_live_source_without_rate(tmp_path):
     moments = [Fraction(7, 10), Fraction(73, 100), Fraction(99, 100), Fraction(2)]
     with VideoWriter(tmp_path / "a.mp4", LIVE) as writer:
         for moment in moments:
-            writer.write(grey_frame(50), time=moment)
-    assert writer.start == moments[0]
+            writer.write(gray_frame(50), time=moment)
     assert [time for time, _ in times(tmp_path / "a.mp4")] == [moment - moments[0] for moment in moments]
 
 
@@ -259,16 +261,15 @@ def test_a_live_recording_waits_on_the_disk_and_becomes_the_same_file(tmp_path, 
     assert {path.name for path in tmp_path.iterdir()} == {"live.mp4", "video.mp4"}
 
 
-def test_a_late_begin_is_told(tmp_path):
+def test_a_late_begin_becomes_0(tmp_path):
     write_clip(tmp_path / "a.mp4", Clip(ticks=range(100, 110)))
-    writer = copy(tmp_path / "a.mp4", tmp_path / "b.mp4")
-    assert writer.start == 4
-    assert writer.warnings == ["the source begins at 4.000 s; the video begins at 0"]
-    assert times(tmp_path / "b.mp4")[0][0] == 0
-    assert copy(tmp_path / "b.mp4", tmp_path / "c.mp4").warnings == []
+    with VideoSource(tmp_path / "a.mp4") as source:
+        assert source.info.start == 4
+    assert copy(tmp_path / "a.mp4", tmp_path / "b.mp4").warnings == []
+    assert first_stamp(tmp_path / "b.mp4") == 0
 
 
-def test_full_range_colours_come_out_the_same(tmp_path):
+def test_full_range_colors_come_out_the_same(tmp_path):
     """The reader turns full range into RGB, the writer writes limited range: the look is kept, not the coding."""
     path = write_clip(tmp_path / "a.mkv", Clip(images=[corners()] * 2, ticks=range(2), pix_fmt="yuvj420p"))
     copy(path, tmp_path / "b.mp4", encoding=FINE)
@@ -282,14 +283,14 @@ def test_full_range_colours_come_out_the_same(tmp_path):
 def test_times_that_do_not_rise_are_nudged(tmp_path):
     with VideoWriter(tmp_path / "a.mp4", LIVE) as writer:
         for moment in (0, 1, 1, Fraction(1, 2), 2):
-            writer.write(grey_frame(50), time=Fraction(moment))
+            writer.write(gray_frame(50), time=Fraction(moment))
     tick = Fraction(1, 90000)
     assert [time for time, _ in times(tmp_path / "a.mp4")] == [0, 1, 1 + tick, 1 + 2 * tick, 2]
     assert len(writer.warnings) == 1
 
 
-def test_no_pictures_no_file(tmp_path):
-    with pytest.raises(OutputError, match="at least one picture"), VideoWriter(tmp_path / "a.mp4", LIVE):
+def test_no_images_no_file(tmp_path):
+    with pytest.raises(OutputError, match="at least one image"), VideoWriter(tmp_path / "a.mp4", LIVE):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -300,7 +301,7 @@ def test_a_failed_run_leaves_the_older_file(tmp_path, error, frames):
     (tmp_path / "a.mp4").write_bytes(b"old")
     with pytest.raises(error), VideoWriter(tmp_path / "a.mp4", LIVE) as writer:
         for at in range(frames):
-            writer.write(grey_frame(50), time=Fraction(at, 25))
+            writer.write(gray_frame(50), time=Fraction(at, 25))
         raise error
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
     assert (tmp_path / "a.mp4").read_bytes() == b"old"
@@ -311,9 +312,9 @@ def test_interrupt_inside_the_encoder(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), VideoWriter(tmp_path / "a.mp4", LIVE) as writer:
-        writer.write(grey_frame(50), time=Fraction(0))
+        writer.write(gray_frame(50), time=Fraction(0))
         monkeypatch.setattr(video_module, "_yuv", interrupted)
-        writer.write(grey_frame(50), time=Fraction(1))
+        writer.write(gray_frame(50), time=Fraction(1))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -324,7 +325,7 @@ def test_disk_full(tmp_path, monkeypatch):
     with pytest.raises(OutputError, match=r"a\.mp4: cannot be written \(No space left"):
         with VideoWriter(tmp_path / "a.mp4", LIVE) as writer:
             monkeypatch.setattr(VideoWriter, "_mux", full)
-            writer.write(grey_frame(50), time=Fraction(0))
+            writer.write(gray_frame(50), time=Fraction(0))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -346,11 +347,11 @@ def test_unwritable_folder_is_told_at_once(tmp_path):
         VideoWriter(tmp_path / "file" / "a.mp4", LIVE)
 
 
-def test_wrong_pictures(tmp_path):
+def test_wrong_images(tmp_path):
     with pytest.raises(InvalidValue, match=r"need 64 x 48 pixels .* got 32 x 16"):
         with VideoWriter(tmp_path / "a.mp4", LIVE) as writer:
-            writer.write(grey_frame(50), time=Fraction(0))
-            writer.write(grey_frame(50, 16, 32), time=Fraction(1))
+            writer.write(gray_frame(50), time=Fraction(0))
+            writer.write(gray_frame(50, 16, 32), time=Fraction(1))
     with pytest.raises(InvalidValue, match="uint8"):
         with VideoWriter(tmp_path / "a.mp4", LIVE) as writer:
             writer.write(np.zeros((4, 4, 3)), time=Fraction(0))
@@ -366,17 +367,17 @@ def test_wrong_encoding(crf):
 def test_unknown_preset(tmp_path):
     with pytest.raises(OutputError, match="encoder failed"):
         with VideoWriter(tmp_path / "a.mp4", LIVE, encoding=Encoding(preset="warp")) as writer:
-            writer.write(grey_frame(50), time=Fraction(0))
+            writer.write(gray_frame(50), time=Fraction(0))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_finished_means_finished(tmp_path):
     writer = VideoWriter(tmp_path / "a.mp4", LIVE)
-    writer.write(grey_frame(50), time=Fraction(0))
+    writer.write(gray_frame(50), time=Fraction(0))
     writer.close()
     writer.close()
     with pytest.raises(OutputError, match="finished"):
-        writer.write(grey_frame(50), time=Fraction(1))
+        writer.write(gray_frame(50), time=Fraction(1))
     assert len(times(tmp_path / "a.mp4")) == 1
 
 

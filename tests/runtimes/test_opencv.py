@@ -29,7 +29,7 @@ def tiny(tmp_path):
 
 @pytest.fixture
 def double(tmp_path):
-    """An ONNX file that doubles a picture."""
+    """An ONNX file that doubles an image."""
     content = onnx_bytes(
         [helper.make_node("Add", ["image", "image"], ["twice"])],
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 4, 5])],
@@ -101,7 +101,7 @@ def test_an_onnx_file_is_described_by_itself(double):
     "inputs",
     [
         {},
-        {"picture": np.zeros((1, 3, 4, 5), np.float32)},
+        {"photo": np.zeros((1, 3, 4, 5), np.float32)},
         {"image": np.zeros((1, 3, 4, 6), np.float32)},
         {"image": np.zeros((1, 3, 4, 5), np.uint8)},
     ],
@@ -135,7 +135,7 @@ def odd(tmp_path):
 @pytest.mark.parametrize("verified", [False, True])
 def test_an_onnx_file_that_opencv_cannot_run_says_what_to_do(odd, verified, capfd):
     with pytest.raises(
-        NotAModel, match=r"^engine opencv cannot run odd\.onnx: .*; leave --engine out$"
+        NotAModel, match=r"^engine opencv cannot run odd\.onnx: .*; leave --runtime out$"
     ) as caught:
         OpenCVRuntime(odd, verified=verified)
     assert "\n" not in str(caught.value)
@@ -153,7 +153,7 @@ def test_an_onnx_file_that_fails_while_it_runs(tmp_path, capfd):
         )
     )
     runtime = OpenCVRuntime(path)
-    with pytest.raises(EngineError, match=r"^engine opencv cannot run seven\.onnx: .*; leave --engine out$"):
+    with pytest.raises(EngineError, match=r"^engine opencv cannot run seven\.onnx: .*; leave --runtime out$"):
         runtime.run({"x": np.zeros(3, np.float32)})
     assert capfd.readouterr() == ("", "")
 
@@ -205,8 +205,8 @@ def test_a_graph_that_hangs_is_no_model(tmp_path, monkeypatch):
 def test_files_that_are_no_models(tmp_path, content, suffix):
     path = tmp_path / f"text{suffix}"
     path.write_bytes(content)
-    engine = "ONNX Runtime" if suffix == ".onnx" else "OpenCV"  # which reads what an ONNX file says of itself
-    with pytest.raises(NotAModel, match=f"text{suffix}: {engine} cannot load it as a model"):
+    told = "need an ONNX model, got" if suffix == ".onnx" else "OpenCV cannot load it as a model"
+    with pytest.raises(NotAModel, match=f"text{suffix}: {told}"):
         OpenCVRuntime(path)
 
 
@@ -265,8 +265,8 @@ def test_threads(tiny):
 
 def test_wrong_inputs(tiny):
     runtime = OpenCVRuntime(tiny[0], text_graph=tiny[1], verified=True)
-    with pytest.raises(EngineError, match="need image_tensor, got picture"):
-        runtime.run({"picture": red()["image_tensor"]})
+    with pytest.raises(EngineError, match="need image_tensor, got photo"):
+        runtime.run({"photo": red()["image_tensor"]})
     with pytest.raises(EngineError, match="got none"):
         runtime.run({})
     with pytest.raises(EngineError, match="OpenCV: the network failed"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from maskweave.errors import DeviceUnavailable, EngineError, InvalidValue, MissingDependency, NotAModel
-from maskweave.models.loading import EngineOptions, load_model
+from maskweave.models.loading import RuntimeOptions, load_model
 from maskweave.runtimes.onnxruntime import OnnxRuntime
 from tests.models.tiny import save_tiny_model
 
@@ -14,8 +14,8 @@ from tests.models.tiny import save_tiny_model
 def test_without_it_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
     monkeypatch.delitem(sys.modules, "maskweave.runtimes.openvino", raising=False)
-    with pytest.raises(MissingDependency, match=r"pip install maskweave\[openvino\]"):
-        load_model(save_tiny_model(tmp_path / "tiny.onnx"), options=EngineOptions(engine="openvino"))
+    with pytest.raises(MissingDependency, match=r"pip install 'maskweave\[openvino\]'"):
+        load_model(save_tiny_model(tmp_path / "tiny.onnx"), options=RuntimeOptions(runtime="openvino"))
 
 
 @pytest.fixture

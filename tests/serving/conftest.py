@@ -9,10 +9,10 @@ from contextlib import contextmanager
 import httpx
 import numpy as np
 import pytest
-from PIL import Image as Pictures
+from PIL import Image as PILImage
 
-from maskweave.catalogue.cache import folder_of, record
-from maskweave.catalogue.entries import find
+from maskweave.catalog.cache import folder_of, record
+from maskweave.catalog.entries import find
 from maskweave.serving.run import serve
 from maskweave.serving.settings import Settings
 from tests.models.promptable import sam
@@ -113,13 +113,13 @@ def promptable_server(tmp_path_factory):
 
 def encoded(image, form="PNG"):
     buffer = io.BytesIO()
-    Pictures.fromarray(image).save(buffer, format=form)
+    PILImage.fromarray(image).save(buffer, format=form)
     return buffer.getvalue()
 
 
 @pytest.fixture(scope="session")
 def blob():
-    """A picture with one thing in it: a red disc on grey."""
+    """An image with one thing in it: a red disc on gray."""
     y, x = np.mgrid[:96, :128]
     image = np.full((96, 128, 3), 90, np.uint8)
     image[(x - 50) ** 2 + (y - 40) ** 2 < 25**2] = (220, 30, 30)
@@ -127,7 +127,7 @@ def blob():
 
 
 @pytest.fixture(scope="session")
-def picture(blob):
+def image(blob):
     return encoded(blob)
 
 

@@ -87,10 +87,10 @@ def fetched(web, address, path, **limits):
     return asyncio.run(web.fetch(address, path / "file", **limits))
 
 
-def test_a_picture_is_loaded_also_after_redirects(tmp_path):
+def test_a_image_is_loaded_also_after_redirects(tmp_path):
     pages = {"/a?x=1": page(b"", "302 Found", Location="/b"), "/b": page(b"pixels")}
-    web = Web(pages, {"pictures.example": [PUBLIC]})
-    assert fetched(web, "http://pictures.example/a?x=1", tmp_path) == b"pixels"
+    web = Web(pages, {"images.example": [PUBLIC]})
+    assert fetched(web, "http://images.example/a?x=1", tmp_path) == b"pixels"
     assert web.opened == [PUBLIC, PUBLIC]
 
 
@@ -100,14 +100,14 @@ def test_a_picture_is_loaded_also_after_redirects(tmp_path):
 )
 def test_redirects_to_the_inside_are_refused(tmp_path, target):
     names = {
-        "pictures.example": [PUBLIC],
+        "images.example": [PUBLIC],
         "inside.example": ["10.0.0.1"],
         "127.0.0.1": ["127.0.0.1"],
         "::ffff:10.0.0.1": ["::ffff:10.0.0.1"],
     }
     web = Web({"/": page(b"", "302 Found", Location=target)}, names)
     with pytest.raises(Problem, match=r"not on the public internet|need http or https"):
-        fetched(web, "http://pictures.example/", tmp_path)
+        fetched(web, "http://images.example/", tmp_path)
     assert web.opened == [PUBLIC]
 
 
@@ -128,15 +128,15 @@ def test_one_private_address_among_public_ones_is_enough(tmp_path):
 @pytest.mark.parametrize(
     "address",
     [
-        "ftp://pictures.example/",
+        "ftp://images.example/",
         "http:///x",
-        "http://user:secret@pictures.example/",
-        "http://pictures.example:x/",
+        "http://user:secret@images.example/",
+        "http://images.example:x/",
         "x",
     ],
 )
 def test_other_addresses_are_refused(tmp_path, address):
-    web = Web({}, {"pictures.example": [PUBLIC]})
+    web = Web({}, {"images.example": [PUBLIC]})
     with pytest.raises(Problem) as caught:
         fetched(web, address, tmp_path)
     assert web.opened == []
@@ -154,10 +154,10 @@ def test_other_addresses_are_refused(tmp_path, address):
         (None, {"seconds": 0.2}, "cannot be loaded .TimeoutError"),
     ],
 )
-def test_what_serves_no_picture_is_told(tmp_path, answer, limits, word):
-    web = Web({"/": answer}, {"pictures.example": [PUBLIC]})
+def test_what_serves_no_image_is_told(tmp_path, answer, limits, word):
+    web = Web({"/": answer}, {"images.example": [PUBLIC]})
     with pytest.raises(Problem, match=word):
-        fetched(web, "http://pictures.example/", tmp_path, **limits)
+        fetched(web, "http://images.example/", tmp_path, **limits)
 
 
 def test_the_server_refuses_its_own_machine():

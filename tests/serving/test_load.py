@@ -23,13 +23,13 @@ from tests.clips import Clip, write_clip
 from tests.serving.conftest import running_server, started_server, wait_until
 
 
-async def _storm(url, picture, *, count):
+async def _storm(url, image, *, count):
     """So many requests at once, each on a connection of its own; the statuses, and those of /healthz meanwhile."""
     limits = httpx.Limits(max_connections=count + 1)
     async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits, trust_env=False) as client:
 
         async def ask():
-            answer = await client.post("/v1/segment", content=picture)
+            answer = await client.post("/v1/segment", content=image)
             if answer.status_code == 429:
                 assert int(answer.headers["retry-after"]) >= 1
             return answer.status_code
@@ -41,27 +41,27 @@ async def _storm(url, picture, *, count):
         return Counter([await task for task in asked]), set(health)
 
 
-def test_ten_times_its_capacity(picture):
+def test_ten_times_its_capacity(image):
     with running_server(workers=1, waiting=3) as server:
         capacity = 1 + 3
-        statuses, health = asyncio.run(_storm(server.url, picture, count=10 * capacity))
+        statuses, health = asyncio.run(_storm(server.url, image, count=10 * capacity))
         assert set(statuses) <= {200, 429, 503}
         assert statuses[200] >= capacity
         assert statuses[429] > 0
         assert health == {200}
-        assert server.service.pictures.taken == 0
+        assert server.service.images.occupied == 0
         wait_until(lambda: list(server.service.folder.iterdir()) == [])
-        after, _ = asyncio.run(_storm(server.url, picture, count=1))
+        after, _ = asyncio.run(_storm(server.url, image, count=1))
         assert after == {200: 1}
 
 
-def test_what_is_at_work_is_finished_when_it_stops(picture):
+def test_what_is_at_work_is_finished_when_it_stops(image):
     server = started_server()
-    (worker,) = server.service.pictures.workers
+    (worker,) = server.service.images.workers
     os.kill(worker.pid, signal.SIGSTOP)
     with ThreadPoolExecutor() as threads:
-        asked = threads.submit(httpx.post, f"{server.url}/v1/segment", content=picture, timeout=60)
-        wait_until(lambda: server.service.pictures.taken == 1)
+        asked = threads.submit(httpx.post, f"{server.url}/v1/segment", content=image, timeout=60)
+        wait_until(lambda: server.service.images.occupied == 1)
         stopped = threads.submit(server.stop)
         wait_until(lambda: server.service.is_stopping)
         os.kill(worker.pid, signal.SIGCONT)
@@ -69,13 +69,13 @@ def test_what_is_at_work_is_finished_when_it_stops(picture):
         stopped.result(60)
 
 
-def test_what_does_not_finish_is_ended_after_the_time_of_grace(picture):
+def test_what_does_not_finish_is_ended_after_the_time_of_grace(image):
     server = started_server(grace=1.0)
-    (worker,) = server.service.pictures.workers
+    (worker,) = server.service.images.workers
     os.kill(worker.pid, signal.SIGSTOP)
     with ThreadPoolExecutor() as threads:
-        asked = threads.submit(httpx.post, f"{server.url}/v1/segment", content=picture, timeout=60)
-        wait_until(lambda: server.service.pictures.taken == 1)
+        asked = threads.submit(httpx.post, f"{server.url}/v1/segment", content=image, timeout=60)
+        wait_until(lambda: server.service.images.occupied == 1)
         server.stop()
         assert asked.exception(60) is not None or asked.result().status_code >= 500
     assert not worker.is_running
@@ -96,7 +96,7 @@ def test_a_connection_without_a_whole_request_is_closed(monkeypatch, sent):
 
 
 def test_connections_are_counted(monkeypatch):
-    monkeypatch.setattr("maskweave.serving.run._MOST_CONNECTIONS", 2)
+    monkeypatch.setattr("maskweave.serving.run._MAX_CONNECTIONS", 2)
     with running_server() as server:
         wires = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(3)]
         try:
@@ -112,7 +112,7 @@ def test_connections_are_counted(monkeypatch):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory of a process from /proc")
-def test_memory_does_not_grow_with_requests(tmp_path, picture):
+def test_memory_does_not_grow_with_requests(tmp_path, image):
     """Twice the same number of requests: the second time takes nothing that the first had not taken."""
     with (
         serving(tmp_path) as (url, process),
@@ -121,7 +121,7 @@ def test_memory_does_not_grow_with_requests(tmp_path, picture):
 
         def ask(count):
             for number in range(count):
-                data = picture if number % 3 else picture[:100]
+                data = image if number % 3 else image[:100]
                 client.post("/v1/segment", files={"image": data}).read()
             return resident(process.pid)
 
@@ -158,9 +158,9 @@ class serving:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_in_order(tmp_path, number, picture):
+def test_a_signal_ends_it_in_order(tmp_path, number, image):
     with serving(tmp_path) as (url, process):
-        assert httpx.post(f"{url}/v1/segment", content=picture, timeout=60).status_code == 200
+        assert httpx.post(f"{url}/v1/segment", content=image, timeout=60).status_code == 200
         assert len(list(tmp_path.iterdir())) == 1
         process.send_signal(number)
         assert process.wait(60) == 0

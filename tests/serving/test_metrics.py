@@ -27,9 +27,9 @@ def numbers(client):
     }
 
 
-def test_pictures_videos_and_refusals_are_counted(fresh, picture, tmp_path):
+def test_images_videos_and_refusals_are_counted(fresh, image, tmp_path):
     clip = write_clip(tmp_path / "a.mp4", Clip(ticks=range(5))).read_bytes()
-    found = fresh.post("/v1/segment", params={"score": 0.02}, content=picture, headers=FORM).json()
+    found = fresh.post("/v1/segment", params={"score": 0.02}, content=image, headers=FORM).json()
     fresh.post("/v1/segment", content=b"nothing", headers=FORM)
     begun = fresh.post("/v1/videos", params={"save": "csv"}, content=clip).json()
     assert "event: done" in fresh.get(begun["links"]["events"]).text
@@ -37,7 +37,7 @@ def test_pictures_videos_and_refusals_are_counted(fresh, picture, tmp_path):
     assert told["maskweave_segment_seconds_count"] == 1
     assert told["maskweave_objects_total"] == len(found["objects"]) > 0
     assert told["maskweave_frames_total"] == 5
-    assert told["maskweave_upload_bytes_total"] == len(picture) + len(clip)
+    assert told["maskweave_upload_bytes_total"] == len(image) + len(clip)
     asked = {
         (path, status): told[f'maskweave_requests_total{{method="POST",path="{path}",status="{status}"}}']
         for path, status in (("/v1/segment", 200), ("/v1/segment", 415), ("/v1/videos", 202))

@@ -28,9 +28,11 @@ def document(server):
 def test_every_endpoint_tells_what_it_does_takes_and_answers(document):
     expected = {
         *(("post", f"/v1/{name}") for name in ("segment", "refine", "export", "videos", "session")),
-        *(("get", f"/v1/{name}") for name in ("formats", "models")),
-        *(("get", f"/v1/jobs/{{job_id}}{rest}") for rest in ("", "/events", "/results/{name}")),
+        *(("post", f"/v1/{name}") for name in ("datasets/read", "datasets/revise", "tracks/export")),
+        *(("get", f"/v1/{name}") for name in ("formats", "models", "live/sources")),
+        *(("get", f"/v1/jobs/{{job_id}}{rest}") for rest in ("", "/events", "/frames", "/results/{name}")),
         ("delete", "/v1/jobs/{job_id}"),
+        *((method, "/v1/models/{name}") for method in ("post", "delete")),
         *(("get", f"/{name}") for name in ("healthz", "readyz", "metrics")),
     }
     found = {(method, path) for path, methods in document["paths"].items() for method in methods}
@@ -78,7 +80,7 @@ def job_id(server, tmp_path_factory):
     return begun["id"]
 
 
-def test_whatever_is_sent_the_answers_are_as_documented(schema, picture, job_id):
+def test_whatever_is_sent_the_answers_are_as_documented(schema, image, job_id):
     settings = hypothesis.settings(
         max_examples=14, deadline=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
     )
@@ -90,7 +92,7 @@ def test_whatever_is_sent_the_answers_are_as_documented(schema, picture, job_id)
         @hypothesis.given(case=case_of, real=st.booleans())
         def check(case, real):
             if real and isinstance(case.body, dict) and "image" in case.body:
-                case.body["image"] = picture
+                case.body["image"] = image
             if real and case.method == "GET" and "job_id" in case.path_parameters:
                 case.path_parameters["job_id"] = job_id
             answer = case.call_and_validate(checks=CHECKS, timeout=60)

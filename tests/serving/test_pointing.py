@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 
 from maskweave.api import Segmenter
-from maskweave.models import efficient_sam
-from maskweave.ops.prompts import corrected_mask
+from maskweave.models import efficient_sam, guided
 from maskweave.ops.rle import decode_masks, encode_masks
 from maskweave.runtimes.base import TensorSpec
 from maskweave.runtimes.fake import FakeRuntime
+from maskweave.runtimes.onnxruntime import OnnxRuntime
+from maskweave.serving import handler
 from maskweave.serving.pointing import corrected_object, object_at
 from maskweave.types.masks import Masks
 from maskweave.types.prompt import Point
-from tests.models.maps import rectangle_picture
+from tests.models.guides import guide
+from tests.models.maps import rectangle_image
 from tests.serving.conftest import encoded
 
 SPECS = (
@@ -23,7 +25,10 @@ SPECS = (
     TensorSpec("batched_point_labels", (1, 1, 6, 1), "float32"),
 )
 LEFT, RIGHT, ALL = [[1.0, -1.0]], [[-1.0, 1.0]], [[1.0, 1.0]]
-IMAGE = rectangle_picture((10, 20), (0, 0, 10, 10), colour=(200, 30, 30))  # what LEFT is, in red on black
+IMAGE = rectangle_image((10, 20), (0, 0, 10, 10), color=(200, 30, 30))  # what LEFT is, in red on black
+
+
+GUIDE = guided.build(OnnxRuntime(guide()), name="guide")
 
 
 def finding(*candidates):
@@ -33,7 +38,9 @@ def finding(*candidates):
         "output_masks": np.array(candidates, np.float32)[None, None],
         "iou_predictions": ious[None, None],
     }
-    return Segmenter(efficient_sam.build(FakeRuntime(answer, inputs=SPECS), name="sam"))
+    segmenter = Segmenter(efficient_sam.build(FakeRuntime(answer, inputs=SPECS), name="sam"))
+    segmenter.model.guide = GUIDE
+    return segmenter
 
 
 def columns(count):
@@ -56,7 +63,7 @@ def test_a_mask_becomes_what_the_model_finds_in_its_box_stretched_to_the_points(
 def test_a_point_that_the_model_has_wrong_is_put_right(candidates):
     points = (Point(8.5, 5), Point(15, 5, inside=False))
     found = corrected_object(finding(*candidates), IMAGE, columns(7), points)
-    assert np.array_equal(found, corrected_mask(IMAGE, columns(7), points))
+    assert np.array_equal(found, GUIDE.correct(IMAGE, columns(7), points))
     assert found[5, 8]
     assert not found[5, 15]
 
@@ -65,7 +72,7 @@ def test_a_correction_does_not_change_to_another_object():
     mask = columns(4)
     points = (Point(4.5, 5),)
     found = corrected_object(finding(ALL), IMAGE, mask, points)
-    assert np.array_equal(found, corrected_mask(IMAGE, mask, points))
+    assert np.array_equal(found, GUIDE.correct(IMAGE, mask, points))
 
 
 def test_without_points_a_mask_stays_as_it_is():
@@ -92,8 +99,8 @@ def test_of_too_many_points_the_model_is_told_the_latest(box, room):
 
 
 def test_the_server_corrects_by_the_model_that_was_pulled(promptable_server):
-    """Two bright squares are one object for that model, and for no other: GrabCut looks near the point only."""
-    image = rectangle_picture((120, 300), (20, 30, 60, 70))
+    """Two bright squares are one object for that model, and for no other."""
+    image = rectangle_image((120, 300), (20, 30, 60, 70))
     image[50:90, 240:280] = 255
     both = image[..., 0] > 0
     wrong = both.copy()
@@ -104,7 +111,7 @@ def test_the_server_corrects_by_the_model_that_was_pulled(promptable_server):
     with promptable_server.client() as client:
         assert {
             each["name"] for each in client.get("/v1/models").json() if each["promptable"] and each["here"]
-        } == {"efficient-sam-ti"}
+        } == {"efficient-sam-ti", "guide"}
         for model in (None, "efficient-sam-ti"):
             request = {"rle": rle, "points": [[22, 40, 1]], "model": model}
             answer = client.post(
@@ -114,3 +121,24 @@ def test_the_server_corrects_by_the_model_that_was_pulled(promptable_server):
             areas[model] = (mask != both).sum()
     assert areas["efficient-sam-ti"] < 80  # of 3200: the network's grid
     assert areas[None] > 250  # the far square lacks 8 columns still
+
+
+def test_an_image_that_is_asked_about_again_is_decoded_once(tmp_path, monkeypatch):
+    opened = []
+    source = handler.ImageSource
+    monkeypatch.setattr(
+        handler, "ImageSource", lambda *given, **named: opened.append(given) or source(*given, **named)
+    )
+    options = {"model": "built-in", "threads": 1, "max_pixels": 1_000_000}
+    worker = handler.RequestHandler(options, lambda seconds: None)
+    for name, image in (("a", IMAGE), ("b", IMAGE), ("c", IMAGE[:, ::-1].copy())):
+        (tmp_path / name).write_bytes(encoded(image))
+        work = {
+            "kind": "refine",
+            "file": str(tmp_path / name),
+            "folder": str(tmp_path),
+            "answer": str(tmp_path / "out"),
+        }
+        mask = encode_masks(Masks.from_dense(columns(7)[None]))[0]
+        worker.do({**work, "model": None, "box": None, "points": [[8.5, 5, 1]], "rle": mask}, opened.append)
+    assert len(opened) == 2  # the second is the first again, whatever its name

@@ -106,15 +106,15 @@ def test_a_further_name_is_served_where_it_is_allowed():
         {"sec-fetch-site": "same-site"},
     ],
 )
-def test_pages_of_other_sites_may_not_use_it(client, picture, headers):
-    answer = client.post("/v1/segment", content=picture, headers={**FORM, **headers})
+def test_pages_of_other_sites_may_not_use_it(client, image, headers):
+    answer = client.post("/v1/segment", content=image, headers={**FORM, **headers})
     assert answer.status_code == 403
     assert not any(name.startswith("access-control") for name in answer.headers)
 
 
-def test_its_own_page_may(server, client, picture):
+def test_its_own_page_may(server, client, image):
     headers = {**FORM, "origin": server.url, "sec-fetch-site": "same-origin"}
-    assert client.post("/v1/segment", content=picture, headers=headers).status_code == 200
+    assert client.post("/v1/segment", content=image, headers=headers).status_code == 200
 
 
 def test_cors_is_off(client):
@@ -151,11 +151,11 @@ def test_without_the_token_nothing_is_told(locked, headers, path):
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-def test_with_the_token_all_is_served(locked, picture):
+def test_with_the_token_all_is_served(locked, image):
     with locked.client(headers={"authorization": f"Bearer {TOKEN}"}) as client:
-        assert client.post("/v1/segment", content=picture, headers=FORM).status_code == 200
+        assert client.post("/v1/segment", content=image, headers=FORM).status_code == 200
     with locked.client() as client:
-        assert client.post("/v1/segment", content=picture, headers=FORM).status_code == 401
+        assert client.post("/v1/segment", content=image, headers=FORM).status_code == 401
         for path in ("/healthz", "/readyz", "/openapi.json", "/docs"):
             assert client.get(path).status_code == 200
 
@@ -235,15 +235,15 @@ def test_a_length_over_the_limit_is_refused_unread(small):
 
 
 @pytest.mark.parametrize("field", ["image", "request", "other"])
-def test_forms_are_counted_too(small, picture, field):
-    files = {"image": picture, field: bytes(200_000)}
+def test_forms_are_counted_too(small, image, field):
+    files = {"image": image, field: bytes(200_000)}
     with small.client() as client:
         answer = client.post("/v1/segment", files=files)
     assert answer.status_code == 413
 
 
-def test_the_json_beside_a_file_is_limited(client, picture):
-    answer = client.post("/v1/export", files={"image": picture}, data={"request": " " * 8_000_001})
+def test_the_json_beside_a_file_is_limited(client, image):
+    answer = client.post("/v1/export", files={"image": image}, data={"request": " " * 8_000_001})
     assert answer.status_code == 413
     assert "8 MB" in answer.json()["detail"]
 
@@ -257,20 +257,20 @@ def test_a_slow_body_is_given_up(small):
     assert upload_folders(small) == []
 
 
-def test_slow_clients_keep_nobody_waiting(small, picture):
+def test_slow_clients_keep_nobody_waiting(small, image):
     head = b"POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n"
     slow = [socket.create_connection(("127.0.0.1", small.port)) for _ in range(20)]
     try:
         for wire in slow:
             wire.sendall(head + b"\x89PNG")
         with small.client() as client:
-            assert client.post("/v1/segment", content=picture, headers=FORM).status_code == 200
+            assert client.post("/v1/segment", content=image, headers=FORM).status_code == 200
     finally:
         for wire in slow:
             wire.close()
 
 
-def test_who_does_not_read_the_answer_keeps_nobody_waiting(server, client, picture):
+def test_who_does_not_read_the_answer_keeps_nobody_waiting(server, client, image):
     before = set(upload_folders(server))
     noise = np.random.default_rng(0).integers(0, 256, (2200, 2200, 3), dtype=np.uint8)
     body = encoded(noise, "JPEG")
@@ -284,34 +284,34 @@ def test_who_does_not_read_the_answer_keeps_nobody_waiting(server, client, pictu
     try:
         wire.sendall(head.encode() + body)
         assert wire.recv(12) == b"HTTP/1.1 200"  # and no further: megabytes wait in the server's file
-        assert client.post("/v1/segment", content=picture, headers=FORM).status_code == 200
+        assert client.post("/v1/segment", content=image, headers=FORM).status_code == 200
         wait_until(lambda: len(set(upload_folders(server)) - before) == 1)
     finally:
         wire.close()
     wait_until(lambda: set(upload_folders(server)) <= before)
 
 
-def test_bodies_on_their_way_are_counted(picture):
+def test_bodies_on_their_way_are_counted(image):
     head = b"POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n"
     with running_server(uploads=1) as server, server.client() as client:
         with socket.create_connection(("127.0.0.1", server.port)) as wire:
             wire.sendall(head + b"\x89PNG")
             wait_until(lambda: upload_folders(server) != [])
-            answer = client.post("/v1/segment", content=picture, headers=FORM)
+            answer = client.post("/v1/segment", content=image, headers=FORM)
             assert answer.status_code == 429
             assert int(answer.headers["retry-after"]) >= 1
         wait_until(lambda: upload_folders(server) == [])
-        assert client.post("/v1/segment", content=picture, headers=FORM).status_code == 200
+        assert client.post("/v1/segment", content=image, headers=FORM).status_code == 200
 
 
-def test_a_connection_that_breaks_off_leaves_nothing(server, client, picture):
+def test_a_connection_that_breaks_off_leaves_nothing(server, client, image):
     before = upload_folders(server)
-    head = f"POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(picture)}\r\n\r\n".encode()
-    for cut in (0, 10, len(picture) // 2):
+    head = f"POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(image)}\r\n\r\n".encode()
+    for cut in (0, 10, len(image) // 2):
         with socket.create_connection(("127.0.0.1", server.port)) as wire:
-            wire.sendall(head + picture[:cut])
+            wire.sendall(head + image[:cut])
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset, not closed
-    assert client.post("/v1/segment", content=picture, headers=FORM).status_code == 200
+    assert client.post("/v1/segment", content=image, headers=FORM).status_code == 200
     wait_until(lambda: upload_folders(server) == before)
 
 
@@ -335,9 +335,9 @@ def test_malformed_forms_are_told(client, body):
     assert answer.status_code in (415, 422)
 
 
-def test_kinds_are_told_by_content_not_by_name(client, picture, tmp_path):
+def test_kinds_are_told_by_content_not_by_name(client, image, tmp_path):
     clip = write_clip(tmp_path / "a.mp4").read_bytes()
-    named = ("a.mp4", picture, "video/mp4")
+    named = ("a.mp4", image, "video/mp4")
     assert client.post("/v1/segment", files={"image": named}).status_code == 200
     assert client.post("/v1/segment", files={"image": ("a.png", clip, "image/png")}).status_code == 415
     assert client.post("/v1/videos", files={"video": named}).status_code == 415
@@ -363,9 +363,9 @@ def test_a_playlist_named_mp4_is_refused(client, tmp_path, text):
 @pytest.mark.parametrize(
     "name", ["../../../tmp/evil.png", "/etc/cron.d/evil", "a\x00b.png", "x" * 5000, "..", "CON"]
 )
-def test_names_of_uploads_touch_nothing(server, client, picture, name):
+def test_names_of_uploads_touch_nothing(server, client, image, name):
     before = upload_folders(server)
-    answer = client.post("/v1/segment", files={"image": (name, picture)})
+    answer = client.post("/v1/segment", files={"image": (name, image)})
     assert answer.status_code in (200, 422)  # a name may break the form, and nothing else
     wait_until(lambda: upload_folders(server) == before)
 
@@ -383,15 +383,15 @@ def chunk(kind, body):
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def corrupt_pictures(picture):
+def corrupt_images(image):
     """Damaged in header, middle and end; and one that promises more than it has."""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 6000, 6000, 8, 2, 0, 0, 0))
     promise = b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
-    flipped = bytearray(picture)
-    flipped[len(picture) // 2] ^= 0xFF
+    flipped = bytearray(image)
+    flipped[len(image) // 2] ^= 0xFF
     return [
-        picture[:30],
-        picture[: len(picture) // 2],
+        image[:30],
+        image[: len(image) // 2],
         bytes(flipped),
         promise,
         b"\xff\xd8\xff" + bytes(300),
@@ -399,14 +399,14 @@ def corrupt_pictures(picture):
     ]
 
 
-def test_corrupt_files_beside_good_ones(server, client, picture):
-    expected = client.post("/v1/segment", content=picture, headers=FORM).json()["objects"]
-    bad = corrupt_pictures(picture)
+def test_corrupt_files_beside_good_ones(server, client, image):
+    expected = client.post("/v1/segment", content=image, headers=FORM).json()["objects"]
+    bad = corrupt_images(image)
     answers = {}
 
     def ask(number):
         with server.client() as mine:
-            data = picture if number % 2 else bad[number // 2 % len(bad)]
+            data = image if number % 2 else bad[number // 2 % len(bad)]
             answers[number] = mine.post("/v1/segment", content=data, headers=FORM)
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(2 * len(bad))]
@@ -418,65 +418,65 @@ def test_corrupt_files_beside_good_ones(server, client, picture):
     assert all(answers[n].json()["objects"] == expected for n in range(1, 2 * len(bad), 2))
 
 
-def test_a_worker_that_is_killed_at_work_costs_one_request(server, client, picture):
-    (worker,) = server.service.pictures.workers
+def test_a_worker_that_is_killed_at_work_costs_one_request(server, client, image):
+    (worker,) = server.service.images.workers
     folders, before = upload_folders(server), worker.pid
     os.kill(before, signal.SIGSTOP)  # so that it is surely at work when it is killed
     answers = []
     asking = threading.Thread(
-        target=lambda: answers.append(httpx.post(f"{server.url}/v1/segment", content=picture, timeout=60))
+        target=lambda: answers.append(httpx.post(f"{server.url}/v1/segment", content=image, timeout=60))
     )
     asking.start()
-    wait_until(lambda: server.service.pictures.taken == 1)
+    wait_until(lambda: server.service.images.occupied == 1)
     os.kill(before, signal.SIGKILL)
     asking.join(60)
     assert answers[0].status_code == 500
     assert answers[0].json()["title"] == "worker lost"
-    assert client.post("/v1/segment", content=picture, headers=FORM).status_code == 200
+    assert client.post("/v1/segment", content=image, headers=FORM).status_code == 200
     assert worker.pid != before
     wait_until(lambda: upload_folders(server) == folders)
 
 
-def test_nobody_works_for_a_client_that_has_gone(server, client, picture):
-    (worker,) = server.service.pictures.workers
+def test_nobody_works_for_a_client_that_has_gone(server, client, image):
+    (worker,) = server.service.images.workers
     done = segmented(server)
     os.kill(worker.pid, signal.SIGSTOP)
     asking = threading.Thread(
-        target=lambda: httpx.post(f"{server.url}/v1/segment", content=picture, timeout=60)
+        target=lambda: httpx.post(f"{server.url}/v1/segment", content=image, timeout=60)
     )
     asking.start()
-    wait_until(lambda: server.service.pictures.taken == 1)
-    head = f"POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(picture)}\r\n\r\n".encode()
+    wait_until(lambda: server.service.images.occupied == 1)
+    head = f"POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(image)}\r\n\r\n".encode()
     with socket.create_connection(("127.0.0.1", server.port)) as wire:
-        wire.sendall(head + picture)
-        wait_until(lambda: server.service.pictures.taken == 2)
+        wire.sendall(head + image)
+        wait_until(lambda: server.service.images.occupied == 2)
     os.kill(worker.pid, signal.SIGCONT)
     asking.join(60)
-    wait_until(lambda: server.service.pictures.taken == 0)
+    wait_until(lambda: server.service.images.occupied == 0)
     assert segmented(server) == done + 1
 
 
-def test_a_full_queue_says_when_to_come_back(picture):
+def test_a_full_queue_says_when_to_come_back(image):
     with running_server(waiting=0) as server, server.client() as client:
-        (worker,) = server.service.pictures.workers
+        (worker,) = server.service.images.workers
         os.kill(worker.pid, signal.SIGSTOP)
         first = threading.Thread(
-            target=lambda: httpx.post(f"{server.url}/v1/segment", content=picture, timeout=60)
+            target=lambda: httpx.post(f"{server.url}/v1/segment", content=image, timeout=60)
         )
         first.start()
-        wait_until(lambda: server.service.pictures.taken == 1)
-        answer = client.post("/v1/segment", content=picture, headers=FORM)
+        wait_until(lambda: server.service.images.occupied == 1)
+        answer = client.post("/v1/segment", content=image, headers=FORM)
         os.kill(worker.pid, signal.SIGCONT)
         first.join(60)
         assert answer.status_code == 429
         assert int(answer.headers["retry-after"]) >= 1
 
 
-def test_a_server_that_stops_takes_no_more_work_and_says_so(picture):
+def test_a_server_that_stops_takes_no_more_work_and_says_so(image):
     with running_server() as server, server.client() as client:
         assert client.get("/readyz").status_code == 200
         server.call(server.service.stop)
-        for path, body in (("segment", picture), ("videos", picture)):
+        for path, body in (("segment", image), ("videos", image)):
             answer = client.post(f"/v1/{path}", content=body, headers=FORM)
             assert answer.status_code == 503
             assert int(answer.headers["retry-after"]) >= 1
@@ -484,32 +484,32 @@ def test_a_server_that_stops_takes_no_more_work_and_says_so(picture):
         assert client.get("/healthz").status_code == 200
 
 
-def test_a_deadline_ends_what_takes_too_long(picture):
-    with running_server(picture_seconds=0.5) as server, server.client() as client:
-        (worker,) = server.service.pictures.workers
+def test_a_deadline_ends_what_takes_too_long(image):
+    with running_server(image_seconds=0.5) as server, server.client() as client:
+        (worker,) = server.service.images.workers
         os.kill(worker.pid, signal.SIGSTOP)
-        answer = client.post("/v1/segment", content=picture, headers=FORM)
+        answer = client.post("/v1/segment", content=image, headers=FORM)
         assert answer.status_code == 504
         wait_until(lambda: worker.is_running)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits all memory of a process")
-def test_memory_is_limited(server, client, picture):
-    """Enough for the model and a small picture, not for one of 49 Mpx: that request fails, and no other."""
-    assert client.post("/v1/segment", content=picture, headers=FORM).status_code == 200
-    status = Path(f"/proc/{server.service.pictures.workers[0].pid}/status").read_text()
+def test_memory_is_limited(server, client, image):
+    """Enough for the model and a small image, not for one of 49 Mpx: that request fails, and no other."""
+    assert client.post("/v1/segment", content=image, headers=FORM).status_code == 200
+    status = Path(f"/proc/{server.service.images.workers[0].pid}/status").read_text()
     (used,) = re.findall(r"VmData:\s+(\d+) kB", status)
     large = encoded(np.zeros((7000, 7000, 3), np.uint8), "JPEG")
     with running_server(memory=int(used) * 1024 + 100_000_000) as limited, limited.client() as client:
         answer = client.post("/v1/segment", content=large, headers=FORM)
         assert answer.status_code == 422
         assert "memory" in answer.json()["detail"]
-        assert client.post("/v1/segment", content=picture, headers=FORM).status_code == 200
+        assert client.post("/v1/segment", content=image, headers=FORM).status_code == 200
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads a process's limits from /proc")
 def test_workers_have_limits_and_leave_no_core_file(server):
-    limits = Path(f"/proc/{server.service.pictures.workers[0].pid}/limits").read_text()
+    limits = Path(f"/proc/{server.service.images.workers[0].pid}/limits").read_text()
     assert re.search(r"^Max core file size +0 +0 ", limits, flags=re.MULTILINE)
     assert re.search(rf"^Max data size +{server.settings.memory} ", limits, flags=re.MULTILINE)
 
@@ -523,11 +523,11 @@ def test_the_process_that_keeps_the_connections_loads_no_engine():
     assert ran.stdout.strip() == ""
 
 
-def test_nothing_is_left_when_it_stops(picture):
+def test_nothing_is_left_when_it_stops(image):
     with running_server() as server, server.client() as client:
-        assert client.post("/v1/segment", content=picture, headers=FORM).status_code == 200
+        assert client.post("/v1/segment", content=image, headers=FORM).status_code == 200
         folder = server.service.folder
-        pids = [worker.pid for worker in server.service.pictures.workers]
+        pids = [worker.pid for worker in server.service.images.workers]
         assert folder.is_dir()
     assert not folder.exists()
     for pid in pids:
@@ -535,13 +535,13 @@ def test_nothing_is_left_when_it_stops(picture):
             os.kill(pid, 0)
 
 
-def test_errors_show_no_path_of_this_machine(server, client, picture, tmp_path):
+def test_errors_show_no_path_of_this_machine(server, client, image, tmp_path):
     answers = [
-        client.post("/v1/segment", content=picture[:50], headers=FORM),
+        client.post("/v1/segment", content=image[:50], headers=FORM),
         client.post(
-            "/v1/refine", files={"image": picture}, data={"request": json.dumps({"box": [0, 0, 1, 1]})}
+            "/v1/refine", files={"image": image}, data={"request": json.dumps({"box": [0, 0, 1, 1]})}
         ),
-        client.post("/v1/segment", params={"model": "x"}, content=picture, headers=FORM),
+        client.post("/v1/segment", params={"model": "x"}, content=image, headers=FORM),
     ]
     for answer in answers:
         assert "/tmp" not in answer.text
@@ -549,5 +549,5 @@ def test_errors_show_no_path_of_this_machine(server, client, picture, tmp_path):
 
 
 def segmented(server):
-    """How many pictures it has segmented."""
+    """How many images it has segmented."""
     return server.service.metrics.registry.get_sample_value("maskweave_segment_seconds_count")

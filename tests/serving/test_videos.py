@@ -8,7 +8,7 @@ import signal
 
 import numpy as np
 import pytest
-from PIL import Image as Pictures
+from PIL import Image as PILImage
 
 import maskweave
 from maskweave.errors import InvalidValue
@@ -99,7 +99,7 @@ def test_only_results_can_be_fetched(client, film):
     begun = client.post("/v1/videos", params={"save": "csv"}, content=film.read_bytes()).json()
     events_of(client, begun["links"]["events"])
     assert client.get(f"{begun['links']['self']}/results/video.csv").status_code == 200
-    for name in ("upload", "..%2Fupload", "%2Fetc%2Fpasswd", "video.mp4", "%2e%2e%2f%2e%2e%2fetc%2fpasswd"):
+    for name in ("video", "..%2Fupload", "%2Fetc%2Fpasswd", "video.mp4", "%2e%2e%2f%2e%2e%2fetc%2fpasswd"):
         assert client.get(f"{begun['links']['self']}/results/{name}").status_code == 404
 
 
@@ -115,6 +115,91 @@ def test_lines_count_and_wrong_ones_are_told_before_the_video_is_read(client, fi
     assert [each["name"] for each in counts["lines"]] == ["gate"]
     assert [each["name"] for each in counts["zones"]] == ["zone 1", "right"]
     assert client.post("/v1/videos", params={"line": "1,2"}, content=b"x").status_code == 422
+
+
+def test_lines_may_be_given_in_an_image_as_players_show_it(client, film):
+    query = {"save": "tracks", "line": "128,0,128,192=gate", "drawn_on": "256x192"}
+    begun = client.post("/v1/videos", params=query, content=film.read_bytes()).json()
+    _, told = events_of(client, begun["links"]["events"])
+    (line,) = client.get(told[-1]["results"][0]["href"]).json()["counts"]["lines"]
+    assert (line["start"], line["end"]) == ([64, 0], [64, 96])
+
+
+def test_masks_of_several_frames_are_followed(client, remote, film, blob):
+    disc = (blob == (220, 30, 30)).all(axis=2)
+    first, later = disc.astype(int), np.roll(disc, 12, axis=1) * 1
+    later[5:15, 100:120] = 7
+    masks = {0: first, 4: later}
+    local = [result.instances for result in maskweave.propagate(film, mask=masks)]
+    there = list(remote.video(film, save=("tracks",), masks=masks).instances())
+    assert [each.track_ids.tolist() for each in there] == [each.track_ids.tolist() for each in local]
+    assert [each.track_ids.tolist() for each in there] == [[1]] * 4 + [[1, 7]] * 4
+    assert all(one.masks == other.masks for one, other in zip(there, local, strict=True))
+
+
+RLE = {"size": [96, 128], "counts": [50, 10, 96 * 128 - 60]}
+
+
+@pytest.mark.parametrize(
+    ("query", "frames", "word"),
+    [
+        ({}, [], "masks"),
+        ({}, [{"frame": 0, "objects": []}], "objects"),
+        ({}, [{"frame": -1, "objects": [{"id": 1, "rle": RLE}]}], "frame"),
+        ({}, [{"frame": 0, "objects": [{"id": 0, "rle": RLE}]}], "id"),
+        ({}, [{"frame": 0, "objects": [{"id": 1, "rle": {**RLE, "size": [-3, -4]}}]}], "size"),
+        ({}, [{"frame": 2, "objects": [{"id": 1, "rle": RLE}]}] * 2, "need each frame once"),
+        ({"box": "1,2,30,40"}, [{"frame": 0, "objects": [{"id": 1, "rle": RLE}]}], "box or point"),
+        ({"every": 2}, [{"frame": 0, "objects": [{"id": 1, "rle": RLE}]}], "leave every"),
+    ],
+)
+def test_masks_that_cannot_be_followed_are_told_at_once(client, film, query, frames, word):
+    form = {"request": json.dumps({"masks": frames})}
+    answer = client.post("/v1/videos", params=query, files={"video": film.read_bytes()}, data=form)
+    assert answer.status_code == 422
+    assert word in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("rle", "word"),
+    [
+        ({"size": [48, 64], "counts": [48 * 64 - 9, 9]}, "need a mask of the video's size 128x96, got 64x48"),
+        ({"size": [96, 128], "counts": "?"}, "rle"),
+        ({"size": [100_000, 100_000], "counts": [9_999_999_999, 1]}, "over the budget"),
+    ],
+)
+def test_masks_that_do_not_fit_fail_the_job_with_their_reason(client, film, rle, word):
+    form = {"request": json.dumps({"masks": [{"frame": 1, "objects": [{"id": 1, "rle": rle}]}]})}
+    begun = client.post("/v1/videos", files={"video": film.read_bytes()}, data=form).json()
+    _, told = events_of(client, begun["links"]["events"])
+    assert told[-1]["status"] == "failed"
+    assert word in told[-1]["error"]
+
+
+def test_motion_jpeg_is_a_video(client, tmp_path):
+    clip = Clip(ticks=range(3), codec="mjpeg", pix_fmt="yuvj420p", options={})
+    film = write_clip(tmp_path / "a.mjpeg", clip)
+    begun = client.post("/v1/videos", params={"save": "csv"}, content=film.read_bytes()).json()
+    _, told = events_of(client, begun["links"]["events"])
+    assert (told[-1]["status"], told[-1]["frames"]) == ("done", 3)
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/v1/models", "/openapi.json", "/v1/jobs/none"])
+def test_head_is_answered_as_get_without_the_body(client, path):
+    got, asked = client.get(path), client.head(path)
+    assert asked.status_code == got.status_code
+    assert asked.headers["content-length"] == got.headers["content-length"]
+    assert asked.content == b""
+
+
+def test_a_result_says_its_size_to_head(client, film):
+    begun = client.post("/v1/videos", params={"save": "csv"}, content=film.read_bytes()).json()
+    events_of(client, begun["links"]["events"])
+    asked = client.head(
+        f"{begun['links']['self']}/results/video.csv", headers={"accept": "text/event-stream"}
+    )
+    assert int(asked.headers["content-length"]) > 0
+    assert client.head(begun["links"]["events"]).status_code == 405
 
 
 @pytest.mark.parametrize(
@@ -160,14 +245,14 @@ def test_frames_and_their_pixels_have_budgets(film, tmp_path):
             assert last["results"] == []
 
 
-def test_the_client_gives_the_librarys_types(remote, film, blob, picture, tmp_path):
+def test_the_client_gives_the_librarys_types(remote, film, blob, image, tmp_path):
     with maskweave.load() as segmenter:
-        expected = segmenter(blob, score=0.02, every_class=False).instances
-    found = remote.segment(picture, score=0.02)
+        expected = segmenter(blob, score=0.02, multi_label=False).instances
+    found = remote.segment(image, score=0.02)
     assert found.masks == expected.masks
     assert found.names == expected.names
     assert np.allclose(found.scores, expected.scores, atol=1e-5)
-    foreground = remote.segment(picture, score=0.02, task="foreground")
+    foreground = remote.segment(image, score=0.02, task="foreground")
     assert foreground.names == ("foreground",)
     assert (foreground.masks.union() == expected.masks.union()).all()
     job = remote.video(
@@ -189,30 +274,28 @@ def test_the_client_gives_the_librarys_types(remote, film, blob, picture, tmp_pa
         job.refresh()
 
 
-def test_the_client_points_corrects_and_exports(remote, blob, picture):
+def test_the_client_points_corrects_and_exports(remote, blob, image):
     disc = (blob == (220, 30, 30)).all(axis=2)
-    found = remote.prompt(picture, box=(20, 10, 80, 70))
+    found = remote.prompt(image, box=(20, 10, 80, 70))
     assert len(found) == 1
     assert (found.dense()[0] != disc).mean() < 0.01
     wrong = Masks.from_dense((disc | (np.arange(128) > 110))[None])
-    corrected = remote.prompt(picture, mask=wrong, points=[(120, 50, 0), (50, 40)])
+    corrected = remote.prompt(image, mask=wrong, points=[(120, 50, 0), (50, 40)])
     assert not corrected.dense()[0, 50, 120]
     assert (corrected.dense()[0] != disc).sum() < (wrong.dense()[0] != disc).sum()
     with pytest.raises(InvalidValue, match="need that of one object, got 0"):
-        remote.prompt(picture, mask=Masks.empty((96, 128)), points=[(1, 1)])
+        remote.prompt(image, mask=Masks.empty((96, 128)), points=[(1, 1)])
     ball = Instances(found, found.boxes, [0.5], [0], ("ball",))
-    (row,) = json.loads(remote.export(picture, ball, "coco"))["annotations"]
+    (row,) = json.loads(remote.export(image, ball, "coco"))["annotations"]
     assert (row["area"], row["score"]) == (found.areas[0], 0.5)
-    alone = np.asarray(
-        Pictures.open(io.BytesIO(remote.export(picture, ball, "cutout", background="#123456")))
-    )
+    alone = np.asarray(PILImage.open(io.BytesIO(remote.export(image, ball, "cutout", background="#123456"))))
     assert tuple(alone[90, 120, :3]) == (0x12, 0x34, 0x56)
     assert tuple(alone[40, 50, :3]) == (220, 30, 30)
 
 
 def test_the_client_tells_what_the_server_says(remote):
     with pytest.raises(ServerError, match="its first bytes are") as caught:
-        remote.segment(b"no picture")
+        remote.segment(b"no image")
     assert (caught.value.status, caught.value.retry_after) == (415, None)
     with pytest.raises(ServerError, match="none of that id"):
         list(remote.job("unknown"))
@@ -291,7 +374,7 @@ def test_results_are_kept_for_a_while_only(film):
 
 
 def test_of_too_many_results_the_oldest_go(monkeypatch, film):
-    monkeypatch.setattr("maskweave.serving.jobs._MOST_FINISHED", 1)
+    monkeypatch.setattr("maskweave.serving.jobs._MAX_FINISHED", 1)
     with running_server() as server, server.client() as client:
         done = []
         for _ in range(2):

@@ -24,14 +24,14 @@ def dicom(pixels, **attributes):
         f"{SECRET} Clinic",
         SECRET,
     )
-    colour = pixels.shape[-1] == 3
-    frames = pixels.ndim == 3 and not colour
+    color = pixels.shape[-1] == 3
+    frames = pixels.ndim == 3 and not color
     data.Rows, data.Columns = pixels.shape[1:] if frames else pixels.shape[:2]
     if frames:
         data.NumberOfFrames = len(pixels)
-    data.SamplesPerPixel = 3 if colour else 1
-    data.PhotometricInterpretation = "RGB" if colour else "MONOCHROME2"
-    if colour:
+    data.SamplesPerPixel = 3 if color else 1
+    data.PhotometricInterpretation = "RGB" if color else "MONOCHROME2"
+    if color:
         data.PlanarConfiguration = 0
     bits = pixels.dtype.itemsize * 8
     data.BitsAllocated, data.BitsStored, data.HighBit = bits, bits, bits - 1

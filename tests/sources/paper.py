@@ -29,13 +29,13 @@ class JumpingWatch:
 class PaperSource(LiveSource):
     """``plan`` has what each connection does.
 
-    None: it cannot be opened. A list: the times of its pictures, each of which takes so long to come as lies between
-    them; an error at its end is raised, else the stream is over. ``picture`` makes the picture of a time.
+    None: it cannot be opened. A list: the times of its images, each of which takes so long to come as lies between
+    them; an error at its end is raised, else the stream is over. ``image`` makes the image of a time.
     """
 
-    def __init__(self, *plan, watch=None, kind="live", picture=lambda time: IMAGE, **options):
+    def __init__(self, *plan, watch=None, kind="live", image=lambda time: IMAGE, **options):
         super().__init__("paper", watch=watch or JumpingWatch(), **options)
-        self.watch, self.plan, self.picture = self._watch, list(plan), picture
+        self.watch, self.plan, self.image = self._watch, list(plan), image
         self.opened, self.hung_up = [], []
         self.info = SourceInfo("paper", kind)
         self._connection = self._connect()
@@ -50,14 +50,14 @@ class PaperSource(LiveSource):
     def _hang_up(self, connection):
         self.hung_up.append(connection)
 
-    def _pictures(self, connection):
+    def _timed_images(self, connection):
         before = None
         for step in connection:
             if isinstance(step, Exception):
                 raise step
             self.watch.time += 0 if before is None else float(step - before)
             before = step
-            yield Fraction(step), self.picture(step)
+            yield Fraction(step), self.image(step)
 
 
 def dropped(why="cable cut"):

@@ -8,7 +8,7 @@ import rasterio
 UTM = {"crs": "EPSG:32633", "transform": rasterio.Affine(10, 0, 500_000, 0, -10, 5_000_000)}
 
 
-def write_tiff(path, bands, *, colours=(), mask=None, **options):
+def write_tiff(path, bands, *, colors=(), mask=None, **options):
     """(N, H, W) ``bands`` as a TIFF; ``options`` are those of rasterio, `UTM` puts it on a map."""
     count, height, width = bands.shape
     with warnings.catch_warnings():
@@ -16,8 +16,8 @@ def write_tiff(path, bands, *, colours=(), mask=None, **options):
         with rasterio.open(
             path, "w", driver="GTiff", count=count, height=height, width=width, dtype=bands.dtype, **options
         ) as file:
-            if colours:
-                file.colorinterp = [rasterio.enums.ColorInterp[name] for name in colours]
+            if colors:
+                file.colorinterp = [rasterio.enums.ColorInterp[name] for name in colors]
             file.write(bands)
             if mask is not None:
                 file.write_mask(mask)

@@ -1,26 +1,31 @@
 """Live sources, with a camera made of paper."""
 
+import io
+import threading
 from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
-from maskweave.errors import SourceNotFound, UnreadableVideo
+from maskweave.errors import SourceError, SourceNotFound, UnreadableImage, UnreadableVideo
 from maskweave.sources import camera as camera_module
-from maskweave.sources.camera import CameraSource, RtspSource
+from maskweave.sources.camera import CameraSource, StreamSource
 from maskweave.sources.decoding import Damage, decoded
-from tests.clips import Clip, corners, quarter_names, write_clip
+from maskweave.sources.find import find_sources
+from tests.clips import Clip, corners, gray_frame, quarter_names, write_clip
 from tests.sources.paper import JumpingWatch
 
 
 class PaperCamera:
-    """Gives the pictures of the plan's next entry, then none; without one it is not there."""
+    """Gives the images of the plan's next entry, then none; without one it is not there."""
 
     def __init__(self, plan):
         self.there = bool(plan)
-        self.pictures = plan.pop(0) if plan else []
+        self.images = plan.pop(0) if plan else []
         self.released = False
 
     def isOpened(self):
@@ -30,9 +35,9 @@ class PaperCamera:
         return 29.97
 
     def read(self):
-        if not self.pictures:
+        if not self.images:
             return False, None
-        return True, self.pictures.pop(0)[:, :, ::-1]
+        return True, self.images.pop(0)[:, :, ::-1]
 
     def release(self):
         self.released = True
@@ -43,7 +48,7 @@ def plugged(monkeypatch):
     """Plug cameras in, which OpenCV opens one after the other; returns those it has opened."""
 
     def plug(*plan):
-        waiting, opened = [list(pictures) for pictures in plan], []
+        waiting, opened = [list(images) for images in plan], []
 
         def capture(_):
             opened.append(PaperCamera(waiting))
@@ -70,7 +75,7 @@ def test_camera(plugged):
     assert all(90_000 % time.denominator == 0 for time in times)
 
 
-def test_a_camera_that_comes_back_is_opened_again_and_keeps_the_first_pictures_size(plugged):
+def test_a_camera_that_comes_back_is_opened_again_and_keeps_the_first_images_size(plugged):
     opened = plugged([corners()] * 3, [corners(96, 128), corners(24, 32)])
     with CameraSource(0, watch=JumpingWatch()) as camera:
         frames = list(camera)
@@ -80,7 +85,7 @@ def test_a_camera_that_comes_back_is_opened_again_and_keeps_the_first_pictures_s
     assert [quarter_names(frame.image) for frame in frames] == ["RG/BW"] * 5
     size, back, last = camera.warnings
     assert back == "the stream broke off after 3 frames: no frame for 10 s; it came back after 10.5 s"
-    assert size == "picture size changes to 128 x 96 on the way; scaled to the first frame's 64 x 48"
+    assert size == "image size changes to 128 x 96 on the way; scaled to the first frame's 64 x 48"
     assert last == "the stream broke off after 5 frames: no frame for 10 s; it did not come back within 60 s"
     assert all(camera.released for camera in opened)
 
@@ -94,7 +99,7 @@ def test_a_camera_that_is_silent_hears_stop_at_once(plugged):
     assert camera.warnings == []
 
 
-def test_a_camera_without_pictures(plugged):
+def test_a_camera_without_images(plugged):
     plugged([])
     with (
         CameraSource(0, watch=JumpingWatch()) as camera,
@@ -118,14 +123,14 @@ def test_no_camera_really(capfd):
 
 def test_no_network_camera():
     with pytest.raises(SourceNotFound, match=r"rtsp://127\.0\.0\.1:1/live: no stream") as caught:
-        RtspSource("rtsp://me:secret@127.0.0.1:1/live", timeout=2)
+        StreamSource("rtsp://me:secret@127.0.0.1:1/live", timeout=2)
     assert "secret" not in str(caught.value)
 
 
 def test_live_stream_is_read_like_a_video(tmp_path):
     """What an RTSP address gives is a container too: a file stands in for it."""
     path = write_clip(tmp_path / "a.ts", Clip(images=[corners()] * 12))
-    with RtspSource(str(path)) as source:
+    with StreamSource(str(path)) as source:
         frames = list(source)
     assert source.info.kind == "live"
     assert len(frames) == 12
@@ -157,17 +162,17 @@ def broken_off(monkeypatch, frames, error):
 def test_what_came_before_a_live_stream_breaks_off_is_kept(tmp_path, monkeypatch, error, told):
     path = write_clip(tmp_path / "a.ts")
     broken_off(monkeypatch, 5, error)
-    with RtspSource(str(path), timeout=3, reconnect=0) as source:
+    with StreamSource(str(path), timeout=3, reconnect=0) as source:
         assert len(list(source)) == 5
     assert source.warnings == [f"the stream broke off after 5 frames: {told}"]
 
 
 def test_a_live_stream_that_comes_back_goes_on_at_the_time_that_has_passed(tmp_path, monkeypatch):
-    """Its own times begin again, and its pictures are of another size."""
+    """Its own times begin again, and its images are of another size."""
     first = write_clip(tmp_path / "a.ts", Clip(images=[corners()] * 12))
     second = write_clip(tmp_path / "b.ts", Clip(images=[corners(96, 128)] * 12, size=(96, 128)))
     broken_off(monkeypatch, 5, av.error.ConnectionResetError(104, "Connection reset by peer"))
-    with RtspSource(str(first), watch=JumpingWatch()) as source:
+    with StreamSource(str(first), watch=JumpingWatch()) as source:
         frames = iter(source)
         begun = [next(frames) for _ in range(5)]
         monkeypatch.undo()
@@ -178,7 +183,7 @@ def test_a_live_stream_that_comes_back_goes_on_at_the_time_that_has_passed(tmp_p
     assert quarter_names(back[0].image) == "RG/BW"
     assert float(back[0].time - begun[-1].time) == pytest.approx(0.5)  # the wait; the rest took no time
     assert np.diff([float(frame.time) for frame in back]) == pytest.approx(0.04)
-    assert source.warnings[0].startswith("picture size changes to 128 x 96")
+    assert source.warnings[0].startswith("image size changes to 128 x 96")
     assert source.warnings[1] == (
         "the stream broke off after 5 frames: Connection reset by peer; it came back after 0.5 s"
     )
@@ -191,7 +196,7 @@ def test_a_live_stream_ends_where_it_said_and_drops_out_where_it_did_not(tmp_pat
         (long, []),
         (unsaid, ["the stream broke off after 12 frames: the camera ended the stream"]),
     ):
-        with RtspSource(str(path), reconnect=0) as source:
+        with StreamSource(str(path), reconnect=0) as source:
             assert len(list(source)) == 12
         assert source.warnings[:1] == told
 
@@ -217,7 +222,7 @@ def test_a_live_stream_that_breaks_off_before_its_first_frame(tmp_path, monkeypa
     path = write_clip(tmp_path / "a.ts")
     broken_off(monkeypatch, 0, av.error.ConnectionResetError(104, "Connection reset by peer"))
     with (
-        RtspSource(str(path)) as source,
+        StreamSource(str(path)) as source,
         pytest.raises(UnreadableVideo, match="got none: Connection reset by peer"),
     ):
         list(source)
@@ -227,7 +232,94 @@ def test_a_live_stream_that_ends_before_its_first_frame(tmp_path, monkeypatch):
     path = write_clip(tmp_path / "a.ts")
     monkeypatch.setattr(camera_module, "decoded", lambda *_, **__: iter(()))
     with (
-        RtspSource(str(path)) as source,
+        StreamSource(str(path)) as source,
         pytest.raises(UnreadableVideo, match="got none: the camera ended the stream"),
     ):
+        list(source)
+
+
+class Streams(BaseHTTPRequestHandler):
+    """Serves the files of a folder, and a camera's images one after the other."""
+
+    folder = None
+
+    def do_GET(self):
+        if self.path.startswith("/camera"):
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+            self.end_headers()
+            for value in (40, 120, 200):
+                data = jpeg(value)
+                self.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\n")
+                self.wfile.write(f"Content-Length: {len(data)}\r\n\r\n".encode() + data + b"\r\n")
+            self.wfile.write(b"--frame--\r\n")
+            return
+        data = (self.folder / self.path.split("?")[0].lstrip("/")).read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        if self.path.endswith(".mp4"):
+            self.send_header("Content-Type", "video/mp4")
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_):
+        pass
+
+
+def jpeg(value):
+    buffer = io.BytesIO()
+    Image.fromarray(gray_frame(value)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def streams(tmp_path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    Streams.folder = tmp_path
+    with ThreadingHTTPServer(("127.0.0.1", 0), Streams) as web:
+        thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{web.server_port}"
+        web.shutdown()
+        thread.join()
+
+
+def test_motion_jpeg_over_http_is_live_with_the_times_of_arrival(streams):
+    (source,) = find_sources([f"{streams}/camera?token=secret"], reconnect=0)
+    with source:
+        assert source.info.kind == "live"
+        frames = list(source)
+    assert [int(frame.image.mean().round()) for frame in frames] == pytest.approx([40, 120, 200], abs=2)
+    times = [frame.time for frame in frames]
+    assert times[0] == 0
+    assert times == sorted(set(times))
+    assert "secret" not in " ".join(source.warnings)
+
+
+def test_hls_over_http_is_live_and_ends_where_its_playlist_does(streams, tmp_path):
+    write_clip(tmp_path / "piece.ts", Clip(images=[corners()] * 12))
+    lines = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:1", "#EXTINF:0.48,", "piece.ts"]
+    (tmp_path / "live").write_text("\n".join([*lines, "#EXT-X-ENDLIST", ""]))
+    (source,) = find_sources([f"{streams}/live"], reconnect=0)
+    with source:
+        assert source.info.kind == "live"
+        frames = list(source)
+    assert quarter_names(frames[0].image) == "RG/BW"
+    assert np.diff([float(frame.time) for frame in frames]) == pytest.approx([0.04] * 11)
+    assert source.warnings == []
+
+
+def test_a_playlist_cannot_name_files_of_this_machine(streams, tmp_path):
+    piece = write_clip(tmp_path / "piece.ts")
+    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1", "#EXTINF:0.48,", f"file://{piece}", "#EXT-X-ENDLIST", ""]
+    (tmp_path / "live.m3u8").write_text("\n".join(lines))
+    (source,) = find_sources([f"{streams}/live.m3u8"], reconnect=0)
+    with pytest.raises(SourceError), source:
+        list(source)
+
+
+def test_a_video_file_behind_an_address_is_called_so(streams, tmp_path):
+    write_clip(tmp_path / "a.mp4")
+    (source,) = find_sources([f"{streams}/a.mp4"])
+    with pytest.raises(UnreadableImage, match="got a video file; load it yourself"), source:
         list(source)

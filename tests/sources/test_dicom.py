@@ -6,22 +6,24 @@ import pytest
 
 pytest.importorskip("pydicom", minversion="3", reason="needs the extra [medical]")
 
+from PIL import Image
+from pydicom import dcmwrite
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
-from pydicom.uid import generate_uid
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 
 from maskweave.errors import ImageTooLarge, MissingDependency, UnreadableImage
 from maskweave.sources.dicom import DicomSource
 from maskweave.sources.find import find_sources
-from maskweave.sources.pictures import open_picture
-from maskweave.sources.reading import Reading
+from maskweave.sources.open_image import open_image
+from maskweave.sources.raster_options import RasterOptions
 from tests.sources.dicoms import dicom, save, sequence, write_series
 
 RAMP = np.arange(-1200, 1200, dtype=np.int16).reshape(40, 60)
 
 
-def image(path, **reading):
-    (frame,) = open_picture(path, reading=Reading(**reading))
+def image(path, **raster_options):
+    (frame,) = open_image(path, raster_options=RasterOptions(**raster_options))
     return frame.image
 
 
@@ -51,7 +53,7 @@ def test_low_values_of_monochrome1_are_bright(tmp_path):
     assert (image(save(tmp_path / "b.dcm", data)) == 255 - plain).all()
 
 
-def test_a_table_makes_grey(tmp_path):
+def test_a_table_makes_gray(tmp_path):
     entries = (255 - np.arange(256, dtype="<u2")) * 257
     table = sequence(LUTDescriptor=[256, 0, 16], LUTData=entries.tobytes())
     pixels = np.arange(256, dtype=np.uint16).reshape(16, 16)
@@ -60,13 +62,13 @@ def test_a_table_makes_grey(tmp_path):
 
 
 def test_without_a_window_the_values_themselves_are_stretched_and_it_is_told(tmp_path):
-    source = open_picture(save(tmp_path / "a.dcm", dicom(RAMP)))
+    source = open_image(save(tmp_path / "a.dcm", dicom(RAMP)))
     (frame,) = source
     assert (frame.image.min(), frame.image.max()) == (0, 255)
     assert "--window" in source.warnings[0]
 
 
-def test_colours_are_kept(tmp_path):
+def test_colors_are_kept(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (8, 9, 3), dtype=np.uint8)
     assert (image(save(tmp_path / "a.dcm", dicom(pixels))) == pixels).all()
 
@@ -167,13 +169,90 @@ def test_what_is_no_image_or_damaged(tmp_path):
     plan = dicom(RAMP)
     del plan.PixelData, plan.Rows
     with pytest.raises(UnreadableImage, match="without pixels"):
-        open_picture(save(tmp_path / "plan.dcm", plan))
+        open_image(save(tmp_path / "plan.dcm", plan))
     cut = save(tmp_path / "cut.dcm", dicom(RAMP, WindowCenter=1, WindowWidth=2))
     cut.write_bytes(cut.read_bytes()[:-2000])
     with pytest.raises(UnreadableImage, match="damaged"):
-        list(open_picture(cut))
+        list(open_image(cut))
     with pytest.raises(ImageTooLarge):
-        list(open_picture(save(tmp_path / "a.dcm", dicom(RAMP)), max_pixels=100))
+        list(open_image(save(tmp_path / "a.dcm", dicom(RAMP)), max_pixels=100))
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize("has_meta", [True, False])
+def test_a_file_without_preamble_is_read_as_with_it(tmp_path, syntax, has_meta):
+    data = dicom(RAMP, WindowCenter=40, WindowWidth=400)
+    if syntax == ExplicitVRBigEndian:
+        data.PixelData = RAMP.astype(">i2").tobytes()
+    data.file_meta.TransferSyntaxUID = syntax
+    whole = tmp_path / "with.dcm"
+    dcmwrite(whole, data, enforce_file_format=True)
+    expected = image(whole)
+    bare = tmp_path / "without"
+    if has_meta:
+        bare.write_bytes(whole.read_bytes()[132:])
+    else:
+        del data.file_meta
+        little = syntax != ExplicitVRBigEndian
+        data.save_as(bare, implicit_vr=syntax == ImplicitVRLittleEndian, little_endian=little)
+    assert bare.read_bytes()[128:132] != b"DICM"
+    (source,) = find_sources([bare])
+    assert source.kind == "image"
+    with source:
+        (frame,) = source
+    assert (frame.image == expected).all()
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_bits_that_do_not_count_are_left_out(tmp_path, signed):
+    stored = np.arange(-2048, 2048, 4, dtype=np.int16) if signed else np.arange(0, 4096, 4, dtype=np.int16)
+    stored = stored.reshape(32, 32)
+    graphics = (stored & 0x0FFF) | 0x5000  # in the four bits above those that are stored
+    plain = dicom(stored.astype(np.int16 if signed else np.uint16), WindowCenter=500, WindowWidth=3000)
+    drawn = dicom(graphics.view(np.uint16), WindowCenter=500, WindowWidth=3000, BitsStored=12, HighBit=11)
+    drawn.PixelRepresentation = int(signed)
+    assert (image(save(tmp_path / "a", drawn)) == image(save(tmp_path / "b", plain))).all()
+
+
+def test_colors_of_more_than_8_bits_are_as_in_photos(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 4096, (8, 9, 3)).astype(np.uint16)
+    data = dicom(pixels, BitsStored=12, HighBit=11)
+    assert (image(save(tmp_path / "a.dcm", data)) == pixels >> 4).all()
+
+
+def test_floats_are_read(tmp_path):
+    data = dicom(RAMP, WindowCenter=40, WindowWidth=400)
+    expected = image(save(tmp_path / "a.dcm", data))
+    del data.PixelData
+    data.BitsAllocated = 32
+    data.FloatPixelData = RAMP.astype(np.float32).tobytes()
+    for name in ("BitsStored", "HighBit", "PixelRepresentation"):
+        delattr(data, name)
+    assert (image(save(tmp_path / "b.dcm", data)) == expected).all()
+
+
+def test_a_damaged_file_and_a_plan_cost_a_folder_nothing(tmp_path):
+    folder = write_series(tmp_path / "study", [(0, 0, 0), (0, 0, 3)])
+    (folder / "broken").write_bytes(bytes(128) + b"DICM" + b"\x02\0\0\0UL\4\0\xff\xff\xff\xff" + b"\xff" * 30)
+    plan = dicom(RAMP)
+    del plan.PixelData, plan.Rows
+    save(folder / "plan", plan)
+    Image.new("RGB", (8, 8)).save(folder / "photo.png")
+    found = {source.label: source for source in find_sources([folder])}
+    assert set(found) == {str(folder), str(folder / "broken"), str(folder / "photo.png")}
+    assert "passed over 1 DICOM file without pixels" in found[str(folder)].warnings[0]
+    with pytest.raises(UnreadableImage, match="broken"):
+        found[str(folder / "broken")].open()
+    assert len(first_pixels(found[str(folder)])) == 2
+
+
+def test_a_folder_of_plans_alone_says_so(tmp_path):
+    plan = dicom(RAMP)
+    del plan.PixelData, plan.Rows
+    save(tmp_path / "plan", plan)
+    (source,) = find_sources([tmp_path])
+    with pytest.raises(UnreadableImage, match="need DICOM images, got 1 DICOM file without pixels"):
+        source.open()
 
 
 def test_without_pydicom_it_is_said_what_to_install(tmp_path, monkeypatch):
@@ -182,7 +261,7 @@ def test_without_pydicom_it_is_said_what_to_install(tmp_path, monkeypatch):
 
     def without(name, *rest, **options):
         if name.split(".")[0] == "pydicom":
-            raise ImportError(name)
+            raise ImportError(name, name=name)
         return real(name, *rest, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import struct
 import sys
 import threading
 from fractions import Fraction
@@ -22,10 +23,10 @@ from maskweave.errors import (
 )
 from maskweave.sources import Source, find_sources, open_file
 from maskweave.sources.web import fetch, without_secrets
-from tests.clips import corners, quarter_names, write_clip
+from tests.clips import corners, quarter_names, write_clip, write_tone
 
 
-def picture(path, image=None, kind="PNG"):
+def make_image(path, image=None, kind="PNG"):
     path.parent.mkdir(parents=True, exist_ok=True)
     Pillow.fromarray(corners() if image is None else image).save(path, kind)
     return path
@@ -41,7 +42,7 @@ def only(*inputs, **options):
 
 
 def test_a_file(tmp_path):
-    source = only(picture(tmp_path / "my.street.png"))
+    source = only(make_image(tmp_path / "my.street.png"))
     assert isinstance(source, Source)
     assert (source.name, source.info.name, source.kind) == ("my.street", "my.street", "image")
     with source:
@@ -51,21 +52,95 @@ def test_a_file(tmp_path):
 
 
 def test_a_folder_in_natural_order(tmp_path):
-    for name in ("f10.png", "f2.PNG", "F1.jpg", ".hidden.png", "notes.txt", "sub/a.png", ".git/b.png"):
-        picture(tmp_path / name)
+    for name in ("f10.png", "f2.PNG", "F1.jpg", ".hidden.png", "sub/a.png", ".git/b.png"):
+        make_image(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("words")
     write_clip(tmp_path / "clip.mp4")
     assert names(tmp_path) == ["clip", "F1", "f2", "f10"]
-    picture(tmp_path / "two" / "a10.png")
-    picture(tmp_path / "two" / "a.png")
+    make_image(tmp_path / "two" / "a10.png")
+    make_image(tmp_path / "two" / "a.png")
     assert names(tmp_path / "two") == ["a", "a10"]
     (tmp_path / "two" / "a10.png").unlink()
     (tmp_path / "two" / "a.png").unlink()
     assert names(tmp_path, recursive=True) == ["clip", "F1", "f2", "f10", "sub/a"]
 
 
+def test_files_of_a_folder_are_chosen_by_content(tmp_path):
+    make_image(tmp_path / "IMG_0001")
+    make_image(tmp_path / "b.jpg_large")
+    write_clip(tmp_path / "v.mp4").rename(tmp_path / "v.bin")
+    for suffix, codec in ((".mp4", "aac"), (".mkv", "aac"), (".ogg", "flac")):  # audio alone: passed over
+        write_tone(tmp_path / f"song{suffix}", codec=codec)
+    (tmp_path / "song.mp4").rename(tmp_path / "song.m4a")
+    (tmp_path / "song.mkv").rename(tmp_path / "song.mka")
+    write_clip(tmp_path / "w.mkv").rename(tmp_path / "w.mka")
+    for name in ("a.txt", "b.txt", "c.json", "LICENSE"):
+        (tmp_path / name).write_text("words")
+    sources = find_sources([tmp_path])
+    assert [(source.name, source.kind) for source in sources] == [
+        ("b", "image"),
+        ("IMG_0001", "image"),
+        ("v", "video"),
+        ("w", "video"),
+    ]
+    (note,) = sources[0].warnings
+    assert note.startswith(f"{tmp_path}: passed over 7 files that are no images or videos (2 .txt, 1 ")
+    assert sources[1].warnings == []
+
+
+def test_images_of_other_formats_in_a_folder_are_failures_that_name_them(tmp_path):
+    make_image(tmp_path / "a.png")
+    (tmp_path / "b.jxl").write_bytes(b"\xff\x0a" + bytes(50))
+    (tmp_path / "c.CR3").write_bytes(b"\0\0\0\x18ftypcrx " + bytes(50))
+    (tmp_path / "d.pdf").write_bytes(b"%PDF-1.7" + bytes(50))
+    sources = find_sources([tmp_path])
+    assert [source.name for source in sources] == ["a", "b", "c"]
+    for source, named in zip(sources[1:], ("JPEG XL", "a camera's raw photo"), strict=True):
+        with source, pytest.raises(UnreadableImage, match=f"got {named}.*, which is not supported; export"):
+            list(source)
+    assert "1 .pdf" in sources[0].warnings[0]
+
+
+def test_folders_below_that_hold_images_are_told(tmp_path):
+    make_image(tmp_path / "a.png")
+    make_image(tmp_path / "more" / "b.png")
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "c.txt").touch()
+    assert only(tmp_path).warnings == [
+        f"{tmp_path}: folders below were not looked into (more); --recursive does"
+    ]
+    assert find_sources([tmp_path], recursive=True)[0].warnings == [
+        f"{tmp_path}: passed over 1 file that is no image or video (1 .txt)"
+    ]
+
+
+def test_files_that_a_pattern_passes_over_are_counted(tmp_path):
+    make_image(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("words")
+    assert "1 .txt" in only(tmp_path / "*").warnings[0]
+
+
+def test_an_error_that_nobody_foresaw_is_one_of_its_input(tmp_path, monkeypatch):
+    path = make_image(tmp_path / "a.png")
+
+    def broken(self):
+        raise struct.error("unpack requires 4 bytes")
+        yield
+
+    monkeypatch.setattr("maskweave.sources.images.ImageSource.__iter__", broken)
+    with (
+        only(path) as source,
+        pytest.raises(UnreadableImage, match=r"a\.png: .*error: unpack requires 4 bytes"),
+    ):
+        list(source)
+    monkeypatch.setattr("maskweave.sources.find.open_file", lambda *_, **__: int(""))
+    with pytest.raises(UnreadableImage, match=r"a\.png: .*ValueError"):
+        only(path).open()
+
+
 def test_patterns(tmp_path):
     for name in ("a2.png", "a10.png", "b.png", "x.txt.md", "sub/a3.png"):
-        picture(tmp_path / name)
+        make_image(tmp_path / name)
     (tmp_path / "x.txt.md").write_text("words")
     assert names(tmp_path / "a*.png") == ["a2", "a10"]
     assert names(tmp_path / "*") == ["a2", "a10", "b"]
@@ -77,12 +152,12 @@ def test_patterns(tmp_path):
 
 
 def test_a_name_with_brackets_is_no_pattern(tmp_path):
-    assert names(picture(tmp_path / "a[1].png")) == ["a[1]"]
+    assert names(make_image(tmp_path / "a[1].png")) == ["a[1]"]
 
 
 def test_equal_names_are_told_apart(tmp_path):
-    a, b = picture(tmp_path / "one" / "a.png"), picture(tmp_path / "one" / "a.jpg")
-    c, d = picture(tmp_path / "two" / "a.png"), picture(tmp_path / "two" / "A_png-2.png")
+    a, b = make_image(tmp_path / "one" / "a.png"), make_image(tmp_path / "one" / "a.jpg")
+    c, d = make_image(tmp_path / "two" / "a.png"), make_image(tmp_path / "two" / "A_png-2.png")
     assert names(a, b) == ["a_png", "a_jpg"]
     assert names(a, c) == ["a_png", "a_png-2"]
     assert names(a, c, d) == ["a_png", "a_png-3", "A_png-2"]
@@ -92,7 +167,7 @@ def test_equal_names_are_told_apart(tmp_path):
 
 def test_type_by_content(tmp_path):
     video = write_clip(tmp_path / "v.mp4").rename(tmp_path / "v.bin")
-    image = picture(tmp_path / "i.mp4")
+    image = make_image(tmp_path / "i.mp4")
     raw = write_clip(tmp_path / "r.h264").rename(tmp_path / "r.data")
     lying = write_clip(tmp_path / "w.mkv").rename(tmp_path / "w.jpg")
     kinds = []
@@ -104,8 +179,8 @@ def test_type_by_content(tmp_path):
 
 
 def test_neither(tmp_path):
-    (tmp_path / "a.xyz").write_text("no picture, no video, only words\n" * 20)
-    with pytest.raises(UnreadableImage, match="need a picture or a video"):
+    (tmp_path / "a.xyz").write_text("no image, no video, only words\n" * 20)
+    with pytest.raises(UnreadableImage, match="need an image or a video"):
         open_file(tmp_path / "a.xyz")
     (tmp_path / "a.mkv").write_text("words")
     with pytest.raises(UnreadableVideo):
@@ -113,7 +188,7 @@ def test_neither(tmp_path):
 
 
 def test_a_bad_input_does_not_stop_the_others(tmp_path):
-    good = picture(tmp_path / "street.png")
+    good = make_image(tmp_path / "street.png")
     sources = find_sources([str(tmp_path / "strete.png"), str(good)])
     with pytest.raises(
         SourceNotFound, match=r"strete\.png: no such file or folder; did you mean street\.png"
@@ -130,11 +205,9 @@ def test_missing_folder(tmp_path):
         only(tmp_path / "no" / "a.png").open()
 
 
-def test_folder_without_pictures(tmp_path):
+def test_folder_without_images(tmp_path):
     (tmp_path / "a.txt").touch()
-    with pytest.raises(
-        SourceNotFound, match=r"no pictures or videos in this folder; looked for \.jpg .*\.mp4"
-    ):
+    with pytest.raises(SourceNotFound, match=r"no images or videos in this folder; looked for \.jpg .*\.mp4"):
         only(tmp_path).open()
 
 
@@ -145,7 +218,7 @@ def test_nothing():
 
 def test_budget_is_passed_on(tmp_path):
     with pytest.raises(ImageTooLarge):
-        list(only(picture(tmp_path / "a.png"), max_pixels=10))
+        list(only(make_image(tmp_path / "a.png"), max_pixels=10))
     with pytest.raises(ImageTooLarge):
         only(write_clip(tmp_path / "a.mp4"), max_pixels=10).open()
 
@@ -165,7 +238,7 @@ def test_lazy_source_keeps_warnings_and_opens_again(tmp_path):
 
 
 def test_standard_input(monkeypatch, tmp_path):
-    data = picture(tmp_path / "a.png").read_bytes()
+    data = make_image(tmp_path / "a.png").read_bytes()
 
     class Input:
         buffer = io.BytesIO(data)
@@ -191,29 +264,29 @@ def test_standard_input_from_a_terminal(monkeypatch):
 
 def test_folder_as_video(tmp_path):
     for at in (10, 9, 1):
-        picture(tmp_path / "run" / f"{at:05d}.png")
+        make_image(tmp_path / "run" / f"{at:05d}.png")
     with only(tmp_path / "run", as_video=True, rate=10) as source:
         frames = list(source)
     assert [frame.name for frame in frames] == ["00001", "00009", "00010"]
     assert [frame.time for frame in frames] == [0, Fraction(1, 10), Fraction(2, 10)]
     assert (source.info.kind, source.info.name, source.info.rate) == ("video", "run", 10)
     assert source.info.frame_count == 3
-    picture(tmp_path / "run" / "00011.png", np.zeros((4, 4, 3), np.uint8))
+    make_image(tmp_path / "run" / "00011.png", np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(UnreadableVideo, match=r"00011\.png: need 64 x 48 pixels"):
         list(only(tmp_path / "run", as_video=True))
 
 
 def test_frames_of_one_stem_are_refused(tmp_path):
-    picture(tmp_path / "run" / "1.jpg")
-    picture(tmp_path / "run" / "2.jpg")
-    picture(tmp_path / "run" / "1.png")
+    make_image(tmp_path / "run" / "1.jpg")
+    make_image(tmp_path / "run" / "2.jpg")
+    make_image(tmp_path / "run" / "1.png")
     with pytest.raises(UnreadableVideo, match=r"run: .* got 1\.jpg and 1\.png"):
         only(tmp_path / "run", as_video=True).open()
 
 
 def test_frames_know_their_files(tmp_path):
-    picture(tmp_path / "run" / "1.JPG")
-    picture(tmp_path / "run" / "2.png")
+    make_image(tmp_path / "run" / "1.JPG")
+    make_image(tmp_path / "run" / "2.png")
     with only(tmp_path / "run", as_video=True) as source:
         assert [(frame.name, frame.file_name) for frame in source] == [("1", "1.JPG"), ("2", "2.png")]
 
@@ -230,7 +303,7 @@ def ours(path):
 
 def test_files_to_ignore(tmp_path):
     for name in ("a.jpg", "a.overlay.jpg", "sub/b.jpg", "sub/b.overlay.jpg"):
-        picture(tmp_path / name)
+        make_image(tmp_path / name)
     assert names(tmp_path, recursive=True, ignore=ours) == ["a", "sub/b"]
     assert names(tmp_path / "**" / "*.jpg", ignore=ours) == ["a", "b"]
     assert names(tmp_path / "a.overlay.jpg", ignore=ours) == ["a.overlay"]
@@ -246,7 +319,7 @@ def test_files_to_ignore(tmp_path):
 
 
 def test_pipes_inside_folders_and_patterns_are_passed_over(tmp_path):
-    picture(tmp_path / "a.png")
+    make_image(tmp_path / "a.png")
     os.mkfifo(tmp_path / "b.png")
     assert names(tmp_path) == names(tmp_path / "*.png") == ["a"]
     with only(tmp_path, as_video=True) as source:
@@ -254,7 +327,7 @@ def test_pipes_inside_folders_and_patterns_are_passed_over(tmp_path):
 
 
 def test_a_pipe_that_is_named_is_read_once(tmp_path):
-    data = picture(tmp_path / "a.png").read_bytes()
+    data = make_image(tmp_path / "a.png").read_bytes()
     os.mkfifo(tmp_path / "b.png")
     source = only(tmp_path / "b.png")  # found without opening it, which would wait for a writer
     assert (source.name, source.kind) == ("b", "image")
@@ -268,7 +341,7 @@ def test_a_pipe_that_is_named_is_read_once(tmp_path):
 
 def test_process_substitution(tmp_path):
     out, into = os.pipe()
-    os.write(into, picture(tmp_path / "a.png").read_bytes())
+    os.write(into, make_image(tmp_path / "a.png").read_bytes())
     os.close(into)
     with only(f"/dev/fd/{out}") as source:
         assert quarter_names(next(iter(source)).image) == "RG/BW"
@@ -277,7 +350,7 @@ def test_process_substitution(tmp_path):
 
 def test_a_folder_that_may_not_be_read_does_not_stop_the_others(tmp_path, monkeypatch):
     for name in ("a.png", "closed/b.png", "open/c.png"):
-        picture(tmp_path / name)
+        make_image(tmp_path / name)
     original = type(tmp_path).iterdir
 
     def iterdir(self):
@@ -383,7 +456,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path):
-    Handler.body = picture(tmp_path / "a.png").read_bytes()
+    Handler.body = make_image(tmp_path / "a.png").read_bytes()
     with HTTPServer(("127.0.0.1", 0), Handler) as web:
         thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -392,7 +465,7 @@ def server(tmp_path):
         thread.join()
 
 
-def test_picture_behind_an_address(server, monkeypatch):
+def test_image_behind_an_address(server, monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     source = only(f"{server}/a.png?size=1")
     assert source.name.endswith("a")
@@ -411,7 +484,7 @@ def test_picture_behind_an_address(server, monkeypatch):
 def test_text_behind_an_address_names_it(server, monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     with pytest.raises(
-        UnreadableImage, match=rf"^{server}/text: need a picture .* got text that begins '<html>"
+        UnreadableImage, match=rf"^{server}/text: need an image .* got text that begins '<html>"
     ):
         list(only(f"{server}/text?token=1"))
 

@@ -1,11 +1,13 @@
-"""Pictures: every pixel format by its fixed rule, upright, and never a half one."""
+"""Images: every pixel format by its fixed rule, upright, and never a half one."""
 
 import io
 import json
 import os
+import struct
 import subprocess
 import sys
 import threading
+import zlib
 from pathlib import Path
 
 import cv2
@@ -26,9 +28,9 @@ from tests.clips import corners, quarter_names
 GREY = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
 
 
-def encoded(picture, kind="PNG", **options):
+def encoded(image, kind="PNG", **options):
     buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -61,7 +63,7 @@ def test_jpeg_and_lying_suffix(tmp_path):
 @pytest.mark.parametrize("orientation", range(9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_exif_orientation_is_undone(orientation, kind):
-    stored = {  # how a camera stores the upright picture, by the tag's definition
+    stored = {  # how a camera stores the upright image, by the tag's definition
         2: lambda a: a[:, ::-1],
         3: lambda a: a[::-1, ::-1],
         4: lambda a: a[::-1],
@@ -83,17 +85,51 @@ def test_16_bit_keeps_the_high_byte(tmp_path):
     for suffix in (".png", ".tiff"):
         cv2.imwrite(str(tmp_path / f"g{suffix}"), values)
         assert np.array_equal(read_image(tmp_path / f"g{suffix}"), expected)
-    colours = np.stack([values, values[::-1], values.T], axis=2)  # as BGR
-    cv2.imwrite(str(tmp_path / "c.png"), colours)
-    assert np.array_equal(read_image(tmp_path / "c.png"), (colours[:, :, ::-1] >> 8).astype(np.uint8))
+    colors = np.stack([values, values[::-1], values.T], axis=2)  # as BGR
+    cv2.imwrite(str(tmp_path / "c.png"), colors)
+    assert np.array_equal(read_image(tmp_path / "c.png"), (colors[:, :, ::-1] >> 8).astype(np.uint8))
 
 
-def test_dark_16_bit_picture_is_not_stretched():
+def test_dark_16_bit_image_is_not_stretched():
     dark = Pillow.fromarray(np.array([[0, 255], [256, 300]], np.uint16))
     assert read_image(encoded(dark))[:, :, 0].tolist() == [[0, 0], [1, 1]]
 
 
-def test_grey_palette_and_one_bit():
+def chunked(name, body):
+    """A small PNG with one more chunk after its header."""
+    data = encoded(Pillow.fromarray(corners()))
+    chunk = struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    return data[:33] + chunk + data[33:]
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "told"),
+    [
+        (b"gAMA", struct.pack(">I", 100_000), "its gamma of 1 is not applied"),
+        (b"gAMA", struct.pack(">I", 45_455), None),
+        (b"cICP", b"\x09\x10\x00\x01", "its color space (cICP, as of HDR) is not sRGB"),  # BT.2020, PQ
+        (b"cICP", b"\x01\x0d\x00\x01", None),
+    ],
+    ids=["linear", "as sRGB", "HDR", "sRGB"],
+)
+def test_colors_of_a_png_that_are_not_applied_are_told(name, body, told):
+    source = ImageSource(chunked(name, body))
+    assert quarter_names(next(iter(source)).image) == "RG/BW"
+    assert [line.startswith(told) for line in source.warnings] == ([] if told is None else [True])
+
+
+def test_a_profile_that_cannot_be_used_is_told():
+    for profile, told in (
+        (b"x" * 200, "its color profile is for"),
+        (b"x" * 16 + b"RGB " + bytes(200), "damaged"),
+    ):
+        source = ImageSource(encoded(Pillow.fromarray(corners()), icc_profile=profile))
+        assert quarter_names(next(iter(source)).image) == "RG/BW"
+        assert told in source.warnings[0]
+        assert "not applied" in source.warnings[0]
+
+
+def test_gray_palette_and_one_bit():
     assert np.array_equal(read_image(encoded(Pillow.fromarray(GREY)))[:, :, 1], GREY)
     palette = Pillow.fromarray(corners()).quantize(4)
     assert quarter_names(read_image(encoded(palette))) == "RG/BW"
@@ -118,11 +154,11 @@ def test_alpha_is_composited_on_white():
     expected = [[200, 0, 0], [227, 127, 127], [255, 255, 255]]
     assert read_image(encoded(Pillow.fromarray(rgba)))[0].tolist() == expected
     assert next(iter(ImageSource(rgba))).image[0].tolist() == expected
-    grey = Pillow.merge("LA", [Pillow.fromarray(np.ascontiguousarray(rgba[:, :, at])) for at in (0, 3)])
-    assert read_image(encoded(grey))[0, :, 0].tolist() == [200, 227, 255]
+    gray = Pillow.merge("LA", [Pillow.fromarray(np.ascontiguousarray(rgba[:, :, at])) for at in (0, 3)])
+    assert read_image(encoded(gray))[0, :, 0].tolist() == [200, 227, 255]
 
 
-def test_transparent_palette_and_colour():
+def test_transparent_palette_and_color():
     palette = Pillow.fromarray(corners()).quantize(4)
     red = palette.getpixel((0, 0))
     image = read_image(encoded(palette, transparency=red))
@@ -130,8 +166,8 @@ def test_transparent_palette_and_colour():
     keyed = read_image(encoded(Pillow.fromarray(corners()), transparency=(0, 0, 255)))
     assert quarter_names(keyed) == "RG/WW"
     values = np.array([[0, 513], [514, 65535]], np.uint16)
-    grey = read_image(encoded(Pillow.fromarray(values), transparency=513))
-    assert grey[:, :, 0].tolist() == [[0, 255], [2, 255]]
+    gray = read_image(encoded(Pillow.fromarray(values), transparency=513))
+    assert gray[:, :, 0].tolist() == [[0, 255], [2, 255]]
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
@@ -160,7 +196,7 @@ def test_wrong_png_checksum():
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
 def test_a_cut_file_never_passes(kind, part):
     data = encoded(Pillow.fromarray(noise()), kind)
-    with pytest.raises(UnreadableImage, match=r"photo: (damaged or cut short|need a picture)"):
+    with pytest.raises(UnreadableImage, match=r"photo: (damaged or cut short|need an image)"):
         read_image(data[: int(len(data) * part)], label="photo")
 
 
@@ -174,9 +210,9 @@ def test_clear_messages(tmp_path):
     with pytest.raises(SourceNotFound, match=r"gone\.jpg: no such file"):
         read_image(tmp_path / "gone.jpg")
     (tmp_path / "e.png").touch()
-    with pytest.raises(UnreadableImage, match=r"e\.png: need a picture, got an empty file \(0 bytes\)"):
+    with pytest.raises(UnreadableImage, match=r"e\.png: need an image, got an empty file \(0 bytes\)"):
         read_image(tmp_path / "e.png")
-    (tmp_path / "t.jpg").write_text("hello world, I am no picture\n" * 9)
+    (tmp_path / "t.jpg").write_text("hello world, I am no image\n" * 9)
     with pytest.raises(UnreadableImage, match="got text that begins 'hello world"):
         read_image(tmp_path / "t.jpg")
     with pytest.raises(UnreadableImage, match="HEIC"):
@@ -255,6 +291,12 @@ def test_source_of_everything(tmp_path):
     assert len(list(ImageSource(GREY))) == 1
 
 
+@pytest.mark.parametrize("dpi", [None, (300, 300)])
+def test_a_tiff_has_the_resolution_that_it_says_or_none(dpi):
+    (frame,) = ImageSource(encoded(Pillow.fromarray(corners()), "TIFF", **({"dpi": dpi} if dpi else {})))
+    assert frame.dpi == dpi
+
+
 @pytest.mark.parametrize(
     "array", [np.zeros((4, 4, 3)), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4, 3), np.uint8)]
 )
@@ -315,27 +357,27 @@ def test_the_callers_bytes_are_not_shared():
     ("kind", "options"),
     [("PNG", {"transparency": (0, 0, 65280)}), ("JPEG", {"exif": b"Exif\0\0"}), ("GIF", {"transparency": 1})],
 )
-def test_the_callers_picture_is_not_changed(kind, options):
+def test_the_callers_image_is_not_changed(kind, options):
     mode = "P" if kind == "GIF" else "RGB"
-    with Pillow.open(io.BytesIO(encoded(Pillow.fromarray(corners()).convert(mode), kind))) as picture:
-        picture.load()
-        picture.info.update(options)
-        picture.encoderinfo = {}
-        before = (dict(picture.info), picture.mode, picture.size, picture.tobytes())
-        (frame,) = ImageSource(picture)
+    with Pillow.open(io.BytesIO(encoded(Pillow.fromarray(corners()).convert(mode), kind))) as image:
+        image.load()
+        image.info.update(options)
+        image.encoderinfo = {}
+        before = (dict(image.info), image.mode, image.size, image.tobytes())
+        (frame,) = ImageSource(image)
         frame.image[:] = 7
-        assert (picture.info, picture.mode, picture.size, picture.tobytes()) == before
+        assert (image.info, image.mode, image.size, image.tobytes()) == before
 
 
-def test_a_lazy_picture_that_is_cut_short_is_one_line():
+def test_a_lazy_image_that_is_cut_short_is_one_line():
     data = encoded(Pillow.fromarray(noise()))
-    picture = Pillow.open(io.BytesIO(data[: len(data) // 2]))
-    with picture, pytest.raises(UnreadableImage, match=r"^photo: damaged or cut short"):
-        list(ImageSource(picture, "photo"))
+    image = Pillow.open(io.BytesIO(data[: len(data) // 2]))
+    with image, pytest.raises(UnreadableImage, match=r"^photo: damaged or cut short"):
+        list(ImageSource(image, "photo"))
 
 
-def test_label_names_the_picture_in_errors():
-    with pytest.raises(UnreadableImage, match=r"^http://host/a: need a picture .* text that begins '<html>'"):
+def test_label_names_the_image_in_errors():
+    with pytest.raises(UnreadableImage, match=r"^http://host/a: need an image .* text that begins '<html>'"):
         list(ImageSource(b"<html>", "a", label="http://host/a"))
 
 
@@ -367,7 +409,7 @@ def test_a_source_that_fails_fails_when_read(tmp_path):
         list(source)
 
 
-# -- the corpus of broken and unusual pictures ----------------------------------------------------------------
+# -- the corpus of broken and unusual images ----------------------------------------------------------------
 
 CHILD = """
 import json, sys, warnings
@@ -401,7 +443,7 @@ def outcomes(paths, seconds=50):
 
 @pytest.mark.shared
 @pytest.mark.parametrize("folder", ["pillow_bad", "imagers_bad"])
-def test_broken_pictures_decode_or_raise_our_errors(shared_data, folder):
+def test_broken_images_decode_or_raise_our_errors(shared_data, folder):
     paths = sorted((shared_data / "corpus" / folder).iterdir())
     found, _ = outcomes(paths)  # libtiff itself writes to stderr
     assert set(found) == {path.name for path in paths}

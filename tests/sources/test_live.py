@@ -19,7 +19,7 @@ def test_a_stream_goes_on_where_it_comes_back():
     source = PaperSource([7, 8, 9, dropped()], None, None, [7, 8, 9, 10])
     frames = list(source)
     assert [frame.index for frame in frames] == list(range(7))
-    assert times(frames) == pytest.approx([7, 8, 9, 12.5, 13.5, 14.5, 15.5])  # waits of 0.5, 1 and 2 seconds
+    assert times(frames) == pytest.approx([0, 1, 2, 5.5, 6.5, 7.5, 8.5])  # waits of 0.5, 1 and 2 seconds
     assert source.warnings == ["the stream broke off after 3 frames: cable cut; it came back after 3.5 s"]
     assert source.hung_up == [[7, 8, 9, *source.hung_up[0][3:]]]
 
@@ -65,7 +65,7 @@ def test_a_stream_that_is_over_ends():
 
 
 def test_times_rise_and_are_true_whatever_the_new_connection_says():
-    """The first connection's pictures came late while they were worked on; its time still goes by the clock."""
+    """The first connection's images came late while they were worked on; its time still goes by the clock."""
     source = PaperSource([0, 1, 2, dropped()], [5000, 5001, dropped()], [0, 1])
     frames = []
     for frame in source:
@@ -132,7 +132,7 @@ def test_stop_ends_after_the_frame_in_the_making():
     assert list(source) == []  # for good
 
 
-def test_a_picture_that_is_too_large_ends_the_stream_and_keeps_what_came():
+def test_a_image_that_is_too_large_ends_the_stream_and_keeps_what_came():
     source = PaperSource([0, 1, dropped()], [ImageTooLarge("paper: too large")])
     assert len(list(source)) == 2
     assert source.warnings == ["the stream broke off after 2 frames: paper: too large"]

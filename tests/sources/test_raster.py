@@ -1,4 +1,5 @@
 import builtins
+import os
 
 import numpy as np
 import pytest
@@ -13,16 +14,17 @@ from maskweave.errors import (
     UnreadableImage,
 )
 from maskweave.sources import raster
-from maskweave.sources.images import ImageSource
-from maskweave.sources.pictures import open_picture
+from maskweave.sources.images import ImageSource, read_image
+from maskweave.sources.open_image import open_image
 from maskweave.sources.raster import RasterSource
-from maskweave.sources.reading import Reading
+from maskweave.sources.raster_options import RasterOptions
+from maskweave.sources.stack import TiffStackSource
 from maskweave.types.windows import Tile
 from tests.sources.rasters import UTM, noise, write_tiff
 
 
-def only(path, **reading):
-    with RasterSource(path, reading=Reading(**reading)) as source:
+def only(path, **raster_options):
+    with RasterSource(path, raster_options=RasterOptions(**raster_options)) as source:
         (frame,) = source
         return frame, source.warnings
 
@@ -36,9 +38,9 @@ def test_rgb_is_read_as_pillow_reads_it(tmp_path):
     assert (frame.source, frame.file_name) == ("a", "a.tif")
 
 
-def test_bands_are_chosen_by_colour_by_number_or_by_order(tmp_path):
+def test_bands_are_chosen_by_color_by_number_or_by_order(tmp_path):
     bands = noise(4)
-    named = write_tiff(tmp_path / "a.tif", bands, colours=["blue", "green", "red", "undefined"])
+    named = write_tiff(tmp_path / "a.tif", bands, colors=["blue", "green", "red", "undefined"])
     assert (only(named)[0].image == bands[[2, 1, 0]].transpose(1, 2, 0)).all()
     assert (only(named, bands=(4, 2, 1))[0].image == bands[[3, 1, 0]].transpose(1, 2, 0)).all()
     assert (only(named, bands=(2,))[0].image == bands[[1, 1, 1]].transpose(1, 2, 0)).all()
@@ -75,7 +77,9 @@ def test_georeferenced_values_of_16_bits_are_stretched_by_themselves_and_it_is_t
     assert "stretched" in warnings[0]
     photo, warnings = only(write_tiff(tmp_path / "b.tif", bands))
     assert (photo.image == (bands >> 8).transpose(1, 2, 0)).all()
-    assert warnings == []
+    assert warnings == [
+        "values reach 2999 of 65535, nearly black; --stretch 0.1,99.9 (of TIFF) uses the whole range"
+    ]
 
 
 def test_nodata_counts_for_nothing_and_is_told(tmp_path):
@@ -104,7 +108,7 @@ def test_floats_with_nan(tmp_path):
     assert image[-1, -1].tolist() == [255] * 3
 
 
-def test_where_the_picture_lies(tmp_path):
+def test_where_the_image_lies(tmp_path):
     frame, _ = only(write_tiff(tmp_path / "a.tif", noise(), **UTM))
     assert frame.geo.crs == "EPSG:32633"
     assert frame.geo.to_map(np.array([[0, 0], [2, 3]])).tolist() == [
@@ -121,7 +125,9 @@ def test_pieces_are_what_the_whole_is(tmp_path, monkeypatch, stretch):
     bands[:, :, :30] = 0
     path = write_tiff(tmp_path / "a.tif", bands, nodata=0, tiled=True, blockxsize=64, blockysize=64)
     whole, _ = only(path, stretch=stretch)
-    with RasterSource(path, reading=Reading(tiles=True, stretch=stretch), max_pixels=100) as source:
+    with RasterSource(
+        path, raster_options=RasterOptions(tiles=True, stretch=stretch), max_pixels=100
+    ) as source:
         (frame,) = source
         assert frame.size == (150, 170)
         assert frame.image.shape == (44, 50, 3)
@@ -133,7 +139,7 @@ def test_pieces_are_what_the_whole_is(tmp_path, monkeypatch, stretch):
             )
 
 
-def test_a_large_picture_is_refused_with_a_hint_at_tiles(tmp_path):
+def test_a_large_image_is_refused_with_a_hint_at_tiles(tmp_path):
     path = write_tiff(tmp_path / "a.tif", noise(size=(200, 200)), photometric="RGB")
     with pytest.raises(ImageTooLarge, match="--tile"):
         list(RasterSource(path, max_pixels=1000))
@@ -142,10 +148,10 @@ def test_a_large_picture_is_refused_with_a_hint_at_tiles(tmp_path):
 
 
 def test_a_file_of_one_huge_block_is_not_read_in_pieces(tmp_path, monkeypatch):
-    monkeypatch.setattr(raster, "_LARGEST_BLOCK", 1000)
+    monkeypatch.setattr(raster, "_MAX_BLOCK", 1000)
     path = write_tiff(tmp_path / "a.tif", noise(size=(200, 200)), photometric="RGB", blockysize=200)
     with pytest.raises(ImageTooLarge, match="rewrite it as a tiled TIFF"):
-        list(RasterSource(path, max_pixels=1000, reading=Reading(tiles=True)))
+        list(RasterSource(path, max_pixels=1000, raster_options=RasterOptions(tiles=True)))
 
 
 def test_a_file_that_is_cut_short(tmp_path):
@@ -160,10 +166,79 @@ def test_a_file_that_is_cut_short(tmp_path):
 def test_only_what_needs_it_is_read_by_rasterio(tmp_path):
     plain = write_tiff(tmp_path / "a.tif", noise(), photometric="RGB")
     on_map = write_tiff(tmp_path / "b.tif", noise(), photometric="RGB", **UTM)
-    assert isinstance(open_picture(plain), ImageSource)
-    assert isinstance(open_picture(on_map), RasterSource)
-    for reading in (Reading(tiles=True), Reading(bands=(1,)), Reading(stretch=(1, 99))):
-        assert isinstance(open_picture(plain, reading=reading), RasterSource)
+    assert isinstance(open_image(plain), ImageSource)
+    assert isinstance(open_image(on_map), RasterSource)
+    for raster_options in (
+        RasterOptions(tiles=True),
+        RasterOptions(bands=(1,)),
+        RasterOptions(stretch=(1, 99)),
+    ):
+        assert isinstance(open_image(plain, raster_options=raster_options), RasterSource)
+
+
+@pytest.mark.parametrize(
+    ("count", "dtype"), [(5, np.uint16), (3, np.float32), (1, np.float64), (3, np.int16)]
+)
+def test_what_pillow_does_not_know_is_read_by_rasterio_by_itself(tmp_path, count, dtype):
+    path = write_tiff(tmp_path / "a.tif", noise(count, dtype=dtype, high=2))
+    assert isinstance(open_image(path), RasterSource)
+    assert len(list(open_image(path))) == 1
+    assert len(list(TiffStackSource(path))) == 1
+
+
+def test_what_pillow_does_not_know_names_the_extra_without_rasterio(tmp_path, monkeypatch):
+    path = write_tiff(tmp_path / "a.tif", noise(5, dtype=np.uint16))
+    monkeypatch.setattr(raster, "has_rasterio", lambda: False)
+    for opened in (open_image, TiffStackSource):
+        with pytest.raises(MissingDependency, match=r"5 bands of uint16: need rasterio.*maskweave\[geo\]"):
+            opened(path)
+    with pytest.raises(UnreadableImage, match=r"5 bands of uint16, which Pillow does not decode"):
+        read_image(path)
+
+
+def test_choices_that_mean_nothing_for_a_file_are_told(tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    tiff = write_tiff(tmp_path / "a.tif", noise(), photometric="RGB")
+    told = [
+        open_image(tmp_path / "a.png", raster_options=RasterOptions(stretch=(1, 99), window=(1, 2))).warnings,
+        open_image(tiff, raster_options=RasterOptions(stretch=(1, 99), window=(1, 2))).warnings,
+        open_image(tiff, raster_options=RasterOptions(stretch=(1, 99))).warnings,
+    ]
+    bands, window = (
+        "--bands and --stretch are for TIFF: not applied",
+        "--window is for DICOM and NIfTI: not applied",
+    )
+    assert told == [[bands, window], [window], []]
+
+
+def test_bands_that_were_chosen_for_the_user_are_told(tmp_path):
+    _, warnings = only(write_tiff(tmp_path / "a.tif", noise(5)))
+    assert any("bands 1, 2, 3 are shown as red, green, blue" in line for line in warnings)
+    _, warnings = only(write_tiff(tmp_path / "a.tif", noise(5)), bands=(4, 3, 2))
+    assert warnings == []
+
+
+def test_values_beyond_the_fixed_rules_are_told(tmp_path):
+    bands = np.linspace(-5, 300, 2400, dtype=np.float32).reshape(1, 40, 60)
+    _, warnings = only(write_tiff(tmp_path / "a.tif", bands))
+    assert "values from -5 to 300 were clipped to 0..1" in warnings[0]
+
+
+def test_nodata_is_seen_without_a_georeference_and_without_tiles(tmp_path):
+    bands = noise()
+    bands[:, :, :20] = 0
+    (frame,) = open_image(write_tiff(tmp_path / "a.tif", bands, nodata=0, photometric="RGB"))
+    assert not frame.valid[:, :20].any()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+def test_a_name_that_is_not_utf8_is_read(tmp_path):
+    path = tmp_path / os.fsdecode(b"sc\xf6ne.tif")
+    write_tiff(tmp_path / "a.tif", noise(), photometric="RGB").rename(path)
+    frame, _ = only(path, tiles=True)
+    assert (frame.image == noise().transpose(1, 2, 0)).all()
 
 
 def test_without_rasterio_photos_are_read_and_the_rest_says_what_to_install(tmp_path, monkeypatch):
@@ -172,11 +247,11 @@ def test_without_rasterio_photos_are_read_and_the_rest_says_what_to_install(tmp_
 
     def without(name, *rest, **options):
         if name.split(".")[0] == "rasterio":
-            raise ImportError(name)
+            raise ImportError(name, name=name)
         return real(name, *rest, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
     monkeypatch.setattr(raster, "has_rasterio", lambda: False)
-    assert isinstance(open_picture(on_map), ImageSource)
+    assert isinstance(open_image(on_map), ImageSource)
     with pytest.raises(MissingDependency, match=r"maskweave\[geo\]"):
-        open_picture(on_map, reading=Reading(tiles=True))
+        open_image(on_map, raster_options=RasterOptions(tiles=True))

@@ -1,4 +1,4 @@
-"""Videos: every frame, its own time, upright, in its colours; and what is damaged is told."""
+"""Videos: every frame, its own time, upright, in its colors; and what is damaged is told."""
 
 import os
 from fractions import Fraction
@@ -55,11 +55,12 @@ def test_variable_rate_times_are_exact(tmp_path, threads):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".mov"])
-def test_start_offset_is_kept(tmp_path, suffix):
+def test_a_late_begin_is_taken_off_every_time_and_named(tmp_path, suffix):
     ticks = [50 + i for i in range(10)]
     frames, source = read(write_clip(tmp_path / f"o{suffix}", Clip(ticks=ticks)))
-    delay = Fraction(0) if suffix != ".ts" else frames[0].time - 2
-    assert [frame.time - delay for frame in frames] == [Fraction(t, 25) for t in ticks]
+    assert [frame.time for frame in frames] == [Fraction(n, 25) for n in range(10)]
+    assert source.info.start == frames[0].stamp
+    assert source.info.start == 2 or suffix == ".ts"
     assert source.warnings == []
 
 
@@ -116,6 +117,16 @@ def test_cut_matroska_is_told(tmp_path):
     assert any("seconds decoded" in warning for warning in source.warnings)
 
 
+@pytest.mark.parametrize("suffix", [".flv", ".ts"])
+def test_a_stream_that_ends_within_a_packet_is_told(tmp_path, suffix):
+    path = write_clip(tmp_path / f"w{suffix}", Clip(ticks=range(30)))
+    assert not read(path)[1].is_incomplete
+    path.write_bytes(path.read_bytes()[:-100])
+    _, source = read(path)
+    assert source.is_incomplete
+    assert any("bytes too early: it is cut short" in warning for warning in source.warnings)
+
+
 def test_damaged_bytes_do_not_stop_the_stream(tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (40, 48, 64, 3), dtype=np.uint8)
     path = write_clip(
@@ -140,7 +151,7 @@ def test_damaged_stream_of_frames(tmp_path):
     at = -1
     for _ in range(8):
         at = data.find(b"\xff\xd8\xff", at + 1)
-    end = data.find(b"\xff\xd9", at)  # of the picture; behind it is the head of the next one
+    end = data.find(b"\xff\xd9", at)  # of the image; behind it is the head of the next one
     data[at:end] = bytes(end - at)
     path.write_bytes(bytes(data))
     frames, source = read(path)
@@ -176,6 +187,28 @@ def test_streams_that_damage_makes_up_are_no_error_at_the_end():
     assert damage == Damage()
 
 
+def test_an_empty_packet_in_the_middle_is_no_end_and_no_damage(tmp_path):
+    """Theora and AVI write one where the frame before stays; a decoder takes it for the end."""
+    path = write_clip(tmp_path / "a.mkv", Clip(ticks=range(10), codec="mpeg4", options={}))
+
+    class Pausing:
+        def __init__(self, container):
+            self._container = container
+
+        def demux(self, stream):
+            for number, packet in enumerate(self._container.demux(stream)):
+                yield packet
+                if number == 4:
+                    empty = av.Packet()
+                    empty.dts, empty.stream = 5, stream
+                    yield empty
+
+    damage = Damage()
+    with av.open(str(path)) as container:
+        assert len(list(decoded(Pausing(container), container.streams.video[0], damage))) == 10
+    assert damage == Damage()
+
+
 def test_a_film_cut_out_of_another_between_key_frames_misses_nothing(tmp_path):
     moving = np.random.default_rng(0).integers(0, 255, (40, 48, 64, 3), dtype=np.uint8)
     options = {"g": "10", "bf": "3", "x264-params": "open-gop=1"}
@@ -203,7 +236,7 @@ def test_sound_only(tmp_path):
         VideoSource(write_tone(tmp_path / "s.mp4"))
 
 
-def test_missing_empty_text_picture(tmp_path):
+def test_missing_empty_text_image(tmp_path):
     with pytest.raises(SourceNotFound, match="no such file"):
         VideoSource(tmp_path / "gone.mp4")
     (tmp_path / "e.mp4").touch()
@@ -213,7 +246,7 @@ def test_missing_empty_text_picture(tmp_path):
     with pytest.raises(UnreadableVideo, match="need a video"):
         VideoSource(tmp_path / "t.mp4")
     (tmp_path / "p.mp4").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
-    with pytest.raises(UnreadableVideo, match="got a picture"):
+    with pytest.raises(UnreadableVideo, match="got an image"):
         VideoSource(tmp_path / "p.mp4")
     with pytest.raises(UnreadableVideo, match="need a readable file"):
         VideoSource(tmp_path)
@@ -276,11 +309,11 @@ def test_stream_without_times(tmp_path):
 
 def test_frames_are_let_go_without_the_garbage_collector(tmp_path, monkeypatch):
     """PyAV's side data ties frames into cycles: asked of every frame, memory grows by hundreds of MB."""
-    from maskweave.sources import decoding
+    from maskweave.sources import video_pixels
 
     asked = []
-    original = decoding.orientation_matrix
-    monkeypatch.setattr(decoding, "orientation_matrix", lambda frame: asked.append(1) or original(frame))
+    original = video_pixels.orientation_matrix
+    monkeypatch.setattr(video_pixels, "orientation_matrix", lambda frame: asked.append(1) or original(frame))
     frames, _ = read(write_clip(tmp_path / "a.mp4", Clip(images=[corners()] * 12, rotation=90)))
     assert {quarter_names(frame.image) for frame in frames} == {"GW/RB"}
     assert len(asked) == 1

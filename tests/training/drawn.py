@@ -17,15 +17,15 @@ def draw_data_set(folder: Path, images: int = 6, seed: int = 0) -> Path:
     (folder / "images").mkdir(parents=True)
     content = {"images": [], "annotations": [], "categories": CATEGORIES}
     for index in range(images):
-        picture = rng.integers(0, 60, (SIDE, SIDE, 3), dtype=np.uint8)
+        image = rng.integers(0, 60, (SIDE, SIDE, 3), dtype=np.uint8)
         name = f"{index}.png"
         content["images"].append({"id": index, "file_name": name, "height": SIDE, "width": SIDE})
         for category, left in ((7, 6), (9, 54)):
             polygon = _outline(category, left + int(rng.integers(0, 6)), int(rng.integers(8, 50)))
-            colour = (230, 60, 60) if category == 7 else (60, 60, 230)
-            cv2.fillPoly(picture, [np.round(polygon).astype(np.int32)], colour)
+            color = (230, 60, 60) if category == 7 else (60, 60, 230)
+            cv2.fillPoly(image, [np.round(polygon).astype(np.int32)], color)
             content["annotations"].append(annotation(len(content["annotations"]), index, category, polygon))
-        cv2.imwrite(str(folder / "images" / name), picture)
+        cv2.imwrite(str(folder / "images" / name), image)
     path = folder / "instances.json"
     path.write_text(json.dumps(content))
     return path

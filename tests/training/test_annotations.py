@@ -22,7 +22,7 @@ def test_every_object_is_read_with_its_mask_and_box(drawn):
     assert data.class_names == ("disc", "square")
     first = data.images[0]
     assert first.size == (96, 96)
-    assert first.labelled.tolist() == [True, True]
+    assert first.labeled.tolist() == [True, True]
     assert [item.class_index for item in first.objects] == [0, 1]
     for item in first.objects:
         mask = item.mask
@@ -47,7 +47,7 @@ def test_labelled_categories_exact_crowd_and_source_are_kept(drawn):
     content["annotations"][1] |= {"segmentation": None}
     drawn.write_text(json.dumps(content))
     record = read(drawn).images[0]
-    assert record.labelled.tolist() == [False, True]
+    assert record.labeled.tolist() == [False, True]
     assert record.objects[0].crowd
     assert not record.objects[0].mask_exact
     assert record.objects[1].mask is None
@@ -80,9 +80,9 @@ def test_a_class_without_objects_is_named(drawn):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"images": []}, "the data set is empty"),
+        ({"images": []}, "with at least one image"),
         ({"annotations": []}, "no image has an object of disc, square"),
-        ({"categories": None}, "missing categories"),
+        ({"categories": []}, "missing categories"),
         (
             {"images": [{"id": 1, "file_name": "gone.png", "height": 9, "width": 9}]},
             "1 of 1 images are missing.*gone",
@@ -96,12 +96,12 @@ def test_data_that_cannot_be_trained_on_is_refused(drawn, changes, message):
 
 
 def test_unreadable_files_and_unknown_classes_are_refused(drawn, tmp_path):
-    with pytest.raises(TrainingDataError, match="no such annotation file"):
+    with pytest.raises(TrainingDataError, match="but it does not exist"):
         read(tmp_path / "none.json")
     with pytest.raises(TrainingDataError, match="classes star are not among its categories"):
         read(drawn, class_names=["star"])
     drawn.write_text("{")
-    with pytest.raises(TrainingDataError, match="not a JSON file"):
+    with pytest.raises(TrainingDataError, match="need JSON"):
         read(drawn)
 
 

@@ -1,21 +1,18 @@
 """The YOLO layout says the same as the COCO file it was written from."""
 
+import re
 import shutil
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskweave.sources.yolo_layout import label_path
-from maskweave.training.annotations import OTHER, read_training_set
-from maskweave.training.annotations_yolo import (
-    read_data_yaml,
-    read_labels,
-    read_yolo_set,
-    read_yolo_truths,
-)
+from maskweave.annotations.report import Report
+from maskweave.annotations.yolo import label_path, read_data_yaml
+from maskweave.errors import InvalidValue
+from maskweave.training.annotations import OTHER, read_training_set, read_truths
 from maskweave.training.errors import TrainingDataError
 from tests.training.drawn import draw_data_set, write_as_yolo
 
@@ -33,7 +30,7 @@ def data_yaml(drawn, tmp_path):
 
 
 def read(path, **options):
-    return read_yolo_set(path, read_data_yaml(path).root, **options)
+    return read_training_set(path, read_data_yaml(path).root, **options)
 
 
 def first_label(data_yaml, part="train"):
@@ -47,16 +44,17 @@ def test_the_same_set_in_both_layouts_is_read_alike(drawn, data_yaml):
     assert [record.path.name for record in yolo.images] == [record.path.name for record in coco.images][2:]
     for ours, theirs in zip(yolo.images, coco.images[2:], strict=True):
         assert ours.size == theirs.size
-        assert ours.labelled.all()
+        assert ours.labeled.all()
         for a, b in zip(ours.objects, theirs.objects, strict=True):
             assert (a.class_index, a.mask_exact, a.crowd) == (b.class_index, True, False)
             np.testing.assert_allclose(a.box, b.box, atol=1e-3)
             assert a.mask.corner == b.mask.corner
-            np.testing.assert_array_equal(a.mask.dense(), b.mask.dense())
+            # COCO's rule for pixels of the border, by which AP is defined, is not that of pixel centers
+            assert (a.mask.dense() == b.mask.dense()).mean() > 0.98
 
 
 def test_validation_is_read_from_its_own_entry(drawn, data_yaml):
-    truths = read_yolo_truths(data_yaml, data_yaml.parent, ("disc", "square"))
+    truths = read_truths(data_yaml, data_yaml.parent, ("disc", "square"))
     assert [truth.file_name for truth in truths] == ["images/val/0.png", "images/val/1.png"]
     coco = read_training_set(drawn, drawn.parent / "images").images[0]
     instances = truths[0].instances
@@ -67,8 +65,8 @@ def test_validation_is_read_from_its_own_entry(drawn, data_yaml):
 
 def test_an_object_with_only_a_box_costs_nothing_in_validation(data_yaml):
     first_label(data_yaml, "val").write_text("1 0.5 0.5 0.25 0.5\n")
-    truth = read_yolo_truths(data_yaml, data_yaml.parent, ("disc", "square"))[0]
-    assert truth.crowd.tolist() == [True]
+    truth = read_truths(data_yaml, data_yaml.parent, ("disc", "square"))[0]
+    assert truth.box_only.tolist() == [True]
     assert truth.instances.boxes.tolist() == [[36, 24, 60, 72]]
     assert truth.instances.masks.areas.tolist() == [24 * 48]
 
@@ -106,10 +104,17 @@ def test_what_lies_outside_the_image_is_cut_off(data_yaml):
     points=st.lists(st.tuples(*[st.integers(-40, 140).map(lambda n: n / 100)] * 2), min_size=3, max_size=7),
     size=st.tuples(st.integers(8, 70), st.integers(8, 70)),
 )
+@settings(max_examples=30)
 def test_boxes_hold_their_masks_and_stay_inside(points, size, tmp_path_factory):
-    path = tmp_path_factory.getbasetemp() / "one.txt"
-    path.write_text("0 " + " ".join(f"{x} {y}" for x, y in points))
-    for item in read_labels(path, size, {0: 0}, 1):
+    folder = tmp_path_factory.mktemp("one")
+    (folder / "images").mkdir()
+    (folder / "labels").mkdir()
+    cv2.imwrite(str(folder / "images" / "a.png"), np.zeros((*size, 3), np.uint8))
+    cv2.imwrite(str(folder / "images" / "b.png"), np.zeros((9, 9, 3), np.uint8))
+    (folder / "labels" / "a.txt").write_text("0 " + " ".join(f"{x} {y}" for x, y in points))
+    (folder / "labels" / "b.txt").write_text("0 0.5 0.5 0.5 0.5")  # so that something can be learned
+    (folder / "data.yaml").write_text("train: images\nnames: [disc]\n")
+    for item in read(folder / "data.yaml").images[0].objects:
         x1, y1, x2, y2 = item.box
         assert 0 <= x1 < x2 <= size[1]
         assert 0 <= y1 < y2 <= size[0]
@@ -127,7 +132,7 @@ def test_boxes_hold_their_masks_and_stay_inside(points, size, tmp_path_factory):
         ("2 0.1 0.1 0.2 0.2", r"line 2: need a class number of 0 to 1, got '2'"),
         ("-1 0.1 0.1 0.2 0.2", "line 2: need a class number"),
         ("disc 0.1 0.1 0.2 0.2", "line 2: need a class number"),
-        ("0 0.1 0.1 0.2 0.2 0.3 0.3 0.4", "line 2: need .*x y of at least 3 points.*got 7 numbers"),
+        ("0 0.1 0.1 0.2 0.2 0.3 0.3 4", r"line 2: need a score in 0\.\.1, got 4"),
         ("0 0.1 0.1", "line 2: need .* got 2 numbers"),
         ("0", "line 2: need .* got 0 numbers"),
         ("0 a b c d", "line 2: need numbers after the class"),
@@ -138,8 +143,9 @@ def test_boxes_hold_their_masks_and_stay_inside(points, size, tmp_path_factory):
 def test_a_malformed_line_is_named(data_yaml, line, message):
     label = first_label(data_yaml)
     label.write_text(f"0 0.5 0.5 0.2 0.2\n{line}\n")
-    with pytest.raises(TrainingDataError, match=rf"{label.name}, {message}"):
-        read(data_yaml)
+    report = Report()
+    assert len(read(data_yaml, report=report).images[0].objects) == 1
+    assert re.match(rf"{label.name}, {message}", report.messages[0])
 
 
 @pytest.mark.parametrize(
@@ -149,8 +155,8 @@ def test_a_malformed_line_is_named(data_yaml, line, message):
         ("names: []\ntrain: images/train\n", "need names, a list of class names"),
         ("names: {0: disc, 2: square}\ntrain: images/train\n", "need names numbered 0 to 1, got 0, 2"),
         ("names: [disc, square]\n", "has no train entry"),
-        ("names: [disc, square]\ntrain: gone\n", "there is no .*gone"),
-        ("names: [disc, square]\ntrain: empty\n", "the data set is empty"),
+        ("names: [disc, square]\ntrain: gone\n", "has no images"),
+        ("names: [disc, square]\ntrain: empty\n", "has no images"),
         ("names: [disc\n", "not a YAML file"),
         ("- disc\n", "need the keys train, val and names, got a list"),
     ],
@@ -158,23 +164,21 @@ def test_a_malformed_line_is_named(data_yaml, line, message):
 def test_a_file_that_says_too_little_is_refused(data_yaml, text, message):
     (data_yaml.parent / "empty").mkdir()
     data_yaml.write_text(text)
-    with pytest.raises(TrainingDataError, match=message):
+    with pytest.raises((InvalidValue, TrainingDataError), match=message):
         read(data_yaml)
 
 
 def test_missing_labels_and_images_are_named(data_yaml):
     shutil.rmtree(data_yaml.parent / "labels" / "train")
-    with pytest.raises(TrainingDataError, match=r"there is no folder .*labels.train"):
+    with pytest.raises(TrainingDataError, match=r"no image has an object.*there is no folder .*labels.train"):
         read(data_yaml)
-    (data_yaml.parent / "images" / "val" / "0.png").write_bytes(b"no picture")
-    with pytest.raises(TrainingDataError, match=r"0\.png: not a readable image"):
-        read(data_yaml, part="val")
+    (data_yaml.parent / "images" / "val" / "0.png").write_bytes(b"no image")
+    assert len(read_truths(data_yaml, data_yaml.parent, ["disc"])) == 1
+    report = Report()
     (data_yaml.parent / "train.txt").write_text("./images/val/1.png\nimages/val/gone.png\n")
     data_yaml.write_text("names: [disc, square]\ntrain: train.txt\n")
-    with pytest.raises(TrainingDataError, match=r"1 of 2 train images are missing.*gone\.png"):
-        read(data_yaml)
-    with pytest.raises(TrainingDataError, match="no such file"):
-        read_data_yaml(data_yaml.with_name("none.yaml"))
+    assert len(read(data_yaml, report=report).images) == 1
+    assert report.messages == [f"{data_yaml.parent / 'images/val/gone.png'}: the image is missing"]
 
 
 def test_labels_without_any_object_teach_nothing(data_yaml):

@@ -99,7 +99,7 @@ def test_a_loss_that_is_no_number_names_its_images(settings, monkeypatch):
 
     def break_at_two(trainer, batch):
         if trainer.step == 2:
-            trainer.network.class_out.bias.data.fill_(float("nan"))
+            trainer.network.heads[0].classes.bias.data.fill_(float("nan"))
         return step(trainer, batch)
 
     monkeypatch.setattr(Trainer, "train_step", break_at_two)

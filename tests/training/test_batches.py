@@ -10,7 +10,7 @@ from maskweave.training.augment import Augmentation
 from maskweave.training.batches import StepDataset, sampling_weights, step_loader
 from maskweave.training.cache import ImageCache
 from maskweave.training.config import TrainConfig
-from maskweave.training.schedule import Schedule
+from maskweave.training.schedule import Schedule, activation_slope
 from tests.training.drawn import draw_data_set
 
 pytestmark = pytest.mark.training
@@ -46,8 +46,11 @@ def test_a_batch_holds_different_images_and_consistent_targets(dataset):
         batch = dataset[step]
         assert batch.images.shape[0] == 4
         assert batch.images.shape[1] % 32 == batch.images.shape[2] % 32 == 0
-        assert len(batch.boxes) == len(batch.owner) == len(batch.classes) == len(batch.masks)
-        assert batch.masks.shape[1:] == (batch.images.shape[1] // 4, batch.images.shape[2] // 4)
+        assert (
+            len({len(batch.boxes), len(batch.owner), len(batch.classes), len(batch.masks), len(batch.trust)})
+            == 1
+        )
+        assert batch.masks.shape[1:] == (batch.images.shape[1] // 2, batch.images.shape[2] // 2)
         assert (batch.boxes[:, 2:] > batch.boxes[:, :2]).all()
 
 
@@ -67,7 +70,7 @@ def test_loading_starts_at_any_step_and_keeps_the_order(dataset, workers):
     assert same(batches[1], dataset[8])
 
 
-def test_images_of_scarce_classes_and_of_favoured_sources_are_drawn_more():
+def test_images_of_scarce_classes_and_of_favored_sources_are_drawn_more():
     def image(number, class_index, source):
         item = ObjectRecord(class_index, (0, 0, 9, 9), None, True, False)
         return ImageRecord(number, None, (9, 9), np.ones(2, dtype=bool), (item,), source)
@@ -113,3 +116,11 @@ def test_the_schedule_warms_up_stays_and_falls(tmp_path):
 def test_a_run_by_the_clock_follows_the_clock(tmp_path):
     schedule = Schedule.of(TrainConfig(tmp_path, tmp_path, tmp_path, minutes=2), 100)
     assert schedule.progress(10**6, 60) == pytest.approx(0.5)
+
+
+def test_the_slope_falls_to_zero_in_its_share_of_the_run_or_stays():
+    def slopes(relu_by):
+        return [activation_slope(0.1, progress, relu_by=relu_by) for progress in (0.0, 0.25, 0.5, 0.9)]
+
+    assert slopes(0.5) == pytest.approx([0.1, 0.05, 0.0, 0.0])
+    assert slopes(0.0) == [0.1] * 4

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from maskweave.sources.images import read_image
 from maskweave.training.annotations import ImageRecord
 from maskweave.training.cache import ImageCache, read_rgb
 from maskweave.training.errors import TrainingDataError
@@ -25,6 +26,15 @@ def test_images_come_back_as_they_were(records, tmp_path):
     assert len(cache) == 2
     for index, record in enumerate(records):
         np.testing.assert_array_equal(cache[index], read_rgb(record.path))
+
+
+def test_training_reads_an_image_as_every_command_does(tmp_path):
+    pixels = np.zeros((6, 9, 4), np.uint16)
+    pixels[:, :, 0], pixels[:, :3, 3] = 40000, 65535  # red where it is opaque, transparent elsewhere
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), pixels[:, :, [2, 1, 0, 3]])
+    np.testing.assert_array_equal(read_rgb(path), read_image(path))
+    assert read_rgb(path)[0].tolist() == [[156, 0, 0]] * 3 + [[255, 255, 255]] * 6
 
 
 def test_large_images_are_shrunk(records, tmp_path):

@@ -1,122 +1,172 @@
-import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="training needs torch: pip install maskweave[train]")
 
 import torch
 
-from maskweave.training.augment import View
 from maskweave.training.batches import collate
-from maskweave.training.losses import LossWeights, compute_loss
-from maskweave.training.network import RawOutput, point_centres
+from maskweave.training.losses import LossWeights, Teaching, compute_loss
+from maskweave.training.network import point_positions
+from tests.training.targets import SIZE, prediction, view
 
 pytestmark = pytest.mark.training
-SIZE = 64
+POSITIONS, _ = point_positions(SIZE, SIZE)
+ON_OBJECT = ((POSITIONS > 9) & (POSITIONS < 39)).all(1)
+FAR = (POSITIONS > 41).any(1)
 
 
-def view(*, classes=(0,), labelled=(True, True), mask_weight=1.0, silent=None):
-    boxes = np.array([[8, 8, 40, 40]] * len(classes), np.float32).reshape(-1, 4)
-    masks = np.zeros((len(classes), 16, 16), np.uint8)
-    masks[:, 2:10, 2:10] = 1
-    return View(
-        image=np.zeros((SIZE, SIZE, 3), np.uint8),
-        boxes=boxes,
-        classes=np.array(classes, np.int64),
-        masks=masks,
-        mask_weights=np.full(len(classes), mask_weight, np.float32),
-        silent=np.array([] if silent is None else [silent[1]], np.float32).reshape(-1, 4),
-        silent_classes=np.array([] if silent is None else [silent[0]], np.int64),
-        labelled=np.array(labelled),
-        dense=np.array(labelled),
-    )
-
-
-def prediction():
-    """Random output that wants gradients."""
-    torch.manual_seed(0)
-    centres, _ = point_centres(SIZE, SIZE)
-    points = len(centres)
-    boxes = torch.cat([centres - 14, centres + 14], 1)[None]
-    return RawOutput(
-        class_logits=torch.randn(1, points, 2).requires_grad_(),
-        boxes=boxes.clone().requires_grad_(),
-        coefficients=torch.randn(1, points, 4).requires_grad_(),
-        prototypes=torch.randn(1, 4, 16, 16).requires_grad_(),
-        features=torch.zeros(1, 1, 8, 8),
-        semantic_logits=torch.randn(1, 2, 8, 8).requires_grad_(),
-    )
-
-
-def gradients(target):
+def gradients(target, teaching=None):
     out = prediction()
-    compute_loss(out, collate([target], 0), LossWeights()).total.backward()
+    compute_loss(out, collate([target], 0), LossWeights(), teaching).total.backward()
     return out
 
 
-def test_a_class_that_is_not_labelled_costs_nothing_off_known_objects():
-    out = gradients(view(labelled=(True, False)))
-    centres, _ = point_centres(SIZE, SIZE)
-    far = (centres > 41).any(1)
-    assert out.class_logits.grad[0, far, 0].abs().sum() > 0
-    assert out.class_logits.grad[0, far, 1].abs().sum() == 0
-    assert out.semantic_logits.grad[:, 1].abs().sum() == 0
+def teacher(score, *, taught=(True, True)):
+    """Says the same score of every class everywhere, and boxes of no extent."""
+    logits = torch.zeros(1, len(POSITIONS), 4, 8)
+    logits[..., 0] = 9
+    scores = torch.full((1, len(POSITIONS), 2), float(score))
+    return Teaching(scores, logits, torch.tensor(taught))
 
 
-def test_a_known_object_is_of_no_other_class_labelled_or_not():
-    out = gradients(view(labelled=(True, False)))
-    centres, _ = point_centres(SIZE, SIZE)
-    on_object = ((centres > 9) & (centres < 39)).all(1)
-    assert (out.class_logits.grad[0, on_object, 1] > 0).all()
+def test_a_class_that_is_not_labeled_costs_nothing_off_known_objects():
+    out = gradients(view(labeled=(True, False)))
+    assert out.class_logits.grad[0, FAR, 0].abs().sum() > 0
+    assert out.class_logits.grad[0, FAR, 1].abs().sum() == 0
+
+
+def test_a_known_object_is_of_no_other_class_labeled_or_not():
+    out = gradients(view(labeled=(True, False)))
+    assert (out.class_logits.grad[0, ON_OBJECT, 1] > 0).all()
 
 
 def test_nor_does_silence_around_it_excuse_another_class():
     out = gradients(view(silent=(1, [0, 0, 64, 64])))
-    centres, _ = point_centres(SIZE, SIZE)
-    on_object = ((centres > 9) & (centres < 39)).all(1)
-    assert (out.class_logits.grad[0, on_object, 1] > 0).all()
-    assert out.class_logits.grad[0, (centres > 41).any(1), 1].abs().sum() == 0
+    assert (out.class_logits.grad[0, ON_OBJECT, 1] > 0).all()
+    assert out.class_logits.grad[0, FAR, 1].abs().sum() == 0
 
 
-def test_an_object_of_an_unlabelled_class_still_teaches_its_points():
-    out = gradients(view(classes=(1,), labelled=(False, False)))
+def test_an_object_of_an_unlabeled_class_still_teaches_its_points():
+    out = gradients(view(classes=(1,), labeled=(False, False)))
     assert (out.class_logits.grad[0, :, 1] < 0).any()
-
-
-def test_a_box_without_mask_teaches_the_box_only():
-    out = gradients(view(mask_weight=0.0))
-    assert out.boxes.grad.abs().sum() > 0
-    assert out.coefficients.grad is None or out.coefficients.grad.abs().sum() == 0
-
-
-def test_an_other_object_teaches_box_and_mask_but_no_class():
-    out = gradients(view(classes=(-1,), labelled=(False, False)))
-    assert out.class_logits.grad is None or out.class_logits.grad.abs().sum() == 0
-    assert out.boxes.grad.abs().sum() > 0
-    assert out.coefficients.grad.abs().sum() > 0
 
 
 def test_a_crowd_is_silent_for_its_class():
     out = gradients(view(classes=(), silent=(0, [0, 0, 32, 64])))
-    centres, _ = point_centres(SIZE, SIZE)
-    inside = centres[:, 0] <= 32
+    inside = POSITIONS[:, 0] <= 32
     assert out.class_logits.grad[0, inside, 0].abs().sum() == 0
     assert out.class_logits.grad[0, inside, 1].abs().sum() > 0
     assert out.class_logits.grad[0, ~inside, 0].abs().sum() > 0
 
 
+@pytest.mark.parametrize(("score", "sign"), [(1, -1), (0, 1)])
+def test_what_annotations_leave_open_a_teacher_says(score, sign):
+    out = gradients(view(labeled=(True, False)), teacher(score))
+    assert (out.class_logits.grad[0, FAR, 1].sign() == sign).all()
+
+
+def test_where_labels_say_nothing_the_teacher_keeps_half_of_its_score():
+    out = gradients(view(classes=()), teacher(1))
+    logits = out.class_logits.detach()[0, :, 0]
+    wanted = torch.sign(logits.sigmoid() - 0.5)
+    assert torch.equal(torch.sign(out.class_logits.grad[0, :, 0]), wanted)
+
+
+def test_inside_a_known_object_the_teacher_is_asked_for_other_classes():
+    alone = gradients(view(labeled=(True, False)))
+    taught = gradients(view(labeled=(True, False)), teacher(1))
+    assert (alone.class_logits.grad[0, ON_OBJECT, 1] > 0).all()
+    assert (taught.class_logits.grad[0, ON_OBJECT, 1] < 0).all()
+
+
+def test_a_class_that_the_teacher_does_not_know_costs_nothing():
+    out = gradients(view(labeled=(True, False)), teacher(1, taught=(True, False)))
+    assert out.class_logits.grad[0, FAR, 1].abs().sum() == 0
+
+
+def test_inside_a_crowd_the_teacher_is_asked():
+    out = gradients(view(classes=(), silent=(0, [0, 0, 32, 64])), teacher(1))
+    assert (out.class_logits.grad[0, POSITIONS[:, 0] <= 32, 0] < 0).all()
+
+
+def test_boxes_of_which_the_teacher_is_sure_are_taught():
+    sure = gradients(view(classes=()), teacher(0.8))
+    unsure = gradients(view(classes=()), teacher(0.05))
+    assert (sure.distances.grad[..., 0] < 0).all()
+    assert unsure.distances.grad.abs().sum() == 0
+
+
+def test_a_labeled_box_is_not_taught_otherwise():
+    alone, taught = gradients(view()), gradients(view(), teacher(0.8))
+    mine = alone.distances.grad.abs().sum((2, 3)) > 0
+    assert mine.any()
+    assert torch.equal(alone.distances.grad[mine], taught.distances.grad[mine])
+
+
+def test_distances_learn_the_two_bins_around_the_truth():
+    out = gradients(view(box=(0, 0, 60, 60)))
+    rows = torch.nonzero(out.distances.grad[0].abs().sum((1, 2)) > 0)[:, 0]
+    positions, strides = point_positions(SIZE, SIZE)
+    for point in rows.tolist():
+        right = (60 - positions[point, 0]) / strides[point]
+        wanted = torch.nonzero(out.distances.grad[0, point, 2] < 0)[:, 0].tolist()
+        if right < 7:
+            assert set(wanted) <= {int(right), int(right) + 1}
+            assert wanted
+
+
+def test_an_object_that_is_believed_half_pulls_its_box_half():
+    whole, half, none = (gradients(view(trust=trust)) for trust in (1.0, 0.5, 0.0))
+    torch.testing.assert_close(half.boxes.grad, whole.boxes.grad / 2)
+    torch.testing.assert_close(half.distances.grad, whole.distances.grad / 2)
+    assert none.boxes.grad.abs().sum() == 0
+
+
+def test_an_object_that_is_believed_less_asks_for_a_lower_score():
+    whole, half = (gradients(view(trust=trust)).class_logits.grad[0, :, 0] for trust in (1.0, 0.3))
+    positive = whole < 0
+    assert positive.any()
+    assert (half[positive] > whole[positive]).all()
+    assert torch.equal(half[FAR], whole[FAR])
+
+
+def test_a_box_without_mask_teaches_the_box_only():
+    out = gradients(view(mask_weight=0.0))
+    assert out.boxes.grad.abs().sum() > 0
+    assert out.kernels.grad is None or out.kernels.grad.abs().sum() == 0
+    assert out.prototypes.grad is None or out.prototypes.grad.abs().sum() == 0
+
+
+def test_an_other_object_teaches_box_and_mask_but_no_class():
+    out = gradients(view(classes=(-1,), labeled=(False, False)))
+    assert out.class_logits.grad is None or out.class_logits.grad.abs().sum() == 0
+    assert out.boxes.grad.abs().sum() > 0
+    assert out.kernels.grad.abs().sum() > 0
+
+
+def test_a_frozen_detector_is_charged_for_masks_alone():
+    out = prediction()
+    for part in (out.class_logits, out.distances, out.boxes):
+        part.requires_grad_(False)
+    parts = compute_loss(out, collate([view()], 0), LossWeights())
+    assert (parts.classes.item(), parts.boxes.item()) == (0, 0)
+    parts.total.backward()
+    assert out.kernels.grad.abs().sum() > 0
+
+
 def test_a_batch_without_objects_has_a_finite_loss():
-    parts = compute_loss(prediction(), collate([view(classes=())], 0), LossWeights())
+    out = prediction()
+    parts = compute_loss(out, collate([view(classes=())], 0), LossWeights())
+    parts.total.backward()
     assert torch.isfinite(parts.total)
+    assert torch.isfinite(out.class_logits.grad).all()
 
 
-def test_a_perfect_mask_costs_less_than_a_wrong_one():
-    target = collate([view()], 0)
-    costs = []
-    for sign in (1, -1):
-        out = prediction()
-        shape = torch.full((1, 4, 16, 16), -5.0)
-        shape[:, :, 2:10, 2:10] = 5.0
-        out.prototypes.data = shape * sign
-        out.coefficients.data = torch.ones_like(out.coefficients)
-        costs.append(compute_loss(out, target, LossWeights()).masks.item())
-    assert costs[0] < 0.1 < costs[1]
+def test_the_weights_are_factors_of_the_parts():
+    batch = collate([view()], 0)
+    plain, heavy = (
+        compute_loss(prediction(), batch, weights)
+        for weights in (LossWeights(), LossWeights(classes=2.0, boxes=4.0, distances=0.5))
+    )
+    torch.testing.assert_close(heavy.classes, 2 * plain.classes)
+    torch.testing.assert_close(heavy.boxes, 2 * plain.boxes)

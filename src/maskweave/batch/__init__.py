@@ -1,1 +1,1 @@
-"""Many inputs, one job: on all cores of a machine or on a cluster, to be interrupted and gone on with at any time."""
+"""Many inputs as one job, on all cores of a machine or on a cluster; it can be resumed at any time."""

@@ -1,4 +1,4 @@
-"""The job's one COCO file: each picture's part is made by its worker, the file from the parts in order."""
+"""The job's one COCO file: each image's part is made by its worker, the file from the parts in order."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from maskweave.outputs.coco import CocoStream, coco_results, file_info
-from maskweave.outputs.files import atomic_file
-from maskweave.outputs.spool import Spool
+from maskweave.annotations.coco import CocoDocument, coco_results
+from maskweave.annotations.file_info import file_info
+from maskweave.annotations.options import Options
+from maskweave.files import atomic_file
+from maskweave.ops.coco_names import category_ids
+from maskweave.spool import Spool
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
 
@@ -18,20 +21,20 @@ COCO_FILE = "coco.json"
 
 
 def coco_part(frame: Frame, instances: Instances, file_name: str) -> bytes:
-    """One picture's part: its entry and its objects, with numbers that `write_coco` replaces."""
-    entry = {"id": 0, "file_name": file_name, "height": frame.size[0], "width": frame.size[1]}
+    """One image's part: its entry and its objects, without the ids that the file gives them."""
+    entry = {"file_name": file_name, "height": frame.size[0], "width": frame.size[1]}
     return zlib.compress(json.dumps([entry, coco_results(instances)]).encode())
 
 
 def write_coco(path: Path, parts: Iterable[bytes], *, class_names: tuple[str, ...], model: str) -> None:
     """Write the file from the parts in their order, in constant memory; raises `OutputError`."""
     with (
-        atomic_file(path, only_ours=True) as temporary,
+        atomic_file(path, only_own=True) as temporary,
         temporary.open("w", encoding="utf-8") as file,
         Spool(path.parent) as spool,
     ):
-        stream = CocoStream(file, spool, class_names=class_names, info=file_info(model))
+        document = CocoDocument(file, spool, info=file_info(Options(model=model)))
         for part in parts:
-            entry, results = json.loads(zlib.decompress(part))
-            stream.add(entry, results)
-        stream.finish()
+            document.add(*json.loads(zlib.decompress(part)))
+        ids = category_ids(class_names)
+        document.finish({"id": key, "name": name} for key, name in zip(ids, class_names, strict=True))

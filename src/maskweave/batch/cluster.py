@@ -1,4 +1,4 @@
-"""The engine for a cluster: Ray Data hands paths to actors, and gets back where their outcomes lie.
+"""The executor for a cluster: Ray Data hands paths to actors, and gets back where their outcomes lie.
 
 No pixels, masks or run lengths go through Ray's object store: workers read inputs and write files themselves. Each
 actor holds a child process with the model, the same as a worker of one machine has, so that a decoder's crash is an
@@ -22,26 +22,27 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from maskweave.batch.engine import How
+from maskweave.batch.executor import ExecutorConfig
 from maskweave.batch.items import Item, Outcome
-from maskweave.batch.job import Job
+from maskweave.batch.job import BatchJob
 from maskweave.batch.local import outcome_of
 from maskweave.batch.parts import is_written, part_address, read_part, write_part
 from maskweave.batch.storage import remove
 from maskweave.batch.work import make_worker
-from maskweave.errors import EngineError, MaskWeaveError, MissingDependency
+from maskweave.errors import EngineError, MaskWeaveError
 from maskweave.isolation import Child
+from maskweave.optional import optional
 from maskweave.sources.kinds import kind_by_suffix
 
 _CHUNK = 16
-"""Pictures whose outcomes are written together: what a lost worker has to do again at most."""
-_MOST_BLOCKS = 4000
+"""Images whose outcomes are written together: what a lost worker has to do again at most."""
+_MAX_BLOCKS = 4000
 """Of chunks; Ray Data schedules blocks, and slows down over many more."""
 _STORE_BYTES = 200_000_000
-"""Ray's least object store is enough: only names go through it."""
+"""Ray's minimum object store is enough: only names go through it."""
 
 
-def run_ray(job: Job, items: Iterable[Item], how: How) -> Generator[Outcome]:
+def run_ray(job: BatchJob, items: Iterable[Item], config: ExecutorConfig) -> Generator[Outcome]:
     """Yield what comes of each item, as chunks of them are done.
 
     A worker or a node that is lost has its chunk done again by another. Raises `MissingDependency` without ray,
@@ -49,20 +50,20 @@ def run_ray(job: Job, items: Iterable[Item], how: How) -> Generator[Outcome]:
     """
     ray = _ray()
     _ = job.key  # hashed here once, not by each worker
-    with _cluster(ray, how) as workers:
+    with _cluster(ray, config) as workers:
         chunks = [
             {"chunk": number, "items": json.dumps([asdict(item) for item in chunk])}
-            for number, chunk in enumerate(_chunked(items, workers))
+            for number, chunk in enumerate(chunked(items, workers))
         ]
         results = (
-            ray.data.from_items(chunks, override_num_blocks=max(1, min(len(chunks), _MOST_BLOCKS)))
+            ray.data.from_items(chunks, override_num_blocks=max(1, min(len(chunks), _MAX_BLOCKS)))
             .map_batches(
                 _Actor,
-                fn_constructor_kwargs={"job": job, "how": how, "run": secrets.token_hex(4)},
+                fn_constructor_kwargs={"job": job, "config": config, "run": secrets.token_hex(4)},
                 batch_size=1,
                 compute=ray.data.ActorPoolStrategy(size=min(workers, max(1, len(chunks)))),
                 num_cpus=1,
-                num_gpus=0 if job.device == "cpu" else 1,
+                num_gpus=0 if job.request.model.device == "cpu" else 1,
             )
             .iter_batches(batch_size=None, batch_format="numpy")
         )
@@ -72,11 +73,11 @@ def run_ray(job: Job, items: Iterable[Item], how: How) -> Generator[Outcome]:
 class _Actor:
     """What a worker of the cluster does: chunks of items, by a child process that has the model."""
 
-    def __init__(self, job: Job, how: How, run: str) -> None:
+    def __init__(self, job: BatchJob, config: ExecutorConfig, run: str) -> None:
         self._output, self._run = job.output, run
-        memory = how.memory if job.device == "cpu" else None
+        memory = config.memory if job.request.model.device == "cpu" else None
         self._job = job
-        self._child = Child(partial(make_worker, job), memory=memory, deadline=how.deadline)
+        self._child = Child(partial(make_worker, job), memory=memory, deadline=config.deadline)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         """Do the chunks of a batch; returns where their outcomes lie, or what stops the job."""
@@ -113,12 +114,12 @@ def _outcomes(ray: Any, results: Iterable[dict[str, Any]]) -> Iterator[Outcome]:
     except (ray.exceptions.RayError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise EngineError(
-            f"--engine ray: the cluster gave up ({reason}); give the same command again"
+            f"--executor ray: the cluster gave up ({reason}); give the same command again"
         ) from error
 
 
-def _chunked(items: Iterable[Item], workers: int) -> Iterator[list[Item]]:
-    """Items in chunks: a video alone, pictures by `_CHUNK`, or fewer where all workers would not have some."""
+def chunked(items: Iterable[Item], workers: int) -> Iterator[list[Item]]:
+    """Items in chunks: a video alone, images by `_CHUNK`, or fewer where all workers would not have some."""
     waiting = iter(items)
     few = list(islice(waiting, _CHUNK * workers * 4))
     size = max(1, min(_CHUNK, len(few) // (workers * 4)))
@@ -136,39 +137,40 @@ def _chunked(items: Iterable[Item], workers: int) -> Iterator[list[Item]]:
 
 
 @contextmanager
-def _cluster(ray: Any, how: How) -> Iterator[int]:
+def _cluster(ray: Any, config: ExecutorConfig) -> Iterator[int]:
     """Be connected to the cluster, or have one on this machine; yields the number of workers to use."""
     own = not ray.is_initialized()
     if own:
-        _connect(ray, how)
+        connect(ray, config)
     try:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        yield how.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        yield config.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
     finally:
         if own:
             ray.shutdown()
 
 
-def _connect(ray: Any, how: How) -> None:
+def connect(ray: Any, config: ExecutorConfig) -> None:
+    """Start Ray on this machine, or connect to the cluster at the address of ``config``."""
     options: dict[str, Any] = {
         "include_dashboard": False,
         "log_to_driver": False,
         "logging_level": logging.ERROR,
     }
-    if how.address is None:
-        options |= {"num_cpus": how.workers_here, "object_store_memory": _STORE_BYTES}
+    if config.address is None:
+        options |= {"num_cpus": config.workers_here, "object_store_memory": _STORE_BYTES}
     else:
-        options = {"address": how.address, "log_to_driver": False, "logging_level": logging.ERROR}
+        options = {"address": config.address, "log_to_driver": False, "logging_level": logging.ERROR}
     before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(**options)
     except Exception as error:  # a bare one where its processes are slow to start
         reason = " ".join(str(error).split())[:300]
         raise EngineError(
-            f"--engine ray: cannot reach {how.address or 'a cluster on this machine'} ({reason}); check --address "
-            "and the token (RAY_AUTH_TOKEN or ~/.ray/auth_token)"
+            f"--executor ray: cannot reach {config.address or 'a cluster on this machine'} ({reason}); check "
+            "--address and the token (RAY_AUTH_TOKEN or ~/.ray/auth_token)"
         ) from error
     finally:
         signal.signal(signal.SIGTERM, before)  # ray has put its own in its place
@@ -181,11 +183,7 @@ def _ray() -> Any:
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # a lost worker is made good: no news
     os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "120")  # 30 are few on a busy machine
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's own 15 starves beside any other work
-    try:
+    with optional("batch: --executor ray", extra="ray"):
         import ray
         import ray.data
-    except ImportError as error:
-        raise MissingDependency(
-            "batch: --engine ray needs the packages ray and pyarrow: pip install 'maskweave[ray]'"
-        ) from error
     return ray

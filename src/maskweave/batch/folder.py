@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 import shutil
@@ -11,19 +12,20 @@ from pathlib import Path
 from typing import IO
 
 from maskweave.batch.storage import fetch_if_there, is_remote, send
-from maskweave.catalogue.cache import cache_dir
+from maskweave.catalog.cache import cache_dir
 from maskweave.errors import OutputError
-from maskweave.outputs.files import output_errors
+from maskweave.files import output_errors
 
 STATE = ".maskweave"
 """The folder of the record within the output folder."""
 _RECORD = "manifest.sqlite"
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 _HALF_DONE = re.compile(r"^\..*\.[0-9a-f]{8}\.(part(\.\w+)?|old)$")
-"""How `outputs.files` calls what is not whole yet, or no longer needed."""
+"""How `files` calls what is not whole yet, or no longer needed."""
 
 
 def record_path(output: str) -> Path:
-    """Where the manifest of the job lies on this machine: a database cannot work in a store of objects."""
+    """The path of the job's manifest on this machine: a database cannot work in an object store."""
     if is_remote(output):
         return cache_dir() / "batch" / hashlib.sha256(output.rstrip("/").encode()).hexdigest()[:16] / _RECORD
     return Path(output) / STATE / _RECORD
@@ -40,12 +42,10 @@ def at_work(output: str) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.with_name("lock").open("a")
     with file:
-        try:
-            _lock(file)
-        except OSError as error:
+        if not _locked(file):
             raise OutputError(
                 f"{output}: another batch is at work in this folder; wait for it or choose another one with -o"
-            ) from error
+            )
         if not is_remote(output):
             yield
             return
@@ -81,6 +81,15 @@ def remove_half_done(output: str) -> None:
         else:
             with suppress(OSError):
                 path.unlink()
+
+
+def _locked(file: IO[str]) -> bool:
+    """Lock a file; False when another process has. A share that knows no locks goes without."""
+    try:
+        _lock(file)
+    except OSError as error:
+        return error.errno in _NO_LOCKS
+    return True
 
 
 def _lock(file: IO[str]) -> None:

@@ -15,7 +15,7 @@ class Item:
 
     ``name``: the stem of its files, distinct in the job. ``path``: where it lies. ``position``: its place in the
     job's order, from 0. ``span``: of a video only the stretch between these seconds (None: to its end), which is
-    looked at ahead, see `ahead`.
+    looked at ahead, see `prefetch`.
     """
 
     position: int
@@ -35,9 +35,10 @@ class Outcome:
     """What came of one item.
 
     ``state``: "done" or "failed". ``content``: hash of its bytes, "" where it could not be read. ``stamp``: by which
-    a later run sees that it is unchanged without reading it. ``key``: `Job.item_key`. ``error`` and ``kind``: the
-    message and the class of what made it fail. ``outputs``: its files, relative to the output folder. ``coco``: its
-    part of the job's COCO file, see `annotations`.
+    a later run sees that it is unchanged without reading it. ``key``: `BatchJob.item_key`. ``error`` and ``kind``:
+    the message and the class of what made it fail. ``outputs``: its files, relative to the output folder. ``coco``:
+    its part of the job's COCO file, see `annotations`. ``is_complete``: False where the input had less than it
+    promised, as its ``warnings`` say.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Outcome:
     outputs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     coco: bytes | None = None
+    is_complete: bool = True
 
 
 def failure(item: Item, error: Exception, *, key: str, content: str = "", stamp: str = "") -> Outcome:

@@ -1,122 +1,92 @@
-"""What a batch is asked for: by these options, and by nothing else, its files are decided."""
+"""What a batch is asked for: by this, and by nothing else, its files are decided."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from maskweave.batch.items import Item
-from maskweave.catalogue.cache import checksum_of
-from maskweave.catalogue.download import pull
-from maskweave.catalogue.entries import BUILT_IN, find
+from maskweave.catalog.cache import checksum_of
+from maskweave.catalog.download import pull
+from maskweave.catalog.entries import find
+from maskweave.catalog.fastest import resolved
 from maskweave.errors import InvalidValue
-from maskweave.models.base import Model
-from maskweave.models.loading import EngineOptions, load_model
-from maskweave.outputs import check_formats
-from maskweave.outputs.background import TRANSPARENT, Background, parse_background
-from maskweave.outputs.overlay import OverlayStyle
-from maskweave.pipeline import Wish
-from maskweave.sources.base import MAX_PIXELS
-from maskweave.types.prediction import Task
+from maskweave.options import DEFAULT_OUTPUT, Request
 from maskweave.version import __version__
-from maskweave.video import check_tracker
 
-_NOT_IN_KEY = ("inputs", "output", "recursive", "offline", "model")
+_NOT_IN_KEY = ("output", "recursive", "offline", "model")
 """Options that say which items there are and where things lie, not what is made of an item; the model has a hash."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """The options of one call of the command; see its help. ``output`` and ``inputs`` are paths or addresses."""
+class BatchJob:
+    """A request for many ``inputs``, which are paths or addresses; so is the request's output.
+
+    The model runs on one thread: a worker a core is faster than many threads an image, and rounds alike.
+    """
 
     inputs: tuple[str, ...]
-    output: str
-    model: str = BUILT_IN
-    task: Task = "instances"
-    save: tuple[str, ...] | None = None
-    score: float | None = None
-    classes: tuple[str, ...] = ()
-    size: int | None = None
-    recursive: bool = False
-    track: bool = True
-    every: int = 1
-    tracker: str = "maskweave"
-    max_pixels: int = MAX_PIXELS
-    opacity: float = 0.45
-    colour_by: Literal["instance", "class"] = "instance"
-    background: str | None = None
-    device: str = "cpu"
-    runtime: str | None = None
-    offline: bool | None = None
+    request: Request
 
-    @property
-    def wish(self) -> Wish:
-        """What is asked of the model."""
-        return Wish(self.task, self.score, self.classes)
-
-    @property
-    def style(self) -> OverlayStyle:
-        """How overlays look."""
-        return OverlayStyle(opacity=self.opacity, colour_by=self.colour_by)
-
-    @property
-    def behind(self) -> Background:
-        """What lies behind cut-outs."""
-        return TRANSPARENT if self.background is None else parse_background(self.background)
-
-    def anchored(self) -> Job:
-        """The same job with absolute paths, so that it can be given again from another folder."""
-        return replace(self, inputs=tuple(map(_absolute, self.inputs)), output=_absolute(self.output))
-
-    def check(self) -> None:
-        """Raise `InvalidValue` for a wrong call, before anything is loaded."""
+    def __post_init__(self) -> None:
+        """Raise `InvalidValue` without inputs."""
         if not self.inputs:
             raise InvalidValue("inputs: need at least one file, folder or pattern, got none")
-        check_formats(self.save, task=self.task)
-        _ = self.wish, self.style, self.behind
-        check_tracker(self.tracker, self.task, track=self.track)
-        if self.background is not None and "cutout" not in (self.save or ()):
-            raise InvalidValue("--background: is for cut-outs; add --save cutout")
+        if self.request.model.threads != 1:
+            model = replace(self.request.model, threads=1)
+            object.__setattr__(self, "request", replace(self.request, model=model))
 
-    def load(self) -> Model:
-        """The model, on one thread: a worker a core is faster than many threads a picture, and rounds alike."""
-        options = EngineOptions(device=self.device, threads=1, engine=self.runtime)
-        return load_model(self.model, options=options, size=self.size, offline=self.offline)
+    @property
+    def output(self) -> str:
+        """The folder for the results and the job's record."""
+        return self.request.output.output or DEFAULT_OUTPUT
+
+    def anchored(self) -> BatchJob:
+        """The same job with absolute paths, so that it can be given again from another folder."""
+        changes: dict[str, Any] = {"output": _absolute(self.output)}
+        if self.request.prompt.mask is not None:
+            changes["mask"] = _absolute(str(self.request.prompt.mask))
+        return replace(self.changed(**changes), inputs=tuple(map(_absolute, self.inputs)))
+
+    def changed(self, **words: Any) -> BatchJob:
+        """The same job with other options, as of `Request.changed`."""
+        return replace(self, request=self.request.changed(**words))
 
     @cached_property
     def key(self) -> str:
         """A hash of all that decides what is made of an item: options, the model's files, this version."""
-        told = {name: value for name, value in asdict(self).items() if name not in _NOT_IN_KEY}
-        return _hash([told, self._model_hashes(), __version__])
+        words = {name: word for name, word in self.request.to_words().items() if name not in _NOT_IN_KEY}
+        return _hash([words, self._file_hashes(), __version__])
 
     def item_key(self, item: Item, content: str) -> str:
         """What an item's files are made from: ``content`` is the hash of its bytes."""
         return _hash([self.key, item.name, item.file_name, content])
 
-    def _model_hashes(self) -> list[str]:
-        own = Path(self.model)
+    def _file_hashes(self) -> list[str]:
+        """Of the model's files, and of the mask that marks objects."""
+        name, _ = resolved(self.request.model.model)
+        own = Path(name)
         if own.is_file():
             files = [own, *sorted(own.parent.glob(f"{own.stem}*.pbtxt"))]
         else:
-            files = list(pull(find(self.model), offline=self.offline))
+            files = list(pull(find(name), offline=self.request.model.offline))
+        files += [Path(mask) for mask in self.request.prompt.masks.values() if isinstance(mask, str | Path)]
         return [checksum_of(file, "sha256") for file in files]
 
     def to_json(self) -> str:
         """As text, for `from_json`."""
-        return json.dumps(asdict(self))
+        return json.dumps({"inputs": self.inputs, "options": self.request.to_words()})
 
     @classmethod
-    def from_json(cls, text: str) -> Job:
+    def from_json(cls, text: str) -> BatchJob:
         """Read what `to_json` wrote."""
         values = json.loads(text)
-        for name in ("inputs", "save", "classes"):
-            values[name] = None if values[name] is None else tuple(values[name])
-        return cls(**values)
+        return cls(tuple(values["inputs"]), Request.of(**values["options"]))
 
 
 def _hash(value: object) -> str:

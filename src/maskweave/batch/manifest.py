@@ -6,12 +6,13 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from maskweave.batch.items import Item, Outcome
+from maskweave.batch.stored_text import original_text, stored_text
 from maskweave.errors import OutputError
 
 _SCHEMA = """
@@ -31,12 +32,16 @@ CREATE TABLE IF NOT EXISTS items (
     seconds REAL NOT NULL DEFAULT 0,
     outputs TEXT NOT NULL DEFAULT '[]',
     warnings TEXT NOT NULL DEFAULT '[]',
-    coco BLOB
+    coco BLOB,
+    complete INTEGER NOT NULL DEFAULT 1
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_position ON items (position, state) WHERE position IS NOT NULL;
 """
 _PAGE = 256
-_COLUMNS = "name, state, content, stamp, key, error, kind, frames, objects, seconds, outputs, warnings, coco"
+_COLUMNS = (
+    "name, state, content, stamp, key, error, kind, frames, objects, seconds, outputs, warnings, coco, "
+    "complete"
+)
 
 
 @dataclass(frozen=True)
@@ -53,11 +58,15 @@ class Known:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many items of the job are finished, have failed, and are still to do."""
+    """How many items of the job are finished, have failed, and are still to do.
+
+    ``incomplete``: of the finished ones, those whose input had less than it promised.
+    """
 
     done: int = 0
     failed: int = 0
     todo: int = 0
+    incomplete: int = 0
 
     @property
     def total(self) -> int:
@@ -80,14 +89,13 @@ class Manifest:
                 self._base.execute("SELECT count(*) FROM job").fetchone()
                 return
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._base = sqlite3.connect(path)
-            self._base.execute("PRAGMA journal_mode=WAL")
+            self._base = _opened(path)
             self._base.execute("PRAGMA synchronous=NORMAL")
             self._base.executescript(_SCHEMA)
 
     @property
     def description(self) -> str | None:
-        """The job as `Job.to_json` wrote it, or None before the first."""
+        """The job as `BatchJob.to_json` wrote it, or None before the first."""
         row = self._one("SELECT description FROM job")
         return None if row is None else str(row[0])
 
@@ -95,7 +103,7 @@ class Manifest:
     def planning(self, description: str) -> Iterator[None]:
         """Plan a job in the block: items that are neither kept nor added leave it. All of it counts, or nothing."""
         with self._errors(), self._base:
-            self._base.execute("INSERT OR REPLACE INTO job VALUES (1, ?)", (description,))
+            self._do("INSERT OR REPLACE INTO job VALUES (1, ?)", description)
             self._base.execute("UPDATE items SET position = NULL WHERE position IS NOT NULL")
             yield
 
@@ -109,16 +117,16 @@ class Manifest:
 
     def add(self, item: Item) -> None:
         """Put an item down as to be done, whatever was known of it."""
-        self._base.execute(
+        self._do(
             "INSERT OR REPLACE INTO items (name, position, path, state) VALUES (?, ?, ?, 'todo')",
-            (item.name, item.position, item.path),
+            *(item.name, item.position, item.path),
         )
 
     def keep(self, item: Item, stamp: str) -> None:
         """Let a finished item stand."""
-        self._base.execute(
+        self._do(
             "UPDATE items SET position = ?, path = ?, stamp = ? WHERE name = ?",
-            (item.position, item.path, stamp, item.name),
+            *(item.position, item.path, stamp, item.name),
         )
 
     def retry_failed(self) -> None:
@@ -136,12 +144,13 @@ class Manifest:
         values = (
             *(outcome.state, outcome.content, outcome.stamp, outcome.key, outcome.error, outcome.kind),
             *(outcome.frames, outcome.objects, outcome.seconds),
-            *(json.dumps(outcome.outputs), json.dumps(outcome.warnings), outcome.coco, outcome.name),
+            *(json.dumps(outcome.outputs), json.dumps(outcome.warnings), outcome.coco),
+            *(outcome.is_complete, outcome.name),
         )
-        self._base.execute(
+        self._do(
             "UPDATE items SET state = ?, content = ?, stamp = ?, key = ?, error = ?, kind = ?, frames = ?, "
-            "objects = ?, seconds = ?, outputs = ?, warnings = ?, coco = ? WHERE name = ?",
-            values,
+            "objects = ?, seconds = ?, outputs = ?, warnings = ?, coco = ?, complete = ? WHERE name = ?",
+            *values,
         )
 
     def todo(self) -> Iterator[Item]:
@@ -177,8 +186,12 @@ class Manifest:
 
     def counts(self) -> Counts:
         """How far the job is."""
-        rows = self._all("SELECT state, count(*) FROM items WHERE position IS NOT NULL GROUP BY state")
-        return Counts(**dict(rows))
+        rows = self._all(
+            "SELECT state, count(*), sum(NOT complete) FROM items WHERE position IS NOT NULL GROUP BY state"
+        )
+        states = {state: count for state, count, _ in rows}
+        incomplete = sum(missing for state, _, missing in rows if state == "done")
+        return Counts(**states, incomplete=incomplete)
 
     def reasons(self) -> list[tuple[str, int]]:
         """Kinds of failures and how many of each there are, the most frequent first."""
@@ -202,11 +215,17 @@ class Manifest:
 
     def _one(self, query: str, *values: object) -> Any:
         with self._errors():
-            return self._base.execute(query, values).fetchone()
+            row = self._do(query, *values).fetchone()
+            return None if row is None else _restored(row)
 
     def _all(self, query: str, *values: object) -> list[Any]:
         with self._errors():
-            return self._base.execute(query, values).fetchall()
+            return [_restored(row) for row in self._do(query, *values).fetchall()]
+
+    def _do(self, query: str, *values: object) -> sqlite3.Cursor:
+        """Execute with values as the database can hold them."""
+        held = [stored_text(value) if isinstance(value, str) else value for value in values]
+        return self._base.execute(query, held)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -219,7 +238,36 @@ class Manifest:
             ) from error
 
 
+def _restored(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(original_text(value) if isinstance(value, str) else value for value in row)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """The database, with a write-ahead log where the file system has the shared memory that this needs.
+
+    Network shares (SMB, 9p) and many of FUSE have none: there a rollback journal does, also for a record that was
+    begun elsewhere with a log. Source: https://www.sqlite.org/wal.html, sections 2.2 and 8.
+    """
+    base = sqlite3.connect(path)
+    try:
+        base.execute("PRAGMA journal_mode=WAL")
+        base.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        return base
+    except sqlite3.OperationalError as error:
+        base.close()
+        if "locked" in str(error):  # by whoever looks at it: no question of the file system
+            raise
+    base = sqlite3.connect(path)
+    base.execute("PRAGMA locking_mode=EXCLUSIVE")  # a log that is there can be read without shared memory
+    base.execute("PRAGMA journal_mode=DELETE")
+    base.execute("PRAGMA locking_mode=NORMAL")
+    base.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return base
+
+
 def _outcome(values: list[Any]) -> Outcome:
-    name, state, content, stamp, key, error, kind, frames, objects, seconds, outputs, warnings, coco = values
-    told = tuple(json.loads(outputs)), tuple(json.loads(warnings))
-    return Outcome(name, state, content, stamp, key, error, kind, frames, objects, seconds, *told, coco)
+    name, state, content, stamp, key, error, kind, frames, objects, seconds, *others = values
+    outputs, warnings, coco, complete = others
+    lists = tuple(json.loads(outputs)), tuple(json.loads(warnings))
+    made = Outcome(name, state, content, stamp, key, error, kind, frames, objects, seconds, *lists, coco)
+    return replace(made, is_complete=bool(complete))

@@ -6,7 +6,7 @@ it; the driver puts its rows into the record and removes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields
 from io import BytesIO
 from typing import Any
@@ -14,7 +14,9 @@ from typing import Any
 from maskweave.batch.folder import STATE
 from maskweave.batch.items import Outcome
 from maskweave.batch.storage import exists, files_in, read_bytes, remove, write_bytes
-from maskweave.errors import MissingDependency, OutputError
+from maskweave.batch.stored_text import original_text, stored_text
+from maskweave.errors import OutputError
+from maskweave.optional import optional
 
 
 def part_address(output: str, run: str, chunk: int) -> str:
@@ -25,7 +27,8 @@ def part_address(output: str, run: str, chunk: int) -> str:
 def write_part(address: str, outcomes: list[Outcome]) -> None:
     """Write the outcomes of a chunk; the file appears when it is whole. Raises `OutputError`."""
     arrow, parquet = _arrow()
-    table = arrow.Table.from_pylist([asdict(outcome) for outcome in outcomes], schema=_schema(arrow))
+    rows = [_mapped(asdict(outcome), stored_text) for outcome in outcomes]
+    table = arrow.Table.from_pylist(rows, schema=_schema(arrow))
     buffer = BytesIO()
     parquet.write_table(table, buffer)
     write_bytes(address, buffer.getvalue())
@@ -37,7 +40,7 @@ def is_written(address: str) -> bool:
 
 
 def read_part(address: str) -> list[Outcome]:
-    """The outcomes of a chunk; raises `OutputError` for a file that is none of ours."""
+    """The outcomes of a chunk; raises `OutputError` for a file that no batch wrote."""
     arrow, parquet = _arrow()
     try:
         rows = parquet.read_table(BytesIO(read_bytes(address)), schema=_schema(arrow)).to_pylist()
@@ -45,9 +48,7 @@ def read_part(address: str) -> list[Outcome]:
         raise OutputError(
             f"{address}: need outcomes of a batch, got another file ({error}); remove it"
         ) from error
-    for row in rows:
-        row["outputs"], row["warnings"] = tuple(row["outputs"]), tuple(row["warnings"])
-    return [Outcome(**row) for row in rows]
+    return [Outcome(**_mapped(row, original_text)) for row in rows]
 
 
 def merged_parts(output: str) -> Iterator[Outcome]:
@@ -57,20 +58,27 @@ def merged_parts(output: str) -> Iterator[Outcome]:
         remove(address)
 
 
+def _mapped(row: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """A row with all of its texts changed."""
+
+    def changed(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return tuple(map(changed, value))
+        return change(value) if isinstance(value, str) else value
+
+    return {name: changed(value) for name, value in row.items()}
+
+
 def _schema(arrow: Any) -> Any:
     kinds = {"int": arrow.int64(), "float": arrow.float64(), "tuple[str, ...]": arrow.list_(arrow.string())}
-    kinds["bytes | None"] = arrow.binary()
+    kinds |= {"bytes | None": arrow.binary(), "bool": arrow.bool_()}
     return arrow.schema(
         [(field.name, kinds.get(str(field.type), arrow.string())) for field in fields(Outcome)]
     )
 
 
 def _arrow() -> tuple[Any, Any]:
-    try:
+    with optional("batch: --executor ray", extra="ray"):
         import pyarrow
         from pyarrow import parquet
-    except ImportError as error:
-        raise MissingDependency(
-            "batch: --engine ray needs the packages ray and pyarrow: pip install 'maskweave[ray]'"
-        ) from error
     return pyarrow, parquet

@@ -6,38 +6,48 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
 from maskweave.batch.items import Item, failure
-from maskweave.batch.job import Job
+from maskweave.batch.job import BatchJob
 from maskweave.batch.manifest import Known, Manifest
 from maskweave.batch.storage import all_there, content_of, find_remote, is_remote, local_copy, stamp_of
-from maskweave.errors import InvalidValue, MaskWeaveError
+from maskweave.errors import InvalidValue, MaskWeaveError, UnreadableImage
 from maskweave.outputs import is_output
-from maskweave.sources.files import real_path
-from maskweave.sources.find import find_sources
+from maskweave.run import find_inputs
+from maskweave.sources.find import counted
 from maskweave.sources.kinds import is_regular
 from maskweave.sources.lazy import LazySource
 from maskweave.sources.names import distinct_names, stem_within
 
+Ready: TypeAlias = Callable[[str], bool]
+"""Whether the file at a path is whole."""
+
 
 @dataclass(frozen=True)
 class _Found:
-    """An input: the stem of its files, where it lies, and what raises the reason where it was not found."""
+    """An input: the stem of its files, its path, and what raises the reason where it was not found."""
 
     stem: str
     path: str
     raises: Callable[[], object] | None = None
 
 
-def plan(job: Job, manifest: Manifest) -> None:
+def plan(job: BatchJob, manifest: Manifest, ready: Ready | None = None) -> list[str]:
     """Put every input of the job into the manifest; finished items stay as they are.
 
+    Returns what was passed over where the inputs were looked for, a sentence each.
+
     An item is done again when its bytes, its name, the job's options, the model or the version have changed, or
-    when one of its files is gone. An input that is not there is a failed item.
+    when one of its files is gone. An input that is not there is a failed item. With ``ready`` only files of which it
+    says so are items yet, and what is not there may still come.
 
     Raises `InvalidValue` for cameras, streams and pipes, which cannot be read twice.
     """
-    found = list(_inputs(job))
+    notes: list[str] = []
+    found = list(_inputs(job, notes))
+    if ready is not None:
+        found = [one for one in found if one.raises is None and ready(one.path)]
     names = distinct_names(
         [one.stem for one in found], [PurePosixPath(one.path).suffix.lower() for one in found]
     )
@@ -48,20 +58,26 @@ def plan(job: Job, manifest: Manifest) -> None:
                 _add(item, job, manifest)
             else:
                 _add_lost(item, one.raises, job, manifest)
+    return notes
 
 
-def _inputs(job: Job) -> Iterator[_Found]:
-    """The inputs in the job's order, less what earlier runs wrote."""
+def _inputs(job: BatchJob, notes: list[str]) -> Iterator[_Found]:
+    """The inputs in the job's order, less what earlier runs wrote; ``notes`` gets what was passed over."""
     for remote, group in groupby(job.inputs, key=is_remote):
         inputs = tuple(group)
         if not remote:
-            yield from map(_of_this_machine, _sources(job, inputs))
+            for source in find_inputs(inputs, job.request):
+                notes += source.notes
+                yield _of_this_machine(source)
             continue
         for address in inputs:
-            yield from _remote(job, address)
+            yield from _remote(job, address, notes)
 
 
 def _of_this_machine(source: LazySource) -> _Found:
+    if source.path is not None and source.path.is_dir():
+        series = UnreadableImage(f"{source.label}: a series of several files, which is for maskweave segment")
+        return _Found(source.name, source.label, _raising(series))
     if source.path is not None and is_regular(source.path):
         return _Found(source.name, str(source.path))
     if source.path is not None or source.kind is not None:
@@ -76,28 +92,23 @@ def _not_for_batch(label: str) -> InvalidValue:
     )
 
 
-def _sources(job: Job, inputs: tuple[str, ...]) -> list[LazySource]:
-    results = Path(job.output).resolve()
-    roots = [real_path(Path(text)) for text in inputs]
-    apart = not any(results == root or results in root.parents for root in roots)
-
-    def ignore(path: Path) -> bool:
-        return is_output(path) or (apart and results in real_path(path).parents)
-
-    return find_sources(inputs, recursive=job.recursive, max_pixels=job.max_pixels, ignore=ignore)
-
-
-def _remote(job: Job, address: str) -> Iterator[_Found]:
+def _remote(job: BatchJob, address: str, notes: list[str]) -> Iterator[_Found]:
     if address.split("://", 1)[0].lower() in ("http", "https", "rtsp", "rtsps"):
         raise _not_for_batch(address)
     try:
-        found, below = find_remote(address, recursive=job.recursive)
+        found, below, others = find_remote(address, recursive=job.request.source.recursive)
     except MaskWeaveError as error:
         yield _Found(PurePosixPath(address).stem, address, _raising(error))
         return
     inside = f"{job.output.rstrip('/')}/"
+
+    def is_result(path: str) -> bool:
+        return is_output(Path(path)) or path.startswith(inside)
+
+    if passed_over := [Path(path) for path in others if not is_result(path)]:
+        notes.append(f"{address}: passed over {counted(passed_over)}")
     for path in found:
-        if not is_output(Path(path)) and not path.startswith(inside):
+        if not is_result(path):
             yield _Found(stem_within(PurePosixPath(path), PurePosixPath(below) if below else None), path)
 
 
@@ -108,7 +119,7 @@ def _raising(error: MaskWeaveError) -> Callable[[], object]:
     return again
 
 
-def _add(item: Item, job: Job, manifest: Manifest) -> None:
+def _add(item: Item, job: BatchJob, manifest: Manifest) -> None:
     known, stamp = manifest.known(item.name), stamp_of(item.path)
     if known is not None and _stands(known, item, stamp, job):
         manifest.keep(item, stamp)
@@ -116,7 +127,7 @@ def _add(item: Item, job: Job, manifest: Manifest) -> None:
         manifest.add(item)
 
 
-def _stands(known: Known, item: Item, stamp: str, job: Job) -> bool:
+def _stands(known: Known, item: Item, stamp: str, job: BatchJob) -> bool:
     """Whether what was made of an item is what would be made of it now."""
     if known.state == "todo" or known.key != job.item_key(item, known.content):
         return False
@@ -134,7 +145,7 @@ def _content(path: str) -> str:
         return ""
 
 
-def _add_lost(item: Item, raises: Callable[[], object], job: Job, manifest: Manifest) -> None:
+def _add_lost(item: Item, raises: Callable[[], object], job: BatchJob, manifest: Manifest) -> None:
     """An input that was not found, with the reason."""
     manifest.add(item)
     try:

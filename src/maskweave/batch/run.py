@@ -1,4 +1,4 @@
-"""The whole job: plan, work, one COCO file at the end; the same command goes on where it stopped."""
+"""The whole job: plan, work, one COCO file at the end; the same command resumes it."""
 
 from __future__ import annotations
 
@@ -8,60 +8,66 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from maskweave.batch.ahead import check_split, stretches
 from maskweave.batch.annotations import COCO_FILE, write_coco
-from maskweave.batch.engine import How
+from maskweave.batch.executor import ExecutorConfig
 from maskweave.batch.folder import STATE, at_work, fetch_record, record_path, remove_half_done
 from maskweave.batch.items import Item, Outcome
-from maskweave.batch.job import Job
+from maskweave.batch.job import BatchJob
 from maskweave.batch.local import run_local
 from maskweave.batch.manifest import Counts, Manifest
 from maskweave.batch.parts import merged_parts
-from maskweave.batch.plan import plan
+from maskweave.batch.plan import Ready, plan
+from maskweave.batch.prefetch import check_split, stretches
 from maskweave.batch.storage import output_folder
 from maskweave.errors import InvalidValue
+from maskweave.files import written_by_maskweave
 from maskweave.models.base import Model
-from maskweave.outputs.files import is_ours
+from maskweave.run import check
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How a job ended: items by state, how many of them were done just now, and the COCO file if there is one."""
+    """How a job ended: items by state, how many of them were done just now, and the COCO file if there is one.
+
+    ``notes``: what was passed over where the inputs were looked for.
+    """
 
     counts: Counts
     now: int
     coco: str | None
+    notes: tuple[str, ...] = ()
 
 
 def run_batch(
-    job: Job,
-    how: How | None = None,
+    job: BatchJob,
+    config: ExecutorConfig | None = None,
     *,
     model: Model,
-    tell: Callable[[Outcome, Counts], None] | None = None,
+    on_outcome: Callable[[Outcome, Counts], None] | None = None,
+    ready: Ready | None = None,
 ) -> Summary:
     """Do the job, or what is left of it.
 
-    ``model``: the job's, loaded to see that it can do what is asked; it is not run. ``tell`` is called with what came
-    of each item and how far the job is. Raises `InvalidValue`, `ModelError` and `OutputError` for what keeps the
-    whole job from being done; what is wrong with an input is a row of the manifest.
+    ``model``: the job's, loaded to see that it can do what is asked; it is not run. ``on_outcome`` is called with
+    what came of each item and how far the job is. ``ready`` leaves files for later that are not whole.
+    Raises `InvalidValue`, `ModelError` and `OutputError` for what keeps the whole job from being done; what is wrong
+    with an input is a row of the manifest.
     """
-    how, job = how or How(), job.anchored()
-    job.check()
-    check_split(job, how.split)
-    job.wish.check(model)
+    config, job = config or ExecutorConfig(), job.anchored()
+    check(job.request, model)
+    check_split(job, model, config.split)
     _ = job.key  # of the model as it is now
     with at_work(job.output), Manifest(record_path(job.output)) as manifest:
         remove_half_done(job.output)
         for outcome in merged_parts(job.output):
             manifest.record(outcome)
-        plan(job, manifest)
+        notes = plan(job, manifest, ready)
         before = manifest.counts()
-        _work(job, how, manifest, before, tell)
-        return Summary(manifest.counts(), before.todo, _assemble(job, manifest, model))
+        _work(job, config, manifest, before, on_outcome)
+        return Summary(manifest.counts(), before.todo, _assemble(job, manifest, model), tuple(notes))
 
 
-def stored_job(output: str, *, retry: bool = False) -> Job:
+def stored_job(output: str, *, retry: bool = False) -> BatchJob:
     """The job that was last run into ``output``; with ``retry`` its failed items are to be done again.
 
     Raises `InvalidValue` when there is none.
@@ -79,48 +85,52 @@ def stored_job(output: str, *, retry: bool = False) -> Job:
     return job
 
 
-def _job_of(manifest: Manifest, output: str) -> Job:
+def _job_of(manifest: Manifest, output: str) -> BatchJob:
     if manifest.description is None:
         raise InvalidValue(f"{output}: its job was interrupted before it was planned; give its command again")
-    return Job.from_json(manifest.description)
+    return BatchJob.from_json(manifest.description)
 
 
 def _work(
-    job: Job, how: How, manifest: Manifest, before: Counts, tell: Callable[[Outcome, Counts], None] | None
+    job: BatchJob,
+    config: ExecutorConfig,
+    manifest: Manifest,
+    before: Counts,
+    on_outcome: Callable[[Outcome, Counts], None] | None,
 ) -> None:
-    """Have an engine do what is to do, and write down each outcome as it comes."""
+    """Have the executor do what is to do, and write down each outcome as it comes."""
     if not before.todo:
         return
-    if how.split is not None:
-        with closing(_engine(job, stretches(job, manifest.todo(), how.split), how)) as looked:
-            for _ in looked:  # a stretch that fails is told by the whole video, which comes after it
+    if config.split is not None:
+        with closing(_executed(job, stretches(job, manifest.todo(), config.split), config)) as looked:
+            for _ in looked:  # a stretch that fails is reported by the whole video, which comes after it
                 pass
     done, failed, todo = before.done, before.failed, before.todo
-    with closing(_engine(job, manifest.todo(), how)) as outcomes:
+    with closing(_executed(job, manifest.todo(), config)) as outcomes:
         for outcome in outcomes:
             manifest.record(outcome)
             todo -= 1
             done += outcome.state == "done"
             failed += outcome.state == "failed"
-            if tell is not None:
-                tell(outcome, Counts(done, failed, todo))
+            if on_outcome is not None:
+                on_outcome(outcome, Counts(done, failed, todo))
 
 
-def _engine(job: Job, items: Iterable[Item], how: How) -> Generator[Outcome]:
-    if how.engine == "local":
-        return run_local(job, items, how)
+def _executed(job: BatchJob, items: Iterable[Item], config: ExecutorConfig) -> Generator[Outcome]:
+    if config.executor == "local":
+        return run_local(job, items, config)
     from maskweave.batch.cluster import run_ray
 
-    return run_ray(job, items, how)
+    return run_ray(job, items, config)
 
 
-def _assemble(job: Job, manifest: Manifest, model: Model) -> str | None:
-    """Write the COCO file where one was asked for and there is a picture to be in it."""
+def _assemble(job: BatchJob, manifest: Manifest, model: Model) -> str | None:
+    """Write the COCO file where one was asked for and there is an image to be in it."""
     parts = (outcome.coco for _, outcome in manifest.outcomes() if outcome.coco is not None)
     first = next(parts, None)
     if first is None:
         place = Path(job.output) / COCO_FILE
-        if is_ours(place):
+        if written_by_maskweave(place):
             place.unlink()  # of an earlier job: it would be taken for this one's
         return None
     with output_folder(job.output) as folder:

@@ -11,10 +11,11 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from maskweave.errors import MaskWeaveError, MissingDependency, OutputError, SourceNotFound, UnreadableImage
-from maskweave.outputs.files import atomic_file, output_errors
+from maskweave.files import atomic_file, output_errors
+from maskweave.sources.files import head_length, kind_in_folder
 from maskweave.sources.kinds import kind_by_suffix
 from maskweave.sources.names import natural_key
 
@@ -32,6 +33,10 @@ _VERSION = (
 """What stores call that by which a changed object is known, the surest first."""
 
 
+_LOOKED_AT = 1000
+"""Remote files whose names do not tell what they are that are looked into."""
+
+
 def is_remote(address: str) -> bool:
     """Whether it is for fsspec."""
     return "://" in address
@@ -44,7 +49,7 @@ def stamp_of(path: str) -> str:
         try:
             info = files.info(place)
         except Exception:
-            return ""  # reading it tells why
+            return ""  # reading it shows why
         version = next((info[name] for name in _VERSION if info.get(name)), "")
         return f"{info.get('size')}-{version}"
     try:
@@ -63,7 +68,7 @@ def local_copy(path: str) -> Iterator[Path]:
     files, place = _store(path)
     with tempfile.TemporaryDirectory(prefix="maskweave-") as folder:
         copy = Path(folder) / PurePosixPath(place).name
-        with _reading(path):
+        with _raster_options(path):
             files.get_file(place, str(copy))
         yield copy
 
@@ -88,7 +93,7 @@ def all_there(output: str, names: Iterable[str]) -> bool:
 
 def content_of(path: Path) -> str:
     """The hash of a file's bytes; raises `SourceError` when it cannot be read."""
-    with _reading(str(path)), path.open("rb") as file:
+    with _raster_options(str(path)), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -103,7 +108,7 @@ def fetch_if_there(address: str, path: Path) -> None:
     """Copy a remote file to this machine, where there is one; raises `SourceError`."""
     if exists(address):
         files, place = _store(address)
-        with _reading(address):
+        with _raster_options(address):
             files.get_file(place, str(path))
 
 
@@ -112,14 +117,14 @@ def exists(address: str) -> bool:
     if not is_remote(address):
         return Path(address).exists()
     files, place = _store(address)
-    with _reading(address):
+    with _raster_options(address):
         files.invalidate_cache()
         return bool(files.exists(place))
 
 
 def read_bytes(address: str) -> bytes:
     """All bytes of a file; raises `SourceError`."""
-    with _reading(address):
+    with _raster_options(address):
         if not is_remote(address):
             return Path(address).read_bytes()
         files, place = _store(address)
@@ -165,35 +170,52 @@ def files_in(folder: str, suffix: str) -> list[str]:
             str(path) for path in sorted(Path(folder).glob(f"*{suffix}")) if not path.name.startswith(".")
         ]
     files, place = _store(folder)
-    with _reading(folder):
+    with _raster_options(folder):
         files.invalidate_cache()
         found = files.find(place) if files.exists(place) else []
     typed = _as_typed(folder, place)
     return [typed + name.lstrip("/") for name in sorted(found) if name.endswith(suffix)]
 
 
-def find_remote(address: str, *, recursive: bool) -> tuple[list[str], str]:
-    """Pictures and videos at a remote file, folder or pattern, in natural order, and the folder that they are below.
+class RemoteFiles(NamedTuple):
+    """Addresses of images and videos in natural order, the folder that they are below, and of the other files."""
+
+    paths: list[str]
+    below: str
+    others: list[str]
+
+
+def find_remote(address: str, *, recursive: bool) -> RemoteFiles:
+    """Images and videos at a remote file, folder or pattern.
+
+    As in folders of this machine, content tells where a suffix does not; of at most 1,000 files, since each costs
+    a question to the store.
 
     Raises `SourceNotFound` when there are none, `UnreadableImage` when the store does not answer.
     """
     files, place = _store(address)
-    with _reading(address):
+    with _raster_options(address):
         files.invalidate_cache()
         if any(sign in place for sign in "*?["):
             found, below = files.glob(place), ""
         elif files.isfile(place):
-            return [address], ""
+            return RemoteFiles([address], "", [])
         else:
             found, below = files.find(place, maxdepth=None if recursive else 1), place.rstrip("/") + "/"
-    wanted = [name for name in found if _is_wanted(name.removeprefix(below))]
+        shown = [name for name in found if not _is_hidden(name.removeprefix(below))]
+        wanted = [name for name in shown if kind_by_suffix(Path(name)) is not None]
+        unknown = sorted(set(shown).difference(wanted))
+        wanted += [name for name in unknown[:_LOOKED_AT] if _is_media(files, name)]
     if not wanted:
         raise SourceNotFound(
-            f"{address}: need pictures or videos, found {len(found)} other files; check the address"
+            f"{address}: need images or videos, found {len(found)} other files; check the address"
         )
     wanted.sort(key=lambda name: (natural_key(str(PurePosixPath(name).with_suffix(""))), name))
     typed = _as_typed(address, place)
-    return [typed + name.lstrip("/") for name in wanted], typed + below.lstrip("/") if below else ""
+    paths, others = (
+        [typed + name.lstrip("/") for name in names] for names in (wanted, set(shown).difference(wanted))
+    )
+    return RemoteFiles(paths, typed + below.lstrip("/") if below else "", sorted(others))
 
 
 def _as_typed(address: str, place: str) -> str:
@@ -204,9 +226,17 @@ def _as_typed(address: str, place: str) -> str:
     return address.rstrip("/")[: len(address.rstrip("/")) - len(inside)]
 
 
-def _is_wanted(name: str) -> bool:
-    hidden = any(part.startswith(".") for part in PurePosixPath(name).parts)
-    return not hidden and kind_by_suffix(Path(name)) is not None
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in PurePosixPath(name).parts)
+
+
+def _is_media(files: Any, name: str) -> bool:
+    """Whether a remote file is an image or a video by its content; what cannot be read is none."""
+    try:
+        head = bytes(files.cat_file(name, start=0, end=head_length(name)))
+    except Exception:  # stores raise whatever their clients raise; a folder's mark is no file
+        return False
+    return kind_in_folder(name, head) is not None
 
 
 def _store(address: str) -> tuple[Any, str]:
@@ -224,7 +254,7 @@ def _store(address: str) -> tuple[Any, str]:
 
 
 @contextmanager
-def _reading(address: str) -> Iterator[None]:
+def _raster_options(address: str) -> Iterator[None]:
     """Turn what goes wrong into a `SourceError`: stores raise whatever their clients raise."""
     try:
         yield

@@ -1,51 +1,44 @@
-"""What a worker does with an item, the same on every engine: read, segment, write its files, report."""
+"""What a worker does with an item, the same with every executor: read, segment, write its files, report."""
 
 from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from maskweave.batch.ahead import FoundAhead, forget, found_in, look_at
 from maskweave.batch.annotations import coco_part
 from maskweave.batch.items import Item, Outcome, failure
-from maskweave.batch.job import Job
+from maskweave.batch.job import BatchJob
+from maskweave.batch.prefetch import PrefetchedModel, prefetch_stretch, prefetched_files, remove_prefetched
 from maskweave.batch.storage import content_of, is_remote, local_copy, output_folder, stamp_of
 from maskweave.errors import MaskWeaveError, OutputError, SourceError
-from maskweave.isolation import Beat, Work, is_memory
+from maskweave.isolation import Heartbeat, Work, is_memory
 from maskweave.models.base import Model
-from maskweave.outputs import choose_formats, make_writers
-from maskweave.outputs.base import Target
-from maskweave.pipeline import Report, segment_frames, write_results
-from maskweave.sources.base import Source
+from maskweave.run import Report, formats_for, open_model, run
 from maskweave.sources.files import open_file
-from maskweave.types.frame import Frame
-from maskweave.types.instances import Instances
-from maskweave.types.prediction import Prediction
-from maskweave.video import follow_frames
+from maskweave.types.result import FrameResult
 
 _STOPS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Why a file cannot be written that would meet all items alike."""
 
 
-def make_worker(job: Job) -> Work:
+def make_worker(job: BatchJob) -> Work:
     """Load the model once; for `maskweave.isolation.Child`."""
     import cv2
 
     cv2.setNumThreads(1)  # there is a worker for each core
-    return Worker(job, job.load()).work
+    return Worker(job, open_model(job.request.model)).work
 
 
 class Worker:
     """A loaded model that does one item after the other."""
 
-    def __init__(self, job: Job, model: Model) -> None:
+    def __init__(self, job: BatchJob, model: Model) -> None:
         self._job, self._model = job, model
 
-    def work(self, item: Item, beat: Beat) -> Outcome:
-        """Do one item; ``beat`` is called after each frame.
+    def work(self, item: Item, heartbeat: Heartbeat) -> Outcome:
+        """Do one item; ``heartbeat`` is called after each frame.
 
         An input that is at fault gives a failed outcome. Raises `OutputError` where no item could be written: the
         disk is full.
@@ -55,9 +48,9 @@ class Worker:
             with local_copy(item.path) as path:
                 content = content_of(path)
                 if item.span is not None:
-                    frames = look_at(self._job, item, path, self._model, beat)
+                    frames = prefetch_stretch(self._job, item, path, self._model, heartbeat)
                     return Outcome(item.name, "done", content, stamp, frames=frames)
-                report, coco = self._segment(item, path, beat)
+                report, coco = self._segment(item, path, heartbeat)
             if stamp_of(item.path) != stamp:
                 raise SourceError(f"{item.path}: changed while it was read; give the same command again")
         except MaskWeaveError as error:
@@ -72,71 +65,61 @@ class Worker:
             stamp,
             self._job.item_key(item, content),
             frames=report.frames,
-            objects=report.objects,
+            objects=report.objects or 0,
             seconds=time.perf_counter() - begun,
             outputs=tuple(path.as_posix() for path in report.paths),
             warnings=tuple(report.warnings),
             coco=coco,
+            is_complete=report.is_complete,
         )
 
-    def _segment(self, item: Item, path: Path, beat: Beat) -> tuple[Report, bytes | None]:
-        """Write the item's files; returns its part of the COCO file as well, where it is a picture."""
-        job = self._job
+    def _segment(self, item: Item, path: Path, heartbeat: Heartbeat) -> tuple[Report, bytes | None]:
+        """Write the item's files; returns its part of the COCO file as well, where it is an image."""
+        job, source_options = self._job, self._job.request.source
+        parts: list[bytes] = []
         with (
-            open_file(path, item.name, max_pixels=job.max_pixels) as source,
+            open_file(
+                path,
+                item.name,
+                max_pixels=source_options.max_pixels,
+                raster_options=job.request.raster_options,
+            ) as source,
             output_folder(job.output) as folder,
         ):
-            info = source.info
-            formats = choose_formats(job.save, kind=info.kind, task=job.task)
-            target = Target(
-                folder,
-                info,
-                job.task,
-                self._model.class_names,
-                model=self._model.name,
-                style=job.style,
+            info, request = source.info, job.request.changed(output=str(folder))
+            prefetched = prefetched_files(job, item) if info.kind == "video" else []
+            model = PrefetchedModel(self._model, prefetched) if prefetched else self._model
+            formats = formats_for(request, info, model)
+            is_part = info.kind == "image" and "coco" in formats
+
+            def progress(result: FrameResult) -> None:
+                heartbeat()
+                if is_part:
+                    parts.append(coco_part(result.frame, result.instances, item.file_name))
+
+            report = run(
+                source,
+                model,
+                request,
                 inputs=frozenset({path.resolve()}),
-                background=job.behind,
+                formats=[name for name in formats if not (is_part and name == "coco")],
+                progress=progress,
             )
-            part: list[bytes] = []
-            ahead = found_in(job, item) if info.kind == "video" else []
-            results = self._results(source, FoundAhead(self._model, ahead) if ahead else self._model)
-            if info.kind == "image" and "coco" in formats:
-                results = _noted(results, part, item.file_name)
-                formats = tuple(name for name in formats if name != "coco")
-            report = write_results(results, writers=make_writers(formats, target), progress=lambda _: beat())
-            report.warnings = source.warnings + report.warnings
             report.paths = [path.relative_to(folder) for path in report.paths]
-        if ahead:
-            forget(job, item)
-        return report, part[0] if part else None
-
-    def _results(self, source: Source, model: Model) -> Iterator[tuple[Frame, Prediction]]:
-        job, is_video = self._job, source.info.kind != "image"
-        if is_video and job.track:
-            return follow_frames(source, model, job.wish, tracker=job.tracker, every=job.every)
-        return segment_frames(source, model, job.wish, every=job.every if is_video else 1, overlap=is_video)
+        if prefetched:
+            remove_prefetched(job, item)
+        return report, parts[0] if parts else None
 
 
-def _noted(
-    results: Iterable[tuple[Frame, Prediction]], part: list[bytes], file_name: str
-) -> Iterator[tuple[Frame, Prediction]]:
-    """Put the picture's part of the COCO file into ``part`` as it passes."""
-    for frame, prediction in results:
-        if isinstance(prediction, Instances):
-            part.append(coco_part(frame, prediction, file_name))
-        yield frame, prediction
-
-
-def fail_with(job: Job, item: Item, error: Exception) -> Outcome:
-    """The outcome of an item whose worker was lost: what it would have said of its input is said here."""
+def fail_with(job: BatchJob, item: Item, error: Exception) -> Outcome:
+    """The outcome of an item whose worker was lost: what it would have reported of its input is reported here."""
     content = ""
     with suppress(MaskWeaveError), local_copy(item.path) as path:
         content = content_of(path)
     return failure(item, error, key=job.item_key(item, content), content=content, stamp=stamp_of(item.path))
 
 
-def _meets_all(error: MaskWeaveError, job: Job) -> bool:
+def _meets_all(error: MaskWeaveError, job: BatchJob) -> bool:
     """Whether an output cannot be written for a reason that every other has as well."""
     cause = error.__cause__
     full = isinstance(cause, OSError) and cause.errno in _STOPS

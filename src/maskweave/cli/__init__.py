@@ -14,7 +14,7 @@ def main() -> None:
         from maskweave.cli.app import app
         from maskweave.cli.console import report_errors
 
-        with report_errors(debug="--debug" in sys.argv[1:]):
+        with report_errors():
             app(prog_name="maskweave")
     except KeyboardInterrupt:  # before or after a command's own handling
         sys.exit(130)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,15 +12,15 @@ import typer
 
 from maskweave.cli.console import counted, progress_bar
 from maskweave.cli.evaluate_report import (
-    Destination,
-    JsonOption,
-    OutputOption,
-    PlotsOption,
+    ReportOptions,
     Sheet,
-    StrictOption,
     report,
-    telling,
+    reporting_problems,
 )
+from maskweave.cli.options import takes_options
+from maskweave.option_fields import option
+from maskweave.options import ModelOptions
+from maskweave.parsing import names_in
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,77 +31,88 @@ if TYPE_CHECKING:
     from maskweave.types.instances import Instances
 
 _LOWEST_SCORE = 0.02  # weaker predictions change AP by less than 0.1
-_MOST_BARS = 40
+_MAX_BARS = 40
 
 
-def evaluate_coco_command(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+@dataclass(frozen=True)
+class CocoOptions:
+    """What is measured, and on which images."""
+
+    sources: tuple[str, ...] | None = option(
+        None,
+        "Use only images whose `source` is one of these, comma-separated.",
+        kind=str | None,
+        parse=names_in,
+    )
+    limit: int | None = option(None, "Use only the first N images.", min=1)
+    max_objects: int = option(100, "Maximum number of predictions per image and class.", min=11)
+    errors: bool = option(False, "Also report how much AP each kind of error costs.")
+
+
+@takes_options(without=("tile", "overlap"))
+def evaluate_coco_command(
+    model: ModelOptions,
+    what: CocoOptions,
+    to: ReportOptions,
     truth: Annotated[Path, typer.Argument(help="COCO instances file with the truth.")],
     results: Annotated[
         Path | None,
         typer.Argument(help="COCO results (a list, an instances file with scores, or a folder of these)."),
     ] = None,
     images: Annotated[
-        Path | None, typer.Option(help="Instead of results: folder of the images, for a model to look at.")
+        Path | None, typer.Option(help="Folder of images to run the model on, instead of giving results.")
     ] = None,
-    model: Annotated[
-        str, typer.Option("-m", "--model", help="built-in, a catalogue name, or a file.")
-    ] = "built-in",
-    sources: Annotated[
-        str | None, typer.Option(help="Comma-separated: only images whose `source` is one of these.")
-    ] = None,
-    size: Annotated[int | None, typer.Option(help="Long side of the network's input in pixels.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the engine.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many images.")] = None,
-    max_objects: Annotated[
-        int, typer.Option(min=11, help="Most predictions that count for an image and class.")
-    ] = 100,
-    errors: Annotated[
-        bool, typer.Option("--errors", help="Also tell what each kind of error costs.")
+    refine: Annotated[
+        bool, typer.Option("--refine", help="Draw the borders of what the model finds anew with the guide.")
     ] = False,
-    output: OutputOption = None,
-    plots: PlotsOption = None,
-    json_lines: JsonOption = False,
-    strict: StrictOption = False,
 ) -> None:
-    """Mask and box AP as COCO defines them; classes an image does not list as labelled do not count there."""
-    from maskweave.evaluation.coco_ap import CocoAP, add_images
-    from maskweave.evaluation.coco_errors import CocoErrors
+    """Mask and box AP as COCO defines them; classes an image does not list as labeled do not count there."""
+    from maskweave.annotations.report import Report
     from maskweave.evaluation.coco_truth import CocoTruthFile
-    from maskweave.evaluation.problems import Problems
 
     if (results is None) == (images is None):
         raise typer.BadParameter("need either a file of results or --images for a model to look at")
-    problems = Problems(strict=strict)
-    names = None if sources is None else [name.strip() for name in sources.split(",")]
-    with ExitStack() as stack:
-        stack.enter_context(telling(problems))
-        known = CocoTruthFile(truth, problems=problems, sources=names)
-        known.images = known.images[:limit]
+    problems = Report(strict=to.strict)
+    with reporting_problems(problems):
+        known = CocoTruthFile(truth, report=problems, sources=what.sources)
+        known.images = known.images[: what.limit]
         opened = (
-            _from_model(known, images, model, size, threads)
+            _from_model(known, images, model, refine=refine)
             if results is None
             else _from_file(known, results)
         )
-        finder = stack.enter_context(opened)
-        update = stack.enter_context(progress_bar("measuring", len(known.images)))
-        precision = CocoAP(finder.class_names, max_objects=max_objects, masks=finder.masks)
-        costs = (
-            CocoErrors(finder.class_names, max_objects=max_objects, masks=finder.masks) if errors else None
-        )
+        with opened as finder:
+            scores, wrong = _measured(known, finder, what)
+    report(
+        _record(scores, wrong),
+        [_sheet(scores), *([] if wrong is None else [_errors_sheet(wrong)])],
+        {} if to.plots is None else _figures(scores, wrong),
+        problems,
+        to,
+    )
+
+
+def _measured(
+    known: CocoTruthFile, finder: _Finder, what: CocoOptions
+) -> tuple[CocoScores, CocoErrorCosts | None]:
+    """The scores, and what errors cost where that is asked for."""
+    from maskweave.evaluation.coco_ap import CocoAP, add_images
+    from maskweave.evaluation.coco_errors import CocoErrors
+
+    precision = CocoAP(finder.class_names, max_objects=what.max_objects, masks=finder.masks)
+    costs = (
+        CocoErrors(finder.class_names, max_objects=what.max_objects, masks=finder.masks)
+        if what.errors
+        else None
+    )
+    with progress_bar("measuring", len(known.images)) as update:
         add_images(
             [precision] if costs is None else [precision, costs],
             known.truths(finder.class_names),
             finder.predict,
             progress=lambda done: update(done, len(known.images)),
         )
-        scores, wrong = precision.result(), None if costs is None else costs.result()
-    report(
-        _record(scores, wrong),
-        [_sheet(scores), *([] if wrong is None else [_errors_sheet(wrong)])],
-        {} if plots is None else _figures(scores, wrong),
-        problems,
-        Destination(output, plots, json_lines),
-    )
+    return precision.result(), None if costs is None else costs.result()
 
 
 @dataclass(frozen=True)
@@ -123,33 +134,33 @@ def _from_file(known: CocoTruthFile, results: Path) -> Iterator[_Finder]:
 
 @contextmanager
 def _from_model(
-    known: CocoTruthFile, images: Path | None, model: str, size: int | None, threads: int | None
+    known: CocoTruthFile, images: Path | None, options: ModelOptions, *, refine: bool
 ) -> Iterator[_Finder]:
     from maskweave.errors import SourceError
-    from maskweave.models.loading import EngineOptions, load_model
+    from maskweave.run import open_model
     from maskweave.sources.images import read_image
     from maskweave.types.instances import Instances
 
-    loaded = load_model(model, size=size, options=EngineOptions(threads=threads))
-    names = loaded.class_names
+    loaded = open_model(options)
+    names, guide = loaded.class_names, loaded.check_guided() if refine else None
 
     def predict(truth: CocoTruth) -> Instances:
         try:
             image = read_image((images or Path()) / truth.file_name)
         except SourceError as error:
-            known.problems.add(f"{error}; its objects count as not found")
+            known.report.add(f"{error}; its objects count as not found")
             return Instances.empty(truth.instances.size, names)
-        found = loaded.predict(image, score=_LOWEST_SCORE, every_class=True)
+        found = loaded.predict(image, score=_LOWEST_SCORE, multi_label=True)
         if not isinstance(found, Instances):
             raise typer.BadParameter(
-                f"{model} finds no instances; AP needs a model that does", param_hint="--model"
+                f"{options.model} finds no instances; AP needs a model that does", param_hint="--model"
             )
         if found.size != truth.instances.size:
-            known.problems.add(
+            known.report.add(
                 f"{truth.file_name}: need an image of (height, width) {truth.instances.size}, got {found.size}"
             )
             return Instances.empty(truth.instances.size, names)
-        return found
+        return found if guide is None else guide.redrawn(image, found)
 
     try:
         yield _Finder(predict, names, known.has_masks)
@@ -229,10 +240,10 @@ def _figures(scores: CocoScores, wrong: CocoErrorCosts | None) -> dict[str, Figu
     what, classes = ("mask", scores.masks_per_class) if masks else ("box", scores.boxes_per_class)
     known = [(name, each) for name, each in classes.items() if not np.isnan(each.ap)]
     known.sort(key=lambda pair: -pair[1].ap)
-    names = [name for name, _ in known[:_MOST_BARS]]
+    names = [name for name, _ in known[:_MAX_BARS]]
     if names:
         columns = {
-            key: np.array([getattr(each, key) for _, each in known[:_MOST_BARS]]) for key in ("ap", "ap50")
+            key: np.array([getattr(each, key) for _, each in known[:_MAX_BARS]]) for key in ("ap", "ap50")
         }
         named = {"AP": columns["ap"], "AP50": columns["ap50"]}
         title = f"{what} AP by class" + (

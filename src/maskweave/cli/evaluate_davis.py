@@ -10,15 +10,12 @@ import typer
 
 from maskweave.cli.console import counted, progress_bar
 from maskweave.cli.evaluate_report import (
-    Destination,
-    JsonOption,
-    OutputOption,
-    PlotsOption,
+    ReportOptions,
     Sheet,
-    StrictOption,
     report,
-    telling,
+    reporting_problems,
 )
+from maskweave.cli.options import takes_options
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +24,7 @@ if TYPE_CHECKING:
 
 _NAMES = ("j_mean", "j_recall", "j_decay", "f_mean", "f_recall", "f_decay", "jf_mean")
 _HEAD = ("sequence, object", "J mean", "recall", "decay", "F mean", "recall", "decay", "J&F")
-_MOST_BARS = 40
+_MAX_BARS = 40
 
 
 class DavisTask(StrEnum):
@@ -37,31 +34,34 @@ class DavisTask(StrEnum):
     semi_supervised = "semi-supervised"
 
 
-def evaluate_davis_command(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+@takes_options()
+def evaluate_davis_command(
+    to: ReportOptions,
     truth: Annotated[Path | None, typer.Argument(help="Folder of the truth: <sequence>/<frame>.png.")] = None,
     results: Annotated[Path | None, typer.Argument(help="Folder of the results in the same layout.")] = None,
-    annotations: Annotated[Path | None, typer.Option(help="The truth, by name instead of by place.")] = None,
-    results_option: Annotated[Path | None, typer.Option("--results", help="The results, likewise.")] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="The truth, as an option instead of an argument.")
+    ] = None,
+    results_option: Annotated[
+        Path | None, typer.Option("--results", help="The results, as an option instead of an argument.")
+    ] = None,
     task: Annotated[
-        DavisTask, typer.Option(help="semi-supervised leaves out the first and the last frame.")
+        DavisTask, typer.Option(help="semi-supervised skips the first and the last frame.")
     ] = DavisTask.unsupervised,
-    output: OutputOption = None,
-    plots: PlotsOption = None,
-    json_lines: JsonOption = False,
-    strict: StrictOption = False,
 ) -> None:
     """J and F (mean, recall, decay) and J&F of every object and their mean, in 0..100."""
+    from maskweave.annotations.davis import videos
+    from maskweave.annotations.report import Report
     from maskweave.errors import InvalidValue
-    from maskweave.evaluation.davis_folders import davis_sequences, evaluate_davis
-    from maskweave.evaluation.problems import Problems
+    from maskweave.evaluation.davis_folders import evaluate_davis
 
     truth, results = truth or annotations, results or results_option
     if truth is None or results is None:
         raise typer.BadParameter("need the folder of the truth and that of the results")
-    problems = Problems(strict=strict)
+    problems = Report(strict=to.strict)
     scores: list[ObjectScores] = []
-    with telling(problems), progress_bar("measuring", None) as update:
-        total = len(davis_sequences(truth))
+    with reporting_problems(problems), progress_bar("measuring", None) as update:
+        total = sum(1 for _ in videos(truth))
         skip_ends = task is DavisTask.semi_supervised
         for done, sequence in enumerate(
             evaluate_davis(truth, results, skip_ends=skip_ends, problems=problems), start=1
@@ -82,9 +82,9 @@ def evaluate_davis_command(  # noqa: PLR0913, PLR0917 - each is an option of the
                 [("mean", mean), *zip(names, values, strict=True)],
             )
         ],
-        {} if plots is None else _figures(names, values, mean),
+        {} if to.plots is None else _figures(names, values, mean),
         problems,
-        Destination(output, plots, json_lines),
+        to,
     )
 
 
@@ -109,7 +109,7 @@ def _figures(names: list[str], values: list[list[float]], mean: list[float]) -> 
     from maskweave.evaluation import plots
 
     table = np.array(values)
-    shown = np.argsort(table[:, -1], kind="stable")[:_MOST_BARS]
+    shown = np.argsort(table[:, -1], kind="stable")[:_MAX_BARS]
     columns = {"J": table[shown, 0], "F": table[shown, 3]}
     title = f"J&F {mean[-1]:.1f}" + (
         f", the worst {len(shown)} of {len(names)}" if len(shown) < len(names) else ""

@@ -9,25 +9,24 @@ import typer
 
 from maskweave.cli.console import counted, progress_bar
 from maskweave.cli.evaluate_report import (
-    Destination,
-    JsonOption,
-    OutputOption,
-    PlotsOption,
+    ReportOptions,
     Sheet,
-    StrictOption,
     report,
-    telling,
+    reporting_problems,
 )
+from maskweave.cli.options import takes_options
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from maskweave.evaluation.panoptic import ClassQuality, PanopticQuality, PanopticScores
 
-_MOST_BARS = 40
+_MAX_BARS = 40
 
 
+@takes_options()
 def evaluate_panoptic_command(
+    to: ReportOptions,
     truth: Annotated[Path, typer.Argument(help="COCO panoptic file with the truth.")],
     results: Annotated[Path, typer.Argument(help="COCO panoptic file with the results.")],
     truth_folder: Annotated[
@@ -36,18 +35,14 @@ def evaluate_panoptic_command(
     results_folder: Annotated[
         Path | None, typer.Option(help="PNG of the results.  [default: the file's name without .json]")
     ] = None,
-    output: OutputOption = None,
-    plots: PlotsOption = None,
-    json_lines: JsonOption = False,
-    strict: StrictOption = False,
 ) -> None:
     """Panoptic, segmentation and recognition quality (PQ, SQ, RQ) of things and stuff, in 0..100."""
+    from maskweave.annotations.report import Report
     from maskweave.evaluation.panoptic import PanopticMetric
     from maskweave.evaluation.panoptic_files import PanopticFile, add_files
-    from maskweave.evaluation.problems import Problems
 
-    problems = Problems(strict=strict)
-    with telling(problems), progress_bar("measuring", None) as update:
+    problems = Report(strict=to.strict)
+    with reporting_problems(problems), progress_bar("measuring", None) as update:
         known = PanopticFile(truth, problems, folder=truth_folder)
         found = PanopticFile(results, problems, folder=results_folder, like=known)
         metric = PanopticMetric(known.class_names, known.is_thing)
@@ -56,9 +51,9 @@ def evaluate_panoptic_command(
     report(
         {"measure": "panoptic", **vars(scores)},
         [_sheet(scores)],
-        {} if plots is None else _figures(scores),
+        {} if to.plots is None else _figures(scores),
         problems,
-        Destination(output, plots, json_lines),
+        to,
     )
 
 
@@ -95,7 +90,7 @@ def _figures(scores: PanopticScores) -> dict[str, Figure]:
     from maskweave.evaluation import plots
 
     best = sorted(_known(scores).items(), key=lambda pair: -pair[1].pq)
-    shown = best[:_MOST_BARS]
+    shown = best[:_MAX_BARS]
     if not shown:
         return {}
     names = [name + ("" if scores.is_thing[name] else " (stuff)") for name, _ in shown]

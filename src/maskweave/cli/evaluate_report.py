@@ -1,4 +1,4 @@
-"""What every `maskweave evaluate` command does with its scores: a table, a JSON file, pictures, an exit code."""
+"""What every `maskweave evaluate` command does with its scores: a table, a JSON file, images, an exit code."""
 
 from __future__ import annotations
 
@@ -9,25 +9,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from maskweave.cli.console import FAILED, counted, emit, say
+from maskweave.cli.console import FAILED, counted, emit, inform
 from maskweave.errors import MaskWeaveError
+from maskweave.option_fields import option
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from maskweave.evaluation.problems import Problems
+    from maskweave.annotations.report import Report
 
-OutputOption = Annotated[Path | None, typer.Option("-o", "--output", help="Also write the scores as JSON.")]
-PlotsOption = Annotated[Path | None, typer.Option("--plots", help="Also draw pictures into this folder.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="The scores as one JSON line on stdout.")]
-StrictOption = Annotated[
-    bool, typer.Option("--strict", help="Stop at the first record that cannot be used, rather than name it.")
-]
-_TOLD = 20
+_MAX_SHOWN = 20
 _WIDE = 160  # columns of a table that goes into a file or a pipe
 
 
@@ -42,54 +37,55 @@ class Sheet:
 
 
 @dataclass(frozen=True)
-class Destination:
-    """Where the scores go."""
+class ReportOptions:
+    """Where the scores go, and whether the first broken record ends the command."""
 
-    output: Path | None
-    plots: Path | None
-    json_lines: bool
+    output: Path | None = option(None, "Also write the scores as JSON.", flags=("-o", "--output"))
+    plots: Path | None = option(None, "Also draw plots into this folder.", flags=("--plots",))
+    json_lines: bool = option(False, "The scores as one JSON line on stdout.", flags=("--json",))
+    strict: bool = option(False, "Stop at the first broken record instead of skipping it.")
 
 
 def report(
     record: Mapping[str, Any],
     sheets: Sequence[Sheet],
     figures: Mapping[str, Figure],
-    problems: Problems,
-    to: Destination,
+    problems: Report,
+    to: ReportOptions,
 ) -> None:
     """Show ``sheets``, write ``record`` and ``figures``; name ``problems`` and raise `typer.Exit` if any."""
-    plain = _plain({**record, "problems": {"count": problems.count, "told": problems.told}})
+    plain = _plain({**record, "problems": {"count": problems.problems, "messages": problems.messages}})
     _write(plain, figures, to)
     if to.json_lines:
         emit(plain)
     else:
         for sheet in sheets:
             _print(sheet)
-    _tell(problems, to.output)
-    if problems.count:
-        say(f"maskweave: {counted(problems.count, 'bad record')}; the scores are those of the rest")
+    _show_problems(problems, to.output)
+    if problems.problems:
+        inform(f"maskweave: {counted(problems.problems, 'bad record')}; the scores are those of the rest")
         raise typer.Exit(FAILED)
 
 
 @contextmanager
-def telling(problems: Problems) -> Iterator[None]:
+def reporting_problems(problems: Report) -> Iterator[None]:
     """Name ``problems`` also when an error ends the block, of which they may be the reason."""
     try:
         yield
     except MaskWeaveError:
-        _tell(problems, None)
+        _show_problems(problems, None)
         raise
 
 
-def _tell(problems: Problems, output: Path | None) -> None:
-    for message in problems.told[:_TOLD]:
-        say(message)
-    if problems.count > _TOLD:
-        say(f"… and {problems.count - _TOLD:,} more" + (" (see -o)" if output is None else ""))
+def _show_problems(problems: Report, output: Path | None) -> None:
+    for message in problems.messages[:_MAX_SHOWN]:
+        inform(message)
+    if problems.problems > _MAX_SHOWN:
+        inform(f"… and {problems.problems - _MAX_SHOWN:,} more" + (" (see -o)" if output is None else ""))
 
 
-def _write(plain: Mapping[str, Any], figures: Mapping[str, Figure], to: Destination) -> None:
-    from maskweave.outputs.files import atomic_file
+def _write(plain: Mapping[str, Any], figures: Mapping[str, Figure], to: ReportOptions) -> None:
+    from maskweave.files import atomic_file
 
     if to.output is not None:
         with atomic_file(to.output) as part:

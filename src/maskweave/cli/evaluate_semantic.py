@@ -9,15 +9,12 @@ import typer
 
 from maskweave.cli.console import counted, progress_bar
 from maskweave.cli.evaluate_report import (
-    Destination,
-    JsonOption,
-    OutputOption,
-    PlotsOption,
+    ReportOptions,
     Sheet,
-    StrictOption,
     report,
-    telling,
+    reporting_problems,
 )
+from maskweave.cli.options import takes_options
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,28 +22,26 @@ if TYPE_CHECKING:
     from maskweave.evaluation.semantic import SemanticScores
 
 
+@takes_options()
 def evaluate_semantic_command(
+    to: ReportOptions,
     truth: Annotated[
-        Path, typer.Argument(help="Folder of PNG class maps, 8-bit palette or grey; 255: ignore.")
+        Path, typer.Argument(help="Folder of PNG class maps, 8-bit palette or gray; 255: ignore.")
     ],
     results: Annotated[Path, typer.Argument(help="Folder of the results under the same names.")],
     classes: Annotated[
         str | None,
         typer.Option(help="Class names in order of their ids, comma-separated, or a JSON file of them."),
     ] = None,
-    output: OutputOption = None,
-    plots: PlotsOption = None,
-    json_lines: JsonOption = False,
-    strict: StrictOption = False,
 ) -> None:
     """Mean IoU, pixel and class accuracy, frequency-weighted IoU and boundary IoU of class maps, in 0..100."""
+    from maskweave.annotations.report import Report
     from maskweave.evaluation.class_maps import UNNAMED, add_folders, read_class_names
-    from maskweave.evaluation.problems import Problems
     from maskweave.evaluation.semantic import SemanticMetric
 
-    problems = Problems(strict=strict)
+    problems = Report(strict=to.strict)
     metric = SemanticMetric(UNNAMED if classes is None else read_class_names(classes))
-    with telling(problems), progress_bar("measuring", None) as update:
+    with reporting_problems(problems), progress_bar("measuring", None) as update:
         add_folders(metric, truth, results, problems, progress=update)
         scores = metric.result()
     names = _names(scores, everything=classes is not None)
@@ -58,14 +53,14 @@ def evaluate_semantic_command(
             "confusion": {"classes": [*names, "nothing"], "pixels": _confusion(scores, names)},
         },
         [_sheet(scores, names)],
-        {} if plots is None else _figures(scores, names),
+        {} if to.plots is None else _figures(scores, names),
         problems,
-        Destination(output, plots, json_lines),
+        to,
     )
 
 
 def _names(scores: SemanticScores, *, everything: bool) -> list[str]:
-    """The classes to tell of: all that were asked for, or up to the last that is there or was predicted."""
+    """The classes to report: all that were asked for, or up to the last one that occurs or was predicted."""
     from maskweave.evaluation.class_maps import seen_classes
 
     names = list(scores.classes)

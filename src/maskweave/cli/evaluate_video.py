@@ -9,15 +9,12 @@ import typer
 
 from maskweave.cli.console import counted, progress_bar
 from maskweave.cli.evaluate_report import (
-    Destination,
-    JsonOption,
-    OutputOption,
-    PlotsOption,
+    ReportOptions,
     Sheet,
-    StrictOption,
     report,
-    telling,
+    reporting_problems,
 )
+from maskweave.cli.options import takes_options
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,26 +25,28 @@ if TYPE_CHECKING:
     from maskweave.evaluation.video_clips import VideoClip
 
 
+@takes_options()
 def evaluate_video_command(
+    to: ReportOptions,
     truth: Annotated[
-        Path, typer.Argument(help="YouTube-VIS .json, KITTI MOTS .txt, or a folder of .txt, one a clip.")
+        Path,
+        typer.Argument(help="Truth: YouTube-VIS .json, KITTI MOTS .txt, or a folder with one .txt per clip."),
     ],
     results: Annotated[
-        Path, typer.Argument(help="Likewise; also MaskWeave's .tracks.json and lists of YouTube-VIS results.")
+        Path,
+        typer.Argument(
+            help="Results: the same formats, MaskWeave's .tracks.json, or a list of YouTube-VIS results."
+        ),
     ],
-    output: OutputOption = None,
-    plots: PlotsOption = None,
-    json_lines: JsonOption = False,
-    strict: StrictOption = False,
 ) -> None:
     """HOTA, IDF1 and MOTA of tracked masks, and their AP through time where tracks have scores, in 0..100."""
-    from maskweave.evaluation.problems import Problems
+    from maskweave.annotations.report import Report
     from maskweave.evaluation.tracking import TrackingMetric
     from maskweave.evaluation.video_ap import VideoAP
     from maskweave.evaluation.video_files import VideoFile, add_clips
 
-    problems = Problems(strict=strict)
-    with telling(problems), progress_bar("measuring", None) as update:
+    problems = Report(strict=to.strict)
+    with reporting_problems(problems), progress_bar("measuring", None) as update:
         known = VideoFile(truth, problems)
         found = VideoFile(results, problems, like=known)
         tracking = TrackingMetric(known.class_names)
@@ -60,9 +59,9 @@ def evaluate_video_command(
     report(
         _record(len(known.names), scores, ap),
         [_sheet(clips, scores, ap)],
-        {} if plots is None else _figures(scores, ap),
+        {} if to.plots is None else _figures(scores, ap),
         problems,
-        Destination(output, plots, json_lines),
+        to,
     )
 
 

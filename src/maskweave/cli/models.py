@@ -3,110 +3,139 @@
 from __future__ import annotations
 
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from maskweave.api import Segmenter, load
-from maskweave.catalogue.cache import checksum_of, folder_of, locate, verify
-from maskweave.catalogue.download import pull
-from maskweave.catalogue.entries import ENTRIES, Entry, find
-from maskweave.cli.console import FAILED, emit, progress_bar, say
-from maskweave.errors import InvalidValue, ModelError
-from maskweave.models.importing import import_frozen_graph
-from maskweave.models.inspection import Inspection, inspect_file
-from maskweave.outputs.files import atomic_file
+from maskweave.api import load
+from maskweave.catalog.cache import checksum_of, folder_of, locate, verify
+from maskweave.catalog.download import is_offline, pull
+from maskweave.catalog.entries import ENTRIES, Entry, find
+from maskweave.cli.console import FAILED, emit, inform, progress_bar
+from maskweave.cli.loading import warnings_as_lines
+from maskweave.errors import InvalidValue, ModelError, ModelNotDownloaded
+from maskweave.files import atomic_file
 from maskweave.runtimes.base import TensorSpec
+
+if TYPE_CHECKING:
+    from maskweave.models.inspection import Inspection
 
 _CLASSIC = "mask-rcnn-inception-v2"
 
 
-@contextmanager
-def loaded(name: str, **options: Any) -> Iterator[Segmenter]:
-    """Load a model, with a progress bar when it has to be fetched, and close it afterwards."""
-    with progress_bar(f"fetching {name}", None) as update, _warnings_as_lines():
-        segmenter = load(name, progress=update, **options)
-    with segmenter:
-        yield segmenter
-
-
 def list_all(*, json_lines: bool) -> None:
-    """Print the catalogue."""
+    """Print the catalog."""
     if json_lines:
         for entry in ENTRIES:
             emit(_record(entry))
         return
     table = Table(box=None, pad_edge=False)
-    for title in ("name", "task", "licence", "download", "here", "measured"):
+    for title in ("name", "task", "license", "download", "here", "measured"):
         table.add_column(title, overflow="fold", no_wrap=title == "name")
     for entry in ENTRIES:
         name = " = ".join((entry.name, *entry.aliases))
-        table.add_row(name, entry.task, entry.licence, _size(entry), model_state(entry), entry.metric)
+        table.add_row(name, entry.task, entry.license, _size(entry), model_state(entry), entry.metric)
     _print(table)
 
 
-def info(name: str) -> None:
-    """Print what the catalogue knows of a model, or what a file on this machine shows of itself."""
+def info(name: str, *, json_lines: bool) -> None:
+    """Print what the catalog knows of a model, or what a file on this machine shows of itself."""
     if Path(name).is_file():
-        inspect(Path(name), json_lines=False)
+        inspect(name, json_lines=json_lines)
         return
     entry = find(name)
+    if json_lines:
+        emit(_record(entry))
+        return
     rows = {key: _shown(value) for key, value in _record(entry).items() if value not in (None, "", [])}
     rows["classes"] = _classes(entry)
     _print_rows(rows)
 
 
-def inspect(path: Path, *, json_lines: bool) -> None:
-    """Print what a model file shows of itself, what it is taken for and why, and how it would be used."""
-    with _warnings_as_lines():
+def inspect(name: str, *, json_lines: bool) -> None:
+    """Print what a model shows of itself, what it is taken for and why; ``name``: a file, or one of the catalog."""
+    from maskweave.models.inspection import inspect_file
+
+    path = Path(name)
+    if not path.is_file() and name in model_names():
+        path = locate(find(name))[0]
+    with warnings_as_lines():
         found = inspect_file(path)
     record = _inspected(found)
     if json_lines:
         emit(record)
         return
-    rows = {key.replace("_", " "): _told(value) for key, value in record.items() if key != "metadata"}
+    rows = {key.replace("_", " "): _shown_value(value) for key, value in record.items() if key != "metadata"}
     rows["family"] = (
-        f"{found.taken.family}, because {found.taken.reason}" if found.taken else "none of those known"
+        f"{found.match.family}, because {found.match.reason}" if found.match else "none of those known"
     )
     metadata = {f"metadata {key}": value[:2000] for key, value in sorted(found.info.metadata.items())}
     _print_rows({key: value for key, value in (rows | metadata).items() if value and key != "reason"})
 
 
-def pull_one(name: str) -> None:
-    """Fetch one model and say where it lies."""
+def model_names() -> frozenset[str]:
+    """Every name of the catalog, aliases included."""
+    return frozenset(name for entry in ENTRIES for name in (entry.name, *entry.aliases))
+
+
+def pull_one(name: str, *, json_lines: bool) -> None:
+    """Fetch one model and print its path."""
     entry = find(name)
-    with progress_bar(f"fetching {entry.name}", entry.download_size) as update, _warnings_as_lines():
+    if is_offline() and model_state(entry) == "no":
+        files = ", ".join(file.name for file in entry.files)
+        raise ModelNotDownloaded(
+            f"{entry.name}: need the network, got MASKWEAVE_OFFLINE, which forbids it; unset that, or copy {files} "
+            f"into {folder_of(entry)}"
+        )
+    with progress_bar(f"fetching {entry.name}", entry.download_size) as update, warnings_as_lines():
         paths = pull(entry, progress=update)
+    _print_paths(paths, json_lines=json_lines)
+
+
+def _print_paths(paths: Sequence[Path], *, json_lines: bool) -> None:
+    if json_lines:
+        emit({"outputs": [str(path) for path in paths]})
+        return
     for path in paths:
         typer.echo(str(path))
 
 
-def import_one(path: Path, output: Path | None) -> None:
+def import_one(path: Path, output: Path | None, *, json_lines: bool) -> None:
     """Write the ONNX model of a frozen graph, say whether the graph is the published one, and print the path."""
+    from maskweave.models.importing import import_frozen_graph
+
     published = find(_CLASSIC).files[0].checksum
     data = import_frozen_graph(path)
     target = output or path.with_suffix(".onnx")
     if target.suffix.lower() != ".onnx":
         raise InvalidValue(f"output: need a name that ends in .onnx, got {target.name}")
-    with atomic_file(target, only_ours=True) as temporary:
+    with atomic_file(target, only_own=True) as temporary:
         temporary.write_bytes(data)
     if published is not None:
         got = checksum_of(path, published.algorithm)
         same = "is" if got == published.value else "is not"
-        say(f"{path.name} {same} the published graph of {_CLASSIC}: its {published.algorithm} is {got}")
-    typer.echo(str(target))
+        inform(f"{path.name} {same} the published graph of {_CLASSIC}: its {published.algorithm} is {got}")
+    _print_paths([target], json_lines=json_lines)
 
 
-def verify_all() -> int:
+def verify_all(*, json_lines: bool) -> int:
     """Check the hash of every file, print the outcome of each, and return the exit code."""
     reports = verify()
     for report in reports:
+        if json_lines:
+            emit(
+                {
+                    "model": report.model,
+                    "file": str(report.path),
+                    "state": report.state,
+                    "detail": report.detail,
+                }
+            )
+            continue
         detail = f" ({report.detail})" if report.detail else ""
         typer.echo(f"{report.state:<8} {report.model}: {report.path.name}{detail}")
     return 0 if all(report.state in ("ok", "unknown") for report in reports) else FAILED
@@ -118,7 +147,7 @@ def _record(entry: Entry) -> dict[str, Any]:
         "aliases": list(entry.aliases),
         "task": entry.task,
         "family": entry.family,
-        "licence": entry.licence,
+        "license": entry.license,
         "download_bytes": None if entry.packaged else entry.download_size,
         "here": model_state(entry),
         "measured": entry.metric,
@@ -147,7 +176,7 @@ def model_state(entry: Entry) -> str:
     try:
         locate(entry)
     except ModelError as error:
-        return "no" if type(error).__name__ == "ModelNotHere" else "damaged"
+        return "no" if type(error).__name__ == "ModelNotDownloaded" else "damaged"
     return "yes"
 
 
@@ -155,14 +184,14 @@ def _size(entry: Entry) -> str:
     if entry.packaged:
         return "in the package"
     size = entry.download_size
-    return "not published" if size is None else f"{size / 1e6:.0f} MB"
+    return "size unknown" if size is None else f"{size / 1e6:.0f} MB"
 
 
 def _inspected(found: Inspection) -> dict[str, Any]:
     return {
         "file": str(found.path),
-        "family": None if found.taken is None else found.taken.family,
-        "reason": None if found.taken is None else found.taken.reason,
+        "family": None if found.match is None else found.match.family,
+        "reason": None if found.match is None else found.match.reason,
         "sidecar": None if found.sidecar is None else str(found.sidecar.path),
         "inputs": [_tensor(each) for each in found.info.inputs],
         "outputs": [_tensor(each) for each in found.info.outputs],
@@ -178,7 +207,7 @@ def _tensor(tensor: TensorSpec) -> dict[str, Any]:
     return {"name": tensor.name, "shape": list(tensor.shape), "dtype": tensor.dtype}
 
 
-def _told(value: Any) -> str:
+def _shown_value(value: Any) -> str:
     """One value of an inspection, for people."""
     if value is None:
         return ""
@@ -205,13 +234,3 @@ def _print_rows(rows: dict[str, str]) -> None:
 def _print(table: Table) -> None:
     """Print to stdout; wide when it is no terminal, so that no line is folded in a file or a pipe."""
     Console(width=None if sys.stdout.isatty() else 160, markup=False).print(table)
-
-
-@contextmanager
-def _warnings_as_lines() -> Iterator[None]:
-    """Show warnings of the catalogue as lines of ours, not as Python's."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield
-    for warning in caught:
-        say(f"warning: {warning.message}")

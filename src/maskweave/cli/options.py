@@ -1,57 +1,86 @@
-"""Options that several commands have, and what their words mean."""
+"""The options of a command: those of a request, made from its fields, and those that every command has."""
 
 from __future__ import annotations
 
-import math
-from enum import StrEnum
-from typing import Annotated
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import Field
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 
+from maskweave.cli.console import set_verbosity
+from maskweave.option_fields import Option, expanded, kind_of, name_of
 
-class TaskName(StrEnum):
-    """What to find."""
-
-    instances = "instances"
-    semantic = "semantic"
-    foreground = "foreground"
-
-
-class ColourBy(StrEnum):
-    """What decides a colour."""
-
-    instance = "instance"
-    class_ = "class"
-
-
-ModelOption = Annotated[
-    str,
-    typer.Option(
-        "-m", "--model", help="built-in, a name out of `maskweave models list`, or an .onnx / .pb file."
-    ),
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON line per input on stdout.")]
+LiveOption = Annotated[
+    bool,
+    typer.Option("--live", help="Show a camera, stream or video on a page of this machine, as it happens."),
 ]
-DeviceOption = Annotated[
-    str, typer.Option(help="cpu, cuda, …; fails when the device does not serve the model.")
+OpenOption = Annotated[
+    bool,
+    typer.Option("--open", help="Show what was written: of one input its first file, of several the folder."),
 ]
-EngineOption = Annotated[
-    str | None, typer.Option(help="onnxruntime, opencv or openvino; by default what the model needs.")
-]
-ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads of the engine.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
-def pixels(millions: float) -> int:
-    """Pixels of a number of megapixels; infinity is a wrong call."""
-    if not math.isfinite(millions):
-        raise typer.BadParameter(f"need a number, got {millions}", param_hint="--max-pixels")
-    return round(millions * 1e6)
+def takes_options(
+    *, without: tuple[str, ...] = (), defaults: dict[str, Any] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the single options of its parameters that are dataclasses of options.
+
+    ``without``: names of options that the command does not have. ``defaults``: values other than those of the fields.
+    """
+    return partial(expanded, annotate=_annotation, without=without, defaults=defaults)
 
 
-def names_in(text: str | None, option: str) -> tuple[str, ...] | None:
-    """Split comma-separated names; None stays None, and none at all is a wrong call."""
-    if text is None:
-        return None
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not names:
-        raise typer.BadParameter("need at least one name, got none", param_hint=option)
-    return names
+def _annotation(each: Field[Any], details: Option) -> Any:
+    flags = details.flags
+    if not flags and kind_of(each) is bool and each.default is False:
+        flags = (f"--{name_of(each).replace('_', '-')}",)  # no --no-…: it is off anyway
+    return Annotated[
+        kind_of(each),
+        typer.Option(
+            *flags,
+            help=details.help,
+            min=details.min,
+            max=details.max,
+            metavar=f"[{'|'.join(details.choices)}]" if details.choices else details.metavar,
+        ),
+    ]
+
+
+def add_common_options(app: typer.Typer) -> None:
+    """Give every command of ``app``, and of the groups in it, ``--quiet`` and ``--debug``; once is enough."""
+    for command in app.registered_commands:
+        if command.callback is not None and "quiet" not in inspect.signature(command.callback).parameters:
+            command.callback = _with_verbosity(command.callback)
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            add_common_options(group.typer_instance)
+
+
+def _with_verbosity(command: Callable[..., Any]) -> Callable[..., Any]:
+    signature = inspect.signature(command, eval_str=True)
+    own = {name: each for name, each in signature.parameters.items() if name != "debug"}
+    common = {
+        "quiet": Annotated[
+            bool, typer.Option("--quiet", "-q", help="Only warnings and errors on stderr, no progress.")
+        ],
+        "debug": Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")],
+    }
+
+    @functools.wraps(command)
+    def call(*, quiet: bool, debug: bool, **given: Any) -> Any:
+        set_verbosity(quiet=quiet, debug=debug)
+        return command(**given, **({"debug": debug} if "debug" in signature.parameters else {}))
+
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
+        for name, annotation in common.items()
+    ]
+    parameters = [*(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own.values()), *added]
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {each.name: each.annotation for each in parameters}
+    return call

@@ -1,4 +1,4 @@
-"""Folders of class maps: a PNG for each picture, a class id for each pixel, 255 where nothing is labelled."""
+"""Folders of class maps: a PNG for each image, a class id for each pixel, 255 where nothing is labeled."""
 
 from __future__ import annotations
 
@@ -7,64 +7,42 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from maskweave.errors import InvalidValue, SourceNotFound, UnreadableImage
-from maskweave.evaluation.coco_truth import load_json
-from maskweave.evaluation.pictures import opened_picture
-from maskweave.evaluation.problems import Problems
+from maskweave.annotations.id_images import read_class_map
+from maskweave.annotations.json_stream import read_json
+from maskweave.annotations.report import Report
+from maskweave.errors import InvalidValue, SourceError, SourceNotFound
 from maskweave.evaluation.semantic import SemanticMetric
 from maskweave.types.arrays import IntArray
 from maskweave.types.semantic import IGNORE, SemanticMap
 
 UNNAMED = tuple(str(class_id) for class_id in range(IGNORE))
 """Names of classes that nobody named."""
-_OURS = ".semantic.png"
-
-
-def read_class_map(path: Path) -> NDArray[np.uint8]:
-    """(H, W) class ids of an 8-bit palette or grey PNG.
-
-    Raises:
-        SourceNotFound: There is no such file.
-        UnreadableImage: It is no picture, or damaged.
-        InvalidValue: It has colours or 16 bits rather than class ids.
-    """
-    with opened_picture(path, called="this picture", needed="a PNG of class ids") as picture:
-        mode = picture.mode
-        ids = np.asarray(picture).astype(np.uint8) if mode in {"P", "L", "1"} else None
-    if ids is None:
-        got = (
-            "16 bits"
-            if mode.startswith("I")
-            else f"colours ({mode}); write class ids, not what they look like"
-        )
-        raise InvalidValue(f"{path}: need an 8-bit PNG of class ids, palette or grey; got {got}")
-    return ids
+_OWN_SUFFIX = ".semantic.png"
 
 
 def add_folders(
     metric: SemanticMetric,
     truth: Path,
     results: Path,
-    problems: Problems,
+    problems: Report,
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Give every picture of the folder ``truth`` and the one of the same name in ``results`` to ``metric``.
+    """Give every image of the folder ``truth`` and the one of the same name in ``results`` to ``metric``.
 
     Sub-folders are looked into. A result may also end in ``.semantic.png``, as MaskWeave names them. One that is
-    missing or cannot be used counts as a picture in which nothing was found.
+    missing or cannot be used counts as an image in which nothing was found.
 
     Raises:
         SourceNotFound: A folder is missing, or has no PNG.
-        BadRecord: Something is wrong with a picture, and ``problems`` is strict.
+        BadRecord: Something is wrong with an image, and ``problems`` is strict.
     """
-    known, found = _pictures(truth), _pictures(results)
+    known, found = _images(truth), _images(results)
     for name in sorted(found.keys() - known.keys()):
-        problems.add(f"{found[name]}: need a picture of the truth, there is no {name}.png in {truth}")
+        problems.add(f"{found[name]}: need an image of the truth, there is no {name}.png in {truth}")
     for done, (name, path) in enumerate(known.items(), start=1):
-        with problems.naming("truth"):
+        with problems.record("truth"):
             semantic = _semantic(path, metric.class_names)
             metric.add(semantic, _found(found.get(name), semantic, results / f"{name}.png", problems))
         if progress is not None:
@@ -82,7 +60,7 @@ def read_class_names(text: str) -> tuple[str, ...]:
     """
     if not text.endswith(".json"):
         return _in_order(dict(enumerate(each.strip() for each in text.split(","))), text)
-    data = load_json(Path(text), "class names")
+    data = read_json(Path(text), need="class names")
     if isinstance(data, Mapping) and isinstance(data.get("categories"), list):
         data = data["categories"]
     try:
@@ -116,16 +94,16 @@ def _in_order(names: Mapping[int, str], what: str) -> tuple[str, ...]:
     return ordered
 
 
-def _pictures(folder: Path) -> dict[str, Path]:
-    """The class maps of a folder by name: where some are named as ours, those; else every PNG."""
+def _images(folder: Path) -> dict[str, Path]:
+    """The class maps of a folder by name: those named as MaskWeave names them where there are any, else every PNG."""
     if not folder.is_dir():
-        raise SourceNotFound(f"{folder}: need a folder of class maps, there is none of that name")
+        raise SourceNotFound(f"{folder}: need a folder of class maps, but it does not exist")
     paths = sorted(folder.rglob("*.png"))
-    ours = [path for path in paths if path.name.endswith(_OURS)]
+    own_files = [path for path in paths if path.name.endswith(_OWN_SUFFIX)]
     if not paths:
         raise SourceNotFound(f"{folder}: need PNG class maps, there is none in it")
-    ending = _OURS if ours else ".png"
-    return {path.relative_to(folder).as_posix().removesuffix(ending): path for path in ours or paths}
+    ending = _OWN_SUFFIX if own_files else ".png"
+    return {path.relative_to(folder).as_posix().removesuffix(ending): path for path in own_files or paths}
 
 
 def _semantic(path: Path, names: tuple[str, ...]) -> SemanticMap:
@@ -136,16 +114,16 @@ def _semantic(path: Path, names: tuple[str, ...]) -> SemanticMap:
         raise InvalidValue(f"{path}: {error}") from error
 
 
-def _found(path: Path | None, truth: SemanticMap, expected: Path, problems: Problems) -> SemanticMap:
+def _found(path: Path | None, truth: SemanticMap, expected: Path, problems: Report) -> SemanticMap:
     """The prediction for ``truth``; nothing but `IGNORE` where it cannot be used."""
     nothing = SemanticMap(np.full(truth.size, IGNORE, dtype=np.uint8), truth.class_names)
     if path is None:
-        problems.add(f"{expected}: it is missing; its picture counts as one in which nothing was found")
+        problems.add(f"{expected}: it is missing; its image counts as one in which nothing was found")
         return nothing
     try:
         found = _semantic(path, truth.class_names)
-    except (SourceNotFound, UnreadableImage, InvalidValue) as error:
-        problems.add(f"{error}; its picture counts as one in which nothing was found")
+    except (SourceError, InvalidValue) as error:
+        problems.add(f"{error}; its image counts as one in which nothing was found")
         return nothing
     if found.size != truth.size:
         problems.add(f"{path}: need (height, width) {truth.size}, got {found.size}; it counts as empty")

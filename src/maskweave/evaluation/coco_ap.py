@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from maskweave.errors import InvalidValue, MissingDependency
+from maskweave.errors import InvalidValue
 from maskweave.evaluation.base import Metric
 from maskweave.evaluation.coco_truth import CocoTruth
 from maskweave.ops.boxes import box_areas
 from maskweave.ops.rle import encode_masks
+from maskweave.optional import optional
 from maskweave.types.arrays import FloatArray
 from maskweave.types.instances import Instances
 
@@ -23,7 +24,7 @@ _THRESHOLDS, _RECALLS, _SIZES = 10, 101, 4  # sizes: all, small, medium, large
 
 @dataclass(frozen=True)
 class AveragePrecision:
-    """COCO's twelve numbers of one class, or their means over classes, in 0..100; NaN where no object is labelled.
+    """COCO's twelve numbers of one class, or their means over classes, in 0..100; NaN where no object is labeled.
 
     Attributes:
         ap: Average precision, the mean over IoU thresholds 0.50, 0.55 … 0.95.
@@ -67,7 +68,7 @@ class CocoScores:
         boxes: Likewise.
         masks_per_class: By class name.
         boxes_per_class: By class name.
-        objects: Number of labelled objects (crowds not counted) by class name.
+        objects: Number of labeled objects (crowds not counted) by class name.
         images: Number of images.
         mask_curves: (10, 101) precision in 0..1 by IoU threshold and recall, mean over classes; NaN without objects.
         box_curves: Likewise.
@@ -98,7 +99,7 @@ class _Object(NamedTuple):
 class CocoAP:
     """COCO's AP over images given one by one; satisfies `Metric`.
 
-    Classes that an image does not list as labelled are left out there: neither its objects nor what a model finds of
+    Classes that an image does not list as labeled are left out there: neither its objects nor what a model finds of
     them count. Source: https://cocodataset.org/#detection-eval.
 
     Args:
@@ -255,7 +256,7 @@ def add_images(
 def counted_classes(
     truth: CocoTruth, predicted: Instances, class_names: tuple[str, ...]
 ) -> NDArray[np.bool_]:
-    """(C,) True for the classes that are labelled exhaustively in an image; the others count nowhere.
+    """(C,) True for the classes that are labeled exhaustively in an image; the others count nowhere.
 
     Raises:
         InvalidValue: Truth and prediction are not of these classes, or not of one size.
@@ -267,7 +268,7 @@ def counted_classes(
         raise InvalidValue(
             f"{truth.file_name}: need results of (height, width) {truth.instances.size}, got {predicted.size}"
         )
-    return np.array([truth.labelled is None or name in truth.labelled for name in class_names], dtype=bool)
+    return np.array([truth.labeled is None or name in truth.labeled for name in class_names], dtype=bool)
 
 
 def mean_precision(classes: Iterable[AveragePrecision]) -> AveragePrecision:
@@ -277,12 +278,8 @@ def mean_precision(classes: Iterable[AveragePrecision]) -> AveragePrecision:
 
 
 def _engine() -> tuple[Any, Any]:
-    try:
+    with optional("average precision", extra="evaluate"):
         from faster_coco_eval import COCO, COCOeval_faster
-    except ImportError as error:
-        raise MissingDependency(
-            "AP needs faster-coco-eval, which is not installed. Use `pip install maskweave[evaluate]`."
-        ) from error
     return COCO, COCOeval_faster
 
 

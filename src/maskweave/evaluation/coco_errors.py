@@ -23,17 +23,17 @@ from maskweave.ops.iou import mask_containment, mask_iou
 from maskweave.types.arrays import FloatArray, IntArray
 from maskweave.types.instances import Instances
 
-ERRORS = ("class", "localisation", "both", "duplicate", "background", "missed")
+ERRORS = ("class", "localization", "both", "duplicate", "background", "missed")
 """The six kinds.
 
 - class: right place (IoU at least 0.5), wrong class.
-- localisation: right class, IoU from 0.1 to 0.5.
+- localization: right class, IoU from 0.1 to 0.5.
 - both: wrong class, IoU from 0.1 to 0.5.
 - duplicate: right in all but that a better prediction took the object.
 - background: nothing there (IoU at most 0.1).
 - missed: an object that neither a prediction nor one of the first two errors has.
 """
-_CLASS, _LOCALISATION, _BOTH, _DUPLICATE, _BACKGROUND, _MISSED = range(6)
+_CLASS, _LOCALIZATION, _BOTH, _DUPLICATE, _BACKGROUND, _MISSED = range(6)
 _RIGHT = -1
 FOREGROUND, BACKGROUND = 0.5, 0.1
 """IoU from which on an object counts as found, and up to which a prediction shows background."""
@@ -87,7 +87,7 @@ class CocoErrors:
 
     Args:
         class_names: As in truth and predictions.
-        max_objects: Most predictions that count for an image and class.
+        max_objects: Maximum number of predictions per image and class.
         masks: Whether masks are looked at beside boxes.
     """
 
@@ -106,13 +106,13 @@ class CocoErrors:
         objects, crowd = truth.instances[there], truth.crowd[there]
         found = self._best(predicted[np.flatnonzero(counted[predicted.class_ids])])
         ids = (found.class_ids, objects.class_ids)
-        _look(self._boxes, found.scores, *ids, _box_overlap(found.boxes, objects.boxes, crowd), crowd)
+        _compare(self._boxes, found.scores, *ids, _box_overlap(found.boxes, objects.boxes, crowd), crowd)
         if self._masks is not None:
             if truth.box_only is not None:
                 crowd = crowd | truth.box_only[there]
             overlap = mask_iou(found.masks, objects.masks)
             overlap[:, crowd] = mask_containment(found.masks, objects.masks[crowd])
-            _look(self._masks, found.scores, *ids, overlap, crowd)
+            _compare(self._masks, found.scores, *ids, overlap, crowd)
 
     def _best(self, predicted: Instances) -> Instances:
         """The predictions that count, best first."""
@@ -140,7 +140,7 @@ def _box_overlap(boxes: FloatArray, others: FloatArray, crowd: NDArray[np.bool_]
     return overlap
 
 
-def _look(
+def _compare(
     tally: _Tally,
     scores: FloatArray,
     found: NDArray[np.int64],
@@ -150,23 +150,23 @@ def _look(
 ) -> None:
     """Sort one image's predictions (classes ``found``, best first) and objects into right and wrong."""
     same = found[:, None] == objects[None]
-    taken = match(np.where(same, overlap, 0.0), crowd, FOREGROUND)
-    in_crowd = (taken >= 0) & crowd[taken] if len(crowd) else taken >= 0
-    used = np.isin(np.arange(len(objects)), taken)
+    matched = match(np.where(same, overlap, 0.0), crowd, FOREGROUND)
+    in_crowd = (matched >= 0) & crowd[matched] if len(crowd) else matched >= 0
+    used = np.isin(np.arange(len(objects)), matched)
     iou = np.where(crowd, 0.0, overlap)
     own = np.where(same, iou, 0.0).max(axis=1, initial=0.0)
     other = np.where(same, 0.0, iou)
     others = other.max(axis=1, initial=0.0)
     kinds = np.select(
-        [taken >= 0, (own >= BACKGROUND) & (own < FOREGROUND), others >= FOREGROUND, own >= FOREGROUND,
+        [matched >= 0, (own >= BACKGROUND) & (own < FOREGROUND), others >= FOREGROUND, own >= FOREGROUND,
          np.maximum(own, others) <= BACKGROUND],
-        [_RIGHT, _LOCALISATION, _CLASS, _DUPLICATE, _BACKGROUND],
+        [_RIGHT, _LOCALIZATION, _CLASS, _DUPLICATE, _BACKGROUND],
         _BOTH,
     )  # fmt: skip
     mended = np.full(len(found), -1)
     claimed = used | crowd
-    for row in np.flatnonzero((kinds == _LOCALISATION) | (kinds == _CLASS)):
-        near = np.where(same[row], iou[row], 0.0) if kinds[row] == _LOCALISATION else other[row]
+    for row in np.flatnonzero((kinds == _LOCALIZATION) | (kinds == _CLASS)):
+        near = np.where(same[row], iou[row], 0.0) if kinds[row] == _LOCALIZATION else other[row]
         aim = int(near.argmax())
         if not claimed[aim]:  # each object can be found once: by the best score that nearly did
             claimed[aim], mended[row] = True, objects[aim]

@@ -1,187 +1,160 @@
-"""What files say was found in the images of a COCO truth: result lists, instances files with scores, or folders."""
+"""What files say was found in the images of a truth: result lists, annotations with scores, or folders of these."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
 
 import numpy as np
 
+from maskweave.annotations.convert import detect, detected_or, read_records
+from maskweave.annotations.options import Options
+from maskweave.annotations.record import Record
+from maskweave.annotations.segmentation import rectangle
+from maskweave.annotations.store import RecordStore
 from maskweave.errors import InvalidValue, SourceNotFound
-from maskweave.evaluation.coco_truth import CocoTruth, CocoTruthFile, load_json, outline
+from maskweave.evaluation.coco_truth import CocoTruth, CocoTruthFile, ImageEntry
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks, concatenate
 
 
-class _Row(NamedTuple):
-    record: Mapping[str, Any]
-    named: str
-    class_id: int
-    score: float
-
-
 class CocoPredictions:
-    """The predictions for a `CocoTruthFile`. Records are checked at once, masks are made image by image.
+    """The predictions for a `CocoTruthFile`; all are read at once, and kept on the disk until asked for.
 
     A *result list* (``[{"image_id", "category_id", "score", "segmentation" or "bbox"}, …]``) names images and
-    categories by the truth's ids. An *instances file* with a ``score`` in each annotation, as MaskWeave writes it,
-    has images and categories of its own: categories are the truth's of the same name, an image is the one of the
+    categories by the truth's ids. Annotations in any other format, with a score for each object (1 where there is
+    none), have images and classes of their own: classes are the truth's of the same name, an image is the one of the
     same id and file name, or else of the same file name.
 
     Args:
         path: The file, or a folder of such files.
-        truth: Whose images and classes are meant; its `Problems` takes down records that cannot be used.
+        truth: Whose images and classes are meant; its `Report` takes down what cannot be used.
 
     Attributes:
         masked: Whether there are masks; otherwise only boxes can be measured.
 
     Raises:
         SourceNotFound: There is no such file, or no JSON file in the folder.
-        InvalidValue: A file is neither a result list nor an instances file.
+        InvalidValue: A file is of no known format.
     """
 
     def __init__(self, path: Path, truth: CocoTruthFile) -> None:
         self.path = path
-        self._truth = truth
-        self._problems = truth.problems
-        self._rows: dict[int, list[_Row]] = {}
-        self._by_name = _unique(truth.images_by_id.values())
-        seen: set[int] | None = set()
+        self._truth, self._report = truth, truth.report
+        self._records = RecordStore()
+        self._of: dict[int | str, list[int]] = {}
+        self._by_id = {entry.image_id: entry for entry in truth.images}
+        self._by_name = _unique(truth.images)
+        self._strangers: dict[str, int] = {}
+        self.masked = False
         for file in _files(path):
-            data = load_json(file, "COCO results")
-            if isinstance(data, list):
-                self._take(file, data, truth.category_names, {i: i for i in truth.images_by_id})
-                seen = None  # such a list does not say in which images nothing was found
-            else:
-                images = self._take_instances(file, data)
-                seen = None if seen is None else seen | images
-        if seen is not None:
-            self._tell_missing(seen)
-        self.masked = any(row.record.get("segmentation") for rows in self._rows.values() for row in rows)
+            self._read(file)
+        for what, count in self._strangers.items():
+            more = "it is" if count == 1 else f"its {count:,} objects are"
+            self._report.problem(f"{path}", f"{what} is not in the truth; {more} left out")
+        for entry in truth.images:
+            if entry.image_id not in self._of:
+                self._report.problem(
+                    f"{path}", f"image {entry.file_name} is missing; its objects count as not found"
+                )
 
     def of(self, truth: CocoTruth) -> Instances:
-        """What was found in one image, in the truth file's classes."""
-        names, size = self._truth.class_names, truth.instances.size
-        kept: list[tuple[_Row, Masks, list[float]]] = []
-        for row in self._rows.get(truth.image_id, []):
-            with self._problems.naming(f"{row.named} (image {truth.file_name})"):
-                if self.masked and row.record.get("bbox") and not row.record.get("segmentation"):
-                    raise InvalidValue("need a segmentation as other records have it, got a bbox alone")
-                kept.append((row, *outline(row.record, size)))
-        masks = [mask for _, mask, _ in kept]
-        return Instances(
-            masks=concatenate(masks) if masks else Masks.empty(size),
-            boxes=np.array([box for _, _, box in kept], dtype=np.float64).reshape(-1, 4),
-            scores=np.array([row.score for row, _, _ in kept]),
-            class_ids=np.array([row.class_id for row, _, _ in kept], dtype=np.int64),
-            class_names=names,
+        """What was found in one image, in the truth's classes."""
+        names = self._truth.class_names
+        found = [self._known(self._records[number]) for number in self._of.get(truth.image_id, ())]
+        return _united([each for each in found if len(each)], truth.instances.size, names)
+
+    def _read(self, file: Path) -> None:
+        form = detected_or(file, "coco-results")
+        listed = form == "coco-results"
+        options = Options(truth=self._truth.path if listed else None)
+        for record in read_records(file, form, options=options, report=self._report):
+            with self._report.record(f"{file.name}, {record.file_name}"):
+                entry = self._by_id.get(record.image_id or "") if listed else self._entry(record)
+                if entry is None:
+                    continue
+                self.masked |= bool((~record.box_only).any())
+                self._count_strangers(record)
+                self._of.setdefault(entry.image_id, []).append(len(self._records))
+                self._records.append(record)
+
+    def _entry(self, record: Record) -> ImageEntry:
+        """The truth's image that a record of another file is of."""
+        name = record.file_name
+        entry = self._by_id.get(record.image_id) if record.image_id is not None else None
+        if entry is None or entry.file_name != name:
+            entry = self._by_name.get(name) or self._by_name.get(PurePosixPath(name).name)
+        if entry is None:
+            raise InvalidValue(f"need an image of the truth, got {name}; its objects are left out")
+        if entry.size != record.size:
+            raise InvalidValue(
+                f"need {name} in (height, width) {entry.size}, got {record.size}; its objects are left out"
+            )
+        return entry
+
+    def _count_strangers(self, record: Record) -> None:
+        for name in record.instances.names:
+            if name not in self._truth.class_names:
+                what = f"class {name!r}"
+                self._strangers[what] = self._strangers.get(what, 0) + 1
+
+    def _known(self, record: Record) -> Instances:
+        """A record's objects of the truth's classes; where masks are measured, those that have one."""
+        instances = record.instances
+        known = np.array([name in self._truth.class_names for name in instances.names], dtype=np.bool_)
+        boxes = record.box_only & known
+        if self.masked and boxes.any():
+            self._report.problem(
+                f"{self.path}, {record.file_name}",
+                f"need a segmentation as other objects have it, got {int(boxes.sum())} with a bbox alone",
+            )
+            known &= ~boxes
+        return instances[known]
+
+
+def _united(found: list[Instances], size: tuple[int, int], names: tuple[str, ...]) -> Instances:
+    """The objects of several records of one image, in the classes ``names``."""
+    index = {name: row for row, name in enumerate(names)}
+    masks = [mask for each in found for mask in _masks(each)]
+    return Instances(
+        masks=concatenate(masks) if masks else Masks.empty(size),
+        boxes=np.concatenate([np.zeros((0, 4)), *(each.boxes for each in found)]),
+        scores=np.concatenate([np.zeros(0), *(each.scores for each in found)]),
+        class_ids=np.array([index[name] for each in found for name in each.names], dtype=np.int64),
+        class_names=names,
+    )
+
+
+def _masks(instances: Instances) -> Iterator[Masks]:
+    """Each object's mask; of a box alone its rectangle."""
+    for row, area in enumerate(instances.masks.areas.tolist()):
+        yield (
+            instances.masks[row : row + 1]
+            if area
+            else rectangle(instances.boxes[row].tolist(), instances.size)
         )
-
-    def _take_instances(self, file: Path, data: Any) -> set[int]:
-        """Take the records of an instances file; returns the truth's ids of its images."""
-        wanted = ("images", "annotations", "categories")
-        if not isinstance(data, dict) or not all(isinstance(data.get(key), list) for key in wanted):
-            raise InvalidValue(
-                f"{file}: need a list of COCO results, or the lists {', '.join(wanted)}; got neither"
-            )
-        categories = {}
-        for number, each in enumerate(data["categories"]):
-            with self._problems.naming(f"{file}: category {number}"):
-                categories[int(each["id"])] = str(each["name"])
-        images: dict[int, int | None] = {}
-        for number, each in enumerate(data["images"]):
-            with self._problems.naming(f"{file}: image {number}"):
-                images[int(each["id"])] = None
-                images[int(each["id"])] = self._image(each)
-        self._take(file, data["annotations"], categories, images)
-        return {image for image in images.values() if image is not None}
-
-    def _image(self, image: Mapping[str, Any]) -> int:
-        """The truth's id of an image of another file."""
-        name = str(image["file_name"])
-        known = self._truth.images_by_id.get(int(image["id"]))
-        if known is None or known["file_name"] != name:
-            found = self._by_name.get(name, self._by_name.get(PurePosixPath(name).name))
-            if found is None:
-                raise InvalidValue(f"need an image of the truth, got {name}; its records are left out")
-            known = self._truth.images_by_id[found]
-        sizes = [(int(each["height"]), int(each["width"])) for each in (known, image) if "height" in each]
-        if sizes[0] != sizes[-1]:
-            raise InvalidValue(
-                f"need {name} in (height, width) {sizes[0]}, got {sizes[-1]}; its records are left out"
-            )
-        return int(known["id"])
-
-    def _take(
-        self,
-        file: Path,
-        records: Sequence[Any],
-        categories: Mapping[int, str],
-        images: Mapping[int, int | None],
-    ) -> None:
-        """Sort records by image; an image that is None was named already."""
-        classes = {name: index for index, name in enumerate(self._truth.class_names)}
-        strangers: dict[str, list[str]] = {}
-        ids: set[int] = set()
-        for number, record in enumerate(records):
-            named = f"{file}: record {number}"
-            with self._problems.naming(named):
-                if not isinstance(record, dict):
-                    raise InvalidValue(f"need an object with image_id and category_id, got {record!r}")
-                image, category = int(record["image_id"]), int(record["category_id"])
-                name = categories.get(category)
-                if image not in images:
-                    strangers.setdefault(f"image {image} is not in the truth", []).append(named)
-                elif name not in classes:
-                    told = f"category {category}" + (f" {name!r}" if name else "")
-                    strangers.setdefault(f"{told} is not in the truth", []).append(named)
-                elif (known := images[image]) is not None:
-                    _check_id(record, ids)
-                    row = _Row(record, named, classes[name], _score(record))
-                    self._rows.setdefault(known, []).append(row)
-        for what, named_records in strangers.items():
-            count = len(named_records)
-            more = "it is" if count == 1 else f"its {count:,} records are"
-            self._problems.add(f"{named_records[0]}: {what}; {more} left out")
-
-    def _tell_missing(self, seen: set[int]) -> None:
-        for image in self._truth.images:
-            if int(image["id"]) not in seen:
-                self._problems.add(
-                    f"{self.path}: image {image['file_name']} is missing; its objects count as not found"
-                )
 
 
 def _files(path: Path) -> list[Path]:
+    """The file; of a folder that is none of the known formats its JSON files."""
     if not path.is_dir():
         return [path]
     files = sorted(file for file in path.glob("*.json") if not file.name.endswith(".tracks.json"))
-    if not files:
-        raise SourceNotFound(f"{path}: need a folder with JSON files of results, there is none in it")
-    return files
+    if files:
+        return files
+    try:
+        detect(path)
+    except InvalidValue as error:
+        raise SourceNotFound(
+            f"{path}: need a folder with JSON files of results, there is none in it"
+        ) from error
+    return [path]
 
 
-def _unique(images: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Image ids by file name, and by file name without its folder, where these are not ambiguous."""
-    found: dict[str, int | None] = {}
+def _unique(images: Iterable[ImageEntry]) -> dict[str, ImageEntry]:
+    """Images by file name, and by file name without its folder, where these are not ambiguous."""
+    found: dict[str, ImageEntry | None] = {}
     for image in images:
-        whole = str(image["file_name"])
-        for name in {whole, PurePosixPath(whole).name}:
-            found[name] = None if name in found else int(image["id"])
-    return {name: image_id for name, image_id in found.items() if image_id is not None}
-
-
-def _check_id(record: Mapping[str, Any], ids: set[int]) -> None:
-    if "id" not in record:
-        return
-    if int(record["id"]) in ids:
-        raise InvalidValue(f"need each id once, got {record['id']} again")
-    ids.add(int(record["id"]))
-
-
-def _score(record: Mapping[str, Any]) -> float:
-    score = float(record["score"])
-    if not 0 <= score <= 1:
-        raise InvalidValue(f"need a score in 0..1, got {score:g}")
-    return score
+        for name in {image.file_name, PurePosixPath(image.file_name).name}:
+            found[name] = None if name in found else image
+    return {name: image for name, image in found.items() if image is not None}

@@ -19,7 +19,7 @@ from maskweave.errors import InvalidValue
 from maskweave.types.arrays import FloatArray, IntArray, Mask
 
 TOLERANCE = 0.008
-"""How far a contour may be off and still count, as a share of the picture's diagonal."""
+"""How far a contour may be off and still count, as a share of the image's diagonal."""
 RECALL_THRESHOLD = 0.5
 _BINS = 4
 
@@ -141,7 +141,7 @@ def contour_accuracy(truth: Mask, mask: Mask, *, tolerance: float = TOLERANCE) -
 
 
 def contour_map(mask: Mask) -> Mask:
-    """(H, W) bool: pixels that differ from their neighbour to the right, below, or diagonally below right."""
+    """(H, W) bool: pixels that differ from their neighbor to the right, below, or diagonally below right."""
     right, below, diagonal = mask.copy(), mask.copy(), mask.copy()
     right[:, :-1] = mask[:, 1:]
     below[:-1] = mask[1:]

@@ -3,80 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from maskweave.annotations.davis import videos
+from maskweave.annotations.id_images import read_id_map
+from maskweave.annotations.report import Report
 from maskweave.errors import InvalidValue, SourceError, SourceNotFound
 from maskweave.evaluation.davis import DavisFrame, DavisMetric, ObjectScores
-from maskweave.evaluation.pictures import opened_picture
-from maskweave.evaluation.problems import Problems
 from maskweave.types.arrays import IntArray
 
 
 def evaluate_davis(
-    annotations: Path, results: Path, *, skip_ends: bool, problems: Problems | None = None
+    annotations: Path, results: Path, *, skip_ends: bool, problems: Report | None = None
 ) -> Iterator[list[ObjectScores]]:
     """Score every sequence of ``annotations`` with the masks in ``results``; yields one sequence at a time.
 
-    Both folders hold ``<sequence>/<frame>.png`` (``annotations`` may also be the benchmark's folder above
-    ``480p``). Where the truth knows one object only, every non-zero pixel of a result belongs to it. ``problems``
+    Both folders are in any layout that the format "davis" reads: a folder for each sequence, with or without those of
+    the benchmark above it, or one sequence alone, whose name then does not matter.
+    Where the truth knows one object only, every non-zero pixel of a result belongs to it. ``problems``
     takes down sequences and frames that cannot be used; results that cannot count as frames without objects.
 
     Raises `SourceNotFound` for a missing folder, and `BadRecord` at the first problem without ``problems``.
     """
-    problems = problems or Problems(strict=True)
+    problems = problems or Report(strict=True)
     if not results.is_dir():
-        raise SourceNotFound(f"{results}: need a folder of results, there is none of that name")
-    folders = davis_sequences(annotations)
-    names = {folder.name for folder in folders}
-    for other in sorted(path for path in results.iterdir() if path.is_dir() and path.name not in names):
-        problems.add(f"{other}: need sequences of the truth, there is no {other.name}; it is left out")
-    for folder in folders:
-        with problems.naming(f"{folder}"):
-            yield _evaluate_sequence(folder, results / folder.name, problems, skip_ends=skip_ends)
+        raise SourceNotFound(f"{results}: need a folder of results, but it does not exist")
+    known, found = dict(videos(annotations)), dict(_results(results))
+    if len(known) == len(found) == 1:
+        found = dict(zip(known, found.values(), strict=True))
+    for other in [name for name in found if name not in known]:
+        problems.add(f"{results}: need sequences of the truth, there is no {other}; it is left out")
+    for name, files in known.items():
+        with problems.record(name):
+            if name not in found:
+                problems.add(f"{results}: need the results of sequence {name}, but it does not exist")
+            yield _evaluate_sequence(name, files, found.get(name), problems, skip_ends=skip_ends)
 
 
-def read_id_map(path: Path) -> IntArray:
-    """(H, W) object ids of a PNG: palette, grey or 1-bit; a picture of 0 and 255 alone is one object."""
-    with opened_picture(path, called="this frame", needed="a PNG of object ids") as picture:
-        ids = np.asarray(picture).astype(np.int64)
-    if ids.ndim != 2:
-        raise InvalidValue(f"{path}: need a PNG of object ids (one channel), got {ids.shape}")
-    return np.where(ids == 255, 1, ids) if set(np.unique(ids).tolist()) <= {0, 255} else ids
-
-
-def davis_sequences(annotations: Path) -> list[Path]:
-    """The folders of a benchmark's sequences, by name; raises `SourceNotFound` where there are none."""
-    if not annotations.is_dir():
-        raise SourceNotFound(f"{annotations}: need a folder of sequences, there is none of that name")
-    inner = annotations / "480p"
-    root = inner if inner.is_dir() else annotations
-    folders = sorted(path for path in root.iterdir() if path.is_dir() and any(path.glob("*.png")))
-    if not folders:
-        raise SourceNotFound(f"{root}: need folders with PNG masks, one a sequence; found none")
-    return folders
+def _results(path: Path) -> Iterator[tuple[str, list[Path]]]:
+    """The sequences of a folder of results, which may be empty."""
+    with suppress(SourceNotFound):
+        yield from videos(path)
 
 
 def _evaluate_sequence(
-    folder: Path, found: Path, problems: Problems, *, skip_ends: bool
+    name: str, frames: list[Path], found: list[Path] | None, problems: Report, *, skip_ends: bool
 ) -> list[ObjectScores]:
-    frames = sorted(folder.glob("*.png"))
     # twice through the files, since all frames of a long sequence may not fit into memory
     object_ids = sorted({int(each) for path in frames for each in np.unique(read_id_map(path))} - {0, 255})
     metric = DavisMetric(skip_ends=skip_ends)
-    if not found.is_dir():
-        problems.add(f"{found}: need the results of sequence {folder.name}, there is no such folder")
+    by_name = {path.name: path for path in found or ()}
     for path in frames:
-        truth = DavisFrame(read_id_map(path), folder.name, object_ids)
+        truth = DavisFrame(read_id_map(path), name, object_ids)
         predicted = np.zeros_like(truth.id_map)
-        if found.is_dir():
-            predicted = _found(found / path.name, truth, problems)
+        if found is not None:
+            missing = (found[0] if found else Path(name)).parent / path.name
+            predicted = _found(by_name.get(path.name, missing), truth, problems)
         metric.add(truth, predicted)
     return metric.result()
 
 
-def _found(path: Path, truth: DavisFrame, problems: Problems) -> IntArray:
+def _found(path: Path, truth: DavisFrame, problems: Report) -> IntArray:
     """The ids in a result; none where it cannot be used."""
     try:
         predicted = read_id_map(path)

@@ -29,18 +29,18 @@ def match(overlap: FloatArray, crowd: NDArray[np.bool_], threshold: float) -> ND
         crowd: (M,) True for a region of uncounted objects.
         threshold: Least overlap.
     """
-    taken = np.full(len(overlap), -1, dtype=np.int64)
-    least = min(threshold, 1 - 1e-10)
+    matched = np.full(len(overlap), -1, dtype=np.int64)
+    min_overlap = min(threshold, 1 - 1e-10)
     free = ~crowd
-    for row in np.flatnonzero((overlap >= least).any(axis=1)):
+    for row in np.flatnonzero((overlap >= min_overlap).any(axis=1)):
         for allowed in (free, crowd):
-            near = np.flatnonzero(allowed & (overlap[row] >= least))
+            near = np.flatnonzero(allowed & (overlap[row] >= min_overlap))
             if len(near):
                 best = near[::-1][np.argmax(overlap[row, near[::-1]])]  # the last of equals, as in the API
-                taken[row] = best
+                matched[row] = best
                 free[best] = False
                 break
-    return taken
+    return matched
 
 
 def best_first(scores: FloatArray) -> NDArray[np.int64]:

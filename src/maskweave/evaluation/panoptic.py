@@ -1,4 +1,4 @@
-"""Panoptic quality: how well every pixel's class and object are told.
+"""Panoptic quality: how well the class and object of every pixel are predicted.
 
 Definition: A. Kirillov et al., "Panoptic Segmentation", CVPR 2019, https://arxiv.org/abs/1801.00868, section 4. A
 predicted and a true segment of one class match where their IoU exceeds one half, so that each has at most one match;
@@ -49,13 +49,13 @@ class PanopticMap:
         if ids.ndim != 2 or ids.dtype.kind not in "iu":
             raise InvalidValue(f"id_map: need (H, W) integers, got {ids.shape} {ids.dtype}")
         shown = set(np.unique(ids).tolist()) - {VOID}
-        told = set(self.segments)
-        if VOID in told:
+        listed = set(self.segments)
+        if VOID in listed:
             raise InvalidValue(f"segments: need ids from 1, got {VOID}, which is void")
-        if shown - told:
-            raise InvalidValue(f"id_map: need ids of segments, got {min(shown - told)}, which is none")
-        if told - shown:
-            raise InvalidValue(f"segments: need ids with pixels, got {min(told - shown)}, which has none")
+        if shown - listed:
+            raise InvalidValue(f"id_map: need ids of segments, got {min(shown - listed)}, which is none")
+        if listed - shown:
+            raise InvalidValue(f"segments: need ids with pixels, got {min(listed - shown)}, which has none")
 
     @property
     def size(self) -> Size:
@@ -196,7 +196,7 @@ class _Pairs:
         return matches
 
     def excused(self, found_id: int) -> bool:
-        """Whether a prediction lies by more than half where nothing can be told of it."""
+        """Whether a prediction does not count: more than half of it lies on void pixels or a crowd of its class."""
         column = self._columns[found_id]
         excused = int(self._void[column])
         for true_id, segment in self._truth.items():

@@ -1,4 +1,4 @@
-"""Pictures of scores. Each function gives a matplotlib figure; who asked for it saves it."""
+"""Images of scores. Each function gives a matplotlib figure; who asked for it saves it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _INK, _FAINT = "#22313f", "#d9dee3"
 _FIRST, _SECOND = "#2a6f97", "#f4a259"
-_LABELLED = 40  # so many classes have their names and numbers in a picture
+_LABELED = 40  # so many classes have their names and numbers in an image
 
 
 def precision_recall(curves: Mapping[str, FloatArray]) -> Figure:
@@ -27,11 +27,11 @@ def precision_recall(curves: Mapping[str, FloatArray]) -> Figure:
     from matplotlib import colormaps
 
     figure, panels = _figure(len(curves), width=4.6, height=4.2)
-    colours = colormaps["viridis_r"](np.linspace(0.12, 0.95, len(THRESHOLDS)))
+    colors = colormaps["viridis_r"](np.linspace(0.12, 0.95, len(THRESHOLDS)))
     for panel, (what, table) in zip(panels, curves.items(), strict=True):
-        for row, (threshold, colour) in enumerate(zip(THRESHOLDS, colours, strict=True)):
+        for row, (threshold, color) in enumerate(zip(THRESHOLDS, colors, strict=True)):
             ap = 100 * np.mean(table[row])
-            panel.plot(RECALLS, table[row], color=colour, linewidth=1.6, label=f"{threshold:.2f}   {ap:5.1f}")
+            panel.plot(RECALLS, table[row], color=color, linewidth=1.6, label=f"{threshold:.2f}   {ap:5.1f}")
         panel.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision", aspect="equal")
         panel.set_title(f"{what}: AP {100 * np.mean(table):.1f}", loc="left", color=_INK, fontsize=11)
         panel.grid(color=_FAINT, linewidth=0.7)
@@ -57,16 +57,18 @@ def bars(
     figure, (panel,) = _figure(1, width=7.0, height=1.2 + 0.26 * len(names) * len(columns) ** 0.5)
     rows = np.arange(len(names))
     thickness = 0.74 / len(columns)
-    most = limit or max(float(np.nanmax(np.append(each, 1.0))) for each in columns.values()) * 1.12
-    for place, ((what, values), colour) in enumerate(zip(columns.items(), (_FIRST, _SECOND), strict=False)):
+    limit_shown = limit or max(float(np.nanmax(np.append(each, 1.0))) for each in columns.values()) * 1.12
+    for place, ((what, values), color) in enumerate(zip(columns.items(), (_FIRST, _SECOND), strict=False)):
         heights = np.nan_to_num(values)
         at = rows + (place - (len(columns) - 1) / 2) * thickness
-        panel.barh(at, heights, height=thickness * 0.94, color=colour, label=what)
+        panel.barh(at, heights, height=thickness * 0.94, color=color, label=what)
         for y, value in zip(at, values, strict=True):
-            told = "–" if np.isnan(value) else f"{value:.1f}"
-            panel.text(np.nan_to_num(value) + most * 0.008, y, told, va="center", fontsize=7, color=_INK)
+            text = "–" if np.isnan(value) else f"{value:.1f}"
+            panel.text(
+                np.nan_to_num(value) + limit_shown * 0.008, y, text, va="center", fontsize=7, color=_INK
+            )
     panel.set_yticks(rows, names, fontsize=8)
-    panel.set(xlim=(0, most), xlabel=unit, ylim=(len(names) - 0.5, -0.5))
+    panel.set(xlim=(0, limit_shown), xlabel=unit, ylim=(len(names) - 0.5, -0.5))
     panel.tick_params(axis="y", length=0)
     panel.grid(axis="x", color=_FAINT, linewidth=0.7)
     panel.set_title(title, loc="left", color=_INK, fontsize=11)
@@ -82,10 +84,10 @@ def confusion(title: str, rows: Sequence[str], columns: Sequence[str], counts: I
     """
     total = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0) * 100
-    small = max(counts.shape) <= _LABELLED
+    small = max(counts.shape) <= _LABELED
     side = max(4.0, 1.6 + 0.36 * max(counts.shape)) if small else 9.0
     figure, (panel,) = _figure(1, width=side + 1.0, height=side)
-    picture = panel.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+    image = panel.imshow(shares, cmap="Blues", vmin=0, vmax=100)
     if small:
         panel.set_xticks(
             range(len(columns)), columns, rotation=60, ha="right", rotation_mode="anchor", fontsize=8
@@ -93,12 +95,12 @@ def confusion(title: str, rows: Sequence[str], columns: Sequence[str], counts: I
         panel.set_yticks(range(len(rows)), rows, fontsize=8)
         for (row, column), share in np.ndenumerate(shares):
             if share >= 0.5:
-                colour = "white" if share > 55 else _INK
-                panel.text(column, row, f"{share:.0f}", ha="center", va="center", fontsize=7, color=colour)
+                color = "white" if share > 55 else _INK
+                panel.text(column, row, f"{share:.0f}", ha="center", va="center", fontsize=7, color=color)
     panel.tick_params(length=0)
     panel.set(xlabel="predicted", ylabel="true")
     panel.set_title(title, loc="left", color=_INK, fontsize=11)
-    bar = figure.colorbar(picture, ax=panel, fraction=0.035, pad=0.02, label="% of the true class")
+    bar = figure.colorbar(image, ax=panel, fraction=0.035, pad=0.02, label="% of the true class")
     bar.outline.set_visible(False)
     return figure
 
@@ -123,9 +125,9 @@ def lines(
 
 def _figure(panels: int, *, width: float, height: float) -> tuple[Figure, list[Axes]]:
     """A figure that no window knows of, and its panels side by side."""
-    from matplotlib.figure import Figure as Picture
+    from matplotlib.figure import Figure as Image
 
-    figure = Picture(figsize=(width * panels, height), layout="constrained", dpi=130)
+    figure = Image(figsize=(width * panels, height), layout="constrained", dpi=130)
     found: Any = figure.subplots(1, panels, squeeze=False)[0]
     for panel in found:
         panel.set_axisbelow(True)

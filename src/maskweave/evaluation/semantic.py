@@ -20,7 +20,7 @@ from maskweave.types.arrays import FloatArray, IntArray, Mask
 from maskweave.types.semantic import IGNORE, SemanticMap
 
 BOUNDARY = 0.02
-"""How thick the band along a boundary is, as a share of the picture's diagonal."""
+"""How thick the band along a boundary is, as a share of the image's diagonal."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class SemanticScores:
 
     Attributes:
         miou: Mean of the classes' `ClassScores.iou`; a class that is predicted but never true counts, with 0.
-        pixel_accuracy: Share of the labelled pixels whose class is right.
+        pixel_accuracy: Share of the labeled pixels whose class is right.
         mean_accuracy: Mean of the classes' `ClassScores.accuracy`.
-        fw_iou: Mean of the classes' IoU, weighted with their share of the labelled pixels.
+        fw_iou: Mean of the classes' IoU, weighted with their share of the labeled pixels.
         boundary_miou: Mean of the classes' `ClassScores.boundary_iou`.
         classes: By class name.
-        confusion: (C, C + 1) labelled pixels by true class and predicted class, "nothing" last.
+        confusion: (C, C + 1) labeled pixels by true class and predicted class, "nothing" last.
         images: How many.
     """
 
@@ -85,23 +85,23 @@ class SemanticMetric:
                 raise InvalidValue(f"{what}: need classes {self.class_names}, got {semantic.class_names}")
         if truth.size != predicted.size:
             raise InvalidValue(f"need a prediction of (height, width) {truth.size}, got {predicted.size}")
-        labelled = truth.class_map != IGNORE
+        labeled = truth.class_map != IGNORE
         known = np.asarray(truth.class_map)
-        found = np.where(labelled, predicted.class_map, np.uint8(IGNORE))
+        found = np.where(labeled, predicted.class_map, np.uint8(IGNORE))
         count = len(self.class_names)
-        columns = np.minimum(found[labelled].astype(np.int64), count)  # `IGNORE` is the last column
-        pairs = known[labelled].astype(np.int64) * (count + 1) + columns
+        columns = np.minimum(found[labeled].astype(np.int64), count)  # `IGNORE` is the last column
+        pairs = known[labeled].astype(np.int64) * (count + 1) + columns
         self._confusion += np.bincount(pairs, minlength=self._confusion.size).reshape(self._confusion.shape)
-        near, found_near = (boundary(each) & labelled for each in (known, found))
+        near, found_near = (boundary(each) & labeled for each in (known, found))
         both = near & found_near & (known == found)
         for row, pixels in enumerate((known[near], found[found_near & (found != IGNORE)], known[both])):
             self._edges[row] += np.bincount(pixels, minlength=count)
         self._images += 1
 
     def result(self) -> SemanticScores:
-        """The scores over all images taken in; raises `InvalidValue` without a labelled pixel."""
+        """The scores over all images taken in; raises `InvalidValue` without a labeled pixel."""
         if not self._confusion.any():
-            raise InvalidValue("semantic: need at least one image with a labelled pixel, got none")
+            raise InvalidValue("semantic: need at least one image with a labeled pixel, got none")
         hits, true = np.diag(self._confusion), self._confusion.sum(axis=1)
         union = true + self._confusion[:, :-1].sum(axis=0) - hits
         iou, accuracy = _share(hits, union), _share(hits, true)
@@ -123,16 +123,16 @@ class SemanticMetric:
 
 
 def boundary(class_map: IntArray) -> Mask:
-    """(H, W) bool: pixels of a uint8 map that lie within the band along another class or the picture's edge.
+    """(H, W) bool: pixels of a uint8 map that lie within the band along another class or the image's edge.
 
     A pixel of a mask survives the erosion by a square of 2 d + 1 pixels just where that square holds its class alone,
     so the least and the greatest class in the square tell it for all classes at once.
     """
     thickness = max(1, round(BOUNDARY * math.hypot(*class_map.shape)))
     square = np.ones((2 * thickness + 1, 2 * thickness + 1), dtype=np.uint8)
-    least = cv2.erode(class_map, square)
-    most = cv2.dilate(class_map, square, borderType=cv2.BORDER_CONSTANT, borderValue=(float(IGNORE),) * 4)
-    return np.asarray((least != class_map) | (most != class_map))
+    lowest = cv2.erode(class_map, square)
+    highest = cv2.dilate(class_map, square, borderType=cv2.BORDER_CONSTANT, borderValue=(float(IGNORE),) * 4)
+    return np.asarray((lowest != class_map) | (highest != class_map))
 
 
 def _share(part: IntArray, whole: IntArray) -> FloatArray:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maskweave.errors import InvalidValue, MissingDependency
+from maskweave.errors import InvalidValue
 from maskweave.evaluation.video_clips import FrameOverlap, VideoClip, overlaps
 from maskweave.ops.iou import mask_iou
+from maskweave.optional import optional
 from maskweave.types.arrays import FloatArray
 from maskweave.types.instances import Instances
 
@@ -134,10 +135,8 @@ def score_tracking(clips: Sequence[TrackingClip]) -> TrackingResult:
     """
     if not any(len(ids) for clip in clips for ids in clip.truth_ids):
         raise InvalidValue("tracking: need at least one clip with a true object, got none")
-    try:
+    with optional("HOTA, IDF1 and MOTA", install=INSTALL):
         from trackeval.metrics import CLEAR, HOTA, Identity
-    except ImportError as error:
-        raise MissingDependency(f"HOTA, IDF1 and MOTA need the library trackeval: {INSTALL}") from error
     data = {str(number): _as_trackeval(clip) for number, clip in enumerate(clips)}
     quiet = {"PRINT_CONFIG": False}
     combined: dict[str, Any] = {}

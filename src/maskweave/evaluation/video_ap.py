@@ -18,13 +18,13 @@ from maskweave.evaluation.matching import THRESHOLDS, best_first, match, precisi
 from maskweave.evaluation.video_clips import VideoClip, overlaps
 from maskweave.types.arrays import FloatArray
 
-MOST = 100
+MAX_DETECTIONS = 100
 """So many tracks of a clip and class count."""
 
 
 @dataclass(frozen=True)
 class TrackPrecision:
-    """Of one class, or the mean over classes, in 0..100; NaN where no object is labelled.
+    """Of one class, or the mean over classes, in 0..100; NaN where no object is labeled.
 
     Attributes:
         ap: Mean over IoU thresholds 0.50 to 0.95.
@@ -69,7 +69,7 @@ class VideoAP:
         np.add.at(self._objects, true_classes[~crowd], 1)
         for class_id in np.unique(found_classes):
             rows = np.flatnonzero(found_classes == class_id)
-            rows = rows[best_first(scores[rows])][:MOST]
+            rows = rows[best_first(scores[rows])][:MAX_DETECTIONS]
             columns = np.flatnonzero(true_classes == class_id)
             verdicts = [
                 _verdict(match(iou[np.ix_(rows, columns)], crowd[columns], threshold), crowd[columns])
@@ -124,7 +124,7 @@ def clip_iou(truth: VideoClip, predicted: VideoClip) -> FloatArray:
     return iou
 
 
-def _verdict(taken: NDArray[np.int64], crowd: NDArray[np.bool_]) -> FloatArray:
+def _verdict(matched: NDArray[np.int64], crowd: NDArray[np.bool_]) -> FloatArray:
     """1 for an object taken, 0 for none, -1 for a part of a crowd."""
-    in_crowd = np.append(crowd, False)[taken]
-    return np.where(taken < 0, 0.0, np.where(in_crowd, -1.0, 1.0))
+    in_crowd = np.append(crowd, False)[matched]
+    return np.where(matched < 0, 0.0, np.where(in_crowd, -1.0, 1.0))

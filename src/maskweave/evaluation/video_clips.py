@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from maskweave.errors import InvalidValue
-from maskweave.evaluation.coco_truth import segmentation_to_masks
 from maskweave.ops.iou import mask_intersections
-from maskweave.ops.rle import Rle, compress_counts, decode_masks, encode_masks, expand_counts
+from maskweave.ops.rle import Rle, decode_masks
 from maskweave.types.arrays import IntArray, Size
 from maskweave.types.masks import Masks
 
@@ -99,31 +97,11 @@ def _overlap(
     truth: VideoClip, predicted: VideoClip, frame: int, true: list[int], found: list[int]
 ) -> FrameOverlap:
     size = truth.size or predicted.size or (1, 1)
-    ours = truth.masks(frame, true) if true else Masks.empty(size)
-    theirs = predicted.masks(frame, found) if found else Masks.empty(size)
+    true_masks = truth.masks(frame, true) if true else Masks.empty(size)
+    found_masks = predicted.masks(frame, found) if found else Masks.empty(size)
     regions = decode_masks(list(truth.ignored.get(frame, ())), size)
     ignored = np.zeros(len(found), dtype=np.int64)
     if len(regions) and len(found):
-        ignored = mask_intersections(theirs, Masks.from_dense(regions.union()[None]))[:, 0]
-    shared = mask_intersections(ours, theirs)
-    return FrameOverlap(true, found, ours.areas, theirs.areas, shared, ignored)
-
-
-def checked_rle(segmentation: Any, size: Size) -> Rle | None:
-    """A COCO segmentation, run lengths or polygons, as compressed run lengths of an image of ``size``.
-
-    None where it has no pixel: many programs write such a mask for each frame in which an object is not seen.
-    Raises `InvalidValue` where it is damaged or of another size.
-    """
-    if not isinstance(segmentation, Mapping):
-        masks = segmentation_to_masks(segmentation, size)
-        return encode_masks(masks)[0] if masks.areas[0] else None
-    if list(segmentation["size"]) != list(size):
-        raise InvalidValue(f"rle: need size {list(size)}, got {list(segmentation['size'])}")
-    counts = segmentation["counts"]
-    lengths = np.asarray(counts, dtype=np.int64) if isinstance(counts, list) else expand_counts(counts)
-    if (lengths < 0).any() or lengths.sum() != size[0] * size[1]:
-        raise InvalidValue(f"rle: need run lengths that sum to {size[0] * size[1]}, got {int(lengths.sum())}")
-    if not lengths[1::2].any():
-        return None
-    return Rle(size=list(size), counts=compress_counts(lengths) if isinstance(counts, list) else counts)
+        ignored = mask_intersections(found_masks, Masks.from_dense(regions.union()[None]))[:, 0]
+    shared = mask_intersections(true_masks, found_masks)
+    return FrameOverlap(true, found, true_masks.areas, found_masks.areas, shared, ignored)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.ops.boxes import clip_boxes, usable_boxes
+from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.paste import paste_canvas_masks, shown_extents
-from maskweave.ops.placement import Placement
 from maskweave.types.arrays import FloatArray
 from maskweave.types.instances import Instances
 
@@ -30,13 +30,13 @@ class CanvasDetections:
 
 def canvas_instances(
     found: CanvasDetections,
-    placement: Placement,
+    placement: Letterbox,
     class_names: tuple[str, ...],
     *,
     threshold: float,
     cut: bool,
 ) -> Instances:
-    """Interpolate the masks at the centres of source pixels and compare them with ``threshold``.
+    """Interpolate the masks at the centers of source pixels and compare them with ``threshold``.
 
     ``cut`` to their boxes, where the network's masks mean something inside only. Detections of class -1 are dropped,
     those without a pixel, and those whose boxes and scores are not `usable_boxes`.

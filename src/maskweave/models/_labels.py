@@ -54,19 +54,20 @@ def names_of(
     model: str,
     *,
     given: Sequence[str] | None,
-    told: Sequence[str] | None,
+    in_file: Sequence[str] | None,
     documented: Sequence[str],
     count: int | None,
 ) -> tuple[str, ...]:
-    """The names of a network's labels: as ``given``, else as its file has ``told``, else the ``documented`` ones.
+    """Return the names of a network's labels: as ``given``, else those ``in_file``, else the ``documented`` ones.
 
     ``count``: how many labels the tensors have, None where they do not tell. The documented names are taken where the
     count is theirs, and with a warning where it is unknown. What fits none of them becomes "class 0", "class 1", …
-    with a warning. Raises `UnknownLayout` when names were given, or told, and are not ``count``, or that is below 1.
+    with a warning. Raises `UnknownLayout` when the names that were given or in the file are not ``count``, or that is
+    below 1.
     """
     if count is not None and count < 1:
         raise UnknownLayout(f"{model}: need outputs for one class at least, got {count}")
-    names = given if given is not None else told
+    names = given if given is not None else in_file
     if names is not None:
         if count not in (None, len(names)):
             raise UnknownLayout(

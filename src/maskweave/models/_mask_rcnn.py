@@ -13,7 +13,7 @@ from maskweave.ops.paste import paste_masks
 from maskweave.types.arrays import FloatArray, Size
 from maskweave.types.instances import Instances
 
-_LARGEST_GRID = 112  # cells a side of a mask that is still to be pasted; exports that paste give image sizes
+_MAX_GRID = 112  # cells a side of a mask that is still to be pasted; exports that paste give image sizes
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def to_instances(
 
 
 def roles_of(tensors: Iterable[tuple[str, tuple[int | None, ...], str]]) -> dict[str, str]:
-    """What each output is, told by rank, type and last dimension: {role: name}, as far as that is clear."""
+    """The role of each output, by rank, type and last dimension: {role: name}, as far as that is clear."""
     roles: dict[str, str] = {}
     for name, shape, dtype in tensors:
         role = _role(shape, dtype.startswith("int"))
@@ -72,4 +72,4 @@ def _role(shape: tuple[int | None, ...], whole: bool) -> str | None:
 def is_grid(shape: tuple[int | None, ...]) -> bool:
     """Whether a mask tensor's shape is that of small square grids rather than of whole images."""
     height, width = shape[2:]
-    return height is not None and height == width and height <= _LARGEST_GRID
+    return height is not None and height == width and height <= _MAX_GRID

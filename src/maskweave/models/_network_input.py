@@ -1,4 +1,4 @@
-"""The one picture input of a network: what the file says of it, and pictures made to fit it."""
+"""The one image input of a network: what the file says of it, and images made to fit it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 from maskweave.errors import InvalidValue, UnknownLayout
 from maskweave.models._fixed_input import fixed_canvas
 from maskweave.models.base import Prepared
-from maskweave.ops.placement import Placement
+from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import Preprocessing
 from maskweave.runtimes.base import RuntimeInfo
 from maskweave.types.arrays import Image, Size
 
 _FLOATS = ("float32", "float16")
-SMALLEST, LARGEST = 32, 4096
+MIN_SIDE, MAX_SIDE = 32, 4096
 """Long sides that an input may be given, in pixels."""
 
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """An input (1, 3, H, W), or (3, H, W) where not ``batched``, of floats.
+    """An input (1, 3, H, W), or (3, H, W) where not ``batched``, of floats; (1, H, W, 3) where ``channels_last``.
 
-    ``canvas``: its (height, width) where it is fixed, else None, and pictures get ``long_side``; where that is None
+    ``canvas``: its (height, width) where it is fixed, else None, and images get ``long_side``; where that is None
     too, their short side becomes ``short_side`` and the long one at most twice as much.
     """
 
@@ -34,15 +34,18 @@ class NetworkInput:
     long_side: int | None
     preprocessing: Preprocessing
     short_side: int = 0
+    channels_last: bool = False
 
     def prepare(self, image: Image) -> Prepared:
         """Lay an (H, W, 3) uint8 RGB image into the input."""
         size = (image.shape[0], image.shape[1])
         return self.lay(image, self.preprocessing.place(size, self.canvas, self._long_side_for(size)))
 
-    def lay(self, image: Image, placement: Placement) -> Prepared:
-        """The same where the family itself says where the picture lies."""
+    def lay(self, image: Image, placement: Letterbox) -> Prepared:
+        """The same for a family that places the image itself."""
         planes = self.preprocessing.planes(image, placement).astype(self.dtype, copy=False)
+        if self.channels_last:
+            planes = np.ascontiguousarray(np.moveaxis(planes, 0, -1))
         return Prepared({self.name: planes[None] if self.batched else planes}, placement)
 
     def _long_side_for(self, size: Size) -> int:
@@ -78,13 +81,13 @@ def network_input(
     Raises `UnknownLayout` when it is no such input or no size is known, `InvalidValue` for a size that cannot be, or
     that a fixed input does not have.
     """
-    if not takes_one_picture(info):
+    if not takes_one_image(info):
         seen = ", ".join(f"{tensor.name} {tensor.shape} {tensor.dtype}" for tensor in info.inputs)
         raise UnknownLayout(f"{name}: need one input (1, 3, H, W) of floats, got {seen or 'none'}")
     (tensor,) = info.inputs
-    canvas = fixed_canvas(name, *tensor.shape[-2:])
-    if size is not None and not SMALLEST <= size <= LARGEST:
-        raise InvalidValue(f"size: need {SMALLEST} to {LARGEST} pixels, got {size}")
+    canvas = fixed_canvas(name, *canvas_of(info))
+    if size is not None and not MIN_SIDE <= size <= MAX_SIDE:
+        raise InvalidValue(f"size: need {MIN_SIDE} to {MAX_SIDE} pixels, got {size}")
     if canvas is not None and size not in (None, max(canvas)):
         raise InvalidValue(
             f"size: the input of {name} is always {canvas[0]}x{canvas[1]}, got {size}; leave the size out"
@@ -100,14 +103,31 @@ def network_input(
         long_side=long_side,
         preprocessing=preprocessing,
         short_side=short_side,
+        channels_last=_has_channels_last(tensor.shape),
     )
 
 
-def takes_one_picture(info: RuntimeInfo, *, batched: bool | None = None) -> bool:
-    """Whether the only input is (1, 3, H, W) or (3, H, W) floats; ``batched`` asks for one of the two."""
+def canvas_of(info: RuntimeInfo) -> tuple[int | None, int | None]:
+    """(height, width) of the only input, each None where it is free."""
+    shape = info.inputs[0].shape
+    height, width = shape[1:3] if _has_channels_last(shape) else shape[-2:]
+    return height, width
+
+
+def takes_one_image(info: RuntimeInfo, *, batched: bool | None = None) -> bool:
+    """Whether the only input is (1, 3, H, W), (1, H, W, 3) or (3, H, W) floats.
+
+    ``batched`` asks for one with or without the first axis.
+    """
     if len(info.inputs) != 1 or info.inputs[0].dtype not in _FLOATS:
         return False
     shape = info.inputs[0].shape
     if len(shape) not in (3, 4) or (batched is not None and batched != (len(shape) == 4)):
         return False
-    return shape[-3] in (3, None) and (len(shape) == 3 or shape[0] in (1, None))
+    if len(shape) == 4 and shape[0] not in (1, None):
+        return False
+    return shape[-3] in (3, None) or _has_channels_last(shape)
+
+
+def _has_channels_last(shape: tuple[int | None, ...]) -> bool:
+    return len(shape) == 4 and shape[3] == 3 and shape[1] != 3

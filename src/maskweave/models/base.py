@@ -3,25 +3,63 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
 
 from maskweave.errors import InvalidValue
-from maskweave.ops.placement import Placement
-from maskweave.ops.prompts import objects_at
+from maskweave.ops.letterbox import Letterbox
 from maskweave.runtimes.base import Runtime, Tensors
-from maskweave.types.arrays import FloatArray, Image, check_image
+from maskweave.types.arrays import Array, FloatArray, Image, Mask, Size, check_image
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
+from maskweave.types.masks import Masks
 from maskweave.types.prediction import Prediction, Task
-from maskweave.types.prompt import Prompt
+
+if TYPE_CHECKING:
+    from maskweave.types.prompt import Point, Prompt
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the network is fed, and where the picture lies in it."""
+    """What the network is fed, and where the image lies in it."""
 
     inputs: Tensors
-    placement: Placement
+    placement: Letterbox
+
+
+class SoftMask(Protocol):
+    """What a guide makes of an object in its window of an image."""
+
+    def probs_on(self, size: Size, image_size: Size) -> FloatArray:
+        """(h, w) probabilities on an image of ``image_size``, reduced to ``size``; 0 outside of the window."""
+        ...
+
+
+class Guide(Protocol):
+    """What finds the object that is meant, and looks at objects once more; `models.guided` is one."""
+
+    def find_prompted(self, image: Image, prompt: Prompt, known: Instances | None = None) -> Instances:
+        """One object for each box, or one for all points; ``known`` is what a model has found in the image."""
+        ...
+
+    def correct(self, image: Image, mask: Mask, points: Sequence[Point]) -> Mask:
+        """(H, W) mask corrected by points."""
+        ...
+
+    def redrawn(self, image: Image, found: Instances) -> Instances:
+        """The same objects with their borders drawn anew."""
+        ...
+
+    def look_again(self, image: Image, masks: FloatArray) -> Sequence[SoftMask | None]:
+        """What it makes of (K, h, w) soft masks of a whole image; None for one with no pixel over 0.5."""
+        ...
+
+    def close(self) -> None:
+        """Free the network."""
+        ...
 
 
 class Model(ABC):
@@ -33,11 +71,13 @@ class Model(ABC):
 
     task: Task = "instances"
     preprocessing: str = ""
-    """How pictures are prepared, in words, for people."""
+    """How images are prepared, in words, for people."""
     needs_prompt: bool = False
     """Whether it finds nothing by itself, only what boxes and points tell it to."""
-    most_points: int | None = None
+    max_points: int | None = None
     """How many points on the object a prompt may have, where a box counts as two; None: any number."""
+    guide: Guide | None = None
+    """What answers prompts, and draws borders anew, for this model; None where it does so itself, or nothing does."""
 
     def __init__(
         self, runtime: Runtime, *, name: str, class_names: tuple[str, ...], default_score: float = 0.5
@@ -48,18 +88,18 @@ class Model(ABC):
         self.default_score = default_score
 
     @property
-    def lanes(self) -> int:
+    def concurrency(self) -> int:
         """Runs of the network at a time that are done sooner than one after the other."""
-        return self.runtime.describe().lanes
+        return self.runtime.describe().concurrency
 
     @abstractmethod
     def prepare(self, image: Image) -> Prepared:
         """Turn an (H, W, 3) uint8 RGB image into the network's inputs."""
 
     def prepare_frame(self, frame: Frame) -> Prepared:
-        """`prepare` of a frame's picture; raises `InvalidValue` for one that is read piece by piece."""
+        """`prepare` of a frame's image; raises `InvalidValue` for one that is read piece by piece."""
         if frame.windows is not None:
-            raise InvalidValue(f"{self.name}: need a picture that is read whole, or tiles; use --tile 1024")
+            raise InvalidValue(f"{self.name}: need an image that is read whole, or tiles; use --tile 1024")
         return self.prepare(frame.image)
 
     def infer(self, inputs: Tensors) -> Tensors:
@@ -67,30 +107,30 @@ class Model(ABC):
         return self.runtime.run(inputs)
 
     @abstractmethod
-    def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Prediction:
+    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Prediction:
         """Turn the network's outputs into a result in source-image pixels, dropping scores under ``score``.
 
         A place may come under several classes; `result` is what people want to see.
         """
 
     def result(
-        self, outputs: Tensors, placement: Placement, *, score: float, every_class: bool = False
+        self, outputs: Tensors, placement: Letterbox, *, score: float, multi_label: bool = False
     ) -> Prediction:
         """`decode`; families whose `decode` gives an object under several classes keep the likeliest here.
 
-        With ``every_class`` they keep all.
+        With ``multi_label`` they keep all.
         """
         return self.decode(outputs, placement, score=score)
 
-    def features(self, outputs: Tensors, placement: Placement) -> FloatArray | None:
+    def features(self, outputs: Tensors, placement: Letterbox) -> FloatArray | None:
         """(C, rows, columns) features over the whole source image, or None where the network gives none."""
         return None
 
-    def predict(self, image: Image, *, score: float | None = None, every_class: bool = False) -> Prediction:
+    def predict(self, image: Image, *, score: float | None = None, multi_label: bool = False) -> Prediction:
         """Segment one (H, W, 3) uint8 RGB image.
 
         ``score`` in [0, 1] drops objects the model is less sure of; None takes the model's own default.
-        ``every_class`` keeps an object under each class it may be of, as average precision counts, not only under
+        ``multi_label`` keeps an object under each class it may be of, as average precision counts, not only under
         the likeliest.
         Raises `InvalidValue` for a malformed image or score.
         """
@@ -98,7 +138,7 @@ class Model(ABC):
         self.check_unprompted()
         prepared = self.prepare(check_image(image))
         outputs = self.infer(prepared.inputs)
-        return self.result(outputs, prepared.placement, score=threshold, every_class=every_class)
+        return self.result(outputs, prepared.placement, score=threshold, multi_label=multi_label)
 
     def prompt(self, image: Image, prompt: Prompt, *, label: str = "image") -> Instances:
         """Find what boxes or points on one (H, W, 3) uint8 RGB image mean: one object a box, or one for all points.
@@ -112,16 +152,68 @@ class Model(ABC):
             raise InvalidValue("prompt: need boxes or points, got a mask: what it marks is found already")
         return self.find_prompted(image, prompt)
 
-    def find_prompted(self, image: Image, prompt: Prompt) -> Instances:
-        """The work of `prompt`: an object that the network finds and that fits, else what GrabCut cuts out."""
-        found = self.predict(image) if self.task == "instances" else None
+    def prompt_mask(
+        self, image: Image, mask: Array, points: Sequence[Point] = (), *, label: str = "image"
+    ) -> Instances:
+        """The object of an (H, W) bool mask, corrected by points; without points its border drawn anew.
+
+        Raises `InvalidValue` for a malformed image, a mask that is empty or of another size, points outside of the
+        image, or where nothing is left.
+        """
+        check_image(image)
         size = (image.shape[0], image.shape[1])
-        return objects_at(image, prompt, found if isinstance(found, Instances) else Instances.empty(size, ()))
+        mask = np.asarray(mask)
+        if mask.dtype != np.bool_ or mask.shape != size or not mask.any():
+            what = (
+                "an empty one"
+                if mask.dtype == np.bool_ and mask.shape == size
+                else f"{mask.shape} {mask.dtype}"
+            )
+            raise InvalidValue(
+                f"{label}: need a bool mask of the image's size {size} with an object, got {what}"
+            )
+        from maskweave.types.prompt import OBJECT_NAMES, check_points
+
+        check_points(points, size, label=label)
+        masks = Masks.from_dense(self.correct(image, mask, points)[None])
+        found = Instances(masks, masks.boxes, np.ones(1), np.zeros(1, np.int64), OBJECT_NAMES)
+        return found if points else self.check_guided().redrawn(image, found)
+
+    def find_prompted(self, image: Image, prompt: Prompt) -> Instances:
+        """The work of `prompt`: the guide's answer, which knows what this model finds in the image."""
+        guide = self.check_guided()
+        known = self.predict(image) if self.task == "instances" else None
+        return guide.find_prompted(image, prompt, known if isinstance(known, Instances) else None)
+
+    def correct(self, image: Image, mask: Mask, points: Sequence[Point]) -> Mask:
+        """(H, W) mask of an object, corrected by points on it and beside it; without points as it is.
+
+        Raises `InvalidValue` when nothing is left of it.
+        """
+        return self.check_guided().correct(image, mask, points) if points else mask
+
+    def refine(self, frame: Frame, found: Instances) -> Instances:
+        """Look at every object of a frame once more, each in its own window: the same, their borders drawn anew.
+
+        Raises `InvalidValue` where there is no guide, or the image is read piece by piece.
+        """
+        guide = self.check_guided()
+        if frame.windows is not None:
+            raise InvalidValue("--refine: need an image that is read whole; leave --tile or --refine out")
+        return guide.redrawn(frame.image, found)
 
     def check_unprompted(self) -> None:
         """Raise `InvalidValue` when the model cannot do without a prompt."""
         if self.needs_prompt:
             raise InvalidValue(f"{self.name}: needs a box or points on the object; give --box or --point")
+
+    def check_guided(self) -> Guide:
+        """Return the guide; raise `InvalidValue` where there is none."""
+        if self.guide is None:
+            raise InvalidValue(
+                f"{self.name}: need a guide beside it for prompts and borders, got none; load it by `maskweave.load`"
+            )
+        return self.guide
 
     def check_score(self, score: float | None) -> float:
         """Return the score threshold to use; raise `InvalidValue` when it is not in [0, 1]."""
@@ -133,3 +225,5 @@ class Model(ABC):
     def close(self) -> None:
         """Free the engine."""
         self.runtime.close()
+        if self.guide is not None:
+            self.guide.close()

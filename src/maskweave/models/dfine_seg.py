@@ -1,6 +1,6 @@
 """D-FINE-seg: a transformer whose export has the choice of the best detections built in.
 
-Input ``input`` (1, 3, H, W): RGB / 255, the picture squashed bilinearly between pixel centres. Outputs: ``labels``
+Input ``input`` (1, 3, H, W): RGB / 255, the image squashed bilinearly between pixel centers. Outputs: ``labels``
 (1, K); ``boxes`` (1, K, 4), x1, y1, x2, y2 in input pixels, rounded outwards to whole ones and held to 0..W-1 and
 0..H-1 by the export itself; ``scores`` (1, K); ``masks`` (1, K, h, w) probabilities of the whole image, usually a
 quarter of its size, an object where the interpolated value is above 0.5 and inside the box. An end at W-1 or H-1 is
@@ -21,12 +21,12 @@ import numpy as np
 from maskweave.errors import EngineError
 from maskweave.models._canvas import CanvasDetections, canvas_instances
 from maskweave.models._labels import LabelSpace, names_of
-from maskweave.models._network_input import NetworkInput, network_input, takes_one_picture
+from maskweave.models._network_input import NetworkInput, network_input, takes_one_image
 from maskweave.models._outputs import first_image, seen
 from maskweave.models.base import Model, Prepared
 from maskweave.ops.boxes import check_nms_iou, non_maximum_suppression, usable_boxes
 from maskweave.ops.coco_names import COCO_NAMES
-from maskweave.ops.placement import Placement
+from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import Preprocessing
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
 from maskweave.types.arrays import Array, FloatArray, Image, Size
@@ -37,10 +37,10 @@ _RANKS = {"labels": 2, "boxes": 3, "scores": 2, "masks": 4}
 _USUAL_SIZE = 640
 
 
-def recognise(info: RuntimeInfo) -> str | None:
+def recognize(info: RuntimeInfo) -> str | None:
     """Say why the network is of this family, or None when it is not."""
     shapes = {tensor.name: tensor.shape for tensor in info.outputs}
-    if not takes_one_picture(info, batched=True) or shapes.get("boxes", ())[-1:] not in ((4,), (None,)):
+    if not takes_one_image(info, batched=True) or shapes.get("boxes", ())[-1:] not in ((4,), (None,)):
         return None
     if any(len(shapes.get(name, ())) != rank for name, rank in _RANKS.items()):
         return None
@@ -63,7 +63,7 @@ def build(
 
     Raises `UnknownLayout` for another input, `InvalidValue` for a size or an overlap that cannot be.
     """
-    names = names_of(name, given=class_names, told=None, documented=COCO_NAMES, count=None)
+    names = names_of(name, given=class_names, in_file=None, documented=COCO_NAMES, count=None)
     fed = network_input(name, runtime.describe(), preprocessing, size=size, usual=_USUAL_SIZE)
     return DFINESeg(runtime, name=name, labels=LabelSpace.of(names), fed=fed, nms_iou=check_nms_iou(nms_iou))
 
@@ -84,7 +84,7 @@ class DFINESeg(Model):
         """Squash (H, W, 3) uint8 RGB to the input, and scale to 0..1."""
         return self.fed.prepare(image)
 
-    def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Instances:
+    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
         """Keep detections of at least ``score``, suppress doubles, and cut the masks to their boxes."""
         labels, boxes, scores, masks = self._tensors(outputs)
         rows = np.flatnonzero(usable_boxes(boxes, scores) & (scores >= score))

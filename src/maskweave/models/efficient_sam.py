@@ -1,9 +1,9 @@
 """EfficientSAM: the object that a box or points mean.
 
-Inputs ``batched_images`` (1, 3, 1024, 1024) float32 RGB 0..1, the picture stretched over it; ``batched_point_coords``
+Inputs ``batched_images`` (1, 3, 1024, 1024) float32 RGB 0..1, the image stretched over it; ``batched_point_coords``
 (1, 1, P, 2) x, y in pixels of that input; ``batched_point_labels`` (1, 1, P), in OpenCV's export (1, 1, P, 1): 1 a
 point on the object, 2 and 3 the top-left and the bottom-right corner of a box, -1 no point, up to P = 6. Outputs
-``output_masks`` (1, 1, M, h, w) logits of M candidates over the whole picture, from 0 on the object, and
+``output_masks`` (1, 1, M, h, w) logits of M candidates over the whole image, from 0 on the object, and
 ``iou_predictions`` (1, 1, M), the IoU with the object that the network expects of each.
 
 The network was trained without points beside the object. As in OpenCV's sample they choose among the candidates: the
@@ -23,15 +23,14 @@ import numpy as np
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models._fixed_input import fixed_canvas
 from maskweave.models.base import Model, Prepared
+from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.paste import paste_canvas_masks
-from maskweave.ops.placement import Placement
 from maskweave.ops.preprocessing import UNIT, Preprocessing
-from maskweave.ops.prompts import OBJECT_NAMES
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors, TensorSpec
 from maskweave.types.arrays import FloatArray, Image, Size
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks, concatenate
-from maskweave.types.prompt import Box, Point, Prompt, agrees
+from maskweave.types.prompt import OBJECT_NAMES, Box, Point, Prompt, agrees
 
 _IMAGES, _COORDS, _LABELS = "batched_images", "batched_point_coords", "batched_point_labels"
 _MASKS, _IOUS = "output_masks", "iou_predictions"
@@ -41,7 +40,7 @@ _INSIDE, _TOP_LEFT, _BOTTOM_RIGHT, _NONE = 1, 2, 3, -1
 _JUST_BELOW_ZERO = -1e-30  # a logit of 0 is on the object
 
 
-def recognise(info: RuntimeInfo) -> str | None:
+def recognize(info: RuntimeInfo) -> str | None:
     """Say why the network is of this family, or None when it is not."""
     if {_IMAGES, _COORDS, _LABELS} <= {tensor.name for tensor in info.inputs}:
         return f"it takes {_IMAGES}, {_COORDS} and {_LABELS}, as EfficientSAM does"
@@ -60,7 +59,7 @@ def build(
     Raises `UnknownLayout` when tensors are others, or there are more names.
     """
     info = runtime.describe()
-    if recognise(info) is None:
+    if recognize(info) is None:
         seen = ", ".join(tensor.name for tensor in info.inputs) or "none"
         raise UnknownLayout(f"{name}: need inputs {_IMAGES}, {_COORDS} and {_LABELS}, got {seen}")
     if len(class_names) != 1:
@@ -77,7 +76,7 @@ def build(
 
 @dataclass(frozen=True)
 class _Shapes:
-    """What the file says of its inputs: the picture's (height, width), points at most, axes of their labels."""
+    """What the file says of its inputs: the image's (height, width), points at most, axes of their labels."""
 
     canvas: Size
     points: int
@@ -113,13 +112,13 @@ class EfficientSam(Model):
     ) -> None:
         super().__init__(runtime, name=name, class_names=class_names, default_score=0)
         self._shapes = shapes
-        self.most_points = shapes.points
+        self.max_points = shapes.points
         self._fed_as = fed_as
         self.preprocessing = f"{fed_as.in_words()}; {shapes.canvas[0]}x{shapes.canvas[1]}"
 
     def prepare(self, image: Image) -> Prepared:
         """Stretch (H, W, 3) uint8 RGB over the input; the points are still to be added."""
-        placement = Placement.squash((image.shape[0], image.shape[1]), self._shapes.canvas)
+        placement = Letterbox.squash((image.shape[0], image.shape[1]), self._shapes.canvas)
         return Prepared({_IMAGES: self._fed_as.planes(image, placement)[None]}, placement)
 
     def find_prompted(self, image: Image, prompt: Prompt) -> Instances:
@@ -130,7 +129,7 @@ class EfficientSam(Model):
         prepared = self.prepare(image)
         found = []
         for box in prompt.boxes or (None,):
-            inputs = prepared.inputs | self._marks(box, prompt.points, prepared.placement)
+            inputs = prepared.inputs | self._prompt_tensors(box, prompt.points, prepared.placement)
             masks, ious = self._candidates(self.infer(inputs), prepared.placement)
             found.append((masks, ious, _choose(masks, ious, prompt.points)))
         return self._instances(
@@ -138,7 +137,7 @@ class EfficientSam(Model):
             np.array([ious[row] for _, ious, row in found]),
         )
 
-    def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Instances:
+    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
         """The candidate of the best expected IoU, where that is at least ``score``."""
         masks, ious = self._candidates(outputs, placement)
         row = _choose(masks, ious, ())
@@ -148,25 +147,26 @@ class EfficientSam(Model):
     def _instances(self, masks: Masks, scores: FloatArray) -> Instances:
         return Instances(masks, masks.boxes, scores, np.zeros(len(masks), np.int64), self.class_names)
 
-    def _marks(self, box: Box | None, points: Sequence[Point], placement: Placement) -> Tensors:
+    def _prompt_tensors(self, box: Box | None, points: Sequence[Point], placement: Letterbox) -> Tensors:
         """The coordinates and labels of what is pointed at, filled up with "no point"."""
-        marks = [(point.x, point.y, _INSIDE) for point in points if point.inside]
+        labeled_points = [(point.x, point.y, _INSIDE) for point in points if point.inside]
         if box is not None:
-            marks += [(box.x1, box.y1, _TOP_LEFT), (box.x2, box.y2, _BOTTOM_RIGHT)]
-        most = self._shapes.points
-        if len(marks) > most:
+            labeled_points += [(box.x1, box.y1, _TOP_LEFT), (box.x2, box.y2, _BOTTOM_RIGHT)]
+        max_points = self._shapes.points
+        if len(labeled_points) > max_points:
             raise InvalidValue(
-                f"prompt: need at most {most} points for {self.name}, a box counting as two; got {len(marks)}"
+                f"prompt: need at most {max_points} points for {self.name}, a box counting as two; "
+                f"got {len(labeled_points)}"
             )
         scale = placement.scale
-        coords = np.zeros((1, 1, most, 2), np.float32)
-        labels = np.full((1, 1, most), _NONE, np.float32)
-        for row, (x, y, label) in enumerate(marks):
+        coords = np.zeros((1, 1, max_points, 2), np.float32)
+        labels = np.full((1, 1, max_points), _NONE, np.float32)
+        for row, (x, y, label) in enumerate(labeled_points):
             coords[0, 0, row] = x * scale[1], y * scale[0]
             labels[0, 0, row] = label
         return {_COORDS: coords, _LABELS: labels[..., None] if self._shapes.label_axes == 4 else labels}
 
-    def _candidates(self, outputs: Tensors, placement: Placement) -> tuple[Masks, FloatArray]:
+    def _candidates(self, outputs: Tensors, placement: Letterbox) -> tuple[Masks, FloatArray]:
         """M masks in source pixels, and the (M,) IoU that the network expects of each."""
         masks, ious = outputs.get(_MASKS), outputs.get(_IOUS)
         if masks is None or ious is None or masks.ndim != 5 or not masks.size or ious.size != masks.shape[2]:

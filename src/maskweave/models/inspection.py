@@ -7,7 +7,7 @@ from pathlib import Path
 
 from maskweave.errors import UnknownLayout
 from maskweave.models.base import Model
-from maskweave.models.loading import FAMILIES, EngineOptions, Taken, build_as, open_file, take_for
+from maskweave.models.loading import FAMILIES, FamilyMatch, RuntimeOptions, build_as, match_family, open_file
 from maskweave.models.sidecar import Sidecar, find_sidecar
 from maskweave.runtimes.base import RuntimeInfo
 
@@ -18,7 +18,7 @@ class Inspection:
 
     - ``info``: engine, tensors and metadata.
     - ``sidecar``: the one in force, if any.
-    - ``taken``: the family and why it was taken; None where none fits.
+    - ``match``: the family and why it was taken; None where none fits.
     - ``class_names``, ``preprocessing``, ``default_score``: of the model as it would be used.
     - ``problem``: why it cannot be used, "" where it can.
     """
@@ -26,29 +26,29 @@ class Inspection:
     path: Path
     info: RuntimeInfo
     sidecar: Sidecar | None
-    taken: Taken | None
+    match: FamilyMatch | None
     class_names: tuple[str, ...] = ()
     preprocessing: str = ""
     default_score: float | None = None
     problem: str = ""
 
 
-def inspect_file(path: Path, options: EngineOptions | None = None) -> Inspection:
+def inspect_file(path: Path, options: RuntimeOptions | None = None) -> Inspection:
     """Load a model file and look at it; a network that fits no family is no error here.
 
     Raises `UnknownModel`, `NotAModel`, `DeviceUnavailable`, or `InvalidValue` for a sidecar that cannot be used.
     """
     sidecar = find_sidecar(path, FAMILIES)
-    runtime = open_file(path, options or EngineOptions())
+    runtime = open_file(path, options or RuntimeOptions())
     try:
         info = runtime.describe()
-        taken, problem, model = None, "", None
+        match, problem, model = None, "", None
         try:
-            taken = take_for(info, path, sidecar)
-            model = build_as(taken.family, runtime, path.stem, sidecar=sidecar)
+            match = match_family(info, path, sidecar)
+            model = build_as(match.family, runtime, path.stem, sidecar=sidecar)
         except UnknownLayout as error:
             problem = str(error)
-        return _inspection(path, info, sidecar, taken, model, problem)
+        return _inspection(path, info, sidecar, match, model, problem)
     finally:
         runtime.close()
 
@@ -57,12 +57,12 @@ def _inspection(
     path: Path,
     info: RuntimeInfo,
     sidecar: Sidecar | None,
-    taken: Taken | None,
+    match: FamilyMatch | None,
     model: Model | None,
     problem: str,
 ) -> Inspection:
     if model is None:
-        return Inspection(path, info, sidecar, taken, problem=problem)
+        return Inspection(path, info, sidecar, match, problem=problem)
     return Inspection(
-        path, info, sidecar, taken, model.class_names, model.preprocessing, model.default_score, problem
+        path, info, sidecar, match, model.class_names, model.preprocessing, model.default_score, problem
     )

@@ -3,62 +3,58 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType, ModuleType
-from typing import Any
+from threading import Lock
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from maskweave.catalogue.derived import derived_model
-from maskweave.catalogue.download import Progress, pull
-from maskweave.catalogue.entries import Entry, find
+from maskweave.catalog.download import Progress, pull
+from maskweave.catalog.entries import FAST, Entry, find
 from maskweave.errors import InvalidValue, MissingDependency, NotAModel, UnknownLayout, UnknownModel
-from maskweave.models import (
-    compact,
-    dfine_seg,
-    efficient_sam,
-    human_seg,
-    mask_rcnn_onnx,
-    mask_rcnn_tf,
-    matting,
-    rfdetr_seg,
-    rtmdet_ins,
-    semantic,
-    torchvision_mask_rcnn,
-    yolo_seg,
-)
+from maskweave.imported import ImportedModules
 from maskweave.models.base import Model
-from maskweave.models.importing import VERSION, import_frozen_graph
-from maskweave.models.sidecar import Sidecar, find_sidecar, options_of, template
+from maskweave.optional import optional
 from maskweave.runtimes.base import Runtime, RuntimeInfo, TensorSpec
+from maskweave.runtimes.model_files import refuse_other_files
 
-FAMILIES: Mapping[str, ModuleType] = MappingProxyType(
-    {
-        "compact": compact,
-        "mask_rcnn_onnx": mask_rcnn_onnx,
-        "mask_rcnn_tf": mask_rcnn_tf,
-        "rfdetr_seg": rfdetr_seg,
-        "rtmdet_ins": rtmdet_ins,
-        "dfine_seg": dfine_seg,
-        "yolo_seg": yolo_seg,
-        "torchvision_mask_rcnn": torchvision_mask_rcnn,
-        "efficient_sam": efficient_sam,
-        "human_seg": human_seg,
-        "matting": matting,
-        "semantic": semantic,
-    }
+if TYPE_CHECKING:
+    from maskweave.models.guided import Answer, Guided
+    from maskweave.models.sidecar import Sidecar
+    from maskweave.types.arrays import FloatArray, Image, Mask
+    from maskweave.types.instances import Instances
+    from maskweave.types.prompt import Point, Prompt
+
+FAMILIES: Mapping[str, ModuleType] = ImportedModules(
+    "maskweave.models",
+    (
+        "compact",
+        "mask_rcnn_onnx",
+        "mask_rcnn_tf",
+        "rfdetr_seg",
+        "rtmdet_ins",
+        "dfine_seg",
+        "yolo_seg",
+        "torchvision_mask_rcnn",
+        "efficient_sam",
+        "guided",
+        "human_seg",
+        "matting",
+        "semantic",
+    ),
 )
-"""Every family: its module has ``recognise(info) -> reason or None`` and ``build(runtime, name=…) -> Model``.
+"""Every family: its module has ``recognize(info) -> reason or None`` and ``build(runtime, name=…) -> Model``.
 
 `build` also takes ``class_names`` where the files do not name their classes, ``size`` where it may be chosen, and
-``nms_iou``, ``logits`` and ``preprocessing`` where these may. The first family that recognises a network takes it.
+``nms_iou``, ``logits`` and ``preprocessing`` where these may. The first family that recognizes a network takes it.
 """
 
 _SUFFIXES = (".onnx", ".pb")
 
 
 @dataclass(frozen=True)
-class Taken:
+class FamilyMatch:
     """The ``family`` a network is taken for, and the ``reason``."""
 
     family: str
@@ -66,87 +62,155 @@ class Taken:
 
 
 @dataclass(frozen=True)
-class EngineOptions:
+class RuntimeOptions:
     """How a model is to be run; see `load_model`."""
 
     device: str = "cpu"
     threads: int | None = None
-    engine: str | None = None
+    runtime: str | None = None
 
     def __post_init__(self) -> None:
-        """Check the engine's name."""
-        if self.engine not in (None, "onnxruntime", "opencv", "openvino"):
-            raise InvalidValue(f"engine: need onnxruntime, opencv or openvino, got {self.engine!r}")
+        """Check the runtime's name."""
+        if self.runtime not in (None, "onnxruntime", "opencv", "openvino"):
+            raise InvalidValue(f"runtime: need onnxruntime, opencv or openvino, got {self.runtime!r}")
 
 
 def load_model(
     name: str | Path,
     *,
-    options: EngineOptions | None = None,
+    options: RuntimeOptions | None = None,
     size: int | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> Model:
-    """Load a catalogue entry (fetching its files when they are not here) or an .onnx or .pb file.
+    """Load a catalog entry (fetching its files when they are not here) or an .onnx or .pb file.
 
     A file ``mine.toml`` beside ``mine.onnx`` says what to take it for, see `maskweave.models.sidecar`.
     ``size`` is the input's long side, for families that let you choose. ``offline`` True never fetches, False may
     whatever the variable MASKWEAVE_OFFLINE says; None asks that variable.
 
-    Raises `UnknownModel`, `ModelNotHere`, `HashMismatch`, `NotAModel`, `UnknownLayout`, `DeviceUnavailable`, or
+    Raises `UnknownModel`, `ModelNotDownloaded`, `HashMismatch`, `NotAModel`, `UnknownLayout`, `DeviceUnavailable`, or
     `InvalidValue` for an option that the model does not have.
     """
-    options = options or EngineOptions()
+    options = options or RuntimeOptions()
+    name = str(name)
+    if name == FAST:
+        from maskweave.catalog.fastest import resolved
+
+        name, runtime = resolved(name)
+        options = replace(options, runtime=options.runtime or runtime)
     path = Path(name)
     if path.suffix.lower() in _SUFFIXES or path.is_file():
         return _load_file(path, options, size)
     if path.is_dir():
-        raise UnknownModel(f"{name}: need a model file or a catalogue name, got a folder")
+        saved = (path / "saved_model.pb").is_file()
+        what = (
+            f"a TensorFlow SavedModel; python -m tf2onnx.convert --saved-model {name}"
+            if saved
+            else "a folder"
+        )
+        raise UnknownModel(f"{name}: need a model file or a catalog name, got {what}")
     entry = find(str(name))
     return _load_entry(entry, pull(entry, progress=progress, offline=offline), options, size)
 
 
-def recognise(info: RuntimeInfo) -> tuple[str, str] | None:
+class LazyGuide:
+    """A guide that is loaded when it is first asked.
+
+    Args:
+        name: Of the catalog, or the file of a guide.
+        options: How it is run.
+    """
+
+    def __init__(self, name: str | Path, options: RuntimeOptions) -> None:
+        self._name, self._options = name, options
+        self._loaded: Guided | None = None
+        self._loading = Lock()
+
+    @property
+    def model(self) -> Guided:
+        """The guide itself; raises as `load_model`, and `UnknownLayout` for a model of another family."""
+        from maskweave.models.guided import Guided
+
+        with self._loading:
+            if self._loaded is None:
+                model = load_model(self._name, options=self._options)
+                if not isinstance(model, Guided):
+                    model.close()
+                    raise UnknownLayout(
+                        f"guide: need a guide's file, got {self._name}, which is another model"
+                    )
+                self._loaded = model
+            return self._loaded
+
+    def find_prompted(self, image: Image, prompt: Prompt, known: Instances | None = None) -> Instances:
+        """One object for each box, or one for all points; ``known`` is what a model has found in the image."""
+        return self.model.find_prompted(image, prompt, known)
+
+    def correct(self, image: Image, mask: Mask, points: Sequence[Point]) -> Mask:
+        """(H, W) mask corrected by points."""
+        return self.model.correct(image, mask, points)
+
+    def redrawn(self, image: Image, found: Instances) -> Instances:
+        """The same objects with their borders drawn anew."""
+        return self.model.redrawn(image, found)
+
+    def look_again(self, image: Image, masks: FloatArray) -> list[Answer | None]:
+        """What it makes of (K, h, w) soft masks of a whole image; None for one with no pixel over 0.5."""
+        return self.model.look_again(image, masks)
+
+    def close(self) -> None:
+        """Free the network, if it was loaded."""
+        if self._loaded is not None:
+            self._loaded.close()
+
+
+def recognize(info: RuntimeInfo) -> tuple[str, str] | None:
     """The family that a loaded network belongs to, and why; None when it fits none."""
     for family, module in FAMILIES.items():
-        reason = module.recognise(info)
+        reason = module.recognize(info)
         if reason is not None:
             return family, str(reason)
     return None
 
 
-def open_file(path: Path, options: EngineOptions) -> Runtime:
+def open_file(path: Path, options: RuntimeOptions) -> Runtime:
     """Load a user's own file into the engine that fits it; it is checked for what could harm first."""
     if not path.is_file():
-        raise UnknownModel(f"{path}: need a model file, there is none of that name")
+        raise UnknownModel(f"{path}: need a model file, but it does not exist")
     if path.suffix.lower() == ".pb":
+        refuse_other_files(path, is_graph=True)
         return _opencv(path, options, text_graph=_text_graph_of(path), verified=False)
-    if options.engine == "opencv":
+    if options.runtime == "opencv":
         return _opencv(path, options, text_graph=None, verified=False)
     return _onnx(path, options)
 
 
-def _load_file(path: Path, options: EngineOptions, size: int | None) -> Model:
+def _load_file(path: Path, options: RuntimeOptions, size: int | None) -> Model:
+    from maskweave.models.sidecar import find_sidecar
+
     sidecar = find_sidecar(path, FAMILIES)
     runtime = open_file(path, options)
     try:
-        taken = take_for(runtime.describe(), path, sidecar)
-        return build_as(taken.family, runtime, path.stem, size=size, sidecar=sidecar)
+        match = match_family(runtime.describe(), path, sidecar)
+        return build_as(match.family, runtime, path.stem, size=size, sidecar=sidecar)
     except BaseException:
         runtime.close()
         raise
 
 
-def take_for(info: RuntimeInfo, path: Path, sidecar: Sidecar | None) -> Taken:
-    """The family of the network in the file at ``path``: what the sidecar says, else what it is recognised as.
+def match_family(info: RuntimeInfo, path: Path, sidecar: Sidecar | None) -> FamilyMatch:
+    """The family of the network in the file at ``path``: what the sidecar says, else what it is recognized as.
 
     Raises `UnknownLayout` with the tensors that were seen, and a sidecar to be filled in.
     """
     if sidecar is not None and sidecar.family is not None:
-        return Taken(sidecar.family, f"{sidecar.path.name} says so")
-    found = recognise(info)
+        return FamilyMatch(sidecar.family, f"{sidecar.path.name} says so")
+    found = recognize(info)
     if found is not None:
-        return Taken(*found)
+        return FamilyMatch(*found)
+    from maskweave.models.sidecar import template
+
     raise UnknownLayout(
         f"{path.name}: its tensors fit none of the families {', '.join(FAMILIES)}; "
         f"inputs {_listed(info.inputs)}; outputs {_listed(info.outputs)}. "
@@ -154,7 +218,7 @@ def take_for(info: RuntimeInfo, path: Path, sidecar: Sidecar | None) -> Taken:
     )
 
 
-def _load_entry(entry: Entry, files: tuple[Path, ...], options: EngineOptions, size: int | None) -> Model:
+def _load_entry(entry: Entry, files: tuple[Path, ...], options: RuntimeOptions, size: int | None) -> Model:
     runtime = _open_entry(entry, files, options)
     try:
         return build_as(
@@ -162,66 +226,63 @@ def _load_entry(entry: Entry, files: tuple[Path, ...], options: EngineOptions, s
             runtime,
             entry.name,
             size=size,
-            told={"class_names": entry.class_names, **entry.options},
+            known={"class_names": entry.class_names, **entry.options},
         )
     except BaseException:
         runtime.close()
         raise
 
 
-def _open_entry(entry: Entry, files: tuple[Path, ...], options: EngineOptions) -> Runtime:
+def _open_entry(entry: Entry, files: tuple[Path, ...], options: RuntimeOptions) -> Runtime:
     if entry.family == "mask_rcnn_tf":
         return _open_classic(files[0], files[1], options)
-    if options.engine == "opencv":
+    if options.runtime == "opencv":
         return _opencv(files[0], options, text_graph=None, verified=True)
     return _onnx(files[0], options)
 
 
-def _open_classic(frozen: Path, text_graph: Path, options: EngineOptions) -> Runtime:
+def _open_classic(frozen: Path, text_graph: Path, options: RuntimeOptions) -> Runtime:
     """The imported model; the graph itself where OpenCV is asked for, or onnx is not there to import it."""
-    if options.engine != "opencv":
+    if options.runtime != "opencv":
+        from maskweave.catalog.derived import derived_model
+        from maskweave.models.importing import VERSION, import_frozen_graph
+
         try:
             return _onnx(derived_model(frozen, version=VERSION, make=import_frozen_graph), options)
         except MissingDependency as error:
-            if options.engine is not None:
+            if options.runtime is not None:
                 raise
             warnings.warn(f"{frozen.name} runs on OpenCV, at about half the speed: {error}", stacklevel=2)
     return _opencv(frozen, options, text_graph=text_graph, verified=True)
 
 
-def _onnx(model: Path | bytes, options: EngineOptions) -> Runtime:
+def _onnx(model: Path | bytes, options: RuntimeOptions) -> Runtime:
     """An ONNX file on OpenVINO where that is asked for, on ONNX Runtime otherwise."""
-    if options.engine == "openvino":
+    if options.runtime == "openvino":
         return _openvino(model, options)
     from maskweave.runtimes.onnxruntime import OnnxRuntime
 
     return OnnxRuntime(model, device=options.device, threads=options.threads)
 
 
-def _openvino(model: Path | bytes, options: EngineOptions) -> Runtime:
-    try:
+def _openvino(model: Path | bytes, options: RuntimeOptions) -> Runtime:
+    with optional("runtime openvino", extra="openvino"):
         from maskweave.runtimes.openvino import OpenVINORuntime
-    except ImportError as error:
-        if error.name != "openvino":
-            raise
-        raise MissingDependency(
-            "engine: openvino is not installed. Use `pip install maskweave[openvino]`, or another engine."
-        ) from error
     return OpenVINORuntime(model, device=options.device, threads=options.threads)
 
 
-def _opencv(path: Path, options: EngineOptions, *, text_graph: Path | None, verified: bool) -> Runtime:
+def _opencv(path: Path, options: RuntimeOptions, *, text_graph: Path | None, verified: bool) -> Runtime:
     from maskweave.runtimes.opencv import OpenCVRuntime
 
-    if options.engine not in (None, "opencv"):
+    if options.runtime not in (None, "opencv"):
         raise InvalidValue(
-            f"engine: {path.name} is a TensorFlow graph, which only opencv runs; for another engine make an ONNX "
+            f"runtime: {path.name} is a TensorFlow graph, which only opencv runs; for another one make an ONNX "
             f"model of it: maskweave models import {path.name}"
         )
     return OpenCVRuntime(
         path,
         text_graph=text_graph,
-        outputs=None if text_graph is None else mask_rcnn_tf.OUTPUTS,
+        outputs=None if text_graph is None else FAMILIES["mask_rcnn_tf"].OUTPUTS,
         device=options.device,
         threads=options.threads,
         verified=verified,
@@ -255,20 +316,22 @@ def build_as(
     name: str,
     *,
     size: int | None = None,
-    told: Mapping[str, object] | None = None,
+    known: Mapping[str, object] | None = None,
     sidecar: Sidecar | None = None,
 ) -> Model:
     """Make a model of a family from a loaded network.
 
-    ``told``: what the family is told of this model, where it is known; None is left to the family. Arguments win over
+    ``known``: options of the family that are known for this model; None is left to the family. Arguments win over
     the sidecar.
 
     Raises `UnknownLayout` when the network is none of that family, `InvalidValue` for what the family does not take.
     """
     module = FAMILIES[family]
     options: dict[str, Any] = {} if sidecar is None else sidecar.options(family, module)
-    options |= {key: value for key, value in (told or {}).items() if value is not None}
+    options |= {key: value for key, value in (known or {}).items() if value is not None}
     if size is not None:
+        from maskweave.models.sidecar import options_of
+
         if "size" not in options_of(module):
             raise InvalidValue(
                 f"size: the input size of {name} ({family}) cannot be chosen; leave --size out"

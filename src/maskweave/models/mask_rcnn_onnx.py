@@ -4,7 +4,7 @@ Input ``image`` (3, H, W) float32, no batch: BGR 0..255 less the means, short si
 1333, zeros on the right and below up to a multiple of 32. Outputs: boxes ``6568`` (n, 4) xyxy in input pixels
 with the end *included* (the network comes from Detectron's family, whose box decoder ends with "- 1", so 1 is
 added here); labels ``6570`` (n,) int64, 1..80; scores ``6572`` (n,); masks ``6887`` (n, 1, 28, 28)
-probabilities. An export whose H and W are fixed gets each picture scaled to fit inside, zeros around.
+probabilities. An export whose H and W are fixed gets each image scaled to fit inside, zeros around.
 
 Source: https://github.com/onnx/models/tree/main/validated/vision/object_detection_segmentation/mask-rcnn.
 """
@@ -20,7 +20,7 @@ from maskweave.models._fixed_input import fixed_canvas
 from maskweave.models._mask_rcnn import Detections, is_grid, roles_of, to_instances
 from maskweave.models.base import Model, Prepared
 from maskweave.ops.coco_names import COCO_NAMES
-from maskweave.ops.placement import Placement, fit_inside
+from maskweave.ops.letterbox import Letterbox, fit_inside
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
 from maskweave.types.arrays import Array, Image, Size
 from maskweave.types.instances import Instances
@@ -30,10 +30,10 @@ CLASS_NAMES = COCO_NAMES
 
 _NAMES = {"boxes": "6568", "labels": "6570", "scores": "6572", "masks": "6887"}
 _MEANS = np.array([102.9801, 115.9465, 122.7717], dtype=np.float32)  # of blue, green, red
-_SHORT, _LONGEST, _MULTIPLE = 800, 1333, 32
+_SHORT, _MAX_SIDE, _MULTIPLE = 800, 1333, 32
 
 
-def recognise(info: RuntimeInfo) -> str | None:
+def recognize(info: RuntimeInfo) -> str | None:
     """Say why the network is of this family, or None when it is not."""
     if not _takes_one_image(info):
         return None
@@ -87,7 +87,7 @@ class MaskRCNNOnnx(Model):
         self.mask_threshold = mask_threshold
         self.input_name = input_name
         self.canvas = canvas
-        size = f"short side {_SHORT}, long side at most {_LONGEST}"
+        size = f"short side {_SHORT}, long side at most {_MAX_SIDE}"
         if canvas is not None:
             size = f"{canvas[0]}x{canvas[1]}"
         self.preprocessing = f"BGR 0..255, less the means; aspect kept, at the top left of zeros; {size}"
@@ -101,12 +101,12 @@ class MaskRCNNOnnx(Model):
         canvas[:, width:] = 0
         return Prepared({self.input_name: np.ascontiguousarray(canvas.transpose(2, 0, 1))}, placement)
 
-    def _placement(self, size: Size) -> Placement:
+    def _placement(self, size: Size) -> Letterbox:
         if self.canvas is not None:
             return fit_inside(size, self.canvas)
-        return Placement.short_side(size, _SHORT, longest=_LONGEST, multiple=_MULTIPLE)
+        return Letterbox.short_side(size, _SHORT, max_side=_MAX_SIDE, multiple=_MULTIPLE)
 
-    def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Instances:
+    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
         """Keep detections of at least ``score`` and paste each mask into its box."""
         boxes, labels, scores, masks = self._tensors(outputs)
         kept = (scores >= score) & (labels > 0)

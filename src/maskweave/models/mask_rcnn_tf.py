@@ -24,7 +24,7 @@ from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models._mask_rcnn import Detections, to_instances
 from maskweave.models.base import Model, Prepared
 from maskweave.ops.coco_names import COCO_NAMES, LABEL_CLASSES
-from maskweave.ops.placement import Placement
+from maskweave.ops.letterbox import Letterbox
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
 from maskweave.types.arrays import FloatArray, Image
 from maskweave.types.instances import Instances
@@ -45,21 +45,21 @@ class Resize:
     """How an image becomes the network's input.
 
     - ``keep_aspect``: as the network was trained: the short side becomes ``short``, the long one at most
-      ``longest``. False squashes to ``short`` x ``short``, as OpenCV's sample does: less to compute on wide
-      pictures, in shapes that the network has not seen in training.
+      ``max_side``. False squashes to ``short`` x ``short``, as OpenCV's sample does: less to compute on wide
+      images, in shapes that the network has not seen in training.
     """
 
     keep_aspect: bool = True
     short: int = 800
-    longest: int = 1365
+    max_side: int = 1365
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        if not 1 <= self.short <= self.longest:
-            raise InvalidValue(f"resize: need 1 <= short <= longest, got {self.short} and {self.longest}")
+        if not 1 <= self.short <= self.max_side:
+            raise InvalidValue(f"resize: need 1 <= short <= max_side, got {self.short} and {self.max_side}")
 
 
-def recognise(info: RuntimeInfo) -> str | None:
+def recognize(info: RuntimeInfo) -> str | None:
     """Say why the network is of this family, or None when it is not."""
     if {DETECTIONS, MASKS} <= {tensor.name for tensor in info.outputs}:
         return (
@@ -81,7 +81,7 @@ def build(
     ``class_names``: one for each class of the network, or COCO's 80 for one with COCO's 90. Raises
     `UnknownLayout` when the outputs are others, `InvalidValue` for a threshold outside [0, 1].
     """
-    if recognise(runtime.describe()) is None:
+    if recognize(runtime.describe()) is None:
         seen = ", ".join(tensor.name for tensor in runtime.describe().outputs) or "none"
         raise UnknownLayout(
             f"{name}: need outputs {DETECTIONS} and {MASKS}, got {seen}; is the text graph right?"
@@ -94,18 +94,18 @@ def build(
         class_names=tuple(class_names),
         resize=resize or Resize(),
         mask_threshold=mask_threshold,
-        labels=_labels_told(name, runtime.describe()),
+        labels=_labels_in_metadata(name, runtime.describe()),
     )
 
 
-def _labels_told(name: str, info: RuntimeInfo) -> int | None:
+def _labels_in_metadata(name: str, info: RuntimeInfo) -> int | None:
     """How many classes an imported model says it has; None where the masks' own shape tells."""
-    told = info.metadata.get("maskweave.classes")
-    if told is None:
+    text = info.metadata.get("maskweave.classes")
+    if text is None:
         return None
-    if not told.isdecimal() or not int(told):
-        raise UnknownLayout(f"{name}: need maskweave.classes to be a number above 0, got {told[:60]!r}")
-    return int(told)
+    if not text.isdecimal() or not int(text):
+        raise UnknownLayout(f"{name}: need maskweave.classes to be a number above 0, got {text[:60]!r}")
+    return int(text)
 
 
 class MaskRCNNTensorFlow(Model):
@@ -125,7 +125,7 @@ class MaskRCNNTensorFlow(Model):
         self.labels = labels
         self.resize = resize
         self.mask_threshold = mask_threshold
-        size = f"short side {resize.short}, long side at most {resize.longest}"
+        size = f"short side {resize.short}, long side at most {resize.max_side}"
         if not resize.keep_aspect:
             size = f"squashed to {resize.short}x{resize.short}"
         self.preprocessing = f"RGB 0..255, the graph scales; {size}"
@@ -136,13 +136,13 @@ class MaskRCNNTensorFlow(Model):
         planes = placement.apply(image).transpose(2, 0, 1)[None]
         return Prepared({_INPUT: np.ascontiguousarray(planes, dtype=np.float32)}, placement)
 
-    def _placement(self, image: Image) -> Placement:
+    def _placement(self, image: Image) -> Letterbox:
         size = (image.shape[0], image.shape[1])
         if self.resize.keep_aspect:
-            return Placement.short_side(size, self.resize.short, longest=self.resize.longest)
-        return Placement.squash(size, (self.resize.short, self.resize.short))
+            return Letterbox.short_side(size, self.resize.short, max_side=self.resize.max_side)
+        return Letterbox.squash(size, (self.resize.short, self.resize.short))
 
-    def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Instances:
+    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
         """Keep detections of at least ``score``, paste each one's mask of its own class into its box."""
         rows, masks = self._tensors(outputs)
         classes = self._classes(self.labels or masks.shape[1])

@@ -4,8 +4,8 @@ Input (1, 3, H, W) float RGB. The first output is (1, 1, h, w): alpha in 0..1, o
 the last sigmoid (BiRefNet's). Further outputs, the coarser maps of U²-Net and IS-Net, are left aside.
 
 Alpha is taken as it comes. The programs that these exports are usually run by stretch each map to the whole of 0..1,
-and thereby find something in every picture; an empty scene stays empty here. Values are divided by 255, not by the
-picture's largest value, so a dark picture stays one.
+and thereby find something in every image; an empty scene stays empty here. Values are divided by 255, not by the
+image's largest value, so a dark image stays one.
 
 Sources: https://github.com/xuebinqin/U-2-Net, https://github.com/xuebinqin/DIS,
 https://github.com/ZhengPeng7/BiRefNet, https://github.com/ZHKKKe/MODNet, https://github.com/danielgatis/rembg.
@@ -18,27 +18,27 @@ from collections.abc import Sequence
 import numpy as np
 
 from maskweave.errors import UnknownLayout
-from maskweave.models._maps import first_map, is_float_map
-from maskweave.models._network_input import NetworkInput, network_input, takes_one_picture
+from maskweave.models._maps import channels_axis, channels_of, first_map, is_float_map
+from maskweave.models._network_input import NetworkInput, network_input, takes_one_image
 from maskweave.models.base import Model, Prepared
-from maskweave.ops.placement import Placement
+from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import IMAGENET, Preprocessing
 from maskweave.ops.resample import resample
-from maskweave.ops.semantic import FOREGROUND_NAMES, foreground_from_alpha
+from maskweave.ops.semantic import foreground_from_alpha
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
 from maskweave.types.arrays import FloatArray, Image
-from maskweave.types.semantic import SemanticMap
+from maskweave.types.semantic import FOREGROUND_NAMES, SemanticMap
 
 _SHORT_SIDE = 512  # as MODNet was trained
 _OUTSIDE = 0.05  # alpha may leave 0..1 by so much: half precision, and interpolation inside the network
 
 
-def recognise(info: RuntimeInfo) -> str | None:
+def recognize(info: RuntimeInfo) -> str | None:
     """Say why the network is of this family, or None when it is not."""
-    if not takes_one_picture(info, batched=True) or not info.outputs:
+    if not takes_one_image(info, batched=True) or not info.outputs:
         return None
-    if all(is_float_map(tensor, channels=1) for tensor in info.outputs):
-        return f"it takes a picture and gives one channel, {info.outputs[0].name}: how much is foreground"
+    if all(is_float_map(info, tensor, channels=1) for tensor in info.outputs):
+        return f"it takes an image and gives one channel, {info.outputs[0].name}: how much is foreground"
     return None
 
 
@@ -59,7 +59,8 @@ def build(
     Raises `UnknownLayout` when tensors or names are others, `InvalidValue` for a size that the input does not have.
     """
     info = runtime.describe()
-    if not info.outputs or not is_float_map(info.outputs[0]) or info.outputs[0].shape[1] not in (1, None):
+    first = info.outputs[0] if info.outputs and info.inputs else None
+    if first is None or not is_float_map(info, first) or channels_of(info, first) not in (1, None):
         seen = ", ".join(f"{tensor.name} {tensor.shape} {tensor.dtype}" for tensor in info.outputs)
         raise UnknownLayout(f"{name}: need a first output (1, 1, h, w) of floats, got {seen or 'none'}")
     if tuple(class_names) != FOREGROUND_NAMES:
@@ -67,7 +68,8 @@ def build(
             f"{name}: need class names {' and '.join(FOREGROUND_NAMES)}, got {', '.join(class_names)}"
         )
     fed = network_input(name, info, preprocessing, size=size, short_side=_SHORT_SIDE)
-    return MattingModel(runtime, name=name, fed=fed, output=info.outputs[0].name, logits=logits)
+    axis = channels_axis(info, first)
+    return MattingModel(runtime, name=name, fed=fed, output=first.name, axis=axis, logits=logits)
 
 
 class MattingModel(Model):
@@ -75,23 +77,26 @@ class MattingModel(Model):
 
     task = "foreground"
 
-    def __init__(self, runtime: Runtime, *, name: str, fed: NetworkInput, output: str, logits: bool) -> None:
+    def __init__(
+        self, runtime: Runtime, *, name: str, fed: NetworkInput, output: str, axis: int, logits: bool
+    ) -> None:
         super().__init__(runtime, name=name, class_names=FOREGROUND_NAMES)
         self.fed = fed
         self.preprocessing = fed.in_words()
         self.output = output
+        self.channels_axis = axis
         self.logits = logits
 
     def prepare(self, image: Image) -> Prepared:
-        """Stretch (H, W, 3) uint8 RGB over the input, and normalise."""
+        """Stretch (H, W, 3) uint8 RGB over the input, and normalize."""
         return self.fed.prepare(image)
 
-    def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> SemanticMap:
+    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> SemanticMap:
         """Foreground where alpha is greater than ``score``, and alpha itself; what is no number counts as 0.
 
         Raises `UnknownLayout` when the values are not in 0..1 and nothing said that they are logits.
         """
-        (values,) = first_map(self.name, outputs, self.output, channels=1)
+        (values,) = first_map(self.name, outputs, self.output, channels=1, axis=self.channels_axis)
         alpha = self._alpha(values)
         return foreground_from_alpha(np.clip(resample(alpha, placement.source_size), 0, 1), threshold=score)
 

@@ -1,7 +1,7 @@
 """RF-DETR-Seg: a transformer whose queries each give a box, a logit for every class, and a mask of the whole image.
 
-Input ``input`` (1, 3, S, S): RGB / 255 less ImageNet's means by its deviations, the picture squashed bilinearly
-between pixel centres, not averaged. Outputs: ``dets`` (1, Q, 4), centre x, centre y, width, height in 0..1 of the
+Input ``input`` (1, 3, S, S): RGB / 255 less ImageNet's means by its deviations, the image squashed bilinearly
+between pixel centers, not averaged. Outputs: ``dets`` (1, Q, 4), center x, center y, width, height in 0..1 of the
 input; ``labels`` (1, Q, C) logits, each class by itself under a sigmoid, of which the best Q of all Q x C pairs
 count; and one output of four axes, called ``masks`` or, in older exports, by a number: (1, Q, S/4, S/4) logits of the
 whole image, an object where the interpolated value is above 0. Masks are not cut to their boxes.
@@ -21,12 +21,12 @@ import numpy as np
 from maskweave.errors import EngineError, UnknownLayout
 from maskweave.models._canvas import CanvasDetections, canvas_instances
 from maskweave.models._labels import LabelSpace, names_of
-from maskweave.models._network_input import NetworkInput, network_input, takes_one_picture
+from maskweave.models._network_input import NetworkInput, network_input, takes_one_image
 from maskweave.models._outputs import first_image, seen
 from maskweave.models.base import Model, Prepared
 from maskweave.ops.boxes import corners_of
 from maskweave.ops.coco_names import COCO_NAMES, SPARSE_NAMES
-from maskweave.ops.placement import Placement
+from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
 from maskweave.types.arrays import Array, FloatArray, Image
@@ -35,15 +35,15 @@ from maskweave.types.instances import Instances
 PREPROCESSING = Preprocessing(mean=IMAGENET_MEAN, std=IMAGENET_STD)
 _BOXES, _LOGITS = "dets", "labels"
 _METADATA = "rfdetr_inference"
-_MOST_CLASSES = 100_000
+_MAX_CLASSES = 100_000
 
 
-def recognise(info: RuntimeInfo) -> str | None:
+def recognize(info: RuntimeInfo) -> str | None:
     """Say why the network is of this family, or None when it is not."""
     shapes = {tensor.name: tensor.shape for tensor in info.outputs}
     boxes, logits = shapes.get(_BOXES, ()), shapes.get(_LOGITS, ())
     maps = [shape for shape in shapes.values() if len(shape) == 4]
-    if not takes_one_picture(info, batched=True) or len(maps) != 1:
+    if not takes_one_image(info, batched=True) or len(maps) != 1:
         return None
     if len(boxes) != 3 or boxes[2] not in (4, None) or len(logits) != 3:
         return None
@@ -72,7 +72,7 @@ def build(
     names = names_of(
         name,
         given=_spread(class_names, count),
-        told=_told(name, info.metadata),
+        in_file=_names_in_metadata(name, info.metadata),
         documented=SPARSE_NAMES,
         count=count,
     )
@@ -90,10 +90,10 @@ class RFDETRSeg(Model):
         self.preprocessing = fed.in_words()
 
     def prepare(self, image: Image) -> Prepared:
-        """Squash (H, W, 3) uint8 RGB to the input, and normalise."""
+        """Squash (H, W, 3) uint8 RGB to the input, and normalize."""
         return self.fed.prepare(image)
 
-    def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Instances:
+    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
         """Keep the best pairs of query and class of at least ``score``, and interpolate their masks."""
         boxes, logits, masks = self._tensors(outputs)
         queries, labels, scores = _best_pairs(logits, len(boxes), score)
@@ -129,11 +129,11 @@ class RFDETRSeg(Model):
         return boxes, logits, masks
 
 
-def _best_pairs(logits: FloatArray, most: int, score: float) -> tuple[Array, Array, FloatArray]:
-    """Queries, labels and scores of the ``most`` best pairs of both, as far as they reach ``score``."""
+def _best_pairs(logits: FloatArray, max_count: int, score: float) -> tuple[Array, Array, FloatArray]:
+    """Queries, labels and scores of the ``max_count`` best pairs of both, as far as they reach ``score``."""
     with np.errstate(over="ignore"):
         probs = 1 / (1 + np.exp(-logits.astype(np.float32).ravel()))
-    pairs = np.argsort(-probs, kind="stable")[:most]
+    pairs = np.argsort(-probs, kind="stable")[:max_count]
     pairs = pairs[probs[pairs] >= score]  # not so for NaN
     queries, labels = np.divmod(pairs, max(1, logits.shape[1]))
     return queries, labels, probs[pairs]
@@ -148,14 +148,14 @@ def _spread(given: Sequence[str] | None, count: int | None) -> Sequence[str] | N
     return (*given, "") if len(given) == count - 1 else given
 
 
-def _told(name: str, metadata: Mapping[str, str]) -> tuple[str, ...] | None:
+def _names_in_metadata(name: str, metadata: Mapping[str, str]) -> tuple[str, ...] | None:
     """The name of each output as the metadata have it, "" where they have none."""
     if _METADATA not in metadata:
         return None
     try:
-        told = json.loads(metadata[_METADATA])
-        names = {int(label): str(each) for label, each in told["class_id_to_name"].items()}
-        return tuple(names.get(label, "") for label in range(min(int(told["num_classes"]), _MOST_CLASSES)))
+        in_file = json.loads(metadata[_METADATA])
+        names = {int(label): str(each) for label, each in in_file["class_id_to_name"].items()}
+        return tuple(names.get(label, "") for label in range(min(int(in_file["num_classes"]), _MAX_CLASSES)))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise UnknownLayout(
             f"{name}: need class_id_to_name and num_classes in its metadata {_METADATA}, got "

@@ -1,7 +1,7 @@
 """RTMDet-Ins as mmdeploy exports it: detections after suppression, and a mask of the whole input for each.
 
-Input ``input`` (1, 3, H, W): BGR less (103.53, 116.28, 123.675) by (57.375, 57.12, 58.395), the picture scaled to fit
-640x640 at the top left of grey 114, as in the published configs; a sidecar says what another config does. Outputs:
+Input ``input`` (1, 3, H, W): BGR less (103.53, 116.28, 123.675) by (57.375, 57.12, 58.395), the image scaled to fit
+640x640 at the top left of gray 114, as in the published configs; a sidecar says what another config does. Outputs:
 ``dets`` (1, N, 5), x1, y1, x2, y2 in input pixels and the score; ``labels`` (1, N), -1 in rows that only fill up;
 ``masks`` (1, N, H, W) probabilities in input pixels, an object where the interpolated value is above 0.5. They are
 not cut to their boxes. The labels of the published weights are COCO's 80 in order.
@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from maskweave.errors import EngineError, UnknownLayout
 from maskweave.models._canvas import CanvasDetections, canvas_instances
 from maskweave.models._labels import LabelSpace, names_of
-from maskweave.models._network_input import NetworkInput, network_input, takes_one_picture
+from maskweave.models._network_input import NetworkInput, network_input, takes_one_image
 from maskweave.models._outputs import first_image, seen
 from maskweave.models.base import Model, Prepared
 from maskweave.ops.coco_names import COCO_NAMES
-from maskweave.ops.placement import Placement
+from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import Preprocessing
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
 from maskweave.types.arrays import Array, FloatArray, Image, Size
@@ -39,10 +39,10 @@ _RANKS = {"dets": 3, "labels": 2, "masks": 4}
 _USUAL_SIZE = 640
 
 
-def recognise(info: RuntimeInfo) -> str | None:
+def recognize(info: RuntimeInfo) -> str | None:
     """Say why the network is of this family, or None when it is not."""
     shapes = {tensor.name: tensor.shape for tensor in info.outputs}
-    if not takes_one_picture(info, batched=True):
+    if not takes_one_image(info, batched=True):
         return None
     if any(len(shapes.get(name, ())) != rank for name, rank in _RANKS.items()):
         return None
@@ -69,7 +69,7 @@ def build(
 
     Raises `UnknownLayout` for another input, `InvalidValue` for a size that does not fit.
     """
-    names = names_of(name, given=class_names, told=None, documented=COCO_NAMES, count=None)
+    names = names_of(name, given=class_names, in_file=None, documented=COCO_NAMES, count=None)
     fed = network_input(name, runtime.describe(), preprocessing, size=size, usual=_USUAL_SIZE)
     return RTMDetIns(runtime, name=name, labels=LabelSpace.of(names), fed=fed)
 
@@ -84,10 +84,10 @@ class RTMDetIns(Model):
         self.preprocessing = fed.in_words()
 
     def prepare(self, image: Image) -> Prepared:
-        """Lay (H, W, 3) uint8 RGB into the input, and normalise."""
+        """Lay (H, W, 3) uint8 RGB into the input, and normalize."""
         return self.fed.prepare(image)
 
-    def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Instances:
+    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
         """Keep detections of at least ``score`` and interpolate their masks."""
         dets, labels, masks = self._tensors(outputs, placement.input_size)
         kept = (dets[:, 4] >= score) & (labels >= 0)

@@ -1,9 +1,10 @@
 """Networks that name the class of every pixel: FCN, DeepLabV3, SegFormer, exports of segmentation_models_pytorch.
 
 Input (1, 3, H, W) float RGB, mean and deviation of ImageNet unless told otherwise. The first output is either
-(1, C, h, w) logits, of any h and w over the whole picture, or a class map of integers, (1, h, w) or (1, 1, h, w).
+(1, C, h, w) logits, of any h and w over the whole image, or a class map of integers, (1, h, w) or (1, 1, h, w).
+Networks of Keras have their channels last, in the output or in both: that is told by the sides of the input.
 Further outputs of the same kind, such as torchvision's ``aux``, are left aside. Logits are interpolated to the size
-of the source at pixel centres, and only then is the largest one taken: borders are then as fine as the logits tell,
+of the source at pixel centers, and only then is the largest one taken: borders are then as fine as the logits tell,
 not steps of the network's grid. In class maps 255 is *ignore*.
 
 Sources: https://github.com/onnx/models/tree/main/validated/vision/object_detection_segmentation/fcn,
@@ -17,10 +18,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
-from maskweave.models._maps import first_map, is_float_map
-from maskweave.models._network_input import NetworkInput, network_input, takes_one_picture
+from maskweave.models._labels import names_of
+from maskweave.models._maps import channels_axis, channels_of, first_map, is_float_map
+from maskweave.models._network_input import NetworkInput, network_input, takes_one_image
 from maskweave.models.base import Model, Prepared
-from maskweave.ops.placement import Placement
+from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import IMAGENET, Preprocessing
 from maskweave.ops.resample import resample, resample_classes
 from maskweave.ops.voc_names import VOC_NAMES
@@ -32,16 +34,16 @@ _SHORT_SIDE = 520  # as torchvision evaluates its FCN and DeepLabV3
 _MAP_TYPES = ("int64", "int32", "int16", "uint8")
 
 
-def recognise(info: RuntimeInfo) -> str | None:
+def recognize(info: RuntimeInfo) -> str | None:
     """Say why the network is of this family, or None when it is not."""
-    if not takes_one_picture(info, batched=True) or not info.outputs:
+    if not takes_one_image(info, batched=True) or not info.outputs:
         return None
     first = info.outputs[0]
     if _is_class_map(first) and len(info.outputs) == 1:
-        return f"it takes a picture and gives one map of whole numbers, {first.name}"
-    if all(is_float_map(tensor) and tensor.shape[1] != 1 for tensor in info.outputs):
-        classes = first.shape[1] or "several"
-        return f"it takes a picture and gives a map of {classes} channels, {first.name}: a class each"
+        return f"it takes an image and gives one map of whole numbers, {first.name}"
+    if all(is_float_map(info, tensor) and channels_of(info, tensor) != 1 for tensor in info.outputs):
+        classes = channels_of(info, first) or "several"
+        return f"it takes an image and gives a map of {classes} channels, {first.name}: a class each"
     return None
 
 
@@ -55,14 +57,15 @@ def build(
 ) -> SemanticModel:
     """Make a model from a loaded network.
 
-    ``class_names`` None takes the 21 of PASCAL VOC for torchvision's layout (21 channels, called ``out``), and "class
-    0", "class 1", … for any other number of channels. ``size``: the input's long side, where the file leaves it free.
+    ``class_names`` None takes the 21 of PASCAL VOC for torchvision's layout (21 channels, called ``out``). For others
+    names are made up, with a warning: "class 0", "class 1", …. ``size``: the input's long side, where the file leaves
+    it free.
 
     Raises `UnknownLayout` when tensors are others or their number of classes is not that of the names, `InvalidValue`
     for a size that the input does not have.
     """
     info = runtime.describe()
-    if recognise(info) is None:
+    if recognize(info) is None:
         seen = ", ".join(f"{tensor.name} {tensor.shape} {tensor.dtype}" for tensor in info.outputs)
         raise UnknownLayout(
             f"{name}: need logits (1, C, h, w) or a class map (1, h, w) of integers, got {seen or 'none'}"
@@ -71,10 +74,10 @@ def build(
     return SemanticModel(
         runtime,
         name=name,
-        class_names=_class_names(name, first, class_names),
+        class_names=_class_names(name, info, class_names),
         fed=network_input(name, info, preprocessing, size=size, short_side=_SHORT_SIDE),
         output=first.name,
-        gives_logits=not _is_class_map(first),
+        axis=None if _is_class_map(first) else channels_axis(info, first),
     )
 
 
@@ -91,26 +94,28 @@ class SemanticModel(Model):
         class_names: tuple[str, ...],
         fed: NetworkInput,
         output: str,
-        gives_logits: bool,
+        axis: int | None,
     ) -> None:
         super().__init__(runtime, name=name, class_names=class_names, default_score=0)
         self.fed = fed
         self.preprocessing = fed.in_words()
         self.output = output
-        self.gives_logits = gives_logits
+        self.channels_axis = axis
+        """Of the logits; None where the network gives a map of classes."""
 
     def prepare(self, image: Image) -> Prepared:
-        """Stretch (H, W, 3) uint8 RGB over the input, and normalise."""
+        """Stretch (H, W, 3) uint8 RGB over the input, and normalize."""
         return self.fed.prepare(image)
 
-    def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> SemanticMap:
+    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> SemanticMap:
         """The class of each source pixel; where its probability is under ``score``, *ignore*.
 
         Raises `InvalidValue` for a score above 0 when the network gives classes without probabilities.
         """
         size = placement.source_size
-        if self.gives_logits:
-            logits = first_map(self.name, outputs, self.output, channels=len(self.class_names))
+        if self.channels_axis is not None:
+            count = len(self.class_names)
+            logits = first_map(self.name, outputs, self.output, channels=count, axis=self.channels_axis)
             class_map, mask_probs = best_classes(logits, size, with_probs=score > 0)
             if mask_probs is not None:
                 class_map[mask_probs < score] = IGNORE
@@ -122,8 +127,10 @@ class SemanticModel(Model):
     def _class_map(self, outputs: Tensors) -> IntArray:
         """(h, w) integers, checked."""
         found = outputs.get(self.output)
+        if found is not None and found.ndim == 4 and found.shape[1] != 1:
+            found = found.squeeze(3) if found.shape[3] == 1 else None
         if found is None or found.ndim not in (3, 4) or found.shape[:-2] not in ((1,), (1, 1)):
-            got = "nothing" if found is None else found.shape
+            got = "nothing" if outputs.get(self.output) is None else outputs[self.output].shape
             raise EngineError(f"{self.name}: need output {self.output} (1, h, w), got {got}")
         class_map: IntArray = found.reshape(found.shape[-2:])
         known = class_map[class_map != IGNORE]
@@ -161,20 +168,17 @@ def _is_class_map(tensor: TensorSpec) -> bool:
     rank = len(tensor.shape)
     return (
         tensor.dtype in _MAP_TYPES
-        and (rank == 3 or (rank == 4 and tensor.shape[1] == 1))
+        and (rank == 3 or (rank == 4 and 1 in (tensor.shape[1], tensor.shape[3])))
         and tensor.shape[0] in (1, None)
     )
 
 
-def _class_names(name: str, output: TensorSpec, given: Sequence[str] | None) -> tuple[str, ...]:
-    channels = None if _is_class_map(output) else output.shape[1]
+def _class_names(name: str, info: RuntimeInfo, given: Sequence[str] | None) -> tuple[str, ...]:
+    first = info.outputs[0]
+    channels = None if _is_class_map(first) else channels_of(info, first)
     if given is None and channels is None:
         raise UnknownLayout(
             f"{name}: its file does not tell how many classes there are; give their names in {name}.toml"
         )
-    if given is None:
-        is_voc = output.name == "out" and channels == len(VOC_NAMES)
-        return VOC_NAMES if is_voc else tuple(f"class {index}" for index in range(channels or 0))
-    if channels not in (None, len(given)):
-        raise UnknownLayout(f"{name}: need a name for each of its {channels} classes, got {len(given)}")
-    return tuple(given)
+    is_voc = first.name == "out" and channels == len(VOC_NAMES)
+    return names_of(name, given=given, in_file=None, documented=VOC_NAMES if is_voc else (), count=channels)

@@ -42,17 +42,17 @@ class Sidecar:
 
     def options(self, family: str, module: ModuleType) -> dict[str, Any]:
         """Arguments for ``module.build``; raises `InvalidValue` naming a key that the family does not take."""
-        taken = options_of(module)
-        told = {key: getattr(self, key) for key in _OPTIONS}
-        options = {key: value for key, value in told.items() if value is not None}
+        accepted = options_of(module)
+        given = {key: getattr(self, key) for key in _OPTIONS}
+        options = {key: value for key, value in given.items() if value is not None}
         if self.preprocessing:
             options[_PREPROCESSING] = self.preprocessing
         for key in options:
-            if key not in taken:
-                fitting = ", ".join(["score", *taken])
+            if key not in accepted:
+                fitting = ", ".join(["score", *accepted])
                 raise InvalidValue(f"{self.path.name}: {key}: {family} does not take it, only {fitting}")
         if self.preprocessing:
-            options[_PREPROCESSING] = self._changed(family, taken[_PREPROCESSING])
+            options[_PREPROCESSING] = self._changed(family, accepted[_PREPROCESSING])
         return options
 
     def _changed(self, family: str, default: Any) -> Any:
@@ -87,7 +87,7 @@ def find_sidecar(model: Path, families: Mapping[str, ModuleType]) -> Sidecar | N
 def read_sidecar(path: Path, families: Mapping[str, ModuleType]) -> Sidecar:
     """Read and check one file; raises `InvalidValue` as `find_sidecar` does."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (
         OSError,
         ValueError,
@@ -150,8 +150,8 @@ order = "rgb"                   # or "bgr"
 scale = 0.00392156862745098     # 1/255; 1 for networks that take 0..255
 mean = [0.485, 0.456, 0.406]    # in that order; [0, 0, 0] for none
 std = [0.229, 0.224, 0.225]     # [1, 1, 1] for none
-resize = "squash"               # or "stretch" (the sides of a free input follow the picture's), "letterbox" (aspect
+resize = "squash"               # or "stretch" (the sides of a free input follow the image's), "letterbox" (aspect
                                 # kept, in the middle), "keep-aspect" (at the top left)
-pad_value = 114                 # 0..255, beside a picture whose aspect is kept
-antialias = false               # true: average a picture that shrinks
+pad_value = 114                 # 0..255, beside an image whose aspect is kept
+antialias = false               # true: average an image that shrinks
 """

@@ -1,4 +1,4 @@
-"""Any model on pictures of any size: tile by tile, with overlap, and the results joined without a seam."""
+"""Any model on images of any size: tile by tile, with overlap, and the results joined without a seam."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from maskweave.errors import InvalidValue
 from maskweave.models.base import Model, Prepared
-from maskweave.ops.placement import Placement
+from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.resize import resize_prediction
 from maskweave.ops.tile_grid import check_tiling, tile_cores, tile_grid
 from maskweave.ops.tiles import merge_tiles
@@ -23,25 +23,25 @@ from maskweave.types.semantic import IGNORE, SemanticMap
 from maskweave.types.windows import ArrayWindows, Tile, Windows
 
 OVERLAP = 0.2
-"""Share of a tile's side that neighbours have in common."""
+"""Share of a tile's side that neighbors have in common."""
 
-_TILES_IN_VIEW = 8  # on a side, up to which a picture as a whole still shows networks something
+_TILES_IN_VIEW = 8  # on a side, up to which an image as a whole still shows networks something
 
 
 @dataclass(frozen=True)
-class CutPlacement(Placement):
-    """A picture that is laid into the network's input tile by tile."""
+class CutPlacement(Letterbox):
+    """An image that is laid into the network's input tile by tile."""
 
-    picture: Windows = field(kw_only=True)
+    windows: Windows = field(kw_only=True)
 
 
 class TiledModel(Model):
     """A model that looks at tiles of ``tile`` x ``tile`` pixels, each ``overlap`` of its side over the next.
 
-    Objects that a tile's border cuts are joined, and what is too large for a tile is looked for in the picture as a
+    Objects that a tile's border cuts are joined, and what is too large for a tile is looked for in the image as a
     whole, where that is at most 8 tiles long (see `ops.tiles.merge_tiles`). In maps of classes each pixel is taken
     from the tile whose middle is nearest. Tiles are read, looked at and decoded one after the other, all in `decode`:
-    the outputs of all tiles together would be larger than the picture. A picture that is not larger than a tile is
+    the outputs of all tiles together would be larger than the image. An image that is not larger than a tile is
     looked at as without tiles.
 
     Raises `InvalidValue` for a tile under 64 pixels or an overlap outside [0, 0.75].
@@ -54,6 +54,7 @@ class TiledModel(Model):
         )
         self.task = model.task
         self.model = model
+        self.guide = model.guide
         self.tile = tile
         self.overlap = overlap
 
@@ -62,58 +63,58 @@ class TiledModel(Model):
         return _whole(ArrayWindows(image))
 
     def prepare_frame(self, frame: Frame) -> Prepared:
-        """A frame's picture, to be cut; one that is read piece by piece is not read yet."""
+        """A frame's image, to be cut; one that is read piece by piece is not read yet."""
         return self.prepare(frame.image) if frame.windows is None else _whole(frame.windows)
 
     def infer(self, inputs: Tensors) -> Tensors:
         """Nothing: see `decode`."""
         return inputs
 
-    def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Prediction:
+    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Prediction:
         """Look at every tile and join the results."""
         if not isinstance(placement, CutPlacement):
             raise InvalidValue("placement: need the one that `prepare` of this model gave")
         if self.task == "instances":
-            pieces = self._instances(placement.picture, score)
-            large = self._large(placement.picture, score)
+            pieces = self._instances(placement.windows, score)
+            large = self._large(placement.windows, score)
             return merge_tiles(pieces, placement.source_size, self.class_names, overview=large)
-        return self._map(placement.picture, score)
+        return self._map(placement.windows, score)
 
-    def _looked_at(self, picture: Windows, score: float) -> Iterator[tuple[int, Tile, Prediction]]:
+    def _looked_at(self, windows: Windows, score: float) -> Iterator[tuple[int, Tile, Prediction]]:
         """Number, place and result of each tile that has data in it."""
-        for number, tile in enumerate(tile_grid(picture.size, self.tile, self.overlap)):
-            valid = picture.valid(tile)
+        for number, tile in enumerate(tile_grid(windows.size, self.tile, self.overlap)):
+            valid = windows.valid(tile)
             if valid is not None and not valid.any():
                 continue
-            found = self.model.predict(picture.read(tile), score=score)
+            found = self.model.predict(windows.read(tile), score=score)
             yield number, tile, found if valid is None else cut_to_valid(found, valid)
 
-    def _instances(self, picture: Windows, score: float) -> Iterator[tuple[Tile, Instances]]:
-        for _, tile, found in self._looked_at(picture, score):
+    def _instances(self, windows: Windows, score: float) -> Iterator[tuple[Tile, Instances]]:
+        for _, tile, found in self._looked_at(windows, score):
             if not isinstance(found, Instances):
                 raise InvalidValue(f"{self.name}: need instances of each tile, got a map of classes")
             yield tile, found
 
-    def _large(self, picture: Windows, score: float) -> Instances | None:
-        """What is longer than half a tile, found in the whole picture; None where that is one tile, or too large."""
-        if not self.tile < max(picture.size) <= _TILES_IN_VIEW * self.tile:
+    def _large(self, windows: Windows, score: float) -> Instances | None:
+        """What is longer than half a tile, found in the whole image; None where that is one tile, or too large."""
+        if not self.tile < max(windows.size) <= _TILES_IN_VIEW * self.tile:
             return None
-        found = resize_prediction(self.model.predict(picture.overview(), score=score), picture.size)
-        valid = picture.valid(Tile(0, 0, *picture.size))
+        found = resize_prediction(self.model.predict(windows.overview(), score=score), windows.size)
+        valid = windows.valid(Tile(0, 0, *windows.size))
         if valid is not None:
             found = cut_to_valid(found, valid)
         if not isinstance(found, Instances):
-            raise InvalidValue(f"{self.name}: need instances of a picture, got a map of classes")
+            raise InvalidValue(f"{self.name}: need instances of an image, got a map of classes")
         sides = found.boxes[:, 2:] - found.boxes[:, :2]
         return found[sides.max(axis=1, initial=0) > self.tile / 2]
 
-    def _map(self, picture: Windows, score: float) -> SemanticMap:
-        class_map = np.full(picture.size, IGNORE, dtype=np.uint8)
-        # four bytes a pixel are too many for a picture that does not fit into memory itself
-        probs = np.zeros(picture.size, dtype=np.float32) if isinstance(picture, ArrayWindows) else None
+    def _map(self, windows: Windows, score: float) -> SemanticMap:
+        class_map = np.full(windows.size, IGNORE, dtype=np.uint8)
+        # four bytes a pixel are too many for an image that does not fit into memory itself
+        probs = np.zeros(windows.size, dtype=np.float32) if isinstance(windows, ArrayWindows) else None
         names = self.class_names
-        cores = tile_cores(picture.size, self.tile, self.overlap)
-        for number, tile, found in self._looked_at(picture, score):
+        cores = tile_cores(windows.size, self.tile, self.overlap)
+        for number, tile, found in self._looked_at(windows, score):
             if not isinstance(found, SemanticMap):
                 raise InvalidValue(f"{self.name}: need a map of classes of each tile, got instances")
             names, core = found.class_names, cores[number]
@@ -131,5 +132,5 @@ class TiledModel(Model):
         self.model.close()
 
 
-def _whole(picture: Windows) -> Prepared:
-    return Prepared({}, CutPlacement(picture.size, picture.size, picture.size, picture=picture))
+def _whole(windows: Windows) -> Prepared:
+    return Prepared({}, CutPlacement(windows.size, windows.size, windows.size, windows=windows))

@@ -1,8 +1,8 @@
-"""Mask R-CNN of torchvision, exported whole: it resizes, normalises and pastes its masks by itself.
+"""Mask R-CNN of torchvision, exported whole: it resizes, normalizes and pastes its masks by itself.
 
-Input (3, H, W), or (1, 3, H, W): RGB in 0..1, of any size or of one that the export fixed; a picture is then laid at
+Input (3, H, W), or (1, 3, H, W): RGB in 0..1, of any size or of one that the export fixed; an image is then laid at
 the top left of zeros. The network itself brings the short side to 800 and the long one to 1333 at most, so a larger
-picture is brought there first, in the same way: it would paste a hundred masks of its full size otherwise. Outputs,
+image is brought there first, in the same way: it would paste a hundred masks of its full size otherwise. Outputs,
 told by rank, type and last dimension whatever their names: boxes (n, 4) xyxy in input pixels, labels (n,) int64,
 scores (n,), masks (n, 1, H, W) probabilities of the whole input, an object where the interpolated value is above 0.5.
 
@@ -19,11 +19,11 @@ from maskweave.errors import EngineError, UnknownLayout
 from maskweave.models._canvas import CanvasDetections, canvas_instances
 from maskweave.models._labels import LabelSpace, names_of
 from maskweave.models._mask_rcnn import is_grid, roles_of
-from maskweave.models._network_input import NetworkInput, network_input, takes_one_picture
+from maskweave.models._network_input import NetworkInput, network_input, takes_one_image
 from maskweave.models._outputs import seen
 from maskweave.models.base import Model, Prepared
 from maskweave.ops.coco_names import SPARSE_NAMES
-from maskweave.ops.placement import Placement
+from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import Preprocessing
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
 from maskweave.types.arrays import Array, FloatArray, Image, Size
@@ -31,16 +31,18 @@ from maskweave.types.instances import Instances
 
 PREPROCESSING = Preprocessing(resize="keep-aspect", pad_value=0)
 _ROLES = ("boxes", "labels", "scores", "masks")
-_SHORT, _LONGEST = 800, 1333
+_SHORT, _MAX_SIDE = 800, 1333
 
 
-def recognise(info: RuntimeInfo) -> str | None:
+def recognize(info: RuntimeInfo) -> str | None:
     """Say why the network is of this family, or None when it is not."""
     roles = roles_of((tensor.name, tensor.shape, tensor.dtype) for tensor in info.outputs)
     masks = [tensor.shape for tensor in info.outputs if tensor.name == roles.get("masks")]
-    if not takes_one_picture(info) or len(roles) < len(_ROLES) or is_grid(masks[0]):
+    if not takes_one_image(info) or len(roles) < len(_ROLES) or is_grid(masks[0]):
         return None
-    return "it gives boxes (n, 4), labels, scores and masks (n, 1, H, W) of the whole picture, as torchvision does"
+    return (
+        "it gives boxes (n, 4), labels, scores and masks (n, 1, H, W) of the whole image, as torchvision does"
+    )
 
 
 def build(
@@ -56,8 +58,8 @@ def build(
 
     Raises `UnknownLayout` for another input.
     """
-    names = names_of(name, given=class_names, told=None, documented=SPARSE_NAMES[1:], count=None)
-    fed = network_input(name, runtime.describe(), preprocessing, size=None, usual=_LONGEST)
+    names = names_of(name, given=class_names, in_file=None, documented=SPARSE_NAMES[1:], count=None)
+    fed = network_input(name, runtime.describe(), preprocessing, size=None, usual=_MAX_SIDE)
     return TorchvisionMaskRCNN(runtime, name=name, labels=LabelSpace.of(names, first=1), fed=fed)
 
 
@@ -70,7 +72,7 @@ class TorchvisionMaskRCNN(Model):
         self.fed = fed
         self.preprocessing = fed.in_words()
         if fed.canvas is None:
-            self.preprocessing += "; a smaller picture keeps its size"
+            self.preprocessing += "; a smaller image keeps its size"
 
     def prepare(self, image: Image) -> Prepared:
         """Scale (H, W, 3) uint8 RGB to 0..1; its size is kept unless it is too large or the input is fixed."""
@@ -78,7 +80,7 @@ class TorchvisionMaskRCNN(Model):
             return self.fed.prepare(image)
         return self.fed.lay(image, _no_larger_than_needed((image.shape[0], image.shape[1])))
 
-    def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Instances:
+    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
         """Keep detections of at least ``score`` and interpolate their masks."""
         boxes, labels, scores, masks = self._tensors(outputs, placement.input_size)
         kept = scores >= score
@@ -101,13 +103,13 @@ class TorchvisionMaskRCNN(Model):
             raise EngineError(f"{self.name}: need {need}, got {seen(outputs)}")
         if len(masks) and masks.shape[2:] != canvas:
             raise UnknownLayout(
-                f"{self.name}: need masks of the whole picture, {canvas[0]}x{canvas[1]}, got "
+                f"{self.name}: need masks of the whole image, {canvas[0]}x{canvas[1]}, got "
                 f"{masks.shape[2]}x{masks.shape[3]}; small masks inside boxes are the family mask_rcnn_onnx"
             )
         return boxes, labels, scores, masks
 
 
-def _no_larger_than_needed(size: Size) -> Placement:
-    """The picture as it is, or scaled down to what the network would scale it to."""
-    placement = Placement.short_side(size, _SHORT, longest=_LONGEST)
-    return placement if max(placement.scale) < 1 else Placement.squash(size, size)
+def _no_larger_than_needed(size: Size) -> Letterbox:
+    """The image as it is, or scaled down to what the network would scale it to."""
+    placement = Letterbox.short_side(size, _SHORT, max_side=_MAX_SIDE)
+    return placement if max(placement.scale) < 1 else Letterbox.squash(size, size)

@@ -1,9 +1,9 @@
 """The segmentation layouts of YOLO v8, v11 and v26: boxes with mask coefficients, and prototypes once.
 
-Input ``images`` (1, 3, H, W): RGB / 255, the picture scaled bilinearly to fit, in the middle of grey 114. Output
+Input ``images`` (1, 3, H, W): RGB / 255, the image scaled bilinearly to fit, in the middle of gray 114. Output
 ``output1`` (1, K, h, w): K prototypes, usually 32 of a quarter of the input's size. Output ``output0`` is one of two:
 
-- (1, 4 + C + K, N), v8 and v11: for each of N points centre x, centre y, width, height in input pixels, C scores in
+- (1, 4 + C + K, N), v8 and v11: for each of N points center x, center y, width, height in input pixels, C scores in
   0..1 and K coefficients. Only the best class of a point counts; doubles of a class are suppressed above 0.7.
 - (1, M, 6 + K), v26, and earlier ones exported with suppression: for each of M detections x1, y1, x2, y2 in input
   pixels, score, class and K coefficients, rows of low score after the last one. Nothing is suppressed.
@@ -29,17 +29,17 @@ from maskweave.errors import EngineError, UnknownLayout
 from maskweave.models._canvas import CanvasDetections, canvas_instances
 from maskweave.models._labels import LabelSpace, names_of
 from maskweave.models._network_input import (
-    LARGEST,
-    SMALLEST,
+    MAX_SIDE,
+    MIN_SIDE,
     NetworkInput,
     network_input,
-    takes_one_picture,
+    takes_one_image,
 )
 from maskweave.models._outputs import first_image, seen
 from maskweave.models.base import Model, Prepared
 from maskweave.ops.boxes import check_nms_iou, corners_of, non_maximum_suppression, usable_boxes
 from maskweave.ops.coco_names import COCO_NAMES
-from maskweave.ops.placement import Placement
+from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import Preprocessing
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
 from maskweave.types.arrays import Array, FloatArray, Image
@@ -50,12 +50,12 @@ _RANKS = {"output0": 3, "output1": 4}
 _USUAL_SIZE = 640
 _CANDIDATES = 1000  # points that enter suppression, best first
 _OBJECTS = 300  # reported at most
-_LONGEST_METADATA = 200_000  # characters; a literal is read by a recursive parser
+_MAX_METADATA = 200_000  # characters; a literal is read by a recursive parser
 
 
-def recognise(info: RuntimeInfo) -> str | None:
+def recognize(info: RuntimeInfo) -> str | None:
     """Say why the network is of this family, or None when it is not."""
-    if not takes_one_picture(info, batched=True) or info.metadata.get("task", "segment") != "segment":
+    if not takes_one_image(info, batched=True) or info.metadata.get("task", "segment") != "segment":
         return None
     shapes = {tensor.name: tensor.shape for tensor in info.outputs}
     if any(len(shapes.get(name, ())) != rank for name, rank in _RANKS.items()):
@@ -91,7 +91,7 @@ def build(
     names = names_of(
         name,
         given=class_names,
-        told=_told(name, info.metadata),
+        in_file=_names_in_metadata(name, info.metadata),
         documented=COCO_NAMES,
         count=_classes_of(info),
     )
@@ -115,7 +115,7 @@ class YOLOSeg(Model):
         """Letterbox (H, W, 3) uint8 RGB into the input, and scale to 0..1."""
         return self.fed.prepare(image)
 
-    def decode(self, outputs: Tensors, placement: Placement, *, score: float) -> Instances:
+    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
         """Keep detections of at least ``score``, suppress doubles where the layout has any, and cut out the masks."""
         rows, prototypes = first_image(self.name, outputs, _RANKS)
         channels = len(prototypes)
@@ -157,7 +157,7 @@ def _ended(rows: FloatArray, score: float) -> tuple[FloatArray, FloatArray, Arra
 
 
 def _classes_of(info: RuntimeInfo) -> int | None:
-    """How many classes the tensors tell of; None where they do not."""
+    """The number of classes that the tensors show; None where they do not."""
     shapes = {tensor.name: tensor.shape for tensor in info.outputs}
     points, prototypes = shapes.get("output0", ()), shapes.get("output1", ())
     if len(points) != 3 or len(prototypes) != 4 or points[1] is None or prototypes[1] is None:
@@ -168,16 +168,16 @@ def _classes_of(info: RuntimeInfo) -> int | None:
 def _trained_size(metadata: Mapping[str, str]) -> int:
     """The long side in the metadata ``imgsz``, "[480, 640]", or what is usual."""
     sides = [int(side) for side in re.findall(r"\d+", metadata.get("imgsz", ""))]
-    return max(sides) if sides and SMALLEST <= max(sides) <= LARGEST else _USUAL_SIZE
+    return max(sides) if sides and MIN_SIDE <= max(sides) <= MAX_SIDE else _USUAL_SIZE
 
 
-def _told(name: str, metadata: Mapping[str, str]) -> tuple[str, ...] | None:
+def _names_in_metadata(name: str, metadata: Mapping[str, str]) -> tuple[str, ...] | None:
     """The names in the metadata, a literal {0: 'person', …} or a list; nothing in it is run."""
     text = metadata.get("names")
     if text is None:
         return None
     try:
-        found = ast.literal_eval(text) if len(text) <= _LONGEST_METADATA else None
+        found = ast.literal_eval(text) if len(text) <= _MAX_METADATA else None
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         found = None
     table = dict(enumerate(found)) if isinstance(found, list | tuple) else found

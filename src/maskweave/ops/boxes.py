@@ -17,9 +17,9 @@ def box_areas(boxes: FloatArray) -> FloatArray:
 
 def box_intersections(first: FloatArray, second: FloatArray) -> FloatArray:
     """(N, M) areas shared by each of N boxes with each of M."""
-    ours, theirs = first.T[:, :, None], np.ascontiguousarray(second.T)[:, None]
-    areas: FloatArray = _shared_sides(ours[0::2], theirs[0::2])
-    areas *= _shared_sides(ours[1::2], theirs[1::2])
+    sides_a, sides_b = first.T[:, :, None], np.ascontiguousarray(second.T)[:, None]
+    areas: FloatArray = _shared_sides(sides_a[0::2], sides_b[0::2])
+    areas *= _shared_sides(sides_a[1::2], sides_b[1::2])
     return areas
 
 
@@ -38,12 +38,12 @@ def box_iou(first: FloatArray, second: FloatArray) -> FloatArray:
     return iou
 
 
-def corners_of(centred: FloatArray) -> FloatArray:
-    """(N, 4) xyxy of (N, 4) boxes given as centre x, centre y, width, height; float64."""
-    centres = np.asarray(centred[:, :2], np.float64)
-    halves = np.asarray(centred[:, 2:], np.float64) / 2
+def corners_of(centered: FloatArray) -> FloatArray:
+    """(N, 4) xyxy of (N, 4) boxes given as center x, center y, width, height; float64."""
+    centers = np.asarray(centered[:, :2], np.float64)
+    halves = np.asarray(centered[:, 2:], np.float64) / 2
     with np.errstate(invalid="ignore"):  # infinity less infinity is no number, which `usable_boxes` finds
-        return np.concatenate([centres - halves, centres + halves], axis=1)
+        return np.concatenate([centers - halves, centers + halves], axis=1)
 
 
 def clip_boxes(boxes: FloatArray, size: Size) -> FloatArray:

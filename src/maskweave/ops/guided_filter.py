@@ -15,8 +15,8 @@ Planes: TypeAlias = tuple[FloatArray, FloatArray, FloatArray]
 
 
 @dataclass(frozen=True, eq=False)
-class ColourFit:
-    """A soft mask as a linear function of colour (0..255) around each pixel: ``slopes`` and ``offset`` (h, w)."""
+class ColorFit:
+    """A soft mask as a linear function of color (0..255) around each pixel: ``slopes`` and ``offset`` (h, w)."""
 
     slopes: Planes
     offset: FloatArray
@@ -34,12 +34,12 @@ class ColourFit:
         return np.clip(mask, 0, 1, out=mask)
 
 
-def fit_to_colours(mask_probs: FloatArray, image: Image, *, radius: int, epsilon: float) -> ColourFit:
+def fit_to_colors(mask_probs: FloatArray, image: Image, *, radius: int, epsilon: float) -> ColorFit:
     """Fit (h, w) probabilities to an (h, w, 3) uint8 image: the guided filter.
 
-    In every window of ``radius`` pixels around a pixel the mask becomes a linear function of the colour; ``epsilon``,
-    the variance of colour (of values 0..1) that counts as an edge, keeps that function flat where nothing happens.
-    K. He et al., "Guided Image Filtering", TPAMI 2013, with the colour image as guide.
+    In every window of ``radius`` pixels around a pixel the mask becomes a linear function of the color; ``epsilon``,
+    the variance of color (of values 0..1) that counts as an edge, keeps that function flat where nothing happens.
+    K. He et al., "Guided Image Filtering", TPAMI 2013, with the color image as guide.
     """
     window = (2 * radius + 1, 2 * radius + 1)
     red, green, blue = (plane.astype(np.float32) / 255 for plane in cv2.split(image))
@@ -53,11 +53,11 @@ def fit_to_colours(mask_probs: FloatArray, image: Image, *, radius: int, epsilon
     slopes = _solve(_variances(guide, mean_guide, window), covariances, epsilon)
     offset = mean - sum(slope * plane for slope, plane in zip(slopes, mean_guide, strict=True))
     r, g, b = (slope / 255 for slope in _means(slopes, window))
-    return ColourFit((r, g, b), _mean(offset, window))
+    return ColorFit((r, g, b), _mean(offset, window))
 
 
 def _variances(guide: Planes, mean: Planes, window: tuple[int, int]) -> list[FloatArray]:
-    """The six different entries of every pixel's 3x3 colour covariance, each (h, w)."""
+    """The six different entries of every pixel's 3x3 color covariance, each (h, w)."""
     return [_mean(guide[i] * guide[j], window) - mean[i] * mean[j] for i in range(3) for j in range(i, 3)]
 
 

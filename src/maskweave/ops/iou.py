@@ -10,13 +10,18 @@ from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
 from maskweave.ops.boxes import box_intersections
-from maskweave.types.arrays import FloatArray, IntArray
+from maskweave.types.arrays import FloatArray, IntArray, Mask
 from maskweave.types.masks import Masks
 
 _Bitmaps: TypeAlias = tuple[list[NDArray[np.uint8]], NDArray[np.int64]]
 """N bitmaps, and (N, 4) the edges of their bytes in the image: left, top, right, bottom, end excluded."""
 
 _CROWDED = 2  # overlapping pixels to look at for each pixel of the masks, from where on packing these pays
+
+
+def dense_iou(one: Mask, other: Mask) -> float:
+    """IoU of two (H, W) bool masks; 0 where both are empty."""
+    return float((one & other).sum() / max(1, (one | other).sum()))
 
 
 def mask_intersections(first: Masks, second: Masks) -> NDArray[np.int64]:
@@ -29,10 +34,10 @@ def mask_intersections(first: Masks, second: Masks) -> NDArray[np.int64]:
     rows, columns = np.nonzero(np.triu(common, 1) if twice else common)
     pixels = first.nbytes + (0 if twice else second.nbytes)
     bitmaps = _packed if common[rows, columns].sum() > _CROWDED * pixels else _plain
-    ours = bitmaps(first, boxes[0])
-    theirs = ours if twice else bitmaps(second, boxes[1])
+    bits_a = bitmaps(first, boxes[0])
+    bits_b = bits_a if twice else bitmaps(second, boxes[1])
     shared = np.zeros(common.shape, dtype=np.int64)
-    shared[rows, columns] = _common_bits(ours, rows, theirs, columns)
+    shared[rows, columns] = _common_bits(bits_a, rows, bits_b, columns)
     if twice:
         shared += shared.T
         np.fill_diagonal(shared, first.areas)
@@ -74,15 +79,15 @@ def _packed(masks: Masks, boxes: FloatArray) -> _Bitmaps:
 
 def _common_bits(first: _Bitmaps, rows: IntArray, second: _Bitmaps, columns: IntArray) -> list[int]:
     """How many bits each pair has in common, looking only where both bitmaps are."""
-    (ours, our_edges), (theirs, their_edges) = first, second
-    corner, other_corner = our_edges[rows, :2], their_edges[columns, :2]
+    (bits_a, edges_a), (bits_b, edges_b) = first, second
+    corner, other_corner = edges_a[rows, :2], edges_b[columns, :2]
     low = np.maximum(corner, other_corner)
-    high = np.minimum(our_edges[rows, 2:], their_edges[columns, 2:])
+    high = np.minimum(edges_a[rows, 2:], edges_b[columns, 2:])
     windows = np.concatenate([low - corner, high - corner, low - other_corner, high - other_corner], axis=1)
     counts = []
     for row, column, (x1, y1, x2, y2, u1, v1, u2, v2) in zip(
         rows.tolist(), columns.tolist(), windows.tolist(), strict=True
     ):
-        both = cv2.bitwise_and(ours[row][y1:y2, x1:x2], theirs[column][v1:v2, u1:u2])
+        both = cv2.bitwise_and(bits_a[row][y1:y2, x1:x2], bits_b[column][v1:v2, u1:u2])
         counts.append(int(cv2.norm(both, cv2.NORM_HAMMING)))
     return counts

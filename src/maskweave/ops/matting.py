@@ -1,8 +1,8 @@
-"""Finer edges for masks: how much of each pixel at an object's border is the object, and in which colour.
+"""Finer edges for masks: how much of each pixel at an object's border is the object, and in which color.
 
 Closed-form matting, A. Levin et al., "A Closed-Form Solution to Natural Image Matting", CVPR 2006, and multi-level
 foreground estimation, T. Germer et al., https://arxiv.org/abs/2006.14970, both by pymatting (extra ``[matting]``), on
-a band along the border. Large pictures are matted at a reduced size and brought up by colour, see
+a band along the border. Large images are matted at a reduced size and brought up by color, see
 `maskweave.ops.guided_filter`, strip by strip, so that memory for it stays the same whatever their size.
 """
 
@@ -16,39 +16,40 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from maskweave.errors import InvalidValue, MissingDependency
-from maskweave.ops.guided_filter import ColourFit, fit_to_colours
+from maskweave.errors import InvalidValue
+from maskweave.ops.guided_filter import ColorFit, fit_to_colors
+from maskweave.optional import missing
 from maskweave.types.arrays import Array, FloatArray, Image, Mask, check_image
 
-_MOST_PIXELS = 300_000  # matted at once; pymatting takes about 1 kB for each
-_BAND = 0.015  # half width of the band that is matted, as a share of the picture's long side
-_LEAST_BAND = 6.0  # pixels
-_SURE = 0.95  # alpha from which on a pixel is wholly the object, and from 1 - _SURE down not at all
+_MAX_PIXELS = 300_000  # matted at once; pymatting takes about 1 kB for each
+_BAND = 0.015  # half width of the band that is matted, as a share of the image's long side
+_MIN_BAND = 6.0  # pixels
+_CONFIDENT = 0.95  # alpha from which on a pixel is wholly the object, and from 1 - _SURE down not at all
 _CORE = 0.5  # of an object's greatest depth: so deep inside a pixel is sure even of an object thinner than the band
 _ALL_BUT = 0.01
-_EPSILON = 1e-6  # of the variance of colours of 0..1, so that flat parts can be solved
+_EPSILON = 1e-6  # of the variance of colors of 0..1, so that flat parts can be solved
 _RESIDUAL, _ROUNDS = 1e-5, 2000  # where the solver stops; a band of 30,000 pixels needs some hundred rounds
 _FIT_RADIUS, _FIT_EPSILON = 2, 1e-5
-_STRIP_ROWS = 32  # of the reduced picture
+_STRIP_ROWS = 32  # of the reduced image
 
 _Box: TypeAlias = tuple[slice, slice]
 
 
 @dataclass(frozen=True, eq=False)
 class Matte:
-    """``alpha`` (H, W) float32 in 0..1, and ``colours`` (H, W, 3) uint8 RGB of the object alone.
+    """``alpha`` (H, W) float32 in 0..1, and ``colors`` (H, W, 3) uint8 RGB of the object alone.
 
-    Where alpha is 0 or 1 the colours are the picture's own.
+    Where alpha is 0 or 1 the colors are the image's own.
     """
 
     alpha: FloatArray
-    colours: Image
+    colors: Image
 
 
 def check_matting() -> None:
     """Raise `MissingDependency` where pymatting is not installed; loads nothing."""
     if importlib.util.find_spec("pymatting") is None:
-        raise MissingDependency("--refine-edges: needs pymatting. Use `pip install maskweave[matting]`.")
+        raise missing("--refine-edges", "pymatting", extra="matting")
 
 
 def refine_edges(image: Image, alpha: FloatArray | Mask) -> Matte:
@@ -65,10 +66,10 @@ def refine_edges(image: Image, alpha: FloatArray | Mask) -> Matte:
         raise InvalidValue(f"alpha: need the image's size {image.shape[:2]}, got {alpha.shape}")
     given = alpha.astype(np.float32)
     matte = Matte(given, image.copy())
-    band = max(_LEAST_BAND, _BAND * max(given.shape))
+    band = max(_MIN_BAND, _BAND * max(given.shape))
     box = _box_around(given, margin=round(2 * band) + 1)
     if box is not None:
-        _refine_part(Matte(matte.alpha[box], matte.colours[box]), band)
+        _refine_part(Matte(matte.alpha[box], matte.colors[box]), band)
     return matte
 
 
@@ -77,7 +78,7 @@ def trimap_of(alpha: FloatArray, band: float) -> FloatArray:
 
     An object that is thinner than the band keeps its middle.
     """
-    inside, outside = alpha >= _SURE, alpha <= 1 - _SURE
+    inside, outside = alpha >= _CONFIDENT, alpha <= 1 - _CONFIDENT
     depth = cv2.distanceTransform(_padded(inside), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
     count, parts = cv2.connectedComponents(inside.view(np.uint8), connectivity=8)
     deepest = np.zeros(count, np.float32)
@@ -90,26 +91,26 @@ def trimap_of(alpha: FloatArray, band: float) -> FloatArray:
 
 
 def _padded(mask: Mask) -> NDArray[np.uint8]:
-    """The mask goes on beyond the picture, so that its frame is no border."""
+    """Extend the mask beyond the image, so that the edge of the image is no border of it."""
     return np.asarray(cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE), np.uint8)
 
 
 def _box_around(alpha: FloatArray, *, margin: int) -> _Box | None:
-    """The part of a picture in which there is anything, and ``margin`` pixels around; None where nothing is."""
-    x, y, width, height = cv2.boundingRect((alpha > 1 - _SURE).view(np.uint8))
+    """The part of an image in which there is anything, and ``margin`` pixels around; None where nothing is."""
+    x, y, width, height = cv2.boundingRect((alpha > 1 - _CONFIDENT).view(np.uint8))
     if not width:
         return None
     return slice(max(0, y - margin), y + height + margin), slice(max(0, x - margin), x + width + margin)
 
 
 def _refine_part(part: Matte, band: float) -> None:
-    """Refine a part of a picture in place."""
+    """Refine a part of an image in place."""
     height, width = part.alpha.shape
-    step = int(np.ceil(np.sqrt(height * width / _MOST_PIXELS)))
-    image = _whole_steps(part.colours, step)
+    step = int(np.ceil(np.sqrt(height * width / _MAX_PIXELS)))
+    image = _whole_steps(part.colors, step)
     small = _matted(
         np.asarray(_reduced(image, step), np.uint8),
-        trimap_of(_reduced(_whole_steps(part.alpha, step), step), max(_LEAST_BAND, band / step)),
+        trimap_of(_reduced(_whole_steps(part.alpha, step), step), max(_MIN_BAND, band / step)),
         step,
     )
     if small is None:
@@ -119,26 +120,26 @@ def _refine_part(part: Matte, band: float) -> None:
         rows = slice(first * step, min(height, first * step + len(alpha)))
         shown = slice(rows.stop - rows.start), slice(width)
         alpha, near, difference = alpha[shown], near[shown], difference[shown]
-        colours = part.colours[rows]
+        colors = part.colors[rows]
         part.alpha[rows][near] = alpha[near]
         # What is seen is a mixture, a F + (1 - a) B, so F is what is seen and (1 - a) (F - B).
-        pure = colours + (1 - alpha[..., None]) * difference
+        pure = colors + (1 - alpha[..., None]) * difference
         seen = near & (alpha > 0)
-        colours[seen] = np.clip(np.rint(pure[seen]), 0, 255).astype(np.uint8)
+        colors[seen] = np.clip(np.rint(pure[seen]), 0, 255).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
 class _Small:
-    """A matte of a picture that is ``step`` times smaller: (h, w) float32 ``alpha``, the band in which it was
-    ``unknown``, and by how much the object's colour differs from what is behind it, (h, w, 3) float32 in 0..255.
+    """A matte of an image that is ``step`` times smaller: (h, w) float32 ``alpha``, the band in which it was
+    ``unknown``, and by how much the object's color differs from what is behind it, (h, w, 3) float32 in 0..255.
 
-    ``fit``: alpha as a function of colour, where the picture is smaller.
+    ``fit``: alpha as a function of color, where the image is smaller.
     """
 
     alpha: FloatArray
     unknown: FloatArray
     difference: FloatArray
-    fit: ColourFit | None
+    fit: ColorFit | None
     step: int
 
     def rows(self, first: int, image: Image) -> tuple[FloatArray, Mask, FloatArray]:
@@ -152,7 +153,7 @@ class _Small:
         if self.fit is None:
             return self.alpha[first:last], near, difference
         red, green, blue = (np.ascontiguousarray(slope[strip]) for slope in self.fit.slopes)
-        fit = ColourFit((red, green, blue), np.ascontiguousarray(self.fit.offset[strip]))
+        fit = ColorFit((red, green, blue), np.ascontiguousarray(self.fit.offset[strip]))
         return _snapped(fit.on(image[above * self.step : below * self.step])[wanted]), near, difference
 
     def _enlarged(self, values: FloatArray) -> FloatArray:
@@ -163,7 +164,7 @@ class _Small:
 
 
 def _matted(image: Image, trimap: FloatArray, step: int) -> _Small | None:
-    """Matte a small picture; None where its trimap leaves nothing to find, or nothing to find it from."""
+    """Matte a small image; None where its trimap leaves nothing to find, or nothing to find it from."""
     unknown = trimap == 0.5
     if not unknown.any() or not (trimap == 1).any() or not (trimap == 0).any():
         return None
@@ -179,7 +180,7 @@ def _matted(image: Image, trimap: FloatArray, step: int) -> _Small | None:
     front, behind = pymatting.estimate_foreground_ml(seen, alpha, return_background=True)
     fit = None
     if step > 1:
-        fit = fit_to_colours(alpha, image, radius=_FIT_RADIUS, epsilon=_FIT_EPSILON)
+        fit = fit_to_colors(alpha, image, radius=_FIT_RADIUS, epsilon=_FIT_EPSILON)
     return _Small(alpha, unknown.astype(np.float32), 255 * (front - behind), fit, step)
 
 
@@ -196,10 +197,10 @@ def _solved(matrix: Any, right: FloatArray) -> FloatArray:
     for _ in range(_ROUNDS):
         if strength <= enough:
             break
-        ahead = matrix @ step
-        share = strength / (step @ ahead)
+        product = matrix @ step
+        share = strength / (step @ product)
         found += share * step
-        rest -= share * ahead
+        rest -= share * product
         scaled = scale * rest
         before, strength = strength, rest @ scaled
         step = scaled + (strength / before) * step

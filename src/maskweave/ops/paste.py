@@ -13,10 +13,10 @@ from maskweave.types.masks import Masks
 def paste_masks(mask_probs: FloatArray, boxes: FloatArray, size: Size, *, threshold: float = 0.5) -> Masks:
     """Paste N probability grids into their boxes.
 
-    ``mask_probs``: (N, M, K) float, each grid stretched over its whole box, bilinear between cell centres and
+    ``mask_probs``: (N, M, K) float, each grid stretched over its whole box, bilinear between cell centers and
     constant beyond the outermost ones. ``boxes``: (N, 4) xyxy in source pixels; a box may hang over the image
     edge, and its mask is then the crop of the unclipped paste, never squeezed. ``size``: (height, width).
-    A pixel belongs to the object where the probability at its centre is greater than ``threshold``.
+    A pixel belongs to the object where the probability at its center is greater than ``threshold``.
 
     Raises `InvalidValue` for shapes that do not fit. Source: Mask R-CNN, https://arxiv.org/abs/1703.06870, 3.1.
     """
@@ -41,7 +41,7 @@ def paste_canvas_masks(
 
     ``mask_logits``: (N, h, w) float. ``extent``: x1, y1, x2, y2 of the whole grid in source pixels (it may reach
     beyond the image where the input was padded). ``boxes``: (N, 4) xyxy in source pixels. ``size``: (height,
-    width). A pixel belongs to the object where it lies in the box and the bilinear value at its centre is
+    width). A pixel belongs to the object where it lies in the box and the bilinear value at its center is
     greater than ``threshold``.
 
     Raises `InvalidValue` for shapes that do not fit.
@@ -73,7 +73,7 @@ def shown_extents(mask_logits: FloatArray, *, extent: Extent, threshold: float =
         shown = np.asarray(above.any(axis=3 - axis))
         first, last = shown.argmax(axis=1), shown.shape[1] - shown[:, ::-1].argmax(axis=1)
         side = (extent[low + 2] - extent[low]) / cells[axis - 1]
-        # A value reaches as far as the next cell's centre; one cell is more than that.
+        # A value reaches as far as the next cell's center; one cell is more than that.
         boxes[:, low] = extent[low] + (first - 1) * side
         boxes[:, low + 2] = extent[low] + (last + 1) * side
     boxes[~above.any(axis=(1, 2))] = 0

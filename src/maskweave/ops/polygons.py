@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
 from maskweave.ops.unite import unite
-from maskweave.types.arrays import MOST_PIXELS, FloatArray, IntArray, Mask, Size
+from maskweave.types.arrays import MAX_OBJECT_PIXELS, FloatArray, IntArray, Mask, Size
 from maskweave.types.masks import Masks
 
-_FARTHEST = 1e12  # pixels; a point beyond that is damage
+_MAX_COORDINATE = 1e12  # pixels; a point beyond that is damage
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ def rings_to_mask(rings: Sequence[FloatArray], size: Size) -> Mask:
 
 
 def fill_polygons(polygons: Sequence[Polygon], size: Size) -> Masks:
-    """The object that polygons enclose, `Masks` of length 1: a pixel is inside where its centre is.
+    """The object that polygons enclose, `Masks` of length 1: a pixel is inside where its center is.
 
     Each polygon is filled by the even-odd rule, so its holes stay open; polygons are united. Parts outside the
     image of ``size`` are cut off. Only the pixels round the object are looked at, however large the image.
@@ -101,7 +101,7 @@ def _filled(rings: Sequence[FloatArray], size: Size) -> tuple[list[Mask], list[t
         points = np.asarray(ring, dtype=np.float64)
         if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3 or not np.isfinite(points).all():
             raise InvalidValue(f"ring: need (P, 2) finite points, P at least 3, got {points.shape}")
-        if np.abs(points).max() > _FARTHEST:
+        if np.abs(points).max() > _MAX_COORDINATE:
             raise InvalidValue(f"ring: need points in pixels, got one at {np.abs(points).max():g}")
         rows, crossings = _crossings(points, height)
         columns = np.clip(np.ceil(crossings - 0.5), 0, width).astype(np.int64)
@@ -111,9 +111,9 @@ def _filled(rings: Sequence[FloatArray], size: Size) -> tuple[list[Mask], list[t
         return [np.zeros((0, 0), dtype=bool)], [(0, 0)]
     top, left = int(rows.min()), int(columns.min())
     extent = int(rows.max()) + 1 - top, int(columns.max()) + 1 - left
-    if extent[0] * extent[1] > MOST_PIXELS:
+    if extent[0] * extent[1] > MAX_OBJECT_PIXELS:
         raise InvalidValue(
-            f"ring: need an object within {MOST_PIXELS:,} pixels, got {extent[1]} x {extent[0]}"
+            f"ring: need an object of at most {MAX_OBJECT_PIXELS:,} pixels, got {extent[1]} x {extent[0]}"
         )
     toggles = np.zeros(extent, dtype=np.int32)
     np.add.at(toggles, (rows - top, columns - left), 1)
@@ -141,7 +141,7 @@ def simplify(polygon: Polygon, tolerance: float) -> Polygon:
 
 
 def _crossings(points: FloatArray, height: int) -> tuple[NDArray[np.int64], FloatArray]:
-    """Rows whose centre line an edge crosses, and the x where it does, for all edges of a ring."""
+    """Rows whose center line an edge crosses, and the x where it does, for all edges of a ring."""
     start, end = points, np.roll(points, -1, axis=0)
     upper = np.where(start[:, 1:] <= end[:, 1:], start, end)
     lower = np.where(start[:, 1:] <= end[:, 1:], end, start)

@@ -1,4 +1,4 @@
-"""How pictures are made into what a network was trained on, as values that a sidecar can change."""
+"""How images are made into what a network was trained on, as values that a sidecar can change."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from maskweave.errors import InvalidValue
-from maskweave.ops.placement import Placement, fit_inside
+from maskweave.ops.letterbox import Letterbox, fit_inside
 from maskweave.types.arrays import Array, Image, Size
 
 Resize: TypeAlias = Literal["squash", "stretch", "letterbox", "keep-aspect"]
@@ -19,21 +19,21 @@ Three: TypeAlias = tuple[float, float, float]
 IMAGENET_MEAN: Three = (0.485, 0.456, 0.406)
 IMAGENET_STD: Three = (0.229, 0.224, 0.225)
 
-_LARGEST = 1e30  # that is surely finite in float32, squared or not
+_MAX_VALUE = 1e30  # that is surely finite in float32, squared or not
 _MULTIPLE = 32  # sides of an input that is free: networks halve it up to five times
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """A picture's way into an input: laid into it by ``resize``, then ``(pixel * scale - mean) / std``.
+    """An image's way into an input: laid into it by ``resize``, then ``(pixel * scale - mean) / std``.
 
     - ``order``: of the channels, "rgb" or "bgr"; ``mean`` and ``std`` are in that order.
     - ``scale``: of pixel values 0..255; ``mean`` and ``std`` are in units of the scaled values.
     - ``resize``: "squash" fills the input, aspect not kept; "stretch" fills it too, but where the input is free its
-      sides follow the picture's, each rounded to a multiple of 32; "letterbox" keeps the aspect and puts the picture
-      in the middle; "keep-aspect" keeps it and puts the picture at the top left.
-    - ``pad_value``: 0..255, beside a picture whose aspect is kept; it is normalised as pixels are.
-    - ``antialias``: whether a picture that shrinks is averaged, or sampled bilinearly between pixel centres.
+      sides follow the image's, each rounded to a multiple of 32; "letterbox" keeps the aspect and puts the image
+      in the middle; "keep-aspect" keeps it and puts the image at the top left.
+    - ``pad_value``: 0..255, beside an image whose aspect is kept; it is normalized as pixels are.
+    - ``antialias``: whether an image that shrinks is averaged, or sampled bilinearly between pixel centers.
 
     Raises `InvalidValue` naming the field, what it needs and what came.
     """
@@ -53,21 +53,21 @@ class Preprocessing:
             if not fits(value):
                 raise InvalidValue(f"preprocessing.{key}: need {need}, got {value!r}")
 
-    def place(self, source: Size, canvas: Size | None, long_side: int) -> Placement:
-        """Where a picture of ``source`` size lies in an input of ``canvas`` size, or in one that may be chosen.
+    def place(self, source: Size, canvas: Size | None, long_side: int) -> Letterbox:
+        """The letterbox of an image of ``source`` size in an input of ``canvas`` size, or in one that may be chosen.
 
         ``canvas`` None: the long side becomes ``long_side``, and the input is no larger than a multiple of 32 needs.
         """
         if self.resize == "stretch":
-            return Placement.squash(source, canvas or _near(source, long_side))
+            return Letterbox.squash(source, canvas or _near(source, long_side))
         if self.resize == "squash":
-            return Placement.squash(source, canvas or (long_side, long_side))
-        centre = self.resize == "letterbox"
+            return Letterbox.squash(source, canvas or (long_side, long_side))
+        center = self.resize == "letterbox"
         if canvas is not None:
-            return fit_inside(source, canvas, centre=centre)
-        return Placement.letterbox(source, long_side, multiple=_MULTIPLE, centre=centre)
+            return fit_inside(source, canvas, center=center)
+        return Letterbox.long_side(source, long_side, multiple=_MULTIPLE, center=center)
 
-    def planes(self, image: Image, placement: Placement) -> Array:
+    def planes(self, image: Image, placement: Letterbox) -> Array:
         """(3, h, w) float32 of the input's size, from an (H, W, 3) uint8 RGB image."""
         canvas = placement.apply(image, pad_value=self.pad_value, antialias=self.antialias)
         planes = np.empty((3, *canvas.shape[:2]), dtype=np.float32)
@@ -84,23 +84,23 @@ class Preprocessing:
             values += f", less {_listed(self.mean)}"
         if self.std != (1, 1, 1):
             values += f", by {_listed(self.std)}"
-        how = {
+        method = {
             "squash": "squashed, aspect not kept",
             "stretch": "stretched to multiples of 32",
-            "letterbox": f"aspect kept, in the middle of grey {self.pad_value}",
-            "keep-aspect": f"aspect kept, at the top left of grey {self.pad_value}",
+            "letterbox": f"aspect kept, in the middle of gray {self.pad_value}",
+            "keep-aspect": f"aspect kept, at the top left of gray {self.pad_value}",
         }[self.resize]
-        return f"{values}; {how}; {'averaged when it shrinks' if self.antialias else 'bilinear'}"
+        return f"{values}; {method}; {'averaged when it shrinks' if self.antialias else 'bilinear'}"
 
 
 def _near(source: Size, long_side: int) -> Size:
-    """The sides of multiples of 32 that are nearest to those of a picture scaled to ``long_side``."""
+    """The sides of multiples of 32 that are nearest to those of an image scaled to ``long_side``."""
     height, width = (max(1, round(side * long_side / max(source) / _MULTIPLE)) * _MULTIPLE for side in source)
     return height, width
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MAX_VALUE
 
 
 def _are_numbers(value: object) -> bool:

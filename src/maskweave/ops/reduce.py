@@ -1,4 +1,4 @@
-"""Smaller pictures, fast."""
+"""Smaller images, fast."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from maskweave.types.arrays import Image
 def halved_until(image: Image, long_side: int) -> tuple[Image, int]:
     """Average 2x2 pixels again and again until no side is longer than ``long_side`` pixels.
 
-    Returns the picture and how many pixels of the source each of its own covers in width and height. An odd last
+    Returns the image and how many pixels of the source each of its own covers in width and height. An odd last
     row or column is left out, so these are whole numbers. Exact halves are ten times as fast as other factors in
-    OpenCV. A picture that is small enough comes back as it is.
+    OpenCV. An image that is small enough comes back as it is.
     """
     factor = 1
     while max(image.shape[:2]) > long_side and min(image.shape[:2]) > 1:

@@ -1,4 +1,4 @@
-"""Maps of values carried to another size; pixel centres lie at one half."""
+"""Maps of values carried to another size; pixel centers lie at one half."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from maskweave.types.arrays import FloatArray, IntArray, Size
 def resample(values: FloatArray, size: Size) -> FloatArray:
     """Stretch an (h, w) or (h, w, C) map over ``size`` (height, width): float32, of the whole map.
 
-    An axis that becomes longer is interpolated linearly between centres, constant beyond the outermost ones; one that
+    An axis that becomes longer is interpolated linearly between centers, constant beyond the outermost ones; one that
     becomes shorter is averaged.
     """
     found = np.ascontiguousarray(values, np.float32)
@@ -23,7 +23,7 @@ def resample(values: FloatArray, size: Size) -> FloatArray:
 
 
 def resample_classes(class_map: IntArray, size: Size) -> IntArray:
-    """Stretch an (h, w) map of class ids over ``size`` (height, width): each pixel takes the value at its centre."""
+    """Stretch an (h, w) map of class ids over ``size`` (height, width): each pixel takes the value at its center."""
     rows, columns = (
         ((np.arange(new) + 0.5) * (old / new)).astype(np.int64)
         for new, old in zip(size, class_map.shape, strict=True)

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
-from maskweave.types.arrays import MOST_PIXELS, IntArray, Mask, Size
+from maskweave.types.arrays import MAX_OBJECT_PIXELS, IntArray, Mask, Size
 from maskweave.types.masks import Masks
 
 _MORE = 0x20  # further pieces of this number follow
 _SIGN = 0x10  # the number is negative (in its last piece)
-_LONGEST = 13  # pieces of 5 bits that a 64-bit number can need
-_LARGEST_SIDE = 1 << 31  # pixels
+_MAX_PIECES = 13  # pieces of 5 bits that a 64-bit number can need
+_MAX_SIDE = 1 << 31  # pixels
 
 
 class Rle(TypedDict):
@@ -69,7 +69,7 @@ def expand_counts(text: str | bytes) -> NDArray[np.int64]:
     last = (pieces & _MORE) == 0
     starts = np.flatnonzero(np.concatenate([[True], last[:-1]]))
     lengths = np.diff(np.append(starts, len(pieces)))
-    if lengths.max() > _LONGEST - 1:
+    if lengths.max() > _MAX_PIECES - 1:
         raise InvalidValue("rle: need counts as COCO writes them, got a number too long")
     place = np.arange(len(pieces)) - np.repeat(starts, lengths)
     numbers = np.add.reduceat((pieces & 0x1F) << (5 * place), starts)
@@ -91,7 +91,7 @@ def _write(numbers: NDArray[np.int64]) -> tuple[str, NDArray[np.int64]]:
     """The text of (N,) numbers, and (N,) how many letters each takes."""
     pieces, used = [], []
     active = np.ones(len(numbers), dtype=bool)
-    for _ in range(_LONGEST):
+    for _ in range(_MAX_PIECES):
         piece = (numbers & 0x1F).astype(np.uint8)
         numbers = numbers >> 5
         finished = np.where(piece & _SIGN, numbers == -1, numbers == 0)
@@ -127,8 +127,8 @@ def _decode(index: int, rle: Rle, size: Size) -> tuple[Mask, tuple[int, int]]:
     height, width = size
     if not isinstance(rle["size"], list | tuple) or tuple(rle["size"]) != (height, width):
         raise InvalidValue(f"rle {index}: need size [{height}, {width}], got {rle['size']}")
-    if max(size) > _LARGEST_SIDE:
-        raise InvalidValue(f"rle {index}: need sides of at most {_LARGEST_SIDE} pixels, got more")
+    if max(size) > _MAX_SIDE:
+        raise InvalidValue(f"rle {index}: need sides of at most {_MAX_SIDE} pixels, got more")
     lengths = _lengths(index, rle["counts"])
     total = lengths.sum(
         dtype=np.float64
@@ -139,7 +139,7 @@ def _decode(index: int, rle: Rle, size: Size) -> tuple[Mask, tuple[int, int]]:
     objects = np.flatnonzero((np.arange(len(lengths)) % 2 == 1) & (lengths > 0))
     if not len(objects):
         return np.zeros((0, 0), dtype=bool), (0, 0)
-    return _fill_runs(ends[objects] - lengths[objects], ends[objects], height)
+    return fill_runs(ends[objects] - lengths[objects], ends[objects], height)
 
 
 def _lengths(index: int, counts: object) -> NDArray[np.int64]:
@@ -154,7 +154,7 @@ def _lengths(index: int, counts: object) -> NDArray[np.int64]:
         raise InvalidValue(f"rle {index}: need run lengths of at most 64 bits, got more") from error
 
 
-def _fill_runs(starts: IntArray, ends: IntArray, height: int) -> tuple[Mask, tuple[int, int]]:
+def fill_runs(starts: IntArray, ends: IntArray, height: int) -> tuple[Mask, tuple[int, int]]:
     """The bitmap that shows the runs starts..ends of columns of ``height``, and its corner x, y."""
     first_column, first_row = np.divmod(starts, height)
     last_column, last_row = np.divmod(ends - 1, height)
@@ -163,8 +163,10 @@ def _fill_runs(starts: IntArray, ends: IntArray, height: int) -> tuple[Mask, tup
     if (first_column == last_column).all():  # none goes on in the next column, so all lie in a band
         top = int(first_row.min())
         rows = int(last_row.max()) + 1 - top
-    if rows * columns > MOST_PIXELS:
-        raise InvalidValue(f"rle: need an object within {MOST_PIXELS:,} pixels, got {columns} x {rows}")
+    if rows * columns > MAX_OBJECT_PIXELS:
+        raise InvalidValue(
+            f"rle: need an object of at most {MAX_OBJECT_PIXELS:,} pixels, got {columns} x {rows}"
+        )
     borders = np.stack(
         [
             (first_column - left) * rows + first_row - top,

@@ -25,7 +25,7 @@ _STRIP = 65536  # values interpolated at once: they stay in the processor's cach
 
 
 def visible_window(extent: Extent, size: Size) -> Window:
-    """The pixels of an image of ``size`` whose centres lie in ``extent``; may be empty."""
+    """The pixels of an image of ``size`` whose centers lie in ``extent``; may be empty."""
     left, right = _visible(extent[0], extent[2], size[1])
     top, bottom = _visible(extent[1], extent[3], size[0])
     return left, top, right, bottom
@@ -33,7 +33,7 @@ def visible_window(extent: Extent, size: Size) -> Window:
 
 @dataclass(frozen=True)
 class Axis:
-    """Where the centres of the pixels from ``first`` on lie among the cells of one axis of a grid.
+    """Where the centers of the pixels from ``first`` on lie among the cells of one axis of a grid.
 
     ``before``: (n,) the cell before each; ``share``: (n,) float32, what the cell after that one counts.
     """
@@ -67,7 +67,7 @@ def cut_grid(
     """Where ``grid``, stretched over ``extent``, is greater than ``threshold`` at the pixels of ``window``.
 
     Gives the (h, w) bool bitmap trimmed to what it shows, read-only, and its corner x, y. Values are taken at pixel
-    centres: bilinear between cell centres, constant beyond the outermost ones. Each pixel's value depends on its own
+    centers: bilinear between cell centers, constant beyond the outermost ones. Each pixel's value depends on its own
     place alone, so a smaller window gives the same values.
     """
     left, top, right, bottom = window

@@ -8,7 +8,7 @@ import numpy as np
 
 from maskweave.types.arrays import FloatArray
 
-_MOST_PAIRS = 4_000_000
+_MAX_PAIRS = 4_000_000
 
 
 def joined_ring(rings: Sequence[FloatArray]) -> FloatArray:
@@ -30,7 +30,7 @@ def joined_ring(rings: Sequence[FloatArray]) -> FloatArray:
 
 def _nearest(whole: FloatArray, ring: FloatArray) -> tuple[int, int]:
     """The points of each that are nearest to each other; of very long rings to the other's first point."""
-    if len(whole) * len(ring) > _MOST_PAIRS:
+    if len(whole) * len(ring) > _MAX_PAIRS:
         ring = ring[:1]
     distances = np.square(whole[:, None] - ring[None]).sum(axis=2)
     at, start = divmod(int(distances.argmin()), len(ring))

@@ -6,10 +6,16 @@ import numpy as np
 
 from maskweave.types.arrays import FloatArray, IntArray
 from maskweave.types.instances import Instances
-from maskweave.types.semantic import IGNORE, SemanticMap
+from maskweave.types.semantic import FOREGROUND_NAMES, IGNORE, SemanticMap
 
-FOREGROUND_NAMES = ("background", "foreground")
-"""The classes of a map of foreground."""
+
+def is_background(name: str) -> bool:
+    """Whether a class of that name is the background, in any spelling of common data sets.
+
+    >>> [is_background(name) for name in ("background", "__background__", "BG", "backpack")]
+    [True, True, True, False]
+    """
+    return name.strip().strip("_").casefold() in ("background", "bg")
 
 
 def paint_numbers(
@@ -47,10 +53,11 @@ def foreground_from_instances(instances: Instances) -> SemanticMap:
 
 
 def foreground_from_semantic(semantic: SemanticMap) -> SemanticMap:
-    """Mark every pixel of a class that is not called "background" as foreground; `IGNORE` is not. Keeps alpha."""
+    """Mark every pixel of a class that is no background as foreground; `IGNORE` is not. Keeps alpha."""
     inside = semantic.class_map != IGNORE
-    if "background" in semantic.class_names:
-        inside &= semantic.class_map != semantic.class_names.index("background")
+    for index, name in enumerate(semantic.class_names):
+        if is_background(name):
+            inside &= semantic.class_map != index
     return SemanticMap(inside.astype(np.uint8), FOREGROUND_NAMES, alpha=semantic.alpha)
 
 

@@ -17,7 +17,7 @@ def shift_masks(masks: Masks, offsets: IntArray) -> Masks:
     if offsets.shape != (len(masks), 2) or offsets.dtype.kind != "i":
         raise InvalidValue(f"offsets: need ({len(masks)}, 2) integers, got {offsets.shape} {offsets.dtype}")
     height, width = masks.size
-    corners = masks.corners + offsets
+    corners = masks.corners + np.where(masks.areas[:, None] > 0, offsets, 0)  # what is empty lies nowhere
     crops = list(masks.crops)
     ends = corners + np.array([crop.shape[::-1] for crop in crops], np.int64).reshape(-1, 2)
     over = np.flatnonzero((corners < 0).any(axis=1) | (ends > (width, height)).any(axis=1))

@@ -1,4 +1,4 @@
-"""Overlapping tiles that cover a picture."""
+"""Overlapping tiles that cover an image."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from maskweave.errors import InvalidValue
 from maskweave.types.arrays import Size
 from maskweave.types.windows import Tile
 
-SMALLEST = 64
+MIN_TILE = 64
 """Pixels of a tile's side under which networks see too little to tell anything."""
-MOST_OVERLAP = 0.75
+MAX_OVERLAP = 0.75
 """Share of a tile's side that it may have in common with the next; every pixel is then looked at 16 times."""
 
 
 def tile_grid(size: Size, tile: int, overlap: float) -> list[Tile]:
-    """Tiles of ``tile`` x ``tile`` pixels that cover a picture of ``size``, row after row.
+    """Tiles of ``tile`` x ``tile`` pixels that cover an image of ``size``, row after row.
 
     Neighbours have at least the share ``overlap`` of their side in common; tiles are spread evenly, so that none
     hangs over the edge. A side that is shorter than a tile has one, as long as itself.
@@ -35,7 +35,7 @@ def tile_grid(size: Size, tile: int, overlap: float) -> list[Tile]:
 
 
 def tile_cores(size: Size, tile: int, overlap: float) -> list[Tile]:
-    """What of each tile of `tile_grid` is nearer to its own middle than to its neighbours'; no pixel is in two.
+    """What of each tile of `tile_grid` is nearer to its own middle than to its neighbors'; no pixel is in two.
 
     >>> [(core.left, core.right) for core in tile_cores((64, 200), 100, 0.2)]
     [(0, 75), (75, 125), (125, 200)]
@@ -50,10 +50,10 @@ def tile_cores(size: Size, tile: int, overlap: float) -> list[Tile]:
 
 def check_tiling(tile: int, overlap: float) -> None:
     """Raise `InvalidValue` for a tile under 64 pixels or an overlap outside [0, 0.75]."""
-    if tile < SMALLEST:
-        raise InvalidValue(f"tile: need {SMALLEST} pixels or more, got {tile}")
-    if not 0 <= overlap <= MOST_OVERLAP:
-        raise InvalidValue(f"overlap: need a share in [0, {MOST_OVERLAP}] of the tile's side, got {overlap}")
+    if tile < MIN_TILE:
+        raise InvalidValue(f"tile: need {MIN_TILE} pixels or more, got {tile}")
+    if not 0 <= overlap <= MAX_OVERLAP:
+        raise InvalidValue(f"overlap: need a share in [0, {MAX_OVERLAP}] of the tile's side, got {overlap}")
 
 
 def _spans(length: int, tile: int, overlap: float) -> list[tuple[int, int]]:
@@ -67,6 +67,6 @@ def _spans(length: int, tile: int, overlap: float) -> list[tuple[int, int]]:
 
 
 def _cores(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The spans, cut in the middle of what neighbours have in common."""
+    """The spans, cut in the middle of what neighbors have in common."""
     middles = [(end + start) // 2 for (_, end), (start, _) in pairwise(spans)]
     return list(zip([spans[0][0], *middles], [*middles, spans[-1][1]], strict=True))

@@ -1,4 +1,4 @@
-"""What was found in the overlapping tiles of a large picture, put together again.
+"""What was found in the overlapping tiles of a large image, put together again.
 
 Objects are told to be the same where two tiles see the same ground, the band in which they overlap: there the masks
 of one object agree, while different objects that touch do not, however close they are. All is done on compact masks.
@@ -31,14 +31,14 @@ def merge_tiles(
     *,
     overview: Instances | None = None,
 ) -> Instances:
-    """Join what was found in each tile, in tile pixels, to the objects of a picture of ``size``, best score first.
+    """Join what was found in each tile, in tile pixels, to the objects of an image of ``size``, best score first.
 
     ``pieces`` come row after row, as `tile_grid` gives the tiles. Objects of one class in two tiles are one where
     their masks agree in the band that the tiles share, or where a piece that the tile's border cuts off lies in the
     other. The joined object is the union of the masks and boxes and has the best of the scores. No mask is made
     larger than its object.
 
-    ``overview``: objects too large for a tile, found in the picture as a whole. One that the tiles found as well is
+    ``overview``: objects too large for a tile, found in the image as a whole. One that the tiles found as well is
     left out. What a network takes parts of the others for is left out: pieces that lie in one, cut off by a tile's
     border without another tile knowing the rest, and what was put together of pieces alone and covers the same.
     """
@@ -62,22 +62,22 @@ def merge_tiles(
 
 
 def _placed(inside: Instances, tile: Tile, size: Size) -> Instances:
-    """From pixels of the tile to pixels of the picture."""
+    """From pixels of the tile to pixels of the image."""
     masks = inside.masks
     corners = masks.corners + np.array([tile.left, tile.top])
     boxes = inside.boxes + np.array([tile.left, tile.top] * 2)
     return inside.replace(masks=Masks.of_tight(masks.crops, corners, size), boxes=boxes)
 
 
-def _same(tile: Tile, ours: Instances, other: Tile, theirs: Instances) -> Iterator[tuple[int, int]]:
+def _same(tile: Tile, first: Instances, other: Tile, second: Instances) -> Iterator[tuple[int, int]]:
     """Rows of two tiles' objects, in pairs, that are one object."""
     band = tile.shared(other)
-    rows, in_band = _within(ours, band)
-    columns, others_in_band = _within(theirs, band)
+    rows, in_band = _within(first, band)
+    columns, others_in_band = _within(second, band)
     if not len(rows) or not len(columns):
         return
     shared = mask_intersections(in_band, others_in_band).astype(np.float64)
-    shared *= ours.class_ids[rows][:, None] == theirs.class_ids[columns][None]
+    shared *= first.class_ids[rows][:, None] == second.class_ids[columns][None]
     areas, other_areas = in_band.areas[:, None], others_in_band.areas[None]
     agreement = shared / (areas + other_areas - shared)
     free, other_free = np.ones(len(rows), dtype=bool), np.ones(len(columns), dtype=bool)
@@ -85,9 +85,9 @@ def _same(tile: Tile, ours: Instances, other: Tile, theirs: Instances) -> Iterat
         if free[row] and other_free[column]:
             free[row] = other_free[column] = False
             yield int(rows[row]), int(columns[column])
-    lies_inside = (shared / areas >= _INSIDE) & (free & _is_cut(in_band, band, tile, ours.size))[:, None]
+    lies_inside = (shared / areas >= _INSIDE) & (free & _is_cut(in_band, band, tile, first.size))[:, None]
     lies_inside |= (shared / other_areas >= _INSIDE) & (
-        other_free & _is_cut(others_in_band, band, other, ours.size)
+        other_free & _is_cut(others_in_band, band, other, first.size)
     )
     for row, column in np.argwhere(lies_inside):
         yield int(rows[row]), int(columns[column])
@@ -112,15 +112,15 @@ def _within(instances: Instances, band: Tile) -> tuple[NDArray[np.int64], Masks]
     return near[seen], masks[seen]
 
 
-def _best_first(agreement: NDArray[np.float64], least: float) -> Iterator[tuple[int, int]]:
-    """Rows and columns of what is at least ``least``, the largest first."""
-    rows, columns = np.nonzero(agreement >= least)
+def _best_first(agreement: NDArray[np.float64], min_agreement: float) -> Iterator[tuple[int, int]]:
+    """Rows and columns of what is at least ``min_agreement``, the largest first."""
+    rows, columns = np.nonzero(agreement >= min_agreement)
     order = np.argsort(-agreement[rows, columns], kind="stable")
     yield from zip(rows[order].tolist(), columns[order].tolist(), strict=True)
 
 
 def _is_cut(masks: Masks, band: Tile, tile: Tile, size: Size) -> NDArray[np.bool_]:
-    """(N,) whether a mask in the band ends at a border of ``tile`` that is not one of the picture."""
+    """(N,) whether a mask in the band ends at a border of ``tile`` that is not one of the image."""
     x1, y1, x2, y2 = masks.boxes.T
     near_y, near_x = (1 + _NEAR * side for side in tile.size)
     cut = np.zeros(len(masks), dtype=bool)
@@ -164,7 +164,7 @@ class _Groups:
 
 
 class _Found:
-    """The objects of one tile in the picture, and at which of the tile's borders each ends without its rest."""
+    """The objects of one tile in the image, and at which of the tile's borders each ends without its rest."""
 
     def __init__(self, tile: Tile, begin: int, objects: Instances) -> None:
         self.tile, self.begin, self.objects = tile, begin, objects

@@ -1,4 +1,4 @@
-"""Results kept off the pixels of a picture that hold no data."""
+"""Results kept off the pixels of an image that hold no data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from maskweave.types.semantic import IGNORE, SemanticMap
 def cut_to_valid(prediction: Prediction, valid: Mask) -> Prediction:
     """Take pixels without data out of the masks, and objects that have no others out of the result.
 
-    ``valid``: (H, W) bool of the picture, false where there is no data. In a map of classes such pixels are `IGNORE`.
+    ``valid``: (H, W) bool of the image, false where there is no data. In a map of classes such pixels are `IGNORE`.
     """
     if isinstance(prediction, SemanticMap):
         class_map = np.where(valid, prediction.class_map, IGNORE)

@@ -1,67 +1,52 @@
-"""Results as files. Every format is one class in one visible table."""
+"""Results as files: what is drawn has one class a format in one table, annotation formats have their own table."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
+from maskweave.annotations.table import format_named, save_names
 from maskweave.errors import InvalidValue
 from maskweave.outputs.base import Target, Writer
-from maskweave.outputs.coco import CocoFile
-from maskweave.outputs.cutouts import CutoutPicture, CutoutVideo
-from maskweave.outputs.davis import DavisFolder
-from maskweave.outputs.geojson import GeoJsonFile
-from maskweave.outputs.mots import MotsFile
-from maskweave.outputs.nrrd import NrrdFile
-from maskweave.outputs.pictures import MaskFolder, MaskPicture, OverlayPicture
-from maskweave.outputs.table import TableFile
-from maskweave.outputs.tracks import TracksFile
-from maskweave.outputs.videos import ForegroundVideo, OverlayVideo, SideBySideVideo
 
-FORMATS: MappingProxyType[tuple[str, str, str], type[Writer]] = MappingProxyType(
+RENDERED: MappingProxyType[tuple[str, str, str], str] = MappingProxyType(
     {
-        # name, kind of source, task
-        ("overlay", "image", "instances"): OverlayPicture,
-        ("overlay", "image", "semantic"): OverlayPicture,
-        ("overlay", "image", "foreground"): OverlayPicture,
-        ("overlay", "video", "instances"): OverlayVideo,
-        ("overlay", "video", "semantic"): OverlayVideo,
-        ("overlay", "video", "foreground"): OverlayVideo,
-        ("masks", "image", "instances"): MaskPicture,
-        ("masks", "image", "semantic"): MaskPicture,
-        ("masks", "image", "foreground"): MaskPicture,
-        ("masks", "video", "instances"): MaskFolder,
-        ("masks", "video", "semantic"): MaskFolder,
-        ("masks", "video", "foreground"): MaskFolder,
-        ("coco", "image", "instances"): CocoFile,
-        ("coco", "video", "instances"): CocoFile,
-        ("foreground", "image", "foreground"): MaskPicture,
-        ("foreground", "video", "foreground"): ForegroundVideo,
-        ("side-by-side", "video", "instances"): SideBySideVideo,
-        ("side-by-side", "video", "semantic"): SideBySideVideo,
-        ("side-by-side", "video", "foreground"): SideBySideVideo,
-        ("cutout", "image", "instances"): CutoutPicture,
-        ("cutout", "image", "foreground"): CutoutPicture,
-        ("cutout", "video", "instances"): CutoutVideo,
-        ("cutout", "video", "foreground"): CutoutVideo,
-        ("davis", "video", "instances"): DavisFolder,
-        ("davis", "video", "foreground"): DavisFolder,
-        ("tracks", "video", "instances"): TracksFile,
-        ("mots", "video", "instances"): MotsFile,
-        ("csv", "image", "instances"): TableFile,
-        ("csv", "video", "instances"): TableFile,
-        ("geojson", "image", "instances"): GeoJsonFile,
-        ("nrrd", "image", "instances"): NrrdFile,
-        ("nrrd", "image", "semantic"): NrrdFile,
-        ("nrrd", "image", "foreground"): NrrdFile,
-        ("nrrd", "video", "instances"): NrrdFile,
-        ("nrrd", "video", "semantic"): NrrdFile,
-        ("nrrd", "video", "foreground"): NrrdFile,
+        # name, kind of source, task: module and class
+        ("overlay", "image", "instances"): "images.OverlayImage",
+        ("overlay", "image", "semantic"): "images.OverlayImage",
+        ("overlay", "image", "foreground"): "images.OverlayImage",
+        ("overlay", "video", "instances"): "videos.OverlayVideo",
+        ("overlay", "video", "semantic"): "videos.OverlayVideo",
+        ("overlay", "video", "foreground"): "videos.OverlayVideo",
+        ("masks", "image", "instances"): "images.MaskImage",
+        ("masks", "image", "semantic"): "images.MaskImage",
+        ("masks", "image", "foreground"): "images.MaskImage",
+        ("masks", "video", "instances"): "images.MaskFolder",
+        ("masks", "video", "semantic"): "images.MaskFolder",
+        ("masks", "video", "foreground"): "images.MaskFolder",
+        ("foreground", "image", "foreground"): "images.MaskImage",
+        ("foreground", "video", "foreground"): "videos.ForegroundVideo",
+        ("side-by-side", "video", "instances"): "videos.SideBySideVideo",
+        ("side-by-side", "video", "semantic"): "videos.SideBySideVideo",
+        ("side-by-side", "video", "foreground"): "videos.SideBySideVideo",
+        ("cutout", "image", "instances"): "cutouts.CutoutImage",
+        ("cutout", "image", "foreground"): "cutouts.CutoutImage",
+        ("cutout", "video", "instances"): "cutouts.CutoutVideo",
+        ("cutout", "video", "foreground"): "cutouts.CutoutVideo",
+        ("nrrd", "image", "instances"): "nrrd.NrrdFile",
+        ("nrrd", "image", "semantic"): "nrrd.NrrdFile",
+        ("nrrd", "image", "foreground"): "nrrd.NrrdFile",
+        ("nrrd", "video", "instances"): "nrrd.NrrdFile",
+        ("nrrd", "video", "semantic"): "nrrd.NrrdFile",
+        ("nrrd", "video", "foreground"): "nrrd.NrrdFile",
     }
 )
-"""The writer for each format name, kind of source and task; what is not here cannot be asked for."""
+"""What draws each format, kind of source and task, imported on use; annotation formats are in their own table."""
 
 DEFAULTS: MappingProxyType[tuple[str, str], tuple[str, ...]] = MappingProxyType(
     {
@@ -80,11 +65,34 @@ _OUTPUT_NAME = re.compile(
     r"\.(overlay\.(jpg|png|mp4)|(masks|semantic|foreground)\.(png|mp4)|cutout\.(png|webm|mp4)|side-by-side\.mp4)$"
 )
 _OUTPUT_FOLDER = re.compile(r"\.(masks|semantic|foreground|davis)$")
+_LABEL_FOLDER = re.compile(r"\.(voc|cvat-masks|cityscapes|mots-png|panoptic)/.*\.png$")
 
 
 def format_names() -> tuple[str, ...]:
     """Every format that exists."""
-    return tuple(dict.fromkeys(name for name, _, _ in FORMATS))
+    return tuple(dict.fromkeys([*(name for name, _, _ in RENDERED), *save_names()]))
+
+
+def saved_formats(kind: str, task: str | None = None) -> list[str]:
+    """The formats of a ``kind`` of source ("image" or "video") and a task, None for any task."""
+    tasks = ("instances", "semantic", "foreground") if task is None else (task,)
+    return [name for name in format_names() if any(_maker(name, kind, each) for each in tasks)]
+
+
+def _maker(name: str, kind: str, task: str) -> Callable[[Target], Writer] | None:
+    """What makes the writer of a format; None where there is none for the kind of source and task."""
+    if (name, kind, task) in RENDERED:
+        module, _, kind_of_writer = RENDERED[name, kind, task].rpartition(".")
+        found: Any = getattr(import_module(f"maskweave.outputs.{module}"), kind_of_writer)
+        return found  # type: ignore[no-any-return]
+    if name not in save_names():
+        return None
+    form = format_named(save_names()[name])
+    if task not in form.tasks or not (form.stills if kind == "image" else form.videos):
+        return None
+    from maskweave.outputs.annotations import AnnotationWriter
+
+    return partial(AnnotationWriter, form=form, name=name)
 
 
 def choose_formats(names: Sequence[str] | None, *, kind: str, task: str) -> tuple[str, ...]:
@@ -97,9 +105,10 @@ def choose_formats(names: Sequence[str] | None, *, kind: str, task: str) -> tupl
     if names is None:
         return DEFAULTS[_kind(kind), task]
     for name in names:
-        if (name, _kind(kind), task) not in FORMATS:
+        if _maker(name, _kind(kind), task) is None:
             raise InvalidValue(
-                f"--save {name}: there is no such output of --task {task} for this kind of input"
+                f"--save {name}: need an output of --task {task} for this kind of input "
+                f"({', '.join(saved_formats(_kind(kind), task))}), got another"
             )
     return tuple(dict.fromkeys(names))
 
@@ -113,18 +122,26 @@ def check_formats(names: Sequence[str] | None, *, task: str) -> None:
     for name in names:
         if name not in format_names():
             raise InvalidValue(f"--save: need formats out of {', '.join(format_names())}, got {name!r}")
-        if not any((name, kind, task) in FORMATS for kind in ("image", "video")):
-            raise InvalidValue(f"--save {name}: there is no such output of --task {task}")
+        if not any(_maker(name, kind, task) for kind in ("image", "video")):
+            possible = dict.fromkeys([*saved_formats("image", task), *saved_formats("video", task)])
+            raise InvalidValue(
+                f"--save {name}: need an output of --task {task} ({', '.join(possible)}), got another"
+            )
 
 
 def make_writers(names: Sequence[str], target: Target) -> list[Writer]:
     """A writer for each format name; two names for the same file give one."""
-    kinds = dict.fromkeys(FORMATS[name, _kind(target.info.kind), target.task] for name in names)
-    return [kind(target) for kind in kinds]
+    makers: dict[object, Callable[[Target], Writer]] = {}
+    for name in names:
+        maker = _maker(name, _kind(target.info.kind), target.task)
+        if maker is None:
+            raise InvalidValue(f"--save {name}: need an output of --task {target.task}, got another")
+        makers.setdefault(name if isinstance(maker, partial) else maker, maker)
+    return [maker(target) for maker in makers.values()]
 
 
-def one_picture_a_frame(names: Sequence[str]) -> bool:
-    """Whether just one of the formats writes a picture for each frame, so that these may share a folder."""
+def one_image_per_frame(names: Sequence[str]) -> bool:
+    """Whether just one of the formats writes an image for each frame, so that these may share a folder."""
     return len({"masks", "davis"} & set(names)) == 1
 
 
@@ -134,7 +151,11 @@ def is_output(path: Path) -> bool:
     >>> is_output(Path("street.overlay.jpg")), is_output(Path("film.masks/000001.png")), is_output(Path("street.jpg"))
     (True, True, False)
     """
-    return bool(_OUTPUT_NAME.search(path.name) or _OUTPUT_FOLDER.search(path.parent.name))
+    return bool(
+        _OUTPUT_NAME.search(path.name)
+        or _OUTPUT_FOLDER.search(path.parent.name)
+        or _LABEL_FOLDER.search(path.as_posix())
+    )
 
 
 def _kind(kind: str) -> str:

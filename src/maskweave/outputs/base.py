@@ -7,14 +7,17 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from maskweave.errors import OutputError
-from maskweave.outputs.background import TRANSPARENT, Background
-from maskweave.outputs.files import atomic_files, atomic_folder
+from maskweave.files import atomic_files, atomic_folder
 from maskweave.outputs.overlay import OverlayStyle
 from maskweave.types.frame import Frame, SourceInfo
-from maskweave.types.prediction import Prediction, Task
+from maskweave.types.prediction import Task
+from maskweave.types.result import FrameResult
+
+if TYPE_CHECKING:
+    from maskweave.outputs.background import Background
 
 
 @dataclass(frozen=True)
@@ -23,10 +26,10 @@ class Target:
 
     ``folder``: the output folder. ``info``: the source. ``task``: what was asked for. ``class_names``: the
     model's. ``model``: name of the model, for the record. ``style``: how overlays look. ``background``: what lies
-    behind cut-outs, and ``refine_edges`` whether theirs are matted. ``inputs``: the resolved paths of everything the
-    run reads, which no output may replace. ``flat``: the pictures of a folder of frames go into ``folder`` itself,
-    named as the frames. ``geojson_crs``: whether GeoJSON is in longitude and latitude (WGS 84), or in the picture's
-    own map coordinates.
+    behind cut-outs (None: nothing), and ``refine_edges`` whether theirs are matted. ``inputs``: the resolved paths
+    of everything the run reads, which no output may replace. ``flat``: the images of a folder of frames go into
+    ``folder`` itself, named as the frames. ``geojson_crs``: whether GeoJSON is in longitude and latitude (WGS 84),
+    or in the image's own map coordinates.
     """
 
     folder: Path
@@ -36,7 +39,7 @@ class Target:
     model: str = ""
     style: OverlayStyle = field(default_factory=OverlayStyle)
     inputs: frozenset[Path] = frozenset()
-    background: Background = TRANSPARENT
+    background: Background | None = None
     flat: bool = False
     geojson_crs: Literal["wgs84", "source"] = "wgs84"
     refine_edges: bool = False
@@ -52,21 +55,34 @@ class Target:
         return path
 
     @property
+    def source(self) -> str:
+        """The path of what the results are of, "" where it has none."""
+        return "" if self.info.path is None else str(self.info.path.resolve())
+
+    @property
     def is_flat(self) -> bool:
-        """Whether this source's pictures of frames go into ``folder`` itself: not beside the frames they are of."""
+        """Whether this source's images of frames go into ``folder`` itself: not beside the frames they are of."""
         source = self.info.path
         return (
             self.flat and source is not None and source.is_dir() and source.resolve() != self.folder.resolve()
         )
 
-    def pictures_path(self, suffix: str) -> Path:
-        """The folder for one picture a frame: ``<folder>/<source name><suffix>``, or ``folder`` when flat."""
+    def images_path(self, suffix: str) -> Path:
+        """The folder for one image a frame: ``<folder>/<source name><suffix>``, or ``folder`` when flat."""
         return self.folder if self.is_flat else self.path(suffix)
 
-    def open_pictures(self, suffix: str) -> AbstractContextManager[Path]:
-        """A folder to fill with one picture a frame; what is in it appears at `pictures_path` when it is whole."""
-        path = self.pictures_path(suffix)
-        return atomic_files(path) if self.is_flat else atomic_folder(path)
+    def open_images(self, suffix: str) -> AbstractContextManager[Path]:
+        """A folder to fill with one image a frame; what is in it appears at `images_path` when it is whole."""
+        path = self.images_path(suffix)
+        return atomic_files(path, source=self.source) if self.is_flat else atomic_folder(path)
+
+    @property
+    def video_facts(self) -> dict[str, Any]:
+        """What our JSON says of a video: the seconds that were taken off its times, and the shape of its pixels."""
+        if self.info.kind == "image":
+            return {}
+        aspect = self.info.pixel_aspect.as_integer_ratio()
+        return {"start_seconds": round(float(self.info.start), 6), "pixel_aspect_ratio": list(aspect)}
 
     def frame_name(self, frame: Frame) -> str:
         """The stem of a frame's own file: its name where it has one, else its number."""
@@ -99,11 +115,11 @@ class Writer(ABC):
         """What the user should know about the output, one line each."""
         return []
 
-    def begin(self) -> None:  # noqa: B027 - a file of one picture is opened when the picture comes
+    def begin(self) -> None:  # noqa: B027 - a file of one image is opened when the image comes
         """Open what the frames go into. Called once, by ``with``."""
 
     @abstractmethod
-    def write(self, frame: Frame, prediction: Prediction) -> None:
+    def write(self, result: FrameResult) -> None:
         """Add one frame's result; raises `OutputError` when it cannot be written."""
 
     def finish(self) -> None:  # noqa: B027 - most files have nothing at their end

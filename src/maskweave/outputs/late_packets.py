@@ -1,4 +1,4 @@
-"""The pictures of a recording without an end in sight, kept on the disk until it ends."""
+"""The images of a recording without an end in sight, kept on the disk until it ends."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 import av
 
-from maskweave.outputs.spool import Spool
+from maskweave.spool import Spool
 
 _HEAD = struct.Struct("<qqqII?")  # pts, dts, duration, time base, is a key frame
 _KEY = "packets"
 
 
 class LatePackets:
-    """Encoded pictures of one stream, muxed when all are there.
+    """Encoded images of one stream, muxed when all are there.
 
     FFmpeg keeps the place of every packet of an MP4 in memory until the file's end, 7 MB an hour of video: nothing
     for a film, but a camera runs for days. Side data of packets is not kept.

@@ -1,4 +1,4 @@
-"""Label pictures written strip by strip, for pictures that are too large to be held whole.
+"""Label images written strip by strip, for images that are too large to be held whole.
 
 Layout: https://www.w3.org/TR/png-3/. Rows are not filtered, which suits labels.
 """
@@ -14,9 +14,9 @@ from typing import BinaryIO, Literal, TypeAlias
 import numpy as np
 
 from maskweave.errors import OutputError
+from maskweave.ops.masks_png import instance_numbers
+from maskweave.ops.palette import voc_palette
 from maskweave.ops.semantic import paint_numbers
-from maskweave.outputs.masks_png import instance_numbers
-from maskweave.outputs.palette import voc_palette
 from maskweave.types.arrays import IntArray, Size
 from maskweave.types.instances import Instances
 from maskweave.types.prediction import Prediction
@@ -24,12 +24,12 @@ from maskweave.types.semantic import IGNORE
 
 Depth: TypeAlias = Literal[1, 8, 16]
 _STRIP = 1 << 22  # pixels
-_LARGEST = (1 << 31) - 1
-_GREY, _PALETTE = 0, 3
+_MAX_LENGTH = (1 << 31) - 1
+_GRAY, _PALETTE = 0, 3
 
 
 def write_label_png(path: Path, prediction: Prediction, task: str) -> None:
-    """Write object ids, class ids or 1-bit foreground like `pictures.encode_masks_picture`, in little memory.
+    """Write object ids, class ids or 1-bit foreground like `images.encode_mask_image`, in little memory.
 
     Raises `OutputError` for ids above 65535.
     """
@@ -44,28 +44,28 @@ def write_label_png(path: Path, prediction: Prediction, task: str) -> None:
         )
         return
     numbers = instance_numbers(prediction)
-    largest = int(numbers.max(initial=0))
-    if largest > 65535:
-        raise OutputError(f"{path}: need ids up to 65535 (16-bit PNG), got {largest}")
+    max_id = int(numbers.max(initial=0))
+    if max_id > 65535:
+        raise OutputError(f"{path}: need ids up to 65535 (16-bit PNG), got {max_id}")
     _write(
         path,
         prediction.size,
-        16 if largest >= IGNORE else 8,
+        16 if max_id >= IGNORE else 8,
         lambda top, bottom: paint_numbers(prediction, numbers, rows=(top, bottom)),
     )
 
 
 def _write(path: Path, size: Size, depth: Depth, rows: Callable[[int, int], IntArray]) -> None:
-    """A grey PNG of 1 or 16 bits, or one of 8 with the VOC palette; ``rows`` gives those from top to bottom."""
+    """A gray PNG of 1 or 16 bits, or one of 8 with the VOC palette; ``rows`` gives those from top to bottom."""
     height, width = size
-    if max(size) > _LARGEST:
-        raise OutputError(f"{path}: need sides up to {_LARGEST} pixels, got {width} x {height}")
+    if max(size) > _MAX_LENGTH:
+        raise OutputError(f"{path}: need sides up to {_MAX_LENGTH} pixels, got {width} x {height}")
     with path.open("wb") as file:
         file.write(b"\x89PNG\r\n\x1a\n")
-        colour = _PALETTE if depth == 8 else _GREY
-        _chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+        color = _PALETTE if depth == 8 else _GRAY
+        _chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0))
         _chunk(file, b"tEXt", b"Software\0MaskWeave")
-        if colour == _PALETTE:
+        if color == _PALETTE:
             _chunk(file, b"PLTE", voc_palette().tobytes())
         for data in _compressed(size, depth, rows):
             _chunk(file, b"IDAT", data)

@@ -9,15 +9,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from maskweave.ops.centres import object_centres
-from maskweave.outputs.palette import Colour
+from maskweave.ops.centers import object_centers
+from maskweave.ops.palette import Color
 from maskweave.types.arrays import Image
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
 
 _SHIFT = 4  # binary digits behind the point in OpenCV's drawing
-_STRONGEST = 0.9  # how much of the picture the newest end of a trail covers
-_CALM = 2  # each centre is drawn as the mean of itself and so many before and after: masks tremble
+_STRONGEST = 0.9  # how much of the image the newest end of a trail covers
+_CALM = 2  # each center is drawn as the mean of itself and so many before and after: masks tremble
 
 _Spot = tuple[Fraction, float, float]
 
@@ -43,8 +43,8 @@ class Trails:
         ids = [] if instances.track_ids is None else instances.track_ids.tolist()
         self._now = tuple(ids)
         self._forget(frame.time)
-        centres = object_centres(instances)[: len(ids)].tolist()
-        for track_id, (x, y) in zip(ids, centres, strict=True):
+        centers = object_centers(instances)[: len(ids)].tolist()
+        for track_id, (x, y) in zip(ids, centers, strict=True):
             self._spots.setdefault(track_id, deque()).append((frame.time, x, y))
 
     def _forget(self, now: Fraction) -> None:
@@ -57,22 +57,22 @@ class Trails:
             if not spots:
                 del self._spots[track_id]
 
-    def draw(self, picture: Image, colours: dict[int, Colour], *, width: int) -> None:
-        """Draw the trails of the tracks in the last frame into ``picture``, ``width`` pixels wide.
+    def draw(self, image: Image, colors: dict[int, Color], *, width: int) -> None:
+        """Draw the trails of the tracks in the last frame into ``image``, ``width`` pixels wide.
 
-        ``colours``: by track id; a track without one is left out.
+        ``colors``: by track id; a track without one is left out.
         """
         for track_id in self._now:
             spots = self._spots.get(track_id)
-            if spots is not None and len(spots) > 1 and track_id in colours:
-                self._draw_one(picture, list(spots), colours[track_id], width)
+            if spots is not None and len(spots) > 1 and track_id in colors:
+                self._draw_one(image, list(spots), colors[track_id], width)
 
-    def _draw_one(self, picture: Image, spots: list[_Spot], colour: Colour, width: int) -> None:
+    def _draw_one(self, image: Image, spots: list[_Spot], color: Color, width: int) -> None:
         newest = spots[-1][0]
         ages = np.array([float((newest - time) / self._seconds) for time, _, _ in spots])
         path = _calmed(np.array([(x, y) for _, x, y in spots]))
         low = np.maximum(np.floor(path.min(axis=0)).astype(int) - width - 1, 0)
-        high = np.minimum(np.ceil(path.max(axis=0)).astype(int) + width + 1, picture.shape[1::-1])
+        high = np.minimum(np.ceil(path.max(axis=0)).astype(int) + width + 1, image.shape[1::-1])
         if (high <= low).any():
             return
         cover = np.zeros((high[1] - low[1], high[0] - low[0]), dtype=np.uint8)
@@ -80,15 +80,15 @@ class Trails:
         for start, end, age in zip(corners[:-1], corners[1:], ages[1:], strict=True):
             strength = round(255 * _STRONGEST * max(0.0, 1 - age))
             cv2.line(cover, start, end, strength, width, cv2.LINE_AA, _SHIFT)
-        region = picture[low[1] : high[1], low[0] : high[0]]
+        region = image[low[1] : high[1], low[0] : high[0]]
         drawn = np.divmod(np.flatnonzero(cover), cover.shape[1])  # few pixels of a large rectangle
         below = region[drawn].astype(np.float32)
         share = cover[drawn][:, None].astype(np.float32) / np.float32(255)
-        region[drawn] = below + share * (np.array(colour, dtype=np.float32) - below) + np.float32(0.5)
+        region[drawn] = below + share * (np.array(color, dtype=np.float32) - below) + np.float32(0.5)
 
 
 def _calmed(path: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N, 2) points, each the mean of its neighbours; the newest stays where it is."""
+    """(N, 2) points, each the mean of its neighbors; the newest stays where it is."""
     reach = np.minimum(_CALM, np.minimum(np.arange(len(path)), np.arange(len(path))[::-1]))
     sums = np.concatenate([np.zeros((1, 2)), np.cumsum(path, axis=0)])
     index = np.arange(len(path))

@@ -1,4 +1,4 @@
-"""H.264 in MP4 that plays in browsers: the source's own timestamps and sound, whole or not at all."""
+"""H.264 in MP4 that plays in browsers: the source's own timestamps and audio, whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from maskweave.errors import InvalidValue, MaskWeaveError, OutputError
-from maskweave.outputs.files import AtomicFile, output_errors
+from maskweave.files import AtomicFile, output_errors
+from maskweave.outputs.audio_clock import Shifts
 from maskweave.types.arrays import Image, Size, check_image
 from maskweave.types.frame import SourceInfo
 
 if TYPE_CHECKING:
     from maskweave.outputs.late_packets import LatePackets
-    from maskweave.outputs.sound import Sound
+    from maskweave.outputs.source_tracks import SourceTracks
 
 # PyAV is imported where it is used: this module is also loaded by runs that write no video.
 
@@ -28,10 +29,10 @@ _ENCODER = "libx264"
 _ALPHA_ENCODER = "libvpx-vp9"
 _WEBM_TICK = Fraction(1, 1000)
 _LIVE_TIME_BASE = Fraction(1, 90_000)
-_LARGEST_TICKS = 1_000_000
+_MAX_TICKS = 1_000_000
 _GUESSED_RATE = Fraction(25)
-_TOLD_SHIFT = Fraction(1, 2000)
-"""Seconds from which on a shift of all times is told: half of the last digit shown."""
+_TAIL = Fraction(1, 2)
+"""Seconds of audio after the last image of a source whose own length is unknown."""
 _BT709, _BT601 = 1, 6
 """ITU-T H.273 numbers, the same for matrix, primaries and transfer; 6 is SMPTE 170M."""
 _LIMITED_RANGE = 1
@@ -40,7 +41,7 @@ _LIMITED_RANGE = 1
 
 @dataclass(frozen=True)
 class Encoding:
-    """How the pictures are compressed.
+    """How the images are compressed.
 
     - ``crf``: quality, 0 (lossless) .. 51; 23 is x264's own middle.
     - ``preset``: x264's speed, "ultrafast" .. "veryslow".
@@ -60,20 +61,19 @@ class Encoding:
 class VideoWriter:
     """Writes one MP4 file; a context manager.
 
-    Times are the source's, tick for tick, except that the earliest of its pictures and sounds becomes 0
-    (``start`` tells how many seconds were taken off, and so do ``warnings``); the gap between sound and
-    picture is kept. Sound of ``info.path`` is copied packet by packet while the pictures come, or turned into
-    AAC with a line in ``warnings``. Odd sizes grow by one repeated row or column, as H.264's 4:2:0 needs even
-    ones. Colours are written in limited range, whatever the source's (reading has turned them into RGB), BT.709
-    above 576 lines or from 1280 columns on and BT.601 below, and tagged so.
+    Times are the source's, tick for tick. Audio, subtitles, chapters and title of a video file are taken over
+    (`SourceTracks`), audio packet by packet while the images come, and moved as they were. Odd sizes grow by one
+    repeated row or column, as H.264's 4:2:0 needs even ones. Colors are written in limited range, whatever the
+    source's (reading has turned them into RGB), BT.709 above 576 lines or from 1280 columns on and BT.601 below, and
+    tagged so; so are pixels that are not square.
 
-    Pictures of a live source are kept on the disk and put into the file at its end (`LatePackets`), so that memory
+    Images of a live source are kept on the disk and put into the file at its end (`LatePackets`), so that memory
     stays constant for as long as it lasts; the disk holds them twice then.
 
     The file has no B-frames: coding order is display order, so every duration in it is exact, variable rate
     included, and no edit list is needed to start at 0.
 
-    Raises `OutputError` when the file cannot be written or no picture came, `InvalidValue` for a picture of
+    Raises `OutputError` when the file cannot be written or no image came, `InvalidValue` for an image of
     another kind or size. After any exception there is no file, and an older one of that name is untouched.
     """
 
@@ -85,7 +85,7 @@ class VideoWriter:
         encoding: Encoding | None = None,
     ) -> None:
         self.warnings: list[str] = []
-        self.start = Fraction(0)
+        self._zero = Fraction(0)
         self._info = info
         self._size: Size | None = None
         self._rate = _sane_rate(info.rate)
@@ -94,18 +94,27 @@ class VideoWriter:
         self._file = AtomicFile(Path(path))
         self._container: Any = None
         self._stream: Any = None
-        self._sound: Sound | None = None
+        self._shifts = Shifts([-info.start])
+        self._tracks: SourceTracks | None = None
         self._late: LatePackets | None = None
         self._durations: dict[int, int] = {}
         self._last_ticks: int | None = None
         self._last_step: int | None = None
         self._done = False
 
-    def write(self, image: Image, *, time: Fraction, duration: Fraction | None = None) -> None:
-        """Add one (H, W, 3) uint8 RGB picture shown from ``time`` for ``duration`` seconds of the source.
+    def write(
+        self,
+        image: Image,
+        *,
+        time: Fraction,
+        duration: Fraction | None = None,
+        stamp: Fraction | None = None,
+    ) -> None:
+        """Add one (H, W, 3) uint8 RGB image shown from ``time`` for ``duration`` seconds of the source.
 
-        ``duration`` matters for the last picture; None repeats the step before it. A time that does not rise
-        is moved one tick behind the one before, with a warning.
+        ``duration`` matters for the last image; None repeats the step before it. ``stamp`` is its timestamp in the
+        source's file, to which the audio keeps. A time that does not rise is moved one tick behind the one before,
+        with a warning.
         """
         image = self._checked(image)
         if self._done:
@@ -114,6 +123,7 @@ class VideoWriter:
         with self._failing_cleanly():
             if self._container is None:
                 self._begin(Fraction(time))
+            self._shifts.note(Fraction(time), stamp)
             ticks = self._ticks(Fraction(time))
             self._durations[ticks] = max(1, round(duration / self._time_base)) if duration else self._step()
             frame = self._encodable(image)
@@ -127,14 +137,15 @@ class VideoWriter:
             return
         with self._failing_cleanly():
             if self._container is None:
-                raise OutputError(f"{self._file.path}: need at least one picture for a video, got none")
+                raise OutputError(f"{self._file.path}: need at least one image for a video, got none")
             end = self._end()
             self._mux(self._stream.encode(None))
             if self._late is not None:
                 self._late.mux(self._container, self._stream)
-            if self._sound is not None:
-                self._sound.advance(self._sound_end(end))
-                self._sound.finish()
+            self._shifts.complete = True
+            if self._tracks is not None:
+                self._tracks.advance(self._tracks_end(end))
+                self._tracks.finish()
             self._close_containers()
             self._file.commit()
             self._done = True
@@ -197,19 +208,14 @@ class VideoWriter:
             )
 
     def _begin(self, first: Fraction) -> None:
-        """Open the container, add the streams, and choose the time that becomes 0."""
+        """Open the container and add the tracks; a time before 0 becomes 0."""
+        self._zero = min(first, Fraction(0)) // self._time_base * self._time_base
         self._container = self._open_container(str(self._file.part))
-        self._stream = self._add_pictures()
-        begins = [first]
-        if self._info.has_audio and self._info.path is not None:
-            self._sound = self._open_sound(self._info.path)
-        if self._sound is not None and (heard := self._sound.first_time) is not None:
-            begins.append(max(heard, min(first, Fraction(0))))  # an encoder's run-in lies before 0
-        self.start = (min(begins) // self._time_base) * self._time_base
-        if self._sound is not None:
-            self._sound.start = self.start
-        if abs(self.start) >= _TOLD_SHIFT:
-            self.warnings.append(f"the source begins at {float(self.start):.3f} s; the video begins at 0")
+        self._stream = self._add_images()
+        if self._info.is_container and self._info.path is not None:
+            self._tracks = self._open_tracks(self._info.path)
+        if self._tracks is not None:
+            self._container.start_encoding()  # from here on their time bases are known
 
     def _open_container(self, path: str) -> Any:
         import av
@@ -217,7 +223,7 @@ class VideoWriter:
         options = {"movflags": "+faststart", "movie_timescale": str(_movie_ticks(self._time_base))}
         return av.open(path, "w", format="mp4", container_options=options)
 
-    def _add_pictures(self) -> Any:
+    def _add_images(self) -> Any:
         from maskweave.outputs.late_packets import LatePackets
 
         if self._info.kind == "live":
@@ -234,25 +240,27 @@ class VideoWriter:
         stream.pix_fmt = pixels
         stream.time_base = self._time_base
         context = stream.codec_context
+        context.sample_aspect_ratio = self._info.pixel_aspect
         context.time_base = self._time_base
         context.color_range = _LIMITED_RANGE
         tag = _BT709 if _is_hd(size) else _BT601
         context.colorspace = context.color_primaries = context.color_trc = tag
         return stream
 
-    def _open_sound(self, path: Path) -> Sound | None:
+    def _open_tracks(self, path: Path) -> SourceTracks | None:
         import av
 
-        from maskweave.outputs.sound import Sound
+        from maskweave.outputs.source_tracks import SourceTracks
 
         try:
-            return Sound(path, self._container, warnings=self.warnings)
+            return SourceTracks(path, self._container, self._shifts, warnings=self.warnings)
         except (av.FFmpegError, OSError, ValueError) as error:
-            self.warnings.append(f"no sound: {path} cannot be read again ({error})")
+            if self._info.has_audio:
+                self.warnings.append(f"no audio: {path} cannot be read again ({error})")
             return None
 
     def _ticks(self, time: Fraction) -> int:
-        ticks = round((time - self.start) / self._time_base)
+        ticks = round((time - self._zero) / self._time_base)
         if self._last_ticks is not None and ticks <= self._last_ticks:
             self._warn_once("a time that does not rise was moved one tick behind the one before")
             ticks = self._last_ticks + 1
@@ -265,7 +273,7 @@ class VideoWriter:
         return self._last_step or max(1, round(1 / self._rate / self._time_base))
 
     def _mux(self, packets: list[Any]) -> None:
-        """Write pictures, each with its duration, and the sound up to where they are."""
+        """Write images, each with its duration, and the other tracks up to where they are."""
         for packet in packets:
             packet.duration = self._durations.pop(packet.pts, 0)
             dts = packet.dts * self._time_base
@@ -273,28 +281,31 @@ class VideoWriter:
                 self._late.add(packet)
             else:
                 self._container.mux(packet)
-            if self._sound is not None:
-                self._sound.advance(dts)
+            if self._tracks is not None:
+                self._tracks.advance(dts)
 
     def _end(self) -> Fraction:
         last = self._last_ticks or 0
         return (last + self._durations.get(last, self._step())) * self._time_base
 
-    def _sound_end(self, end: Fraction) -> Fraction | None:
-        """None (all of it) when the pictures reach the source's end, else the time of the last one's end."""
+    def _tracks_end(self, end: Fraction) -> Fraction | None:
+        """None (all of it) when the images reach the source's end, else about where the last one ends."""
+        if len(self._shifts.values) > 1:  # the header does not know how long that is
+            return end + _TAIL
         promised = self._info.duration
-        near = promised is None or float(end) >= promised - max(0.5, 2 / float(self._rate))
+        reached = float(end + max(Fraction(0), self._info.start))
+        near = promised is None or reached >= promised - max(0.5, 2 / float(self._rate))
         return None if near else end
 
     def _close_containers(self) -> None:
         container, self._container = self._container, None
-        sound, self._sound = self._sound, None
+        tracks, self._tracks = self._tracks, None
         late, self._late = self._late, None
         try:
             if late is not None:
                 late.close()
-            if sound is not None:
-                sound.close()
+            if tracks is not None:
+                tracks.close()
         finally:
             if container is not None:
                 container.close()
@@ -324,15 +335,16 @@ def _yuv(image: Image, kind: str = "rgb24", into: str = "yuv420p") -> Any:
 class AlphaVideoWriter(VideoWriter):
     """Writes one WebM file of VP9 with alpha, which browsers lay over a page; else as `VideoWriter`.
 
-    Pictures are (H, W, 4) uint8 RGBA, alpha not multiplied in. WebM counts in milliseconds, so times are rounded to
-    them. There is no sound, since WebM takes none of the codecs that most sources have; ``warnings`` says so.
+    Images are (H, W, 4) uint8 RGBA, alpha not multiplied in. WebM counts in milliseconds, so times are rounded to
+    them. Title, other tags and chapters are taken over; there is no audio and no subtitle, since WebM takes none of
+    the codecs that most sources have, and ``warnings`` says so.
     Source: https://www.webmproject.org/docs/container/#BlockAdditions.
     """
 
     def __init__(self, path: Path | str, info: SourceInfo) -> None:
-        super().__init__(path, replace(info, has_audio=False, time_base=_WEBM_TICK))
+        super().__init__(path, replace(info, time_base=_WEBM_TICK))
         if info.has_audio:
-            self.warnings.append("a video with alpha has no sound; with --background COLOUR or blur it has")
+            self.warnings.append("a video with alpha has no audio; with --background COLOR or blur it has")
 
     def _checked(self, image: Image) -> Image:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 4 or 0 in image.shape:
@@ -349,7 +361,21 @@ class AlphaVideoWriter(VideoWriter):
 
         return av.open(path, "w", format="webm")
 
-    def _add_pictures(self) -> Any:
+    def _open_tracks(self, path: Path) -> SourceTracks | None:
+        """Nothing but title, tags and chapters is taken over."""
+        import av
+
+        from maskweave.outputs.source_tracks import copy_metadata, open_again
+
+        with suppress(av.FFmpegError, OSError, ValueError), open_again(path) as source:
+            copy_metadata(source, self._container, self._shifts.values[0], holds=None)
+            if any(stream.type == "subtitle" for stream in source.streams):
+                self.warnings.append(
+                    "a video with alpha has no subtitles; with --background COLOR or blur it has"
+                )
+        return None
+
+    def _add_images(self) -> Any:
         # alternate reference frames look ahead and would not stream; alpha_mode tells players of the alpha
         options = {
             "crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1",
@@ -361,19 +387,19 @@ class AlphaVideoWriter(VideoWriter):
 
 
 def _is_hd(size: Size) -> bool:
-    """Whether players take a picture of ``size`` (height, width) for BT.709 rather than BT.601."""
+    """Whether players take an image of ``size`` (height, width) for BT.709 rather than BT.601."""
     return size[0] > 576 or size[1] >= 1280
 
 
 def _time_base(info: SourceInfo) -> Fraction:
     base = info.time_base
-    if base is None or base <= 0 or base.denominator > _LARGEST_TICKS:
+    if base is None or base <= 0 or base.denominator > _MAX_TICKS:
         return _LIVE_TIME_BASE
     return base
 
 
 def _movie_ticks(time_base: Fraction) -> int:
-    """Ticks per second for MP4's edit lists: FFmpeg's 1000 would round a late start of the pictures."""
+    """Ticks per second for MP4's edit lists: FFmpeg's 1000 would round a late start of the images."""
     ticks = time_base.denominator
     return ticks * -(-10_000 // ticks)
 

@@ -14,17 +14,16 @@ from maskweave.outputs.overlay import draw_overlay
 from maskweave.outputs.trails import Trails
 from maskweave.outputs.video import VideoWriter
 from maskweave.types.arrays import Image
-from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
-from maskweave.types.prediction import Prediction
+from maskweave.types.result import FrameResult
 from maskweave.types.semantic import SemanticMap
 
-LONGEST_SIDE = 4096
+MAX_SIDE = 4096
 """Pixels of a video's longer side that hardware decoders and browsers take for H.264 (level 5.2)."""
 
 
 class VideoFile(Writer):
-    """A writer of one H.264 video with the source's sound and timestamps, at ``path`` or a name of its own."""
+    """A writer of one H.264 video with the source's audio and timestamps, at ``path`` or a name of its own."""
 
     suffix: str
 
@@ -48,14 +47,14 @@ class VideoFile(Writer):
         """What the encoder had to change."""
         return self._warnings
 
-    def write(self, frame: Frame, prediction: Prediction) -> None:
+    def write(self, result: FrameResult) -> None:
         """Draw and encode one frame."""
-        picture = self.draw(frame, prediction)
-        self._video.write(picture, time=frame.time, duration=frame.duration)
+        image, frame = self.draw(result), result.frame
+        self._video.write(image, time=frame.time, duration=frame.duration, stamp=frame.stamp)
 
     @abstractmethod
-    def draw(self, frame: Frame, prediction: Prediction) -> Image:
-        """The (H, W, 3) uint8 RGB picture to encode."""
+    def draw(self, result: FrameResult) -> Image:
+        """The (H, W, 3) uint8 RGB image to encode."""
 
 
 class OverlayVideo(VideoFile):
@@ -69,35 +68,35 @@ class OverlayVideo(VideoFile):
         seconds = self.target.style.trail
         self._trails = Trails(seconds) if seconds else None
 
-    def draw(self, frame: Frame, prediction: Prediction) -> Image:
+    def draw(self, result: FrameResult) -> Image:
         """The frame with its result."""
-        if self._trails is not None and isinstance(prediction, Instances):
-            self._trails.update(frame, prediction)
-        return draw_overlay(frame.image, prediction, self.target.style, trails=self._trails)
+        if self._trails is not None and isinstance(result.prediction, Instances):
+            self._trails.update(result.frame, result.prediction)
+        return draw_overlay(
+            result.image, result.prediction, self.target.style, counts=result.counts, trails=self._trails
+        )
 
 
 class SideBySideVideo(OverlayVideo):
     """``<name>.side-by-side.mp4``: the original on the left, the overlay on the right.
 
-    Both are made smaller where they would be wider or higher together than `LONGEST_SIDE`.
+    Both are made smaller where they would be wider or higher together than `MAX_SIDE`.
     """
 
     suffix = ".side-by-side.mp4"
 
-    def draw(self, frame: Frame, prediction: Prediction) -> Image:
+    def draw(self, result: FrameResult) -> Image:
         """The frame beside its result."""
-        overlay = super().draw(frame, prediction)
-        width, height = _fitting(overlay.shape[1], overlay.shape[0])
+        overlay = super().draw(result)
+        width, height = half_size(overlay.shape[1], overlay.shape[0])
         if (width, height) == overlay.shape[1::-1]:
-            return np.concatenate([frame.image, overlay], axis=1)
-        warning = (
-            f"side by side: each half is scaled to {width} x {height}, players know up to {LONGEST_SIDE}"
-        )
+            return np.concatenate([result.image, overlay], axis=1)
+        warning = f"side by side: each half is scaled to {width} x {height}, players know up to {MAX_SIDE}"
         if warning not in self._warnings:
             self._warnings.append(warning)
         halves = [
             cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-            for image in (frame.image, overlay)
+            for image in (result.image, overlay)
         ]
         return np.concatenate(halves, axis=1)
 
@@ -107,8 +106,9 @@ class ForegroundVideo(VideoFile):
 
     suffix = ".foreground.mp4"
 
-    def draw(self, frame: Frame, prediction: Prediction) -> Image:
-        """The mask as a picture."""
+    def draw(self, result: FrameResult) -> Image:
+        """The mask as an image."""
+        prediction = result.prediction
         if not isinstance(prediction, SemanticMap):
             raise InvalidValue(
                 "foreground video: need a foreground map, got instances; use --task foreground"
@@ -117,7 +117,7 @@ class ForegroundVideo(VideoFile):
         return np.repeat(mask[..., None], 3, axis=2)
 
 
-def _fitting(width: int, height: int) -> tuple[int, int]:
+def half_size(width: int, height: int) -> tuple[int, int]:
     """The size of each half, so that two of them side by side fit."""
-    scale = min(1.0, LONGEST_SIDE / (2 * width), LONGEST_SIDE / height)
+    scale = min(1.0, MAX_SIDE / (2 * width), MAX_SIDE / height)
     return max(1, int(width * scale)), max(1, int(height * scale))

@@ -24,7 +24,7 @@ class TensorSpec:
 class RuntimeInfo:
     """Which engine and which device really serve a model, and what the model says of itself.
 
-    ``lanes``: runs at a time that are done sooner than one after the other.
+    ``concurrency``: how many runs at a time are done sooner than one after the other.
     """
 
     engine: str
@@ -33,7 +33,7 @@ class RuntimeInfo:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     metadata: Mapping[str, str]
-    lanes: int = 1
+    concurrency: int = 1
 
 
 class Runtime(Protocol):

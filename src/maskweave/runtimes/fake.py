@@ -9,10 +9,10 @@ from maskweave.runtimes.base import RuntimeInfo, Tensors, TensorSpec
 
 
 class FakeRuntime:
-    """Answers what it was told to, and keeps what it was asked.
+    """Answers with ``answer``, and keeps the inputs of every run.
 
     - ``answer``: the outputs, or a function from inputs to outputs.
-    - ``inputs``, ``outputs``, ``metadata``, ``engine``, ``lanes``: what `describe` tells. Without ``outputs``
+    - ``inputs``, ``outputs``, ``metadata``, ``engine``, ``concurrency``: what `describe` gives. Without ``outputs``
       they are read off ``answer``, unless that is a function.
 
     After a run ``seen`` is the list of all inputs so far. `close` sets ``closed``.
@@ -30,12 +30,12 @@ class FakeRuntime:
         outputs: tuple[TensorSpec, ...] = (),
         metadata: Mapping[str, str] | None = None,
         engine: str = "fake",
-        lanes: int = 1,
+        concurrency: int = 1,
     ) -> None:
         self.answer = answer
         if not outputs and not callable(answer):
             outputs = tuple(TensorSpec(name, array.shape, array.dtype.name) for name, array in answer.items())
-        self.info = RuntimeInfo(engine, "0", "cpu", inputs, outputs, dict(metadata or {}), lanes)
+        self.info = RuntimeInfo(engine, "0", "cpu", inputs, outputs, dict(metadata or {}), concurrency)
         self.seen: list[Tensors] = []
         self.closed = False
 

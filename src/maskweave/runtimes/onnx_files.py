@@ -26,6 +26,11 @@ _MESSAGES: dict[str, dict[int, str]] = {
     "tensor": {13: "entry"},
 }
 _VARINT, _FIXED64, _BYTES, _GROUP, _END_GROUP, _FIXED32 = range(6)
+_MODEL_FIELDS = {
+    **dict.fromkeys((1, 5), _VARINT),
+    **dict.fromkeys((2, 3, 4, 6, 7, 8, 14, 20, 25, 26), _BYTES),
+}
+"""Wire type of each field of ModelProto: version, producer, graph, operator sets, metadata, functions."""
 
 
 def check_external_data(path: Path) -> list[str]:
@@ -82,6 +87,30 @@ def external_locations(path: Path) -> list[str]:
         ):
             found.update(_locations(data, 0, len(data), "model"))
     return sorted(found)
+
+
+def begins_like_onnx(head: bytes) -> bool:
+    """Whether a file that begins with ``head`` may be an ONNX model: its first field is one that models have."""
+    key = head[0] if head else 0
+    return _MODEL_FIELDS.get(key >> 3) == key & 7 or key > 127
+
+
+def missing_from_message(path: Path) -> int:
+    """How many bytes an ONNX file lacks to the end that its last field promises; 0 where it is whole, or none."""
+    size = path.stat().st_size
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        at = 0
+        try:
+            while at < size:
+                key, start = _varint(data, at)
+                number, kind = (key & 0xFFFF_FFFF) >> 3, key & 7
+                if number not in _MODEL_FIELDS or kind != _MODEL_FIELDS[number]:
+                    return 0
+                length, start = _varint(data, start)
+                at = start + length if kind == _BYTES else start
+        except (IndexError, ValueError):
+            return 0
+    return max(0, at - size) if size else 0
 
 
 def _locations(data: mmap.mmap, start: int, end: int, message: str) -> Iterator[str]:

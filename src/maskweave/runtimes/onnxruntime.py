@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,9 +13,10 @@ import onnxruntime
 
 from maskweave.cores import cores
 from maskweave.errors import DeviceUnavailable, EngineError, InvalidValue, NotAModel
+from maskweave.runtimes._concurrent import ConcurrentRuntime
 from maskweave.runtimes._inputs import check_inputs
-from maskweave.runtimes._lanes import Lanes
 from maskweave.runtimes.base import RuntimeInfo, Tensors, TensorSpec
+from maskweave.runtimes.model_files import refuse_other_files
 from maskweave.runtimes.onnx_files import check_external_data
 
 PROVIDERS: dict[str, str] = {
@@ -57,6 +59,7 @@ def describe_file(model: Path | bytes) -> OnnxDescription:
     ONNX Runtime loads it for that, without preparing to run it, so that a file is described alike everywhere.
     """
     if isinstance(model, Path):
+        refuse_other_files(model)
         check_external_data(model)
     name = "model" if isinstance(model, bytes) else model.name
     options = _options(threads=1)
@@ -72,7 +75,7 @@ class OnnxRuntime:
       processor.
     - ``threads``: processor threads inside an operator; None lets ONNX Runtime choose. They do not wait for
       each other by spinning: alone the network is as fast so, and work beside it is not held up. Of a small model
-      two runs at a time share them out, see `Lanes`.
+      two runs at a time share them out, see `ConcurrentRuntime`.
 
     Raises `NotAModel` for a file that cannot be loaded, `DeviceUnavailable` when the device does not really
     serve the model (ONNX Runtime itself would fall back to the processor without an error).
@@ -99,16 +102,18 @@ class OnnxRuntime:
             )
         half = (threads or cores()) // 2
         twice = held is not None and len(held) <= _SMALL and half > 0 and device == "cpu"
-        self._lanes: Lanes | None = Lanes(session, partial(load, _options(half)) if twice else None)
+        self._concurrent: ConcurrentRuntime | None = ConcurrentRuntime(
+            session, partial(load, _options(half)) if twice else None
+        )
         self._description = _description(session)
 
     def run(self, inputs: Tensors) -> Tensors:
         """Run the network; see `Runtime`."""
-        if self._lanes is None:
+        if self._concurrent is None:
             raise EngineError("ONNX Runtime: the network was closed; load it again")
         check_inputs(inputs, self._description.inputs)
         names = [spec.name for spec in self._description.outputs]
-        with self._lanes.session() as session:
+        with self._concurrent.session() as session:
             try:
                 found = session.run(names, inputs)
             except Exception as error:  # ONNX Runtime's exceptions have no common base but this
@@ -124,18 +129,19 @@ class OnnxRuntime:
             inputs=self._description.inputs,
             outputs=self._description.outputs,
             metadata=self._description.metadata,
-            lanes=1 if self._lanes is None else self._lanes.count,
+            concurrency=1 if self._concurrent is None else self._concurrent.count,
         )
 
     def close(self) -> None:
         """Free the network."""
-        self._lanes = None
+        self._concurrent = None
 
 
 def _read_whole(path: Path) -> bytes | None:
     """A small model that is whole in its file; None for another, which is loaded from there."""
     if not path.is_file():
         raise NotAModel(f"{path}: need an .onnx file, found {_what_is(path)}")
+    refuse_other_files(path)
     elsewhere = check_external_data(path)
     return None if elsewhere or path.stat().st_size > _SMALL else path.read_bytes()
 
@@ -204,4 +210,5 @@ def _spec(tensor: Any) -> TensorSpec:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
+    """What ONNX Runtime says, without its codes: "[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : "."""
+    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", " ".join(str(error).split()))[:300]

@@ -102,14 +102,14 @@ class OpenCVRuntime:
 
     def describe(self) -> RuntimeInfo:
         """See `Runtime`. OpenCV tells no shapes: those of a TensorFlow graph are (), an ONNX file tells its own."""
-        told = {} if self._onnx is None else {tensor.name: tensor for tensor in self._onnx.outputs}
+        specs = {} if self._onnx is None else {tensor.name: tensor for tensor in self._onnx.outputs}
         unnamed = tuple(TensorSpec(name, (), "float32") for name in self._inputs)
         return RuntimeInfo(
             engine="opencv",
             engine_version=cv2.__version__,
             device="cpu",
             inputs=unnamed if self._onnx is None else self._onnx.inputs,
-            outputs=tuple(told.get(name) or TensorSpec(name, (), "float32") for name in self._outputs),
+            outputs=tuple(specs.get(name) or TensorSpec(name, (), "float32") for name in self._outputs),
             metadata={} if self._onnx is None else self._onnx.metadata,
         )
 
@@ -193,7 +193,7 @@ def _refusal(model: Path, text_graph: Path | None, why: str) -> str:
 
 def _cannot_run(name: str, why: str) -> str:
     """For ONNX files, which ONNX Runtime was able to read: it is the engine that is wrong, not the file."""
-    return f"engine opencv cannot run {name}: {why}; leave --engine out"
+    return f"engine opencv cannot run {name}: {why}; leave --runtime out"
 
 
 def _outputs_of_file(onnx: OnnxDescription, own: tuple[str, ...], model: Path) -> tuple[str, ...]:

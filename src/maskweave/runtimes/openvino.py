@@ -19,7 +19,7 @@ DEVICES = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU"}
 """Device name: OpenVINO's name for it."""
 
 PRECISE = "maskweave.precise"
-"""Metadata: comma-separated tensors, such as positions in a picture, that 8 bits of a bfloat16 are too few for."""
+"""Metadata: comma-separated tensors, such as positions in an image, that 8 bits of a bfloat16 are too few for."""
 
 
 class OpenVINORuntime:
@@ -81,7 +81,7 @@ class OpenVINORuntime:
             return {spec.name: np.array(found[spec.name]) for spec in self._description.outputs}
 
     def describe(self) -> RuntimeInfo:
-        """See `Runtime`; the device is told with the precision that is really used."""
+        """See `Runtime`; the device is reported with the precision in use."""
         return RuntimeInfo(
             engine="openvino",
             engine_version=openvino.__version__,

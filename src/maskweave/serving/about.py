@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from html import escape
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from maskweave.outputs import FORMATS
+from maskweave.annotations.table import format_named, save_names
+from maskweave.outputs import saved_formats
 from maskweave.serving.answers import problems
 from maskweave.serving.media import media_type
-from maskweave.serving.models import listed
 from maskweave.serving.problems import Problem, stopping
-from maskweave.serving.schemas import Formats, Health, ModelInfo
+from maskweave.serving.schemas import Formats, Health
 from maskweave.serving.service import Service
 from maskweave.serving.sessions import COOKIE, SECONDS
+from maskweave.serving.track_files import formats_of_tracks
+from maskweave.types.prediction import Task
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -27,20 +28,32 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 def router(service: Service) -> APIRouter:
     """The endpoints of a service."""
     routes = APIRouter(tags=["server"])
+    _add_formats(routes)
+    _add_session(routes, service)
+    _add_health(routes, service)
+    return routes
 
+
+def _add_formats(routes: APIRouter) -> None:
     @routes.get(
         "/v1/formats", summary="What results can be written as", response_model=Formats, responses=problems()
     )
     async def formats() -> JSONResponse:
-        image = [name for name, kind, task in FORMATS if kind == "image" and task == "instances"]
-        video = dict.fromkeys(name for name, kind, _ in FORMATS if kind == "video")
-        found = {"image": image, "video": list(video)}
-        return JSONResponse(found)
+        by_task = {task: saved_formats("video", task) for task in get_args(Task)}
+        forms = {name: format_named(form) for name, form in save_names().items()}
+        return JSONResponse(
+            {
+                "image": saved_formats("image", "instances"),
+                "video": saved_formats("video"),
+                "video_by_task": by_task,
+                "tracks": formats_of_tracks(),
+                "titles": {name: form.title for name, form in forms.items()},
+                "suffixes": {name: form.suffix or f".{name}" for name, form in forms.items()},
+            }
+        )
 
-    @routes.get("/v1/models", summary="The models", response_model=list[ModelInfo], responses=problems())
-    async def models() -> JSONResponse:
-        return JSONResponse(await asyncio.to_thread(listed, service.default))
 
+def _add_session(routes: APIRouter, service: Service) -> None:
     @routes.post(
         "/v1/session",
         status_code=204,
@@ -54,12 +67,16 @@ def router(service: Service) -> APIRouter:
             COOKIE,
             service.sessions.begin(),
             max_age=SECONDS,
-            path="/v1/jobs",
+            path=None,  # the folder of this very address, as a browser behind a proxy sees it
             httponly=True,
             samesite="strict",
             secure=request.url.scheme == "https",
         )
         return response
+
+
+def _add_health(routes: APIRouter, service: Service) -> None:
+    """For those who watch the server."""
 
     @routes.get("/healthz", summary="Whether the server answers", response_model=Health, responses=problems())
     async def health() -> JSONResponse:
@@ -69,7 +86,7 @@ def router(service: Service) -> APIRouter:
     async def ready() -> JSONResponse:
         if service.is_stopping:
             raise stopping()
-        if not service.pictures.is_ready:
+        if not service.images.is_ready:
             raise Problem(503, "Starting", "no process is ready; try again in a moment", retry_after=1)
         return JSONResponse({"status": "ok"})
 
@@ -85,12 +102,11 @@ def router(service: Service) -> APIRouter:
     async def metrics() -> Response:
         return Response(service.metrics.text(), headers={"content-type": _METRICS_TYPE})
 
-    return routes
-
 
 def add_page(app: FastAPI) -> None:
     """Serve the files in ``static``, read once; no name of a request is ever looked up on the disk."""
     found = dict(_walk(files("maskweave.serving") / "static", ""))
+    found |= {f"samples/{name}": data for name, data in _walk(files("maskweave") / "samples", "")}
 
     @app.get("/static/{name:path}", include_in_schema=False)
     async def static(request: Request, name: str) -> Response:
@@ -101,7 +117,7 @@ def add_page(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
     async def index(request: Request) -> Response:
         if "index.html" not in found:
-            return RedirectResponse("/docs")
+            return RedirectResponse("docs")
         return _file(request, "index.html", found["index.html"])
 
     @app.get("/docs", include_in_schema=False)
@@ -133,16 +149,16 @@ def _docs_page(document: dict[str, Any]) -> str:
     """The OpenAPI document as a plain page: no script, nothing from elsewhere."""
     rows = []
     for path, methods in document["paths"].items():
-        for method, told in methods.items():
-            parameters = ", ".join(each["name"] for each in told.get("parameters", []))
-            answers = ", ".join(told["responses"])
+        for method, operation in methods.items():
+            parameters = ", ".join(each["name"] for each in operation.get("parameters", []))
+            answers = ", ".join(operation["responses"])
             rows.append(
-                f"<tr><th scope=row><code>{method.upper()} {escape(path)}</code><td>{escape(told['summary'])}"
+                f"<tr><th scope=row><code>{method.upper()} {escape(path)}</code><td>{escape(operation['summary'])}"
                 f"<td><code>{escape(parameters)}</code><td>{escape(answers)}"
             )
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><title>MaskWeave: HTTP interface</title>"
         "<meta name=viewport content='width=device-width'><h1>MaskWeave: HTTP interface</h1>"
-        "<p>For programs, with every field and example: <a href=/openapi.json>openapi.json</a>.</p>"
+        "<p>For programs, with every field and example: <a href=openapi.json>openapi.json</a>.</p>"
         "<table><tr><th>Request<th>What it does<th>Query<th>Answers" + "".join(rows) + "</table></html>"
     )

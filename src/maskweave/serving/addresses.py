@@ -1,4 +1,4 @@
-"""Pictures behind addresses that a request names, from the public internet only.
+"""Images behind addresses that a request names, from the public internet only.
 
 A name is resolved once, what it stands for is checked, and that very address is connected to, so that a name which
 changes its meaning in between (DNS rebinding) gains nothing. Redirects are followed here, each checked in the same
@@ -27,7 +27,7 @@ Resolve: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
 Connect: TypeAlias = Callable[[str, int, str | None], Awaitable[Streams]]
 """An address, a port, and the host's name for encryption (None: without) to an open connection."""
 
-_MOST_REDIRECTS = 3
+_MAX_REDIRECTS = 3
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PIECE = 1 << 16
 
@@ -91,7 +91,7 @@ class Fetcher:
             raise _refused(f"cannot be loaded ({type(error).__name__})") from None
 
     async def _fetch(self, address: str, path: Path) -> None:
-        for _ in range(_MOST_REDIRECTS + 1):
+        for _ in range(_MAX_REDIRECTS + 1):
             parts = _checked(address)
             streams = await self._open(parts)
             try:
@@ -101,7 +101,7 @@ class Fetcher:
             if further is None:
                 return
             address = urljoin(address, further)
-        raise _refused(f"more than {_MOST_REDIRECTS} redirects")
+        raise _refused(f"more than {_MAX_REDIRECTS} redirects")
 
     async def _open(self, parts: SplitResult) -> Streams:
         """A connection to the one address that was checked."""
@@ -167,4 +167,4 @@ def _port(parts: SplitResult) -> int:
 
 
 def _refused(why: str) -> Problem:
-    return Problem(422, "SourceNotFound", f"url: {why}; load the picture yourself and send it")
+    return Problem(422, "SourceNotFound", f"url: {why}; load the image yourself and send it")

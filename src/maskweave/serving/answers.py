@@ -20,11 +20,12 @@ _MEANINGS = {
     400: "The connection broke off.",
     401: "No token, or a wrong one.",
     403: "A page of another site, or addresses are not allowed.",
-    404: "There is none of that id.",
+    404: "There is none of that id, or name.",
     406: "None of the offered media types is accepted.",
     408: "The body came too slowly.",
-    413: "The body, or the picture in it, is too large.",
-    415: "The content is no picture, or no video, of a known format.",
+    409: "It cannot be done as things are; the detail says why.",
+    413: "The body, or the image in it, is too large.",
+    415: "The content is no image, or no video, of a known format.",
     421: "The Host header has another server's name.",
     422: "A wrong argument, or a file that cannot be read.",
     429: "The queue is full.",
@@ -65,7 +66,7 @@ class ProblemResponse(Response):
             await super().__call__(scope, receive, send)
 
 
-async def tell_problem(request: Request, problem: Exception) -> Response:
+async def problem_response(request: Request, problem: Exception) -> Response:
     """The exception handler for `Problem`."""
     if not isinstance(problem, Problem):
         raise problem

@@ -12,10 +12,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
 from maskweave.errors import MaskWeaveError
-from maskweave.serving import about, films, pictures
-from maskweave.serving.answers import ProblemResponse, tell_problem
+from maskweave.serving import about, datasets, images, live, model_routes, videos
+from maskweave.serving.answers import ProblemResponse, problem_response
 from maskweave.serving.guard import Guard
-from maskweave.serving.pictures import first_error
+from maskweave.serving.head import HeadAnswers
+from maskweave.serving.images import first_error
 from maskweave.serving.problems import MEDIA_TYPE, Problem, kind_of_status, problem_body
 from maskweave.serving.service import Service
 from maskweave.version import __version__
@@ -28,25 +29,26 @@ def make_app(service: Service) -> ASGIApp:
     app = FastAPI(
         title="MaskWeave", version=__version__, description=_DESCRIPTION, docs_url=None, redoc_url=None
     )
-    for part in (pictures, films, about):
+    for part in (images, datasets, videos, live, model_routes, about):
         app.include_router(part.router(service))
     about.add_page(app)
-    app.add_exception_handler(Problem, tell_problem)
-    app.add_exception_handler(MaskWeaveError, _tell_error)
-    app.add_exception_handler(RequestValidationError, _tell_wrong_argument)
-    app.add_exception_handler(HTTPException, _tell_http_error)
-    app.add_exception_handler(Exception, _tell_unexpected)
+    app.add_exception_handler(Problem, problem_response)
+    app.add_exception_handler(MaskWeaveError, _error_response)
+    app.add_exception_handler(RequestValidationError, _wrong_argument_response)
+    app.add_exception_handler(HTTPException, _http_error_response)
+    app.add_exception_handler(Exception, _unexpected_response)
     _describe_token(app, service.settings.token is not None)
     _watch(service)
 
-    def note(scope: Scope, status: int, seconds: float) -> None:
+    def record(scope: Scope, status: int, seconds: float) -> None:
         path = getattr(scope.get("route"), "path", "other")
         method = scope["method"] if scope["method"] in ("GET", "POST", "DELETE", "HEAD") else "other"
-        service.metrics.note(path, method, status, seconds)
+        service.metrics.record(path, method, status, seconds)
 
-    pictures_paths = dict.fromkeys(("/v1/segment", "/v1/refine", "/v1/export"), service.pictures.check_place)
-    checks = {**pictures_paths, "/v1/videos": service.videos.check_place}
-    return Guard(app, service.settings, service.sessions, checks=checks, note=note)
+    work = ("segment", "refine", "export", "datasets/read", "datasets/revise", "tracks/export")
+    images_paths = {f"/v1/{name}": service.images.check_place for name in work}
+    checks = {**images_paths, "/v1/videos": service.videos.check_place}
+    return Guard(HeadAnswers(app), service.settings, service.sessions, checks=checks, record=record)
 
 
 def _describe_token(app: FastAPI, is_needed: bool) -> None:
@@ -58,11 +60,11 @@ def _describe_token(app: FastAPI, is_needed: bool) -> None:
 
 def _watch(service: Service) -> None:
     watch = service.metrics.watch
-    for name, pool in (("pictures", service.pictures), ("videos", service.videos)):
+    for name, pool in (("images", service.images), ("videos", service.videos), ("live", service.live)):
         watch(
             f"maskweave_{name}_in_hand",
             "Pieces of work that wait or are done.",
-            partial(getattr, pool, "taken"),
+            partial(getattr, pool, "occupied"),
         )
         watch(
             f"maskweave_{name}_workers_lost", "Processes that ended at work.", partial(getattr, pool, "lost")
@@ -70,18 +72,18 @@ def _watch(service: Service) -> None:
     watch("maskweave_jobs", "Jobs that are known.", lambda: len(service.jobs))
 
 
-async def _tell_error(request: Request, error: Exception) -> Response:
+async def _error_response(request: Request, error: Exception) -> Response:
     """An error of the library, raised in this process: a wrong argument."""
     return ProblemResponse(Problem.of(type(error).__name__, str(error)))
 
 
-async def _tell_wrong_argument(request: Request, error: Exception) -> Response:
+async def _wrong_argument_response(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     return ProblemResponse(Problem(422, "InvalidValue", first_error(error.errors())))
 
 
-async def _tell_http_error(request: Request, error: Exception) -> Response:
+async def _http_error_response(request: Request, error: Exception) -> Response:
     """What the framework refuses: an unknown path, a wrong method."""
     if not isinstance(error, HTTPException):
         raise error
@@ -91,7 +93,7 @@ async def _tell_http_error(request: Request, error: Exception) -> Response:
     return Response(body, error.status_code, error.headers, MEDIA_TYPE)
 
 
-async def _tell_unexpected(request: Request, error: Exception) -> Response:
+async def _unexpected_response(request: Request, error: Exception) -> Response:
     return ProblemResponse(
         Problem(500, "InternalError", "an unexpected error; the server's log has the details")
     )

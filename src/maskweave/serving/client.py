@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from types import TracebackType
@@ -26,16 +26,16 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from maskweave.errors import InvalidValue, MaskWeaveError, MissingDependency
+from maskweave.errors import InvalidValue, MaskWeaveError
 from maskweave.ops.rle import decode_masks, encode_masks
+from maskweave.optional import optional
+from maskweave.types.arrays import Array
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks
 from maskweave.types.prediction import Task
 
-try:
+with optional("client", extra="serve"):
     import httpx
-except ImportError as error:
-    raise MissingDependency("client: httpx is not installed. Use `pip install maskweave[serve]`.") from error
 
 Encoded: TypeAlias = str | Path | bytes
 """A file, or the bytes of one."""
@@ -97,12 +97,14 @@ class Client:
         classes: Sequence[str] = (),
         task: Task | None = None,
         model: str | None = None,
+        **options: Any,
     ) -> Instances:
-        """The objects in a picture; of a map ("semantic", "foreground") one for each class, with score 1.
+        """The objects in an image; of a map ("semantic", "foreground") one for each class, with score 1.
 
-        Arguments as for `maskweave.Segmenter`; ``model`` is a name out of `models`.
+        Arguments as for `maskweave.Segmenter`; ``model`` is a name out of `models`. Further ``options`` are those of
+        `maskweave segment` that the server takes for an image: ``tile=640``, ``bands="4,3,2"``.
         """
-        query = _query(score=score, classes=",".join(classes) or None, task=task, model=model)
+        query = _query(score=score, classes=",".join(classes) or None, task=task, model=model, **options)
         return _instances(self._post("/v1/segment", "image", image, query).json())
 
     def prompt(
@@ -114,7 +116,7 @@ class Client:
         mask: Masks | None = None,
         model: str | None = None,
     ) -> Masks:
-        """The mask of what is pointed at in a picture, or ``mask``, that of one object, corrected by points.
+        """The mask of what is pointed at in an image, or ``mask``, that of one object, corrected by points.
 
         ``box``: x1 y1 x2 y2 in pixels. ``points``: x y on the object, or x y 0 beside it. ``model``: a promptable one
         out of `models`. Raises `InvalidValue` when ``mask`` has not one object.
@@ -140,9 +142,9 @@ class Client:
         background: str | None = None,
         opacity: float | None = None,
     ) -> bytes:
-        """A picture's objects, as they are or as you changed them, as the file of a format ("coco", "cutout", …).
+        """An image's objects, as they are or as you changed them, as the file of a format ("coco", "cutout", …).
 
-        ``background`` of cut-outs: "transparent", "blur", "#rrggbb" or a colour's name. ``opacity`` of overlays.
+        ``background`` of cut-outs: "transparent", "blur", "#rrggbb" or a color's name. ``opacity`` of overlays.
         """
         options = {"background": background, "opacity": opacity}
         request = {
@@ -164,12 +166,18 @@ class Client:
         lines: Sequence[str] = (),
         zones: Sequence[str] = (),
         model: str | None = None,
+        masks: Mapping[int, Array] | None = None,
+        **options: Any,
     ) -> RemoteJob:
         """Begin to segment a video; iterate over the job to watch it. Arguments as for `maskweave segment`.
 
         ``lines`` "x1,y1,x2,y2=name" and ``zones`` "x1,y1,x2,y2,x3,y3=name" count objects; the format "tracks" has the
-        counts.
+        counts. Further ``options`` are those of `maskweave segment` that the server takes for a video:
+        ``tracker="botsort"``, ``trail=2``, ``save=("cutout",), background="blur"``; with ``box=["1,2,30,40"]`` or
+        ``point=["5,6"]``, in ``frame=0``, what is marked is followed. So are the objects of ``masks``: (H, W)
+        integers by the numbers of their frames, 0 is background, every other number an object.
         """
+        request = None if masks is None else {"masks": [_marked(frame, ids) for frame, ids in masks.items()]}
         query = _query(
             save=",".join(save),
             score=score,
@@ -179,8 +187,10 @@ class Client:
             line=list(lines) or None,
             zone=list(zones) or None,
             model=model,
+            **options,
         )
-        return RemoteJob(self, self._post("/v1/videos", "video", video, query).json()["id"])
+        answer = self._post("/v1/videos", "video", video, query, request=request)
+        return RemoteJob(self, answer.json()["id"])
 
     def job(self, job_id: str) -> RemoteJob:
         """A job that was begun before."""
@@ -318,22 +328,22 @@ def _checked(answer: httpx.Response) -> httpx.Response:
     raise ServerError(answer.status_code, detail, float(wait) if wait.isdigit() else None)
 
 
-def _state(told: dict[str, Any]) -> JobState:
+def _state(answer: dict[str, Any]) -> JobState:
     return JobState(
-        status=told["status"],
-        frames=told["frames"],
-        frames_total=told["frames_total"],
-        seconds=told["seconds"],
-        error=told["error"],
-        warnings=tuple(told["warnings"]),
-        results=tuple(each["name"] for each in told["results"]),
+        status=answer["status"],
+        frames=answer["frames"],
+        frames_total=answer["frames_total"],
+        seconds=answer["seconds"],
+        error=answer["error"],
+        warnings=tuple(answer["warnings"]),
+        results=tuple(each["name"] for each in answer["results"]),
     )
 
 
-def _instances(told: dict[str, Any]) -> Instances:
+def _instances(answer: dict[str, Any]) -> Instances:
     """The objects of an answer of /v1/segment."""
-    height, width = told["size"]
-    objects, names = told["objects"], tuple(told["class_names"])
+    height, width = answer["size"]
+    objects, names = answer["objects"], tuple(answer["class_names"])
     return Instances(
         decode_masks([each["rle"] for each in objects], (height, width)),
         np.array([each["box"] for each in objects], dtype=np.float64).reshape(-1, 4),
@@ -351,6 +361,18 @@ def _exported(instances: Instances) -> list[dict[str, Any]]:
         {"id": number, "class": name, "score": float(score), "rle": rle}
         for number, name, score, rle in columns
     ]
+
+
+def _marked(frame: int, ids: Array) -> dict[str, Any]:
+    """The objects of an id map as /v1/videos wants them."""
+    numbers = [number for number in np.unique(ids).tolist() if number]
+    rles = encode_masks(
+        Masks.from_dense(np.array([ids == number for number in numbers]).reshape(-1, *ids.shape))
+    )
+    return {
+        "frame": frame,
+        "objects": [{"id": number, "rle": rle} for number, rle in zip(numbers, rles, strict=True)],
+    }
 
 
 def _frames(tracks: dict[str, Any]) -> Iterator[Instances]:

@@ -54,8 +54,8 @@ class Guard:
     """ASGI middleware.
 
     ``checks``: for each path that takes work, what raises a `Problem` when there is no place for more: before the
-    body, of which there may be much, and before anything else is looked at. ``note`` is called with scope, status and
-    seconds after each answer.
+    body, which may be long, and before anything else. ``record`` is called with scope, status and seconds after each
+    answer.
     """
 
     def __init__(
@@ -65,16 +65,20 @@ class Guard:
         sessions: Sessions,
         *,
         checks: Mapping[str, Callable[[], None]],
-        note: Callable[[Scope, int, float], None],
+        record: Callable[[Scope, int, float], None],
     ) -> None:
         self._app = app
         self._settings = settings
         self._sessions = sessions
         self._checks = checks
-        self._note = note
+        self._record = record
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
+        if scope["type"] == "websocket":
+            problem = self._refusal(scope)
+            await (self._app(scope, receive, send) if problem is None else refuse_socket(problem, send))
+            return
         if scope["type"] != "http":
             return
         started = time.perf_counter()
@@ -96,7 +100,7 @@ class Guard:
             else:
                 await refuse(problem, counted.receive, answer)
         finally:
-            self._note(scope, status, time.perf_counter() - started)
+            self._record(scope, status, time.perf_counter() - started)
 
     def _refusal(self, scope: Scope) -> Problem | None:
         headers = Headers(scope=scope)
@@ -117,7 +121,7 @@ class Guard:
         return self._no_place(scope)
 
     def _no_place(self, scope: Scope) -> Problem | None:
-        check = self._checks.get(scope["path"]) if scope["method"] == "POST" else None
+        check = self._checks.get(scope["path"]) if scope.get("method") == "POST" else None
         try:
             if check is not None:
                 check()
@@ -134,7 +138,8 @@ class Guard:
         if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode()):
             return True
         cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
-        reads = scope["method"] in ("GET", "HEAD") and scope["path"].startswith("/v1/jobs/")
+        is_socket = scope["type"] == "websocket"  # a browser cannot send the token with one
+        reads = is_socket or (scope["method"] in ("GET", "HEAD") and scope["path"].startswith("/v1/jobs/"))
         return reads and self._sessions.knows(cookie)
 
 
@@ -166,30 +171,40 @@ def _is_same_origin(headers: Headers, host: str) -> bool:
     return origin is None or urlsplit(origin).netloc.lower() == host.lower()
 
 
-def too_large(most: int) -> Problem:
+def too_large(max_bytes: int) -> Problem:
     """A body over the limit."""
     return Problem(
-        413, "TooLarge", f"body: need at most {most / 1e6:g} MB, got more; see --max-upload of the server"
+        413,
+        "TooLarge",
+        f"body: need at most {max_bytes / 1e6:g} MB, got more; see --max-upload of the server",
     )
 
 
 class _Counted:
     """A body that raises a `Problem`, once, as soon as more has come than is allowed, whatever its header said."""
 
-    def __init__(self, receive: Receive, most: int) -> None:
+    def __init__(self, receive: Receive, max_bytes: int) -> None:
         self._receive = receive
-        self._most = most
+        self._max_bytes = max_bytes
         self._count = 0
-        self._told = False
+        self._refused = False
 
     async def receive(self) -> Message:
         """The next piece."""
         message = await self._receive()
         self._count += len(message.get("body", b""))
-        if self._count > self._most and not self._told:
-            self._told = True
-            raise too_large(self._most)
+        if self._count > self._max_bytes and not self._refused:
+            self._refused = True
+            raise too_large(self._max_bytes)
         return message
+
+
+async def refuse_socket(problem: Problem, send: Send) -> None:
+    """Answer the request for a WebSocket with a problem instead."""
+    fields = {"content-type": MEDIA_TYPE, **problem.headers}
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()]
+    await send({"type": "websocket.http.response.start", "status": problem.status, "headers": raw})
+    await send({"type": "websocket.http.response.body", "body": problem.body()})
 
 
 async def refuse(problem: Problem, receive: Receive, send: Send) -> None:

@@ -17,12 +17,12 @@ from maskweave.serving.workers import Message, Pool
 
 Status: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
 
-_MOST_FINISHED = 64
+_MAX_FINISHED = 64
 """Finished jobs whose results are kept; the oldest go first."""
 
 
 @dataclass(eq=False)
-class Job:
+class VideoJob:
     """One video: what is known of it so far. ``folder`` holds its file and its results."""
 
     folder: Path
@@ -61,8 +61,8 @@ class Job:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def hear(self, message: Message) -> None:
-        """Take what the process says on the way."""
+    def update(self, message: Message) -> None:
+        """Take a report of its progress."""
         self.frames = message["frames"]
         self.frames_total = message["frames_total"]
         self.change()
@@ -90,23 +90,23 @@ class Jobs:
         self._pool = pool
         self._keep_seconds = keep_seconds
         self._count = count
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[str, VideoJob] = {}
 
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def find(self, job_id: str) -> Job:
+    def find(self, job_id: str) -> VideoJob:
         """The job of that id; raises a `Problem` when there is none."""
         job = self._jobs.get(job_id)
         if job is None:
             raise Problem(404, "NotFound", "job: there is none of that id; results are kept for a while only")
         return job
 
-    def begin(self, folder: Path, work: Message) -> Job:
+    def begin(self, folder: Path, work: Message) -> VideoJob:
         """Queue a video; the folder is the job's from here on. Raises a `Problem` when the queue is full."""
         with ExitStack() as stack:
             stack.enter_context(self._pool.place())
-            job = Job(folder)
+            job = VideoJob(folder)
             self._jobs[job.id] = job
             job.task = asyncio.create_task(self._run(job, work))
             place = stack.pop_all()
@@ -115,7 +115,7 @@ class Jobs:
         )  # also of a task that never began
         return job
 
-    async def remove(self, job: Job) -> None:
+    async def remove(self, job: VideoJob) -> None:
         """Cancel a job that is not over, and forget it with its files."""
         await self._cancel(job)
         self._jobs.pop(job.id, None)
@@ -131,19 +131,19 @@ class Jobs:
         """Cancel all jobs and wait until their processes are gone."""
         await asyncio.gather(*(self._cancel(job) for job in list(self._jobs.values())))
 
-    async def _cancel(self, job: Job) -> None:
+    async def _cancel(self, job: VideoJob) -> None:
         if job.task is None or job.is_over:
             return
         job.task.cancel()
         await asyncio.wait([job.task])
 
-    async def _run(self, job: Job, work: Message) -> None:
-        def heard(message: Message) -> None:
+    async def _run(self, job: VideoJob, work: Message) -> None:
+        def on_message(message: Message) -> None:
             self._count(message["frames"] - job.frames)
-            job.hear(message)
+            job.update(message)
 
         try:
-            result = await self._pool.do(work, begun=lambda: job.change("running"), heard=heard)
+            result = await self._pool.do(work, begun=lambda: job.change("running"), on_message=on_message)
             self._count(result["frames"] - job.frames)
             job.frames = result["frames"]
             job.warnings = result["warnings"]
@@ -155,7 +155,7 @@ class Jobs:
         finally:
             Path(work["file"]).unlink(missing_ok=True)
 
-    def _end(self, job: Job, task: asyncio.Task[None], place: ExitStack) -> None:
+    def _end(self, job: VideoJob, task: asyncio.Task[None], place: ExitStack) -> None:
         place.close()
         if task.cancelled():
             job.change("cancelled")
@@ -165,10 +165,10 @@ class Jobs:
         if job.status != "done":
             shutil.rmtree(job.folder, ignore_errors=True)
         finished = [each for each in self._jobs.values() if each.is_over]
-        for old in finished[:-_MOST_FINISHED]:
+        for old in finished[:-_MAX_FINISHED]:
             self._forget(old)
         asyncio.get_running_loop().call_later(self._keep_seconds, self._forget, job)
 
-    def _forget(self, job: Job) -> None:
+    def _forget(self, job: VideoJob) -> None:
         if self._jobs.pop(job.id, None) is not None:
             shutil.rmtree(job.folder, ignore_errors=True)

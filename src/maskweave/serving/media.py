@@ -29,7 +29,15 @@ _TYPES = {
 
 def media_type(name: str) -> str:
     """The media type of a file that this program wrote or brought along, by its suffix."""
-    return _TYPES.get(PurePath(name).suffix.lower(), OTHER)
+    return _TYPES.get(PurePath(name).suffix.lower()) or _type_of_annotations(name.lower())
+
+
+def _type_of_annotations(name: str) -> str:
+    """What the table of annotation formats says of a suffix."""
+    from maskweave.annotations.table import formats
+
+    known = (each.media_type for each in formats() if each.suffix and name.endswith(each.suffix))
+    return next(known, OTHER)
 
 
 def accepted(header: str | None, offers: tuple[str, ...]) -> str | None:

@@ -25,11 +25,11 @@ class Metrics:
         )
         self.inference = Histogram(
             "maskweave_segment_seconds",
-            "Time to segment one picture.",
+            "Time to segment one image.",
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self.objects = Counter("maskweave_objects", "Objects found in pictures.", registry=self.registry)
+        self.objects = Counter("maskweave_objects", "Objects found in images.", registry=self.registry)
         self.uploaded = Counter("maskweave_upload_bytes", "Bytes of files received.", registry=self.registry)
         self.frames = Counter("maskweave_frames", "Frames of videos segmented.", registry=self.registry)
 
@@ -41,7 +41,7 @@ class Metrics:
         """All numbers in Prometheus' text format, version 0.0.4."""
         return generate_latest(self.registry)
 
-    def note(self, path: str, method: str, status: int, seconds: float) -> None:
+    def record(self, path: str, method: str, status: int, seconds: float) -> None:
         """Count one answer."""
         self.requests.labels(path, method, str(status)).inc()
         self.seconds.labels(path).observe(seconds)

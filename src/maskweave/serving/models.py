@@ -1,39 +1,44 @@
-"""Which models a request may name: those of the catalogue that are on this machine, and never a path."""
+"""Which models a request may name: those of the catalog that are on this machine, and never a path."""
 
 from __future__ import annotations
 
-from maskweave.catalogue.cache import locate
-from maskweave.catalogue.entries import ENTRIES, Entry
+from maskweave.catalog.cache import locate
+from maskweave.catalog.entries import ENTRIES, Entry
 from maskweave.errors import ModelError
 from maskweave.serving.problems import Problem
 from maskweave.serving.workers import Message
 
-PROMPTABLE = ("efficient_sam",)
-"""Families that find what is pointed at themselves; with any other a detected object is taken, or GrabCut's."""
+PROMPTABLE = ("efficient_sam", "guided")
+"""Families that find what is pointed at themselves; beside any other the guide answers."""
 
 
 def check_model(name: str | None, default: str) -> str | None:
-    """The name for what a request calls a model, in the catalogue or the default one's; None is the default one.
+    """The name for what a request calls a model, in the catalog or the default one's; None is the default one.
 
     Raises a `Problem` for any other, and so for paths.
     """
     if name is None or name == default:
         return None
-    entry = next((each for each in ENTRIES if name == each.name or name in each.aliases), None)
+    entry = entry_named(name)
     if entry is None:
         raise Problem(422, "UnknownModel", "model: need a name out of /v1/models")
     return entry.name
 
 
-def listed(default: Message) -> list[Message]:
-    """Every model of the catalogue; the one that answers by default is first, and may be a file of the server's.
+def entry_named(name: str) -> Entry | None:
+    """The model of the catalog that has a name, or had it; None where there is none."""
+    return next((each for each in ENTRIES if name == each.name or name in each.aliases), None)
 
-    ``default``: what `desk.Desk.introduction` tells of it.
+
+def listed(default: Message) -> list[Message]:
+    """Every model of the catalog; the one that answers by default is first, and may be a file of the server's.
+
+    ``default``: what `handler.RequestHandler.introduction` tells of it.
     """
     name, classes = default["model"], len(default["classes"])
     rows = [_row(entry, classes if entry.name == name else None) for entry in ENTRIES]
     if not any(row["name"] == name for row in rows):
-        own = {"name": name, "task": default["task"], "licence": "", "classes": classes}
+        own = {"name": name, "task": default["task"], "license": "", "classes": classes}
         rows.insert(0, {**own, "here": True, "promptable": default["promptable"]})
     return sorted(rows, key=lambda row: row["name"] != name)
 
@@ -43,14 +48,15 @@ def _row(entry: Entry, classes: int | None) -> Message:
     return {
         "name": entry.name,
         "task": entry.task,
-        "licence": entry.licence,
+        "license": entry.license,
         "classes": count,
-        "here": _is_here(entry),
+        "here": is_downloaded(entry),
         "promptable": entry.family in PROMPTABLE,
     }
 
 
-def _is_here(entry: Entry) -> bool:
+def is_downloaded(entry: Entry) -> bool:
+    """Whether a model's files are on this machine, and right."""
     try:
         locate(entry)
     except ModelError:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from maskweave.api import Segmenter
-from maskweave.ops.prompts import corrected_mask
+from maskweave.ops.iou import dense_iou
 from maskweave.types.arrays import Image, Mask
 from maskweave.types.prompt import Point, agrees
 
@@ -27,33 +27,33 @@ def object_at(segmenter: Segmenter, image: Image, *, box: _Corners | None, point
     """
     found = _asked(segmenter, image, box, points)
     if segmenter.model.needs_prompt and not agrees(found, points):
-        return corrected_mask(image, found, points)
+        return segmenter.model.correct(image, found, points)
     return found
 
 
 def corrected_object(segmenter: Segmenter, image: Image, mask: Mask, points: Sequence[Point]) -> Mask:
-    """(H, W) mask of an object corrected by points: a promptable model's, where it is told of one, else GrabCut's.
+    """(H, W) mask of an object corrected by points: a promptable model's, where it is told of one, else the guide's.
 
     The model is told the points and the box of the mask, stretched to the points on the object. What it finds is
     taken where it has all points right and is still that object. Raises `InvalidValue` when nothing is left.
     """
     if segmenter.model.needs_prompt and points and mask.any():
         found = _asked(segmenter, image, _box_around(mask, points), points)
-        if agrees(found, points) and _iou(found, mask) >= _SAME_OBJECT:
+        if agrees(found, points) and dense_iou(found, mask) >= _SAME_OBJECT:
             return found
-    return corrected_mask(image, mask, points)
+    return segmenter.model.correct(image, mask, points)
 
 
 def _asked(segmenter: Segmenter, image: Image, box: _Corners | None, points: Sequence[Point]) -> Mask:
-    most = segmenter.model.most_points
-    told = list(points)
-    if most is not None:
+    max_points = segmenter.model.max_points
+    prompts = list(points)
+    if max_points is not None:
         inside = [point for point in points if point.inside]
-        room = most - (0 if box is None else _BOX_POINTS)
+        room = max_points - (0 if box is None else _BOX_POINTS)
         too_early = inside[: max(0, len(inside) - room)]
-        told = [point for point in points if point not in too_early]
-    marks = [(point.x, point.y, int(point.inside)) for point in told]
-    result = segmenter.prompt(image, boxes=() if box is None else (box,), points=marks)
+        prompts = [point for point in points if point not in too_early]
+    prompt_points = [(point.x, point.y, int(point.inside)) for point in prompts]
+    result = segmenter.prompt(image, boxes=() if box is None else (box,), points=prompt_points)
     return result.instances.masks.union()
 
 
@@ -63,7 +63,3 @@ def _box_around(mask: Mask, points: Sequence[Point]) -> _Corners:
     xs = [int(columns[0]), int(columns[-1]), *(int(point.x) for point in points if point.inside)]
     ys = [int(rows[0]), int(rows[-1]), *(int(point.y) for point in points if point.inside)]
     return min(xs), min(ys), max(xs) + 1, max(ys) + 1
-
-
-def _iou(one: Mask, other: Mask) -> float:
-    return float((one & other).sum() / max(1, (one | other).sum()))

@@ -19,7 +19,7 @@ _STATUS = {
     "UnreadableVideo": 422,
     "OutputError": 422,
     "UnknownModel": 422,
-    "ModelNotHere": 422,
+    "ModelNotDownloaded": 422,
     "MissingDependency": 422,
     "TooMuchMemory": 422,
     "DeadlinePassed": 504,
@@ -39,8 +39,8 @@ class Problem(MaskWeaveError):
 
     @classmethod
     def of(cls, kind: str, detail: str) -> Problem:
-        """The problem for an error of the library, by the name of its class."""
-        return cls(_STATUS.get(kind, 500), kind, detail)
+        """The problem for an error of the library, by the name of its class, in words for those who send requests."""
+        return cls(_STATUS.get(kind, 500), kind, of_requests(detail))
 
     @property
     def headers(self) -> dict[str, str]:
@@ -50,6 +50,18 @@ class Problem(MaskWeaveError):
     def body(self) -> bytes:
         """The JSON document."""
         return problem_body(self.status, self.kind, self.detail)
+
+
+def of_requests(detail: str) -> str:
+    """A message without the command line: advice for whoever starts it is left out, options have their query's name.
+
+    >>> of_requests("image: too large; scale it down, or raise the budget (--max-pixels, in Python max_pixels=)")
+    'image: too large; scale it down'
+    >>> of_requests("--drawn-on: need WIDTHxHEIGHT")
+    'drawn_on: need WIDTHxHEIGHT'
+    """
+    detail = re.sub(r",? or [^;,()]*\(--[^)]*\)", "", detail)
+    return re.sub(r"--([a-z][a-z-]*)", lambda match: match[1].replace("-", "_"), detail)
 
 
 def problem_body(status: int, kind: str, detail: str) -> bytes:

@@ -14,11 +14,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from maskweave.errors import InvalidValue
 from maskweave.serving.app import make_app
+from maskweave.serving.live_protocol import MAX_FRAME_BYTES
 from maskweave.serving.service import Service, running
 from maskweave.serving.settings import Settings
 
 _REQUEST_SECONDS = 15.0
-_MOST_CONNECTIONS = 512
+_MAX_CONNECTIONS = 512
 
 
 class ImpatientProtocol(H11Protocol):
@@ -27,24 +28,30 @@ class ImpatientProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
-        if len(self.connections) > _MOST_CONNECTIONS:
+        self._is_handed_over = False
+        if len(self.connections) > _MAX_CONNECTIONS:
             transport.abort()
         else:
-            self._look_again(None)
+            self._check_later(None)
 
-    def _look_again(self, former: object) -> None:
-        self.loop.call_later(_REQUEST_SECONDS, self._look, former)
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        """Hand the connection over, and look after its requests no more."""
+        self._is_handed_over = True
+        super().handle_websocket_upgrade(event)
 
-    def _look(self, former: object) -> None:
+    def _check_later(self, former: object) -> None:
+        self.loop.call_later(_REQUEST_SECONDS, self._check_requests, former)
+
+    def _check_requests(self, former: object) -> None:
         """Close the connection when no request has come since it was last looked at, and none is being answered."""
         cycle: Any = self.cycle  # the last request's; None before the first
-        if self.transport.is_closing():
+        if self._is_handed_over or self.transport.is_closing():
             return
         is_answered = cycle is None or cycle.response_complete
         if cycle is former and is_answered:
             self.transport.close()
         else:
-            self._look_again(cycle)
+            self._check_later(cycle)
 
 
 Started: TypeAlias = Callable[[int, Service, Callable[[], None]], None]
@@ -52,12 +59,12 @@ Started: TypeAlias = Callable[[int, Service, Callable[[], None]], None]
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, that tells the service of a signal to stop, and then ends as if that had been asked for."""
+    """uvicorn's server, that passes a signal to stop on to the service, and then ends as if asked to."""
 
     def __init__(self, config: uvicorn.Config, service: Service, started: Started) -> None:
         super().__init__(config)
         self._service = service
-        self._tell_started = started
+        self._on_started = started
 
     def stop(self) -> None:
         """End what is in work, or cancel it after the time of grace."""
@@ -70,11 +77,11 @@ class _Server(uvicorn.Server):
         self.stop()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and tell the port that was given."""
+        """Listen, and report the port that was given."""
         await super().startup(sockets)
         if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]
-            self._tell_started(port, self._service, self.stop)
+            self._on_started(port, self._service, self.stop)
 
 
 async def serve(settings: Settings, *, started: Started) -> None:
@@ -96,7 +103,9 @@ def _config(settings: Settings, service: Service) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         http=ImpatientProtocol,
-        ws="none",
+        ws="wsproto",
+        ws_max_size=2 * MAX_FRAME_BYTES,
+        ws_per_message_deflate=False,  # images are packed already
         lifespan="off",
         log_level="warning",
         access_log=False,

@@ -9,12 +9,12 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 
 from maskweave.serving.addresses import Fetcher
 from maskweave.serving.jobs import Jobs
 from maskweave.serving.metrics import Metrics
+from maskweave.serving.model_store import ModelStore
 from maskweave.serving.problems import queue_full
 from maskweave.serving.sessions import Sessions
 from maskweave.serving.settings import Settings
@@ -25,26 +25,29 @@ from maskweave.serving.workers import Message, Pool
 class Service:
     """The parts that requests share.
 
-    ``folder`` holds what requests bring and get, and is removed at the end. ``pictures`` and ``videos`` are the
-    processes; a video never makes a picture wait. ``default`` is what `desk.Desk.introduction` tells of the model
-    that answers by default.
+    ``folder`` holds what requests bring and get, and is removed at the end. ``images``, ``videos`` and ``live`` are
+    the processes; a video never makes an image wait. ``default`` is what `handler.RequestHandler.introduction`
+    reports of the model that answers by default.
     """
 
     settings: Settings
     folder: Path
-    pictures: Pool
+    images: Pool
     videos: Pool
+    live: Pool
     jobs: Jobs
     sessions: Sessions
     metrics: Metrics
     default: Message = field(default_factory=dict)
     is_stopping: bool = False
     fetcher: Fetcher = field(init=False)
+    models: ModelStore = field(init=False)
     _uploads: int = 0
 
     def __post_init__(self) -> None:
         """Make what follows from the settings."""
         self.fetcher = Fetcher(self.settings.max_upload)
+        self.models = ModelStore(may_change=self.settings.change_models)
 
     @property
     def model(self) -> str:
@@ -71,8 +74,9 @@ class Service:
     def stop(self) -> None:
         """Take no more work and cancel all videos; called from the signal's handler in the loop's own thread."""
         self.is_stopping = True
-        self.pictures.close()
+        self.images.close()
         self.videos.close()
+        self.live.close()
         self.jobs.stop()
 
 
@@ -88,23 +92,41 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
     options: Message = {
         name: limits[name] for name in ("model", "memory", "max_pixels", "max_frames", "max_seconds")
     }
-    options["threads"] = settings.threads
     async with AsyncExitStack() as stack:
         root = Path(tempfile.mkdtemp(prefix="maskweave-"))
         stack.callback(remove, root)
         folder, scratch = root / "requests", root / "scratch"
         folder.mkdir()
         scratch.mkdir()
-        new_pool = partial(Pool, options, scratch=scratch)
-        pictures = new_pool(size=settings.workers, waiting=settings.waiting, seconds=settings.picture_seconds)
-        stack.push_async_callback(pictures.stop)
-        videos = new_pool(size=1, waiting=settings.waiting_videos, seconds=settings.video_seconds)
+        images = Pool(
+            {**options, "threads": settings.threads, "is_patient": False},
+            scratch=scratch,
+            size=settings.workers,
+            waiting=settings.waiting,
+            seconds=settings.image_seconds,
+        )
+        stack.push_async_callback(images.stop)
+        videos = Pool(  # as many threads as the command line has: it steps back where an image comes
+            {**options, "threads": None, "is_patient": True},
+            scratch=scratch,
+            size=1,
+            waiting=settings.waiting_videos,
+            seconds=settings.video_seconds,
+        )
         stack.push_async_callback(videos.stop)
+        live = Pool(  # its processes begin with the first live video
+            {**options, "threads": None, "is_patient": False},
+            scratch=scratch,
+            size=settings.live_sessions,
+            waiting=0,
+            seconds=settings.image_seconds,
+        )
+        stack.push_async_callback(live.stop)
         metrics = Metrics()
         jobs = Jobs(videos, keep_seconds=settings.keep_seconds, count=metrics.frames.inc)
         stack.push_async_callback(jobs.close)
-        service = Service(settings, folder, pictures, videos, jobs, Sessions(), metrics)
-        service.default = (await pictures.start())[0]
+        service = Service(settings, folder, images, videos, live, jobs, Sessions(), metrics)
+        service.default = (await images.start())[0]
         yield service
 
 

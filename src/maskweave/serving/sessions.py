@@ -8,7 +8,7 @@ from collections import OrderedDict
 
 COOKIE = "maskweave_session"
 SECONDS = 12 * 3600
-_MOST = 256
+_MAX_SESSIONS = 256
 
 
 class Sessions:
@@ -21,7 +21,7 @@ class Sessions:
         """A new session's secret."""
         secret = secrets.token_urlsafe(32)
         self._ends[secret] = time.monotonic() + SECONDS
-        while len(self._ends) > _MOST:
+        while len(self._ends) > _MAX_SESSIONS:
             self._ends.popitem(last=False)
         return secret
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
-from maskweave.catalogue.entries import BUILT_IN
+from maskweave.catalog.entries import BUILT_IN
 from maskweave.cores import cores
 from maskweave.errors import InvalidValue
 from maskweave.sources.base import MAX_PIXELS
@@ -19,15 +19,19 @@ class Settings:
 
     - ``host``, ``port``: where it listens; a host other than loopback needs a ``token``.
     - ``allow_hosts``: further names that may stand in a request's ``Host``.
-    - ``allow_urls``: whether a request may name the address of a picture on the public internet.
+    - ``allow_urls``: whether a request may name the address of an image on the public internet.
+    - ``live_sources``: cameras, streams and videos that the page may show live (``camera:0``, ``rtsp://…``, a file);
+      ``allow_streams``: whether the page may also name the address of a stream, or a camera of this machine.
+    - ``live_sessions``: live videos at a time; ``live_idle_seconds``: how long one may bring no frame.
+    - ``change_models``: whether requests may fetch models of the catalog, and remove them.
     - ``model``: what requests that name none are answered with.
-    - ``workers``: processes for pictures; videos have one more. ``threads``: of the engine in each.
+    - ``workers``: processes for images; videos have one more. ``threads``: of the engine in each.
     - ``memory``: bytes that a process may ask for (Linux: RLIMIT_DATA).
-    - ``max_upload`` bytes of a body; ``max_pixels`` of a picture or frame; ``max_frames`` and ``max_seconds`` of a
+    - ``max_upload`` bytes of a body; ``max_pixels`` of an image or frame; ``max_frames`` and ``max_seconds`` of a
       video.
     - ``waiting``, ``waiting_videos``: requests that may wait for a process; more are sent away.
     - ``uploads``: bodies that may be on their way at once, each for ``upload_seconds`` at most.
-    - ``picture_seconds``, ``video_seconds``: what a piece of work may take, then its process is ended.
+    - ``image_seconds``, ``video_seconds``: what a piece of work may take, then its process is ended.
     - ``keep_seconds``: how long results of videos are kept. ``grace``: seconds to finish in at a signal to stop.
 
     Raises `InvalidValue` for a host without a token, and for limits that are not above 0.
@@ -38,6 +42,11 @@ class Settings:
     token: str | None = None
     allow_hosts: tuple[str, ...] = ()
     allow_urls: bool = False
+    live_sources: tuple[str, ...] = ()
+    allow_streams: bool = False
+    live_sessions: int = 2
+    live_idle_seconds: float = 300.0
+    change_models: bool = True
     model: str = BUILT_IN
     workers: int = min(4, cores())
     memory: int = 3_000_000_000
@@ -49,7 +58,7 @@ class Settings:
     waiting_videos: int = 4
     uploads: int = 64
     upload_seconds: float = 120.0
-    picture_seconds: float = 60.0
+    image_seconds: float = 60.0
     video_seconds: float = 3 * 3600.0
     keep_seconds: float = 3600.0
     grace: float = 10.0
@@ -63,7 +72,15 @@ class Settings:
             )
         if self.token is not None and len(self.token) < 16:
             raise InvalidValue(f"token: need at least 16 characters, got {len(self.token)}")
-        for name in ("workers", "memory", "max_upload", "max_pixels", "max_frames", "uploads"):
+        for name in (
+            "workers",
+            "memory",
+            "max_upload",
+            "max_pixels",
+            "max_frames",
+            "uploads",
+            "live_sessions",
+        ):
             if getattr(self, name) < 1:
                 raise InvalidValue(f"{name}: need 1 or more, got {getattr(self, name)}")
 

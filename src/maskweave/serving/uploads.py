@@ -8,22 +8,32 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
+from zipfile import is_zipfile
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from maskweave.serving.problems import Problem
-from maskweave.sources.kinds import kind_by_content
+from maskweave.sources.kinds import HEAD, kind_of_content
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-Kind = Literal["image", "video"]
+Kind = Literal["image", "video", "labels", "tracks"]
+"""What a body has: also the name of its field in a form.
 
-_HEAD = 200
-_MOST_PARTS = 8
-_LONGEST_REQUEST = 8_000_000
+``labels``: the files of a data set, as a zip; ``tracks``: those of a video, as JSON.
+"""
+
+_NEEDS: dict[Kind, str] = {
+    "image": "an image of a known format",
+    "video": "a video of a known format",
+    "labels": "a zip",
+    "tracks": "a JSON object",
+}
+_MAX_PARTS = 8
+_MAX_REQUEST = 8_000_000
 """Bytes of JSON beside a file: thousands of masks; more would hold up everybody while it is read."""
 _PIECE_SECONDS = 20.0
 """Seconds in which at least something of a body must come."""
@@ -41,15 +51,22 @@ class Upload:
         if self.file is None:
             raise Problem(422, "InvalidValue", f"body: need a file in the field {kind!r}, got none")
         with self.file.open("rb") as file:
-            head = file.read(_HEAD)
-        if kind_by_content(head) != kind:
+            head = file.read(HEAD)
+        if not _is_kind(self.file, head, kind):
             raise Problem(
                 415,
                 "UnsupportedMediaType",
-                f"body: need {'an' if kind == 'image' else 'a'} {kind} of a known format, its first bytes are "
-                f"{head[:8].hex(' ') or 'none'}",
+                f"body: need {_NEEDS[kind]}, its first bytes are {head[:8].hex(' ') or 'none'}",
             )
         return self.file
+
+
+def _is_kind(file: Path, head: bytes, kind: Kind) -> bool:
+    if kind == "labels":
+        return is_zipfile(file)
+    if kind == "tracks":
+        return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+    return kind_of_content(file) == kind
 
 
 async def receive(request: Request, folder: Path, kind: Kind, *, seconds: float) -> Upload:
@@ -58,7 +75,7 @@ async def receive(request: Request, folder: Path, kind: Kind, *, seconds: float)
     Raises `Problem` for a malformed form and for one that takes longer than ``seconds``.
     """
     form, options = parse_options_header(request.headers.get("content-type", ""))
-    path = folder / "upload"
+    path = folder / kind
     upload = Upload()
     with ExitStack() as stack:
         file = stack.enter_context(path.open("wb"))
@@ -135,8 +152,8 @@ class _Form:
     def _begin(self) -> None:
         self._parts += 1
         self._name = b""
-        if self._parts > _MOST_PARTS:
-            raise Problem(422, "InvalidValue", f"body: need at most {_MOST_PARTS} fields, got more")
+        if self._parts > _MAX_PARTS:
+            raise Problem(422, "InvalidValue", f"body: need at most {_MAX_PARTS} fields, got more")
 
     def _add_to_header(self, which: int) -> Callable[[bytes, int, int], None]:
         def add(data: bytes, start: int, end: int) -> None:
@@ -160,9 +177,9 @@ class _Form:
             self._file.write(data[start:end])
         elif self._name == b"request":
             self.request += data[start:end]
-            if len(self.request) > _LONGEST_REQUEST:
+            if len(self.request) > _MAX_REQUEST:
                 raise Problem(
-                    413, "TooLarge", f"request: need at most {_LONGEST_REQUEST / 1e6:g} MB of JSON, got more"
+                    413, "TooLarge", f"request: need at most {_MAX_REQUEST / 1e6:g} MB of JSON, got more"
                 )
 
     def _end(self) -> None:

@@ -1,6 +1,7 @@
 """The other end of `workers.Worker`: a process that reads pieces of work from its standard input.
 
-The first line holds its limits and the model; each further line is a piece of work. It answers on the pipe that was
+The first line holds its limits and the model; each further line is a piece of work, or, where it has the key
+"control", something said to the work that is being done (`live_work`). It answers on the pipe that was
 its standard output, and whatever libraries print goes to standard error. It ends when its input does, so that none
 outlives the server.
 """
@@ -12,13 +13,13 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO, TypeAlias
 
 from maskweave.errors import MaskWeaveError
 
 Message: TypeAlias = dict[str, Any]
-Say: TypeAlias = Callable[[Message], None]
+Notify: TypeAlias = Callable[[Message], None]
 
 
 def main() -> None:
@@ -28,28 +29,39 @@ def main() -> None:
     lines: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, lines), daemon=True).start()
 
-    def say(message: Message) -> None:
+    def notify(message: Message) -> None:
         answers.write(json.dumps(message).encode() + b"\n")
 
-    desk = None
+    def receive(seconds: float | None) -> Message | None:
+        try:
+            message: Message = json.loads(lines.get(timeout=seconds))
+        except Empty:
+            return None
+        return message
+
+    handler = None
     while True:
         work = json.loads(lines.get())
+        if "control" in work:  # it came too late: what it was said to is over
+            continue
         try:
-            if desk is None:
+            if handler is None:
                 limit_memory(work["memory"])
-                from maskweave.serving.desk import Desk
+                if work["is_patient"]:
+                    step_back()
+                from maskweave.serving.handler import RequestHandler
 
-                desk = Desk(work)
-                say({"result": desk.introduction()})
+                handler = RequestHandler(work, receive)
+                notify({"result": handler.introduction()})
             else:
-                say({"result": desk.do(work, say)})
+                notify({"result": handler.do(work, notify)})
         except BaseException as error:
-            say({"error": _told(error)})
+            notify({"error": _described(error)})
             if not isinstance(error, Exception):
                 raise
 
 
-def limit_memory(most: int) -> None:
+def limit_memory(max_bytes: int) -> None:
     """Let this process ask for at most so many bytes, and leave no core file; does nothing where there are no limits.
 
     RLIMIT_DATA counts what is written to and is private, unlike RLIMIT_AS, in which engines reserve gigabytes that
@@ -60,9 +72,15 @@ def limit_memory(most: int) -> None:
     except ImportError:  # Windows
         return
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    if hard == resource.RLIM_INFINITY or hard > most:
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    if hard == resource.RLIM_INFINITY or hard > max_bytes:
+        resource.setrlimit(resource.RLIMIT_DATA, (max_bytes, max_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def step_back() -> None:
+    """Let other processes of this machine go first; does nothing where there are no priorities."""
+    if hasattr(os, "nice"):
+        os.nice(5)
 
 
 def _listen(file: BinaryIO, lines: SimpleQueue[bytes]) -> None:
@@ -71,7 +89,7 @@ def _listen(file: BinaryIO, lines: SimpleQueue[bytes]) -> None:
     os._exit(0)  # the server is gone; what was being done is for nobody
 
 
-def _told(error: BaseException) -> Message:
+def _described(error: BaseException) -> Message:
     """An error as the other end understands it; what only a programmer understands goes to standard error."""
     if isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError):
         return {"kind": "TooMuchMemory", "detail": "needs more memory than is allowed; send a smaller file"}

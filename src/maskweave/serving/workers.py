@@ -15,7 +15,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -23,7 +23,7 @@ from maskweave.serving.problems import Problem, queue_full, stopping
 
 Message: TypeAlias = dict[str, Any]
 
-_LONGEST_LINE = 1 << 20
+_MAX_LINE = 1 << 20
 _START_SECONDS = 120.0
 """Loading a model takes a second; a machine under load may take much longer."""
 _NEWS = 0.1
@@ -34,11 +34,11 @@ class WorkerLost(Problem):
     """A process ended, or spoke nonsense, in the middle of its work."""
 
     def __init__(self, code: int | None) -> None:
-        how = f"signal {-code}" if code is not None and code < 0 else f"code {code}"
+        ending = f"signal {-code}" if code is not None and code < 0 else f"code {code}"
         super().__init__(
             500,
             "WorkerLost",
-            f"the process at work on this request ended ({how}): a damaged file, or too much memory; "
+            f"the process at work on this request ended ({ending}): a damaged file, or too much memory; "
             "no other request is touched",
         )
 
@@ -73,7 +73,7 @@ class Worker:
             *(sys.executable, "-P", "-m", "maskweave.serving.worker"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            limit=_LONGEST_LINE,
+            limit=_MAX_LINE,
             env=self._environment,
             start_new_session=True,  # Ctrl-C is for the server, which then ends its processes in order
         )
@@ -84,14 +84,19 @@ class Worker:
             await self.stop()
             raise
 
-    async def do(self, work: Message, heard: Callable[[Message], None] | None = None) -> Message:
-        """Do a piece of work and return the result; ``heard`` is told what is said on the way.
+    async def do(self, work: Message, on_message: Callable[[Message], None] | None = None) -> Message:
+        """Do a piece of work and return the result; ``on_message`` is called with what is reported on the way.
 
         Raises `WorkerLost`, or the library's error as a `Problem`. Must not be called twice at a time.
         """
         if not self.is_running:
             await self.start()
-        return await self._converse(work, heard)
+        return await self._converse(work, on_message)
+
+    def control(self, message: Message) -> None:
+        """Say something to the work that is being done; ``message`` has the key "control"."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
 
     async def stop(self) -> None:
         """End the process, whatever it is doing, and wait until it is gone."""
@@ -106,7 +111,7 @@ class Worker:
         if self._process is process:  # this may be called twice at a time
             self._process = None
 
-    async def _converse(self, work: Message, heard: Callable[[Message], None] | None) -> Message:
+    async def _converse(self, work: Message, on_message: Callable[[Message], None] | None) -> Message:
         process = self._process
         if process is None or process.stdin is None or process.stdout is None:
             raise WorkerLost(None)
@@ -120,8 +125,8 @@ class Worker:
             if "result" in message:
                 result: Message = message["result"]
                 return result
-            if heard is not None:
-                heard(message)
+            if on_message is not None:
+                on_message(message)
 
     async def _message(self, process: asyncio.subprocess.Process, lines: asyncio.StreamReader) -> Message:
         try:
@@ -152,8 +157,8 @@ class Pool:
     ) -> None:
         self.workers = [Worker(options, scratch) for _ in range(size)]
         self.lost = 0
-        self._most = size + waiting
-        self._taken = 0
+        self._max_requests = size + waiting
+        self._occupied = 0
         self._seconds = seconds
         self._idle: asyncio.LifoQueue[Worker] = asyncio.LifoQueue()  # the one whose memory is warm
         for worker in self.workers:
@@ -163,14 +168,14 @@ class Pool:
         self._usual = 1.0
 
     @property
-    def taken(self) -> int:
+    def occupied(self) -> int:
         """Pieces of work that wait or are being done."""
-        return self._taken
+        return self._occupied
 
     @property
     def waits(self) -> int:
         """Pieces of work that no worker has begun."""
-        return max(0, self._taken - len(self.workers))
+        return max(0, self._occupied - len(self.workers))
 
     @property
     def is_ready(self) -> bool:
@@ -185,7 +190,7 @@ class Pool:
         """Raise the `Problem` with which work is refused now: the queue is full, or the server stops."""
         if self._closed:
             raise stopping()
-        if self._taken >= self._most:
+        if self._occupied >= self._max_requests:
             raise queue_full(self._retry_after())
 
     def _retry_after(self) -> int:
@@ -200,18 +205,18 @@ class Pool:
     def place(self) -> Iterator[None]:
         """A place in the queue, which a caller of `do` must have; raises what `check_place` raises."""
         self.check_place()
-        self._taken += 1
+        self._occupied += 1
         try:
             yield
         finally:
-            self._taken -= 1
+            self._occupied -= 1
 
     async def do(
         self,
         work: Message,
         *,
         begun: Callable[[], None] | None = None,
-        heard: Callable[[Message], None] | None = None,
+        on_message: Callable[[Message], None] | None = None,
         is_given_up: Callable[[], Awaitable[bool]] | None = None,
     ) -> Message:
         """Wait for a worker and return its result; ``begun`` is called when it begins.
@@ -221,21 +226,29 @@ class Pool:
         Raises `Problem`: the work failed, its process ended, or it took too long. When the caller is cancelled the
         process is ended.
         """
-        worker = await self._idle.get()
-        try:
+        async with self.lease() as worker:
             if is_given_up is not None and await is_given_up():
                 raise Problem(400, "BadRequest", "the connection broke off")
             if begun is not None:
                 begun()
-            return await self._done(worker, work, heard)
+            return await self._done(worker, work, on_message)
+
+    @contextlib.asynccontextmanager
+    async def lease(self) -> AsyncIterator[Worker]:
+        """Wait for a worker, and have it until the end of the ``with`` block; whoever asks has a place (`place`)."""
+        worker = await self._idle.get()
+        try:
+            yield worker
         finally:
             self._give_back(worker)
 
-    async def _done(self, worker: Worker, work: Message, heard: Callable[[Message], None] | None) -> Message:
+    async def _done(
+        self, worker: Worker, work: Message, on_message: Callable[[Message], None] | None
+    ) -> Message:
         try:
             began = time.monotonic()
             async with asyncio.timeout(self._seconds):
-                result = await worker.do(work, heard)
+                result = await worker.do(work, on_message)
             self._usual += _NEWS * (time.monotonic() - began - self._usual)
             return result
         except TimeoutError:

@@ -1,4 +1,4 @@
-"""Where frames come from: pictures, folders, videos, cameras. Everything yields `Frame`, one at a time."""
+"""Where frames come from: images, folders, videos, cameras. Everything yields `Frame`, one at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from maskweave.sources.base import MAX_PIXELS, Source
-    from maskweave.sources.camera import CameraSource, RtspSource
+    from maskweave.sources.camera import CameraSource, StreamSource
     from maskweave.sources.files import open_file
     from maskweave.sources.find import find_sources
     from maskweave.sources.folders import FrameFolderSource
@@ -21,23 +21,23 @@ __all__ = [
     "FrameFolderSource",
     "ImageSource",
     "LazySource",
-    "RtspSource",
     "Source",
+    "StreamSource",
     "VideoSource",
     "find_sources",
     "open_file",
     "read_image",
 ]
 
-# Imported on first use: PyAV takes a third of a second to load, and most runs see only pictures.
+# Imported on first use: PyAV takes a third of a second to load, and most runs see only images.
 _HOMES = {
     "MAX_PIXELS": "base",
     "CameraSource": "camera",
     "FrameFolderSource": "folders",
     "ImageSource": "images",
     "LazySource": "lazy",
-    "RtspSource": "camera",
     "Source": "base",
+    "StreamSource": "camera",
     "VideoSource": "video",
     "find_sources": "find",
     "open_file": "files",

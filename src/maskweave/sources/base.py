@@ -11,7 +11,7 @@ from maskweave.errors import ImageTooLarge, InvalidValue
 from maskweave.types.frame import Frame, SourceInfo
 
 MAX_PIXELS = 50_000_000
-"""Default pixel budget of one picture: 50 Mpx, 150 MB as RGB; above it a file is refused unread."""
+"""Default pixel budget of one image: 50 Mpx, 150 MB as RGB; above it a file is refused unread."""
 
 FRAME_RATE = Fraction(25)
 """Frames per second of what does not say: folders of frames, streams without a rate."""
@@ -62,14 +62,20 @@ class Source(Protocol):
 
 @runtime_checkable
 class Stoppable(Protocol):
-    """A source that may be waiting for a frame that never comes, and can be told to end."""
+    """A source that may be waiting for a frame that never comes, and can be stopped."""
 
     def stop(self) -> None:
         """End after the frame in the making, for good. From any thread, also from a signal's handler."""
 
 
 class Closing:
-    """The context-manager half of a source: ``with`` closes it."""
+    """The context-manager half of a source: ``with`` closes it.
+
+    ``is_incomplete``: read to its end, it had less than it promised; ``warnings`` says what is missing. A source
+    without it is whole.
+    """
+
+    is_incomplete = False
 
     def close(self) -> None:
         """Let go of files and devices; nothing to do here."""
@@ -86,10 +92,15 @@ class Closing:
         self.close()
 
 
+def is_incomplete(source: Source | None) -> bool:
+    """Whether a source, read to its end, had less than it promised (`Closing`)."""
+    return bool(getattr(source, "is_incomplete", False))
+
+
 def check_budget(
     width: int, height: int, *, max_pixels: int, label: str, hint: str = "scale it down"
 ) -> None:
-    """Raise `ImageTooLarge` when a picture of ``width`` x ``height`` pixels, not yet decoded, is over the budget.
+    """Raise `ImageTooLarge` when an image of ``width`` x ``height`` pixels, not yet decoded, is over the budget.
 
     ``hint``: what else than a larger budget would help.
     """

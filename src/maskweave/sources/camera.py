@@ -1,4 +1,4 @@
-"""Live inputs: cameras of this machine through OpenCV, network cameras (RTSP) through PyAV."""
+"""Live inputs: cameras of this machine through OpenCV, streams of the network through PyAV."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ import av
 
 from maskweave.errors import SourceNotFound, UnreadableVideo
 from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, RECONNECT
-from maskweave.sources.decoding import Clock, Damage, OneSize, Scaler, decoded, set_threads, video_stream
+from maskweave.sources.decoding import Damage, decoded, may_jump, pixel_aspect, set_threads, video_stream
 from maskweave.sources.live import TICKS, DroppedOut, LiveSource, Watch
 from maskweave.sources.names import safe_stem
-from maskweave.sources.web import without_secrets
+from maskweave.sources.timing import Clock, TimeFaults
+from maskweave.sources.video_pixels import FrameImages, OneSize
+from maskweave.sources.web import USER_AGENT, Demuxer, without_secrets
 from maskweave.types.arrays import Image
 from maskweave.types.frame import Frame, SourceInfo
 
 TIMEOUT = 10.0
 """Seconds to wait for a connection, or for the next frame, before taking it for lost."""
 _BETWEEN_READS = 0.02  # seconds
+_HTTP_PROTOCOLS = "http,https,httpproxy,tcp,tls,crypto"
 
 
 class CameraSource(LiveSource):
@@ -61,7 +64,7 @@ class CameraSource(LiveSource):
     def _hang_up(self, connection: Any) -> None:
         connection.release()
 
-    def _pictures(self, connection: Any) -> Iterator[tuple[Fraction, Image]]:
+    def _timed_images(self, connection: Any) -> Iterator[tuple[Fraction, Image]]:
         while (bgr := self._next(connection)) is not None:
             now = self._watch.now()
             self._begin = now if self._begin is None else self._begin
@@ -70,7 +73,7 @@ class CameraSource(LiveSource):
             raise DroppedOut(f"no frame for {self._timeout:g} s")
 
     def _next(self, connection: Any) -> Any | None:
-        """The next (H, W, 3) uint8 BGR picture; a camera may miss a few, but None when it does for long."""
+        """The next (H, W, 3) uint8 BGR image; a camera may miss a few, but None when it does for long."""
         deadline = self._watch.now() + self._timeout
         while True:
             good, bgr = connection.read()
@@ -80,7 +83,7 @@ class CameraSource(LiveSource):
                 return None
 
     def _image(self, bgr: Any) -> Image:
-        """RGB in the first picture's size: another camera may answer to the number, or the same in another mode."""
+        """RGB in the first image's size: another camera may answer to the number, or the same in another mode."""
         size = self._size.of(bgr.shape[:2])
         if size != bgr.shape[:2]:
             import cv2
@@ -90,11 +93,13 @@ class CameraSource(LiveSource):
         return image
 
 
-class RtspSource(LiveSource):
-    """A network camera at an ``rtsp://`` or ``rtsps://`` address, live, over TCP.
+class StreamSource(LiveSource):
+    """A stream of the network, live: ``rtsp://`` or ``rtsps://`` over TCP, or HLS and Motion JPEG over HTTP.
 
-    Times are the stream's own. A stream that breaks off is opened again, see `LiveSource`, and so is one that ends
-    without having said how long it is; one that has said so ends there.
+    ``demuxer``: FFmpeg's name of what an http address serves, "hls" or "mpjpeg"; None of RTSP. Times are the stream's
+    own; Motion JPEG has none, so there they are the moments at which images came, by this machine's steady clock. A
+    stream that breaks off is opened again, see `LiveSource`, and so is one that ends without having said how long it
+    is; one that has said so ends there.
 
     Raises `SourceNotFound` when there is no answer within ``timeout`` seconds, `UnreadableVideo` when the
     answer holds no video; iterating raises `UnreadableVideo` when it ends before the first frame. Messages
@@ -106,33 +111,36 @@ class RtspSource(LiveSource):
         address: str,
         name: str | None = None,
         *,
+        demuxer: Demuxer | None = None,
         timeout: float = TIMEOUT,
         reconnect: float = RECONNECT,
         max_pixels: int = MAX_PIXELS,
         watch: Watch | None = None,
     ) -> None:
         super().__init__(without_secrets(address), reconnect=reconnect, watch=watch)
-        self._address = address
+        self._address, self._demuxer = address, demuxer
         self._timeout = timeout
-        self._damage = Damage()
-        self._scaler = Scaler(max_pixels, self._label, self.warnings)
+        self._begin: float | None = None
+        self._damage, self._faults = Damage(), TimeFaults()
+        self._images = FrameImages(max_pixels, self._label, self.warnings)
         self._connection = self._connect()
         stream: Any = video_stream(self._connection)
         self.info = SourceInfo(
             name=name or safe_stem(self._label.split("://", 1)[-1]),
             kind="live",
-            rate=stream.average_rate or stream.guessed_rate or None,
-            time_base=Fraction(stream.time_base),
+            rate=None if self._is_untimed else stream.average_rate or stream.guessed_rate or None,
+            time_base=Fraction(1, TICKS) if self._is_untimed else Fraction(stream.time_base),
+            pixel_aspect=pixel_aspect(stream),
         )
 
     def __iter__(self) -> Iterator[Frame]:
         try:
             yield from super().__iter__()
         finally:
-            self.warnings.extend(self._damage.sentences())
+            self.warnings.extend(self._damage.sentences() + self._faults.sentences())
 
     def _connect(self) -> Any:
-        container = _opened_stream(self._address, self._label, self._timeout)
+        container = _opened_stream(self._address, self._label, self._timeout, self._demuxer)
         stream = video_stream(container)
         if stream is None:
             container.close()
@@ -143,18 +151,39 @@ class RtspSource(LiveSource):
     def _hang_up(self, connection: Any) -> None:
         connection.close()
 
-    def _pictures(self, connection: Any) -> Iterator[tuple[Fraction, Image]]:
-        stream = video_stream(connection)
-        clock = Clock(stream, self.info.rate or FRAME_RATE, self._damage)
+    def _timed_images(self, connection: Any) -> Iterator[tuple[Fraction, Image]]:
+        stream: Any = video_stream(connection)
+        raws = decoded(connection, stream, self._damage, live=True)
         count = 0
         try:
-            for raw in decoded(connection, stream, self._damage, live=True):
-                yield clock.time(raw), self._scaler.image(raw)
+            for image, time in self._images.of(self._timed(raws, connection, stream)):
+                yield time, image
                 count += 1
         except av.FFmpegError as error:
             raise DroppedOut(self._why(error)) from None
         if not count or connection.duration is None:  # a camera that is switched off ends like a film does
             raise DroppedOut("the camera ended the stream")
+
+    @property
+    def _is_untimed(self) -> bool:
+        return self._demuxer == "mpjpeg"
+
+    def _timed(self, raws: Iterator[Any], connection: Any, stream: Any) -> Iterator[tuple[Any, Fraction]]:
+        """Each decoded frame with its time in seconds."""
+        if self._is_untimed:
+            for raw in raws:
+                now = self._watch.now()
+                self._begin = now if self._begin is None else self._begin
+                yield raw, Fraction(round((now - self._begin) * TICKS), TICKS)
+            return
+        clock = Clock(
+            stream.time_base,
+            self.info.rate or FRAME_RATE,
+            self._faults,
+            hold=1,
+            may_jump=may_jump(connection),
+        )
+        yield from ((each.raw, each.time) for each in clock.timed(raws))
 
     def _why(self, error: BaseException) -> str:
         timed_out = isinstance(error, av.error.ExitError)  # so FFmpeg calls it when our time limit stops it
@@ -187,11 +216,20 @@ def _camera_rate(capture: Any) -> Fraction | None:
     return Fraction(rate).limit_denominator(1001) if 0 < rate < 1000 else None
 
 
-def _opened_stream(address: str, shown: str, timeout: float) -> Any:
+def _opened_stream(address: str, shown: str, timeout: float, demuxer: Demuxer | None) -> Any:
+    microseconds = str(int(timeout * 1_000_000))
+    options = {"rtsp_transport": "tcp", "timeout": microseconds}
+    if demuxer is not None:  # what a playlist names is loaded over http, never read from this machine
+        options = {
+            "protocol_whitelist": _HTTP_PROTOCOLS,
+            "rw_timeout": microseconds,
+            "user_agent": USER_AGENT,
+        }
     try:
         return av.open(
             address,
-            options={"rtsp_transport": "tcp", "timeout": str(int(timeout * 1_000_000))},
+            format=demuxer,
+            options=options,
             timeout=(timeout, timeout),
             metadata_errors="replace",
         )

@@ -1,7 +1,7 @@
 """DICOM: single images, multi-frame files, and the slices of a series in the order in which they lie in the body.
 
 Values become 8 bits as the file says, PS3.3: stored values by rescale or modality table to the modality's own
-(C.11.1), these by window or table to grey (C.11.2), MONOCHROME1 inverted (C.7.6.3.1.2). Attributes are looked for in
+(C.11.1), these by window or table to gray (C.11.2), MONOCHROME1 inverted (C.7.6.3.1.2). Attributes are looked for in
 the frame's functional groups too, where enhanced multi-frame images have them (C.7.6.16).
 
 Of what describes the patient nothing is passed on but where the slices lie.
@@ -24,15 +24,17 @@ from numpy.typing import NDArray
 
 from maskweave.errors import (
     MaskWeaveError,
-    MissingDependency,
+    SourceError,
     SourceNotFound,
     UnreadableImage,
     UnreadableVideo,
 )
+from maskweave.optional import optional
 from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, Closing, check_budget
 from maskweave.sources.dicom_grid import Slice, grid_of, in_order
 from maskweave.sources.names import natural_key
-from maskweave.sources.reading import Reading
+from maskweave.sources.pixels import Numbers, eight_bits
+from maskweave.sources.raster_options import RasterOptions
 from maskweave.types.arrays import Array, FloatArray, Image
 from maskweave.types.frame import Frame, SourceInfo
 
@@ -41,8 +43,9 @@ _HEADER_TAGS = [
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"),
     *("SpacingBetweenSlices", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 ]
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _warnings_lock = threading.RLock()  # what is to be warned of is a setting of the whole process
-_COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+_COLORS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
 
 def frame_count(path: Path) -> int:
@@ -50,17 +53,32 @@ def frame_count(path: Path) -> int:
     return int(_header(path).get("NumberOfFrames") or 1)
 
 
-def series_in(paths: Sequence[Path]) -> list[list[Path]]:
-    """The files of each series, and of each picture size in it, in the order of the first files.
+def series_in(
+    paths: Sequence[Path],
+) -> tuple[list[list[Path]], list[tuple[Path, MaskWeaveError]], list[Path]]:
+    """The files of each series, and of each image size in it, in the order of the first files.
 
-    Raises what `DicomSource` raises.
+    Second: files that cannot be read, and why. Third: those that hold no image at all. Raises `MissingDependency`
+    without pydicom 3.
     """
     groups: dict[tuple[Any, ...], list[Path]] = {}
+    damaged: list[tuple[Path, MaskWeaveError]] = []
+    no_images: list[Path] = []
     for path in sorted(paths, key=lambda each: natural_key(each.name)):
-        header = _header(path)
+        try:
+            header = _header(path)
+        except SourceError as error:
+            damaged.append((path, error))
+            continue
+        if not header.get("Rows"):
+            if header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID"):
+                no_images.append(path)
+            else:
+                damaged.append((path, UnreadableImage(f"{path}: damaged, it does not say what it holds")))
+            continue
         key = tuple(str(header.get(name, "")) for name in ("SeriesInstanceUID", "Rows", "Columns"))
         groups.setdefault(key, []).append(path)
-    return list(groups.values())
+    return list(groups.values()), damaged, no_images
 
 
 class DicomSource(Closing):
@@ -68,7 +86,7 @@ class DicomSource(Closing):
 
     Slices are ordered by position along their normal; where positions are missing or repeat, by instance number,
     then by name. A single frame is an ``image``; more are a ``video`` of 25 frames per second, which has the ``grid``
-    where positions are known. ``reading.window`` replaces the window of the files. A frame's name is its file's.
+    where positions are known. ``raster_options.window`` replaces the files' own window. A frame has its file's name.
 
     Raises `MissingDependency` without pydicom 3, `SourceNotFound`, or `UnreadableImage` for what is no DICOM image.
     Iterating raises `ImageTooLarge`, `UnreadableVideo` for slices of different sizes, and `UnreadableImage` for
@@ -81,9 +99,9 @@ class DicomSource(Closing):
         name: str | None = None,
         *,
         max_pixels: int = MAX_PIXELS,
-        reading: Reading | None = None,
+        raster_options: RasterOptions | None = None,
     ) -> None:
-        self._reading = reading or Reading()
+        self._raster_options = raster_options or RasterOptions()
         self._max_pixels = max_pixels
         self.warnings: list[str] = []
         self._slices = in_order([each for path in paths for each in _slices(path)], self.warnings)
@@ -99,7 +117,7 @@ class DicomSource(Closing):
             duration=float(count / FRAME_RATE) if several else None,
             grid=grid_of(self._slices, self.warnings),
         )
-        self._greys: tuple[float, float] | None = None
+        self._grays: tuple[float, float] | None = None
 
     def __iter__(self) -> Iterator[Frame]:
         size = self._slices[0].size
@@ -129,34 +147,34 @@ class DicomSource(Closing):
         with _readable(opened.path):
             values = opened.pixels(frame)
             interpretation = str(opened.data.PhotometricInterpretation)
-            if interpretation in _COLOURS:
-                return _eight_bits(values)
+            if interpretation in _COLORS:
+                return _eight_bits(values, opened.data)
             if interpretation == "PALETTE COLOR":
                 from pydicom.pixels.processing import apply_color_lut
 
                 return _eight_bits(apply_color_lut(values, opened.data))[..., :3]
             if not interpretation.startswith("MONOCHROME"):
                 raise UnreadableImage(f"{opened.path}: pixels of kind {interpretation} are not supported")
-            grey = self._grey(opened, frame, values)
+            gray = self._gray(opened, frame, values)
         if interpretation == "MONOCHROME1":
-            grey = 255 - grey
-        return np.repeat(grey[:, :, None], 3, axis=2)
+            gray = 255 - gray
+        return np.repeat(gray[:, :, None], 3, axis=2)
 
-    def _grey(self, opened: _Opened, frame: int, stored: Array) -> NDArray[np.uint8]:
+    def _gray(self, opened: _Opened, frame: int, stored: Array) -> NDArray[np.uint8]:
         values = opened.rescaled(frame, stored)
-        if self._reading.window is not None:
-            return _windowed(values, *self._reading.window, "LINEAR")
+        if self._raster_options.window is not None:
+            return _windowed(values, *self._raster_options.window, "LINEAR")
         table = opened.by_table(values)
         if table is not None:
             return table
         window = opened.window(frame)
         if window is not None:
             return _windowed(values, *window)
-        if self._greys is None:  # one range for the whole series, so that equal values are equal greys
-            self._greys = float(values.min()), float(values.max())
-            low, high = self._greys
+        if self._grays is None:  # one range for the whole series, so that equal values are equal grays
+            self._grays = float(values.min()), float(values.max())
+            low, high = self._grays
             self.warnings.append(f"no window in the file: {low:g} to {high:g} became 0 to 255; see --window")
-        low, high = self._greys
+        low, high = self._grays
         scaled = (values - low) * (255 / max(high - low, 1e-9))
         return _rounded(scaled)
 
@@ -171,17 +189,17 @@ class _Opened:
     @classmethod
     def of(cls, path: Path) -> _Opened:
         with _readable(path) as pydicom:
-            data = pydicom.dcmread(path)
-            if "PixelData" not in data:
+            data = _read(pydicom, path)
+            if not any(name in data for name in _PIXELS):
                 raise UnreadableImage(f"{path}: need a DICOM image, got one without pixels")
             return cls(path, data)
 
     def pixels(self, frame: int) -> Array:
-        """(H, W) or (H, W, 3) values as stored; colours as RGB."""
+        """(H, W) or (H, W, 3) values as stored; colors as RGB."""
         from pydicom.pixels.utils import pixel_array
 
         values: Array = pixel_array(self.data, index=frame)
-        return values
+        return _stored_bits(values, self.data) if "PixelData" in self.data else values
 
     def rescaled(self, frame: int, stored: Array) -> FloatArray:
         """The modality's own values, Hounsfield units for example."""
@@ -194,7 +212,7 @@ class _Opened:
         return stored.astype(np.float32) * float(1 if slope is None else slope) + float(intercept or 0)
 
     def by_table(self, values: FloatArray) -> NDArray[np.uint8] | None:
-        """Grey by a table of the file, or None where it has none."""
+        """Gray by a table of the file, or None where it has none."""
         if "VOILUTSequence" not in self.data or not self.data.VOILUTSequence:
             return None
         from pydicom.pixels.processing import apply_voi
@@ -203,13 +221,13 @@ class _Opened:
         return _rounded(apply_voi(np.rint(values).astype(np.int32), self.data) * (255 / deepest))
 
     def window(self, frame: int) -> tuple[float, float, str] | None:
-        """Centre, width and function; the first of several."""
-        centre = _first(attribute(self.data, frame, "FrameVOILUTSequence", "WindowCenter"))
+        """Center, width and function; the first of several."""
+        center = _first(attribute(self.data, frame, "FrameVOILUTSequence", "WindowCenter"))
         width = _first(attribute(self.data, frame, "FrameVOILUTSequence", "WindowWidth"))
-        if centre is None or width is None or width <= 0:
+        if center is None or width is None or width <= 0:
             return None
         function = attribute(self.data, frame, "FrameVOILUTSequence", "VOILUTFunction")
-        return centre, width, str(function or "LINEAR")
+        return center, width, str(function or "LINEAR")
 
 
 def attribute(data: Any, frame: int, group: str, name: str) -> Any:
@@ -270,22 +288,22 @@ def _frame_names(slices: Sequence[Slice]) -> list[str]:
     return names if len({name.casefold() for name in names}) == len(names) else [""] * len(names)
 
 
-def _windowed(values: FloatArray, centre: float, width: float, function: str) -> NDArray[np.uint8]:
-    """Grey 0..255 of values by a window, PS3.3 C.11.2.1.2 and C.11.2.1.3."""
+def _windowed(values: FloatArray, center: float, width: float, function: str) -> NDArray[np.uint8]:
+    """Gray 0..255 of values by a window, PS3.3 C.11.2.1.2 and C.11.2.1.3."""
     if function == "SIGMOID":
-        return _rounded(255 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -50, 50))))
+        return _rounded(255 / (1 + np.exp(np.clip(-4 * (values - center) / width, -50, 50))))
     if function == "LINEAR_EXACT":
-        return _rounded(((values - centre) / width + 0.5) * 255)
-    return _rounded(((values - (centre - 0.5)) / max(width - 1, 1e-6) + 0.5) * 255)
+        return _rounded(((values - center) / width + 0.5) * 255)
+    return _rounded(((values - (center - 0.5)) / max(width - 1, 1e-6) + 0.5) * 255)
 
 
 def _rounded(values: FloatArray) -> NDArray[np.uint8]:
     return (np.clip(values, 0, 255) + 0.5).astype(np.uint8)
 
 
-def _eight_bits(values: Array) -> NDArray[np.uint8]:
-    eight: NDArray[np.uint8] = values if values.dtype == np.uint8 else (values >> 8).astype(np.uint8)
-    return eight
+def _eight_bits(values: Array, data: Any = None) -> NDArray[np.uint8]:
+    """The highest 8 of the bits that count: those that ``data`` says are stored, else all."""
+    return eight_bits(values, Numbers(None if data is None else int(data.get("BitsStored") or 0) or None))
 
 
 def _vector(values: Any, length: int) -> tuple[float, ...] | None:
@@ -303,21 +321,40 @@ def _first(values: Any) -> float | None:
         return float(values)
 
 
+def _stored_bits(values: Array, data: Any) -> Array:
+    """Values of the bits that count, PS3.5, 8.1.1: older files keep graphics in the others, or carry no sign on."""
+    allocated, stored = values.dtype.itemsize * 8, int(data.get("BitsStored") or 0)
+    unused = allocated - stored
+    if values.dtype.kind not in "iu" or not 0 < unused < allocated:
+        return values
+    below = max(0, min(unused, int(data.get("HighBit", stored - 1)) + 1 - stored))
+    return (values << (unused - below)) >> unused
+
+
 def _header(path: Path) -> Any:
     with _readable(path) as pydicom:
-        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_HEADER_TAGS)
+        return _read(pydicom, path, stop_before_pixels=True, specific_tags=_HEADER_TAGS)
+
+
+def _read(pydicom: Any, path: Path, **options: Any) -> Any:
+    """A file, also one that begins with its data elements, and does not say how they are encoded."""
+    with path.open("rb") as file:
+        has_mark = file.read(132)[128:] == b"DICM"
+    data = pydicom.dcmread(path, force=not has_mark, **options)
+    if "TransferSyntaxUID" not in data.file_meta:
+        is_implicit, is_little = data.original_encoding
+        uid = pydicom.uid
+        explicit = uid.ExplicitVRLittleEndian if is_little else uid.ExplicitVRBigEndian
+        data.file_meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian if is_implicit else explicit
+    return data
 
 
 @contextmanager
 def _readable(path: Path) -> Iterator[Any]:
     """pydicom, its chatter off; whatever a broken file provokes becomes a `SourceError` that begins with the path."""
-    try:
+    with optional("DICOM", extra="medical"):
         import pydicom
         import pydicom.pixels
-    except ImportError as error:
-        raise MissingDependency(
-            "DICOM needs pydicom, 3.0 or later. Use `pip install maskweave[medical]`."
-        ) from error
     try:
         with _warnings_lock, warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)

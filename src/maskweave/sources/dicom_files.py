@@ -1,59 +1,61 @@
-"""DICOM files told from others by their first bytes; pydicom is asked only about files that are such."""
+"""Files of medical images among others: which hold several frames, and which DICOM files make a series."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from maskweave.errors import MaskWeaveError
-from maskweave.sources.kinds import is_regular, kind_by_suffix
-
-_HEAD_BYTES = 132
+from maskweave.sources.kinds import HEAD, Kind, is_dicom, is_nifti, is_regular
 
 
-def is_dicom(head: bytes) -> bool:
-    """Whether a file that begins with ``head`` is DICOM: 128 bytes of anything, then DICM (PS3.10, 7.1)."""
-    return head[128:132] == b"DICM"
+@dataclass(frozen=True)
+class DicomFiles:
+    """The DICOM files of a folder.
+
+    - ``series``: the files of each series, and whether they are an image or several.
+    - ``damaged``: files that cannot be read, and why. ``no_images``: plans, reports, indexes and the like.
+    """
+
+    series: Sequence[tuple[list[Path], Kind]]
+    damaged: Sequence[tuple[Path, MaskWeaveError]]
+    no_images: Sequence[Path]
 
 
 def has_frames(path: Path) -> bool:
-    """Whether a file is DICOM and says that it has several frames; False also where that cannot be told."""
-    if not _is_dicom_file(path):
-        return False
-    from maskweave.sources.dicom import frame_count
-
+    """Whether a file is DICOM or NIfTI with several frames; False also where that is unknown."""
+    head = _head(path)
     try:
-        return frame_count(path) > 1
+        if is_dicom(head):
+            from maskweave.sources.dicom import frame_count
+
+            return frame_count(path) > 1
+        if is_nifti(head):
+            from maskweave.sources.nifti import slice_count
+
+            return slice_count(path) > 1
     except MaskWeaveError:  # told when it is opened
         return False
+    return False
 
 
-def dicom_series(folder: Path) -> list[tuple[list[Path], Literal["image", "video"]]]:
-    """The files of each DICOM series in a folder, whatever they are called, and what they are.
-
-    Hidden files, other folders in it and files with the suffix of a picture or a video are not looked at. Raises
-    `MissingDependency` or `UnreadableImage` where there are DICOM files that cannot be looked at.
-    """
-    files = [
-        path
-        for path in folder.iterdir()
-        if not path.name.startswith(".") and kind_by_suffix(path) is None and _is_dicom_file(path)
-    ]
-    if not files:
-        return []
+def sort_dicom(files: Sequence[Path]) -> DicomFiles:
+    """Sort the DICOM files of a folder into series; raises `MissingDependency` without pydicom."""
     from maskweave.sources.dicom import frame_count, series_in
 
-    return [
-        (paths, "video" if len(paths) > 1 or frame_count(paths[0]) > 1 else "image")
-        for paths in series_in(files)
+    series, damaged, no_images = series_in(files)
+    kinds: list[tuple[list[Path], Kind]] = [
+        (paths, "video" if len(paths) > 1 or frame_count(paths[0]) > 1 else "image") for paths in series
     ]
+    return DicomFiles(kinds, damaged, no_images)
 
 
-def _is_dicom_file(path: Path) -> bool:
+def _head(path: Path) -> bytes:
     try:
         if not is_regular(path) or path.is_dir():
-            return False
+            return b""
         with path.open("rb") as file:
-            return is_dicom(file.read(_HEAD_BYTES))
+            return file.read(HEAD)
     except OSError:
-        return False
+        return b""

@@ -21,7 +21,7 @@ _UNEVEN = 0.02  # of the usual distance between slices
 class Slice:
     """One frame of one file: where it lies, in mm, as far as the file says.
 
-    ``position``: of the centre of the first pixel. ``orientation``: cosines of a row's and of a column's direction.
+    ``position``: of the center of the first pixel. ``orientation``: cosines of a row's and of a column's direction.
     ``spacing``: between rows, between columns. ``step``: to the next slice. ``number``: the instance number.
     """
 
@@ -36,7 +36,7 @@ class Slice:
 
 
 def in_order(slices: Sequence[Slice], warnings: list[str]) -> list[Slice]:
-    """The slices along their normal; where that cannot be told by instance number, then by name and frame."""
+    """The slices ordered along their normal; where that is unknown by instance number, then by name and frame."""
 
     def by_number(each: Slice) -> tuple[object, ...]:
         return each.number is None, each.number or 0, natural_key(each.path.name), each.frame

@@ -4,41 +4,62 @@ from __future__ import annotations
 
 import difflib
 import os
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from maskweave.errors import UnreadableImage, UnreadableVideo
 from maskweave.sources.base import MAX_PIXELS, Source
-from maskweave.sources.kinds import Kind, is_regular, kind_by_suffix, kind_of
+from maskweave.sources.kinds import (
+    AUDIO_SUFFIXES,
+    HEAD,
+    IMAGE_SUFFIXES,
+    TRACKS,
+    Kind,
+    has_video_track,
+    is_dicom,
+    is_regular,
+    kind_by_content,
+    kind_by_suffix,
+    kind_of,
+    wrapping,
+)
 from maskweave.sources.names import natural_key
-from maskweave.sources.reading import Reading
+from maskweave.sources.raster_options import RasterOptions
+
+_SAMPLED_FILES = 1000  # entries of a folder that is not looked into, by whose names it is judged
 
 
 def open_file(
-    path: Path, name: str | None = None, *, max_pixels: int = MAX_PIXELS, reading: Reading | None = None
+    path: Path,
+    name: str | None = None,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    raster_options: RasterOptions | None = None,
 ) -> Source:
-    """Open a picture or a video, told apart by content, then by suffix, then by trying both.
+    """Open an image or a video, distinguished by content, then by suffix, then by trying both.
 
-    A pipe is taken for a picture. Pictures are decoded when they are iterated.
+    A pipe is taken for an image. Images are decoded when they are iterated.
 
     Raises `SourceNotFound`, `UnreadableImage`, `UnreadableVideo`, `ImageTooLarge` or `MissingDependency`.
     """
-    from maskweave.sources.pictures import open_picture
+    kind = kind_of_path(path)
+    if kind == "image":
+        from maskweave.sources.open_image import open_image
+
+        return open_image(path, name, max_pixels=max_pixels, raster_options=raster_options)
     from maskweave.sources.video import VideoSource
 
-    kind = kind_by_look(path)
-    if kind == "image":
-        return open_picture(path, name, max_pixels=max_pixels, reading=reading)
     try:
         return VideoSource(path, name, max_pixels=max_pixels)
     except UnreadableVideo as error:
         if kind == "video":
             raise
-        raise UnreadableImage(
-            f"{path}: need a picture or a video, got something that is neither; check the file"
-        ) from error
+        found = wrapping(_head(path, HEAD)) or "something that is neither; check the file"
+        raise UnreadableImage(f"{path}: need an image or a video, got {found}") from error
 
 
-def kind_by_look(path: Path) -> Kind | None:
+def kind_of_path(path: Path) -> Kind | None:
     """Kind by content or suffix; unreadable files go by suffix and fail when they are opened.
 
     A pipe would be used up by a look at its content, and a device may never answer: both are left to `ImageSource`.
@@ -51,27 +72,74 @@ def kind_by_look(path: Path) -> Kind | None:
         return kind_by_suffix(path)
 
 
-def files_in(folder: Path, *, recursive: bool) -> tuple[list[Path], list[tuple[Path, OSError]]]:
-    """Pictures and videos by suffix, in natural order, and the folders further down that cannot be read."""
-    found: list[Path] = []
-    closed: list[tuple[Path, OSError]] = []
+@dataclass
+class FolderContents:
+    """What is in a folder, and with ``recursive`` below it; hidden files and links to folders are left out.
+
+    - ``media``: images and videos by content, else by suffix, in natural order.
+    - ``dicom``: the DICOM files of each folder. ``others``: files that are none of these.
+    - ``unvisited``: folders with media that were not looked into. ``closed``: those that cannot be read.
+    """
+
+    media: list[tuple[Path, Kind]] = field(default_factory=list)
+    dicom: dict[Path, list[Path]] = field(default_factory=dict)
+    others: list[Path] = field(default_factory=list)
+    unvisited: list[Path] = field(default_factory=list)
+    closed: list[tuple[Path, OSError]] = field(default_factory=list)
+
+
+def contents_of(folder: Path, *, recursive: bool) -> FolderContents:
+    """Look at the beginning of every file; raises `OSError` where the folder itself cannot be read."""
+    found = FolderContents()
     waiting = [folder]
     while waiting:
-        here = waiting.pop()
+        directory = waiting.pop()
         try:
-            files, folders = _entries(here)
+            files, folders = _entries(directory)
         except OSError as error:
-            if here is folder:
+            if directory is folder:
                 raise
-            closed.append((here, error))
+            found.closed.append((directory, error))
             continue
-        found += files
-        waiting += folders if recursive else []
-    return sorted(found, key=in_order), sorted(closed, key=lambda each: in_order(each[0]))
+        for path in files:
+            _sort_in(path, found)
+        if recursive:
+            waiting += folders
+        else:
+            found.unvisited += [each for each in folders if _holds_media(each)]
+    found.media.sort(key=lambda each: in_order(each[0]))
+    found.closed.sort(key=lambda each: in_order(each[0]))
+    return found
+
+
+def _sort_in(path: Path, found: FolderContents) -> None:
+    try:
+        head = _head(path, head_length(path.name))
+    except OSError:  # told when it is opened, where its name promises something
+        head = b""
+    kind = kind_in_folder(path.name, head)
+    if is_dicom(head) and path.suffix.lower() not in IMAGE_SUFFIXES:
+        found.dicom.setdefault(path.parent, []).append(path)
+    elif kind is not None:
+        found.media.append((path, kind))
+    else:
+        found.others.append(path)
+
+
+def head_length(name: str) -> int:
+    """How many bytes of the beginning of a file of that name `kind_in_folder` looks at."""
+    return TRACKS if name.lower().endswith(AUDIO_SUFFIXES) else HEAD
+
+
+def kind_in_folder(name: str, head: bytes) -> Kind | None:
+    """Kind of a file that was found in a folder: by its beginning, else by its suffix; None for any other."""
+    is_audio = name.lower().endswith(AUDIO_SUFFIXES)
+    found = None if is_audio and not has_video_track(head) else kind_by_content(head)
+    return found or kind_by_suffix(Path(name))
 
 
 def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Regular files with a known suffix, and folders, without hidden ones and links to folders."""
+    """Regular files and folders, without hidden ones and links to folders."""
     files: list[Path] = []
     folders: list[Path] = []
     for path in folder.iterdir():
@@ -79,9 +147,22 @@ def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
             continue
         if path.is_dir():
             folders += [] if path.is_symlink() else [path]  # a link may lead back up
-        elif kind_by_suffix(path) is not None and is_regular(path):
+        elif is_regular(path):
             files.append(path)
     return files, folders
+
+
+def _holds_media(folder: Path) -> bool:
+    """Whether one of the first files of a folder has the suffix of an image or a video."""
+    try:
+        return any(kind_by_suffix(each) for each in islice(folder.iterdir(), _SAMPLED_FILES))
+    except OSError:
+        return False
+
+
+def _head(path: Path, length: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(length)
 
 
 def is_file(path: Path) -> bool:
@@ -100,12 +181,6 @@ def in_order(path: Path) -> tuple[object, str]:
 def real_path(path: Path) -> Path:
     """Where links lead; a link that leads to itself stays as it is, to fail when it is opened."""
     return Path(os.path.realpath(path))
-
-
-def folders_below(folder: Path) -> list[Path]:
-    """All folders further down that are not hidden, in natural order."""
-    below = [each for each in folder.rglob("*") if each.is_dir() and not each.name.startswith(".")]
-    return sorted(below, key=in_order)
 
 
 def nearest(path: Path) -> str:

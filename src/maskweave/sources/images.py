@@ -1,13 +1,15 @@
-"""Still pictures: files, bytes, Pillow pictures and arrays."""
+"""Still images: files, bytes, Pillow images and arrays."""
 
 from __future__ import annotations
 
+import math
 import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
@@ -25,57 +27,82 @@ from maskweave.errors import (
     UnreadableImage,
 )
 from maskweave.sources.base import MAX_PIXELS, Closing, check_budget
-from maskweave.sources.kinds import is_pipe, is_regular, kind_by_content
+from maskweave.sources.kinds import (
+    HEAD,
+    foreign_format,
+    is_dicom,
+    is_heif,
+    is_nifti,
+    is_pipe,
+    is_regular,
+    kind_by_content,
+    wrapping,
+)
 from maskweave.sources.pixels import rgb_from_array, rgb_from_pillow, upright
+from maskweave.sources.tiff import is_tiff, tiff_pages
 from maskweave.types.arrays import Array, Image, Size
 from maskweave.types.frame import Frame, SourceInfo
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "JPEG2000", "AVIF", "PPM")
+FORMATS = (
+    *("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "JPEG2000", "AVIF", "HEIF", "PPM", "PSD"),
+)
 """Pillow's decoders that are let near a file; others (EPS starts Ghostscript) are never tried."""
 
-Encoded: TypeAlias = str | PathLike[str] | bytes | bytearray | memoryview | BinaryIO
-"""A picture in a file or in the bytes of one."""
+ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
+"""Formats whose further images are the frames of an animation."""
 
-_MOST_BYTES = 500_000_000
+Encoded: TypeAlias = str | PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+"""An image in a file or in the bytes of one."""
+
+_MAX_BYTES = 500_000_000
 """The most that is read from a pipe or an open file."""
-_ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
-_ORIENTATION = 0x0112
+_ORIENTATION, _RESOLUTION = 0x0112, 0x011A  # tags of EXIF and TIFF
+_GAMMA, _SAME_GAMMA = 0.45455, 0.06  # 1 / 2.2, nearly what sRGB has
+_CICP_PRIMARIES = (b"\1", b"\2")  # codes of ITU-T H.273 that are sRGB's or say nothing
+_CICP_TRANSFERS = (b"\1", b"\2", b"\6", b"\x0d")
 _TURNED = (5, 6, 7, 8)  # orientations that exchange width and height
 _pillow_lock = threading.Lock()
 
 
 def read_image(data: Encoded, *, max_pixels: int = MAX_PIXELS, label: str | None = None) -> Image:
-    """Decode one picture to (H, W, 3) uint8 RGB, upright, by the rules of `maskweave.sources.pixels`.
+    """Decode one image to (H, W, 3) uint8 RGB, upright, by the rules of `maskweave.sources.pixels`.
 
     ``data`` is a path, encoded bytes, or a file opened with "rb". ``max_pixels`` is compared with the size in
-    the header before anything is decoded. ``label`` names the picture in errors. Of an animation or a
-    multi-page file the first picture is read.
+    the header before anything is decoded. ``label`` names the image in errors. Of an animation or a
+    multi-page file the first image is read.
 
-    Raises `SourceNotFound`, `ImageTooLarge`, or `UnreadableImage` for whatever is no picture, damaged or
-    cut short; missing pixels are never filled with grey. Raises `InvalidValue` for ``data`` of another type.
+    Raises `SourceNotFound`, `ImageTooLarge`, or `UnreadableImage` for whatever is no image, damaged or
+    cut short; missing pixels are never filled with gray. Raises `InvalidValue` for ``data`` of another type.
     """
     label = label or (str(data) if isinstance(data, str | PathLike) else "image data")
     with _readable(label):
         encoded = _encoded(data, label, need="a path, bytes or an open binary file")
-        return _decode(_without_waiting(encoded, label), max_pixels, label)
+        return _decode(_without_waiting(encoded, label), max_pixels, label, []).image
 
 
-def picture_size(path: Path) -> Size:
-    """(height, width) as the picture is decoded, EXIF orientation applied; only its head is read.
+def image_size(path: Path) -> Size:
+    """(height, width) as the image is decoded, EXIF orientation applied; only its head is read.
+
+    Raises `UnreadableImage`.
+    """
+    (height, width), orientation = stored_size(path)
+    return (width, height) if orientation in _TURNED else (height, width)
+
+
+def stored_size(path: Path) -> tuple[Size, int]:
+    """(height, width) as an image is stored, and its EXIF orientation; only its head is read.
 
     Raises `UnreadableImage`.
     """
     try:
-        with _pillow_quiet():
-            picture = Pillow.open(path, formats=_formats())
-        with picture:
-            width, height = picture.size
-            turned = _orientation(picture) in _TURNED
+        with open_encoded(path) as image:
+            width, height = image.size
+            orientation = _orientation(image)
     except (OSError, ValueError, SyntaxError, struct.error) as error:
         raise UnreadableImage(
             f"{path}: not a readable image. Repair it or take it out of the data set."
         ) from error
-    return (width, height) if turned else (height, width)
+    return (height, width), orientation
 
 
 def read_all(file: IO[Any], label: str) -> bytes:
@@ -88,17 +115,17 @@ def read_all(file: IO[Any], label: str) -> bytes:
         if not isinstance(piece, bytes):
             raise InvalidValue(f'{label}: need a file that gives bytes, got text; open it with "rb"')
         received += piece
-        if len(received) > _MOST_BYTES:
-            raise UnreadableImage(f"{label}: need at most {_MOST_BYTES / 1e6:g} MB, got more; pass a file")
+        if len(received) > _MAX_BYTES:
+            raise UnreadableImage(f"{label}: need at most {_MAX_BYTES / 1e6:g} MB, got more; pass a file")
     return bytes(received)
 
 
 class ImageSource(Closing):
-    """One still picture as a source of one `Frame`, whose image shares no memory with ``data``.
+    """One still image as a source of one `Frame`, whose image shares no memory with ``data``.
 
-    ``data`` is a path, encoded bytes, a file opened with "rb" (read at once), a Pillow picture, or a uint8
-    array: (H, W, 3) RGB, (H, W) grey or (H, W, 4) RGBA. ``name`` is the stem for outputs; a path brings its
-    own. ``label`` names the picture in errors. Paths are read when iterated, pipes only once.
+    ``data`` is a path, encoded bytes, a file opened with "rb" (read at once), a Pillow image, or a uint8
+    array: (H, W, 3) RGB, (H, W) gray or (H, W, 4) RGBA. ``name`` is the stem for outputs; a path brings its
+    own. ``label`` names the image in errors. Paths are read when iterated, pipes only once.
     ``max_pixels`` bounds what is decoded; pixels that are in memory already have no budget.
 
     Raises `InvalidValue` for another type; iterating raises what `read_image` raises, and `InvalidValue` for
@@ -132,19 +159,30 @@ class ImageSource(Closing):
 
     def __iter__(self) -> Iterator[Frame]:
         path = self.info.path
-        yield Frame(self._image(), source=self.info.name, file_name=path.name if path else "")
+        decoded = self._decoded()
+        yield Frame(
+            decoded.image,
+            source=self.info.name,
+            file_name=path.name if path else "",
+            dpi=decoded.dpi,
+        )
 
-    def _image(self) -> Image:
+    def _decoded(self) -> _Decoded:
         if isinstance(self._data, np.ndarray):
-            return rgb_from_array(self._data)
+            return _Decoded(rgb_from_array(self._data))
         with _readable(self._label):
             if isinstance(self._data, Pillow.Image):
-                return _loaded(self._data, self._max_pixels, self._label)
+                return _loaded(self._data, self._max_pixels, self._label, self.warnings)
             self._data = _without_waiting(self._data, self._label)
-            told: list[str] = []
-            image = _decode(self._data, self._max_pixels, self._label, told)
-            self.warnings += [line for line in told if line not in self.warnings]
-            return image
+            return _decode(self._data, self._max_pixels, self._label, self.warnings)
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """An upright image, and its pixels per inch across and down."""
+
+    image: Image
+    dpi: tuple[float, float] | None = None
 
 
 _NEED = "a path, bytes, an open binary file, a PIL image or a uint8 array"
@@ -174,7 +212,7 @@ def _without_waiting(data: Path | bytes, label: str) -> Path | bytes:
 
 @contextmanager
 def _readable(label: str) -> Iterator[None]:
-    """Turn whatever a broken picture provokes in the block into a `SourceError` that begins with ``label``."""
+    """Turn whatever a broken image provokes in the block into a `SourceError` that begins with ``label``."""
     try:
         yield
     except MaskWeaveError:
@@ -189,64 +227,158 @@ def _readable(label: str) -> Iterator[None]:
         raise UnreadableImage(f"{label}: damaged or cut short ({_reason(error)})") from error
 
 
-def _decode(data: Path | bytes, max_pixels: int, label: str, told: list[str] | None = None) -> Image:
-    """The picture, upright; ``told`` gets a sentence of what else is in the file."""
+def _decode(data: Path | bytes, max_pixels: int, label: str, warnings: list[str]) -> _Decoded:
+    """The image, upright; ``warnings`` gets what else is in the file, or could not be honored."""
     head = _head(data)
     if not head:
-        raise UnreadableImage(f"{label}: need a picture, got an empty file (0 bytes); copy or load it again")
-    with _pillow_quiet():
-        try:
-            picture = Pillow.open(data if isinstance(data, Path) else BytesIO(data), formats=_formats())
-        except UnidentifiedImageError as error:
-            raise UnreadableImage(f"{label}: {_not_a_picture(head)}") from error
-    with picture:
-        check_budget(*picture.size, max_pixels=max_pixels, label=label, hint=_hint(picture))
-        if picture.format == "PNG":
-            _check_png(data)
-        image = _loaded(picture, max_pixels, label)
-        if told is not None and _is_animation(picture):
-            told.append(
-                "an animation, of which the first picture was read; save it as a video to have them all"
-            )
-        return image
-
-
-def _is_animation(picture: Pillow.Image) -> bool:
-    """Whether more pictures follow; those of a phone's MPO and of a TIFF are no animation."""
+        raise UnreadableImage(f"{label}: need an image, got an empty file (0 bytes); copy or load it again")
+    page = _checked_page(data, label) if is_tiff(head) else 0
     try:
-        return picture.format in _ANIMATED and bool(getattr(picture, "is_animated", False))
+        image = open_encoded(data)
+    except UnidentifiedImageError as error:
+        raise UnreadableImage(f"{label}: {_not_an_image(head)}") from error
+    with image:
+        if page:
+            image.seek(page)
+        check_budget(*image.size, max_pixels=max_pixels, label=label, hint=_hint(image))
+        if image.format == "PNG":
+            _add_warnings(warnings, [*_check_png(data), *_gamma_warning(image)])
+        if image.format == "PSD":
+            _check_psd(image, label)
+        decoded = _loaded(image, max_pixels, label, warnings)
+        _add_warnings(warnings, _not_read(image, data))
+        return decoded
+
+
+def _add_warnings(warnings: list[str], lines: Iterable[str]) -> None:
+    warnings += [line for line in lines if line not in warnings]
+
+
+def open_encoded(data: Path | bytes) -> Pillow.Image:
+    """Open a file or the bytes of one, without decoding it yet.
+
+    Raises `PIL.UnidentifiedImageError` for what none of `FORMATS` is, and nearly anything for what is damaged.
+    """
+    if is_heif(_head(data)):
+        _register_heif()
+    with _pillow_quiet():
+        return Pillow.open(data if isinstance(data, Path) else BytesIO(data), formats=_formats())
+
+
+def pillow_opens(path: Path) -> bool:
+    """Whether Pillow knows the kind of image that a sound file holds."""
+    try:
+        open_encoded(path).close()
+    except Exception:  # a kind that it does not know can provoke nearly any exception inside a decoder
+        return False
+    return True
+
+
+def _register_heif() -> None:
+    try:
+        import pillow_heif
+    except ImportError:
+        return
+    pillow_heif.register_heif_opener()
+
+
+def _checked_page(data: Path | bytes, label: str) -> int:
+    """The number of a TIFF's first page that is no smaller view of another.
+
+    Raises `UnreadableImage` for a sound file that Pillow does not decode, or decodes to other numbers.
+    """
+    pages = tiff_pages(data if isinstance(data, Path) else BytesIO(data)).pages
+    if not pages:
+        return 0
+    if pages[0].is_raw_photo:
+        raise UnreadableImage(
+            f"{label}: a camera's raw photo, which has to be developed; export it as JPEG or TIFF"
+        )
+    if not pages[0].pillow_is_right or (isinstance(data, Path) and not pillow_opens(data)):
+        raise UnreadableImage(
+            f"{label}: a TIFF of {pages[0].in_words()}, which Pillow does not decode; "
+            "with `pip install 'maskweave[geo]'` segment reads it as a file"
+        )
+    return pages[0].number
+
+
+def _check_psd(image: Any, label: str) -> None:
+    """Raise `UnreadableImage` for a PSD that was saved without its merged image (resource 1057, VersionInfo)."""
+    for number, _, data in image.resources:
+        if number == 1057 and data[4:5] == b"\0":
+            raise UnreadableImage(
+                f"{label}: a PSD without its merged image; save it with 'Maximize compatibility', or as PNG"
+            )
+
+
+def _not_read(image: Pillow.Image, data: Path | bytes) -> list[str]:
+    """A sentence about what else a file holds; of a phone's MPO the others only help to show the first."""
+    if image.format == "GIF":
+        from maskweave.sources.gif import gif_frames
+
+        if gif_frames(data).is_cut:
+            return ["an animation that is cut short, of which the first frame was read"]
+    try:
+        count = int(getattr(image, "n_frames", 1))
     except Exception:  # the first is good even where the next is damaged
-        return True
+        return []
+    if count < 2 or image.format not in (*ANIMATED, "HEIF"):
+        return []
+    if image.format == "HEIF":
+        return [f"{count} images, of which the primary one was read; export the others to have them"]
+    return [f"an animation of {count} frames, of which the first was read; --as-video reads them all"]
 
 
-def _hint(picture: Pillow.Image) -> str:
+def _hint(image: Pillow.Image) -> str:
     """What helps against a file with too many pixels: only TIFF can be read piece by piece."""
-    if picture.format == "TIFF":
+    if image.format == "TIFF":
         return "read it in tiles (--tile 1024, in Python load(tile=1024))"
     return "scale it down, save it as a tiled TIFF and use --tile 1024"
 
 
-def _loaded(picture: Pillow.Image, max_pixels: int, label: str) -> Image:
-    if not _in_memory(picture):
-        check_budget(*picture.size, max_pixels=max_pixels, label=label)
-    if 0 in picture.size:
-        raise UnreadableImage(f"{label}: need pixels, got a picture of {picture.size[0]} x {picture.size[1]}")
-    picture.load()
-    return upright(rgb_from_pillow(picture), _orientation(picture))
+def _loaded(image: Pillow.Image, max_pixels: int, label: str, warnings: list[str]) -> _Decoded:
+    if not _in_memory(image):
+        check_budget(*image.size, max_pixels=max_pixels, label=label)
+    if 0 in image.size:
+        raise UnreadableImage(f"{label}: need pixels, got an image of {image.size[0]} x {image.size[1]}")
+    turned = _orientation(image) in _TURNED  # asked before loading, which turns a TIFF upright
+    image.load()
+    dpi = _dpi(image)
+    return _Decoded(rgb_upright(image, warnings), dpi[::-1] if dpi is not None and turned else dpi)
 
 
-def _in_memory(picture: Pillow.Image) -> bool:
-    """Whether a picture's pixels are decoded. Pillow does not tell: it has its core image and no tile is left."""
-    attributes = vars(picture)
+def rgb_upright(image: Pillow.Image, warnings: list[str]) -> Image:
+    """(H, W, 3) uint8 RGB of a loaded image, turned as its metadata says; ``warnings`` as `rgb_from_pillow`."""
+    return upright(rgb_from_pillow(image, warnings), _orientation(image))
+
+
+def _dpi(image: Pillow.Image) -> tuple[float, float] | None:
+    """Pixels per inch across and down, as stored; None where there are none, or none that can be."""
+    if _RESOLUTION not in (
+        getattr(image, "tag_v2", None) or {_RESOLUTION: 0}
+    ):  # of a TIFF Pillow says 1 then
+        return None
+    try:
+        across, down = (float(each) for each in image.info["dpi"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    return (across, down) if 1 <= across < math.inf and 1 <= down < math.inf else None
+
+
+def _in_memory(image: Pillow.Image) -> bool:
+    """Whether an image's pixels are decoded. Pillow does not tell: it has its core image and no tile is left."""
+    attributes = vars(image)
     core = attributes.get("_im", attributes.get("im"))  # Pillow before 11 calls it im
-    return core is not None and not getattr(picture, "tile", ())
+    return core is not None and not getattr(image, "tile", ())
 
 
-def _check_png(data: Path | bytes) -> None:
+def _check_png(data: Path | bytes) -> list[str]:
     """Compare the checksums of a PNG's critical chunks, which Pillow does not do for pixels.
 
-    Raises `ValueError` for a wrong one or a missing end. Layout: https://www.w3.org/TR/png-3/#5Chunk-layout
+    Returns a sentence for colors that are not those of sRGB. Raises `ValueError` for a wrong checksum or a missing
+    end. Layout: https://www.w3.org/TR/png-3/#5Chunk-layout
     """
+    warnings = []
     with data.open("rb") if isinstance(data, Path) else BytesIO(data) as file:
         file.seek(8)
         kind = b""
@@ -256,22 +388,36 @@ def _check_png(data: Path | bytes) -> None:
             (checksum,) = struct.unpack(">I", file.read(4))
             if kind[:1].isupper() and zlib.crc32(body, zlib.crc32(kind)) != checksum:
                 raise ValueError(f"wrong checksum of {kind.decode('ascii', 'replace')}")
+            if kind == b"cICP" and (body[:1] not in _CICP_PRIMARIES or body[1:2] not in _CICP_TRANSFERS):
+                warnings.append(
+                    "its color space (cICP, as of HDR) is not sRGB and not applied: colors differ"
+                )
+    return warnings
 
 
-def _orientation(picture: Pillow.Image) -> int:
-    """EXIF orientation of a loaded picture (Pillow has turned TIFF by then); broken EXIF means upright."""
+def _gamma_warning(image: Pillow.Image) -> list[str]:
+    """A sentence where a PNG without a profile says that its values are not those of sRGB."""
+    info = image.info
+    gamma = info.get("gamma")
+    if gamma is None or info.get("icc_profile") or "srgb" in info or abs(gamma - _GAMMA) < _SAME_GAMMA:
+        return []
+    return [f"its gamma of {gamma:g} is not applied: it is shown darker or brighter by programs that do"]
+
+
+def _orientation(image: Pillow.Image) -> int:
+    """EXIF orientation of a loaded image (Pillow has turned TIFF by then); broken EXIF means upright."""
     try:
         with _pillow_quiet():
-            return int(picture.getexif().get(_ORIENTATION, 1))
+            return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # the pixels are good even where the metadata is not
         return 1
 
 
 def _head(data: Path | bytes) -> bytes:
     if isinstance(data, bytes):
-        return data[:64]
+        return data[:HEAD]
     with data.open("rb") as file:
-        return file.read(64)
+        return file.read(HEAD)
 
 
 def _formats() -> list[str]:
@@ -279,20 +425,35 @@ def _formats() -> list[str]:
     return [name for name in FORMATS if name in Pillow.OPEN]
 
 
-def _not_a_picture(head: bytes) -> str:
-    wanted = "need a picture (JPEG, PNG, WebP, TIFF, BMP, GIF)"
-    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"msf1"):
-        return f"{wanted}, got HEIC; export it as JPEG"
+def _not_an_image(head: bytes) -> str:
+    return f"need an image (JPEG, PNG, WebP, TIFF, BMP, GIF), got {_what_it_is(head)}"
+
+
+def _what_it_is(head: bytes) -> str:
+    """A file that no decoder takes, named by its first bytes, and what to do."""
+    foreign = foreign_format(head)
     kind = kind_by_content(head)
-    if kind == "video":
-        return f"{wanted}, got a video"
-    if kind == "image":
-        return f"{wanted}, got one whose header is damaged"
-    printable = sum(32 <= byte < 127 or byte in b"\t\r\n" for byte in head)
-    if printable == len(head):
-        start = head[:24].decode("ascii").splitlines()[0]
-        return f"{wanted}, got text that begins {start!r}"
-    return f"{wanted}, got other or damaged data that begins {head[:8].hex(' ')}"
+    printable = all(32 <= byte < 127 or byte in b"\t\r\n" for byte in head)
+    if is_dicom(head) or is_nifti(head):
+        what = "a medical image, which is read from a file of its own: give segment, or stream(), its path"
+    elif is_heif(head):
+        what = "HEIC, which needs a reader: `pip install 'maskweave[heif]'`, or export it as JPEG"
+    elif foreign is not None:
+        what = f"{foreign}, which is not supported; export it as PNG or JPEG"
+    elif head.startswith(b"8BPS"):
+        what = "a Photoshop file that has not 8 bits a channel, which is not supported; save it as PNG"
+    elif kind == "video":
+        what = "a video"
+    elif kind == "image":
+        what = "one whose header is damaged"
+    elif (wrapped := wrapping(head)) is not None:
+        what = wrapped
+    elif printable:
+        start = head[:24].decode("ascii").strip().splitlines()
+        what = f"text that begins {start[0] if start else ' '!r}"
+    else:
+        what = f"other or damaged data that begins {head[:8].hex(' ')}"
+    return what
 
 
 def _reason(error: Exception) -> str:

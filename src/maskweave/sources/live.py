@@ -19,12 +19,12 @@ from maskweave.types.frame import Frame, SourceInfo
 
 TICKS = 90_000
 """Of the steady clock, a second: times that are read off it are whole numbers of them."""
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 5.0  # seconds before an attempt to open again; doubled each time
+_FIRST_WAIT, _MAX_WAIT = 0.5, 5.0  # seconds before an attempt to open again; doubled each time
 _LOOK_UP = 0.1  # seconds after which whoever waits looks whether it is still wanted
 
 
 class DroppedOut(Exception):
-    """A connection breaks off although more pictures were to come; the text says why."""
+    """A connection breaks off although more images were to come; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Watch:
 class LiveSource(Closing, ABC):
     """Frames of one connection after the other, as one stream.
 
-    A connection that drops out after it has given pictures is opened again, after waits that grow, for up to
-    ``reconnect`` seconds (0: never). ``warnings`` tells how long it was away. Indices go on, and so do times: by the
-    steady clock, whatever a new connection calls its first moment. What does not come back ends, with a line in
-    ``warnings``. `stop` and `close` end it at once, also while it is being waited for.
+    A connection that drops out after it has given images is opened again, after waits that grow, for up to
+    ``reconnect`` seconds (0: never). ``warnings`` tells how long it was away. Times begin at 0. Indices go on, and so
+    do times: by the steady clock, whatever a new connection calls its first moment. What does not come back ends,
+    with a line in ``warnings``. `stop` and `close` end it at once, also while it is being waited for.
 
     Subclasses open connections (`_connect`; in a thread of its own when it is opened again), read them and hang up,
     and set ``info``. Raises `InvalidValue` for a negative ``reconnect``; iterating raises `UnreadableVideo` when not
@@ -65,8 +65,8 @@ class LiveSource(Closing, ABC):
         """Open a connection; raises `SourceError`."""
 
     @abstractmethod
-    def _pictures(self, connection: Any) -> Iterator[tuple[Fraction, Image]]:
-        """Yield times in seconds and (H, W, 3) uint8 RGB pictures, of one size over all connections.
+    def _timed_images(self, connection: Any) -> Iterator[tuple[Fraction, Image]]:
+        """Yield times in seconds and (H, W, 3) uint8 RGB images, of one size over all connections.
 
         Returns when the stream is over; raises `DroppedOut` when it breaks off.
         """
@@ -92,19 +92,21 @@ class LiveSource(Closing, ABC):
         absence: _Absence | None = None
         while self._is_wanted():
             try:
-                for own, image in self._pictures(self._connection):
+                for own, image in self._timed_images(self._connection):
                     moment = times.place(own, again=absence is not None)
                     if absence is not None:
                         self.warnings.append(f"{absence}; it came back after {float(times.step):.1f} s")
                         absence = None
-                    yield Frame(image, count, moment, None, self.info.name)
+                    yield Frame(
+                        image, count, moment, None, self.info.name, pixel_aspect=self.info.pixel_aspect
+                    )
                     count += 1
                     if not self._is_wanted():
                         return
                 return
             except DroppedOut as error:
                 absence = absence or _Absence(count, str(error), since=self._watch.now())
-            except SourceError as error:  # a picture over the budget: the next one would be, too
+            except SourceError as error:  # an image over the budget: the next one would be, too
                 if not count:
                     raise
                 self.warnings.append(str(_Absence(count, str(error))))
@@ -144,7 +146,9 @@ class LiveSource(Closing, ABC):
     def _attempt(self) -> Any | None:
         """A new connection, or None when it failed. In a thread, since it may hang until its own time limit."""
         attempt: Future[Any] = Future()
-        Thread(target=_fulfil, args=(attempt, self._connect), name="maskweave-reconnect", daemon=True).start()
+        Thread(
+            target=_fulfill, args=(attempt, self._connect), name="maskweave-reconnect", daemon=True
+        ).start()
         while self._is_wanted():
             if wait([attempt], timeout=_LOOK_UP).done:
                 return None if isinstance(attempt.exception(), SourceError) else attempt.result()
@@ -167,7 +171,7 @@ class _Absence:
 
     def next_wait(self) -> float:
         """Seconds to wait before the next attempt."""
-        now, self._wait = self._wait, min(2 * self._wait, _LONGEST_WAIT)
+        now, self._wait = self._wait, min(2 * self._wait, _MAX_WAIT)
         return now
 
     def __str__(self) -> str:
@@ -175,28 +179,30 @@ class _Absence:
 
 
 class _Times:
-    """Times of one connection after the other, strictly rising, on the first one's scale.
+    """Times of one connection after the other, strictly rising from 0, on the first one's scale.
 
-    ``step``: seconds from the picture before to the last one placed.
+    ``step``: seconds from the image before to the last one placed.
     """
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
-        self._zero = inf  # by the steady clock: time 0 of the first connection, as its promptest picture says
+        self._zero = inf  # by the steady clock: time 0 of the first connection, as its promptest image says
         self._is_first = True
         self._shift = Fraction(0)
         self._last: Fraction | None = None
         self.step = Fraction(0)
 
     def place(self, own: Fraction, *, again: bool) -> Fraction:
-        """The time of a picture that its connection gives the time ``own``.
+        """The time of an image that its connection gives the time ``own``.
 
         ``again``: it is the first of a new connection; when it came is what the steady clock says.
         """
         now = self._watch.now()
         self._is_first = self._is_first and not again
+        if self._last is None:
+            self._shift = -own
         if self._is_first:
-            self._zero = min(self._zero, now - float(own))
+            self._zero = min(self._zero, now - float(own + self._shift))
         if again:
             self._shift = Fraction(round((now - self._zero) * TICKS), TICKS) - own
         if self._last is not None:
@@ -208,7 +214,7 @@ class _Times:
         return self._last
 
 
-def _fulfil(attempt: Future[Any], connect: Callable[[], Any]) -> None:
+def _fulfill(attempt: Future[Any], connect: Callable[[], Any]) -> None:
     try:
         attempt.set_result(connect())
     except BaseException as error:  # raised again where the attempt is waited for

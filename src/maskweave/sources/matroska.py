@@ -1,4 +1,4 @@
-"""Whether a Matroska or WebM file is damaged in its middle, told by its own structure.
+"""Detect damage in the middle of a Matroska or WebM file, by its own structure.
 
 FFmpeg passes over what it cannot follow, up to the next cluster, without a word: frames are missing that nothing
 has promised. Every element says how long it is, so the chain of them must meet its end, with nothing in it that the
@@ -61,7 +61,7 @@ class _Walk:
 
 
 def matroska_damage(path: Path) -> list[str]:
-    """One sentence when the file is Matroska and damaged in its middle, else none; that it is cut is not told here.
+    """A sentence when the file is Matroska and damaged in its middle, else none; a cut is detected elsewhere.
 
     Raises `OSError` when it cannot be read.
     """
@@ -143,8 +143,8 @@ def _check_cluster(file: BinaryIO, start: int, end: int, walk: _Walk) -> None:
         first = _element(file, start)
         if first.id == _CRC and first.size == 4:
             file.seek(first.start)
-            said = int.from_bytes(file.read(4), "little")
-            if said != _checksum(file, end - first.start - 4):
+            stored = int.from_bytes(file.read(4), "little")
+            if stored != _checksum(file, end - first.start - 4):
                 raise _Broken
             time = _element(file, first.start + 4)
             walk.ticks = _number(file, time) if time.id == _TIME else walk.ticks

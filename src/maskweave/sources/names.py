@@ -39,7 +39,7 @@ def distinct_names(stems: Sequence[str], suffixes: Sequence[str]) -> list[str]:
     ['a_jpg', 'a_png', 'b_jpg', 'b_jpg-2']
     """
     shared = Counter(stem.casefold() for stem in stems)
-    taken = {stem.casefold() for stem in stems if shared[stem.casefold()] == 1}
+    used = {stem.casefold() for stem in stems if shared[stem.casefold()] == 1}
     names = []
     for stem, suffix in zip(stems, suffixes, strict=True):
         if shared[stem.casefold()] == 1:
@@ -47,10 +47,10 @@ def distinct_names(stems: Sequence[str], suffixes: Sequence[str]) -> list[str]:
             continue
         wanted = f"{stem}_{suffix.lstrip('.')}" if suffix else stem
         name, number = wanted, 1
-        while name.casefold() in taken:
+        while name.casefold() in used:
             number += 1
             name = f"{wanted}-{number}"
-        taken.add(name.casefold())
+        used.add(name.casefold())
         names.append(name)
     return names
 
@@ -60,6 +60,10 @@ def stem_within(path: PurePath, folder: PurePath | None) -> str:
 
     >>> stem_within(PurePath("photos/sub/beach.jpg"), PurePath("photos"))
     'sub/beach'
+    >>> stem_within(PurePath("brain.nii.gz"), None)
+    'brain'
     """
     inside = path.relative_to(folder) if folder is not None else PurePath(path.name)
+    if inside.name.lower().endswith(".nii.gz"):
+        inside = inside.with_suffix("")
     return inside.with_suffix("").as_posix()

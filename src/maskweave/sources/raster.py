@@ -1,37 +1,51 @@
-"""TIFF and GeoTIFF by GDAL: bands chosen, values stretched to 8 bits, nodata told, read piece by piece if need be."""
+"""TIFF and GeoTIFF by GDAL: choice of bands, stretch to 8 bits, nodata, and reading piece by piece."""
 
 from __future__ import annotations
 
+import base64
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
-from maskweave.errors import InvalidValue, MissingDependency, SourceNotFound, UnreadableImage
+from maskweave.errors import (
+    InvalidValue,
+    MaskWeaveError,
+    SourceNotFound,
+    UnreadableImage,
+)
+from maskweave.optional import optional
 from maskweave.sources.base import MAX_PIXELS, Closing, check_budget
-from maskweave.sources.pixels import rgb_from_values
-from maskweave.sources.reading import Reading
+from maskweave.sources.color import rgb_from_lab, to_srgb
+from maskweave.sources.pixels import WHITE, Numbers, eight_bits, on_white, range_warnings, upright
+from maskweave.sources.raster_options import RasterOptions
+from maskweave.sources.tiff import TiffPage, tiff_pages
 from maskweave.types.arrays import Array, Image, Mask, Size
 from maskweave.types.frame import Frame, SourceInfo
 from maskweave.types.georeference import GeoReference
 from maskweave.types.windows import Tile
 
 VIEW = 4096
-"""Long side in pixels of the view that stands for a picture which is read piece by piece."""
+"""Long side in pixels of the view that stands for an image which is read piece by piece."""
 
 _CACHE = (
     64  # MB of decoded blocks that GDAL may keep; by default it takes a twentieth of the machine's memory
 )
 _SAMPLE = 1024  # long side of the overview that percentiles are taken of
+_NOT_KNOWN = ("codec", "not supported", "unsupported", "cannot handle")
+"""What GDAL says of a file that may be sound, but that it does not know."""
+_INKS = {5: "CMYK", 8: "LAB"}
+"""Photometric interpretations whose colors Pillow makes, by the profile of the file: GDAL knows none."""
 _GEO_STRETCH = (2.0, 98.0)
 _warnings_lock = threading.Lock()  # what is to be warned of is a setting of the whole process
-_LARGEST_BLOCK = 16_000_000  # pixels of a strip or tile of the file, which is always decoded whole
+_MAX_BLOCK = 16_000_000  # pixels of a strip or tile of the file, which is always decoded whole
 
 
 def has_rasterio() -> bool:
@@ -42,11 +56,11 @@ def has_rasterio() -> bool:
 
 
 class RasterSource(Closing):
-    """One TIFF as a source of one `Frame`, by the choices of ``reading``.
+    """One TIFF as a source of one `Frame`, by the choices of ``raster_options``.
 
-    The frame's ``valid`` tells where the file has data, its ``geo`` where it lies. With ``reading.tiles`` a picture
-    over 4096 pixels is not read whole, however large: the frame's ``windows`` give it piece by piece, and ``image``
-    is a view of 4096 pixels.
+    The frame's ``valid`` is where the file has data, its ``geo`` where it lies. With ``raster_options.tiles`` an
+    image over 4096 pixels is not read whole, however large: the frame's ``windows`` give it piece by piece, and
+    ``image`` is a view of 4096 pixels.
 
     Iterating raises `SourceNotFound`, `UnreadableImage`, `InvalidValue` for a band that is not there, or
     `ImageTooLarge` for more than ``max_pixels`` pixels that had to be decoded at once: without tiles, or where the
@@ -60,20 +74,20 @@ class RasterSource(Closing):
         name: str | None = None,
         *,
         max_pixels: int = MAX_PIXELS,
-        reading: Reading | None = None,
+        raster_options: RasterOptions | None = None,
     ) -> None:
         _rasterio()
         self._path = path
         self._max_pixels = max_pixels
-        self._reading = reading or Reading()
+        self._raster_options = raster_options or RasterOptions()
         self.info = SourceInfo(name=name or path.stem, kind="image", path=path, frame_count=1)
         self.warnings: list[str] = []
         self._windows: RasterWindows | None = None
 
     def __iter__(self) -> Iterator[Frame]:
-        self._windows = windows = RasterWindows(self._path, self._reading)
+        self._windows = windows = RasterWindows(self._path, self._raster_options)
         block = windows.block
-        if self._reading.tiles and block[0] * block[1] <= _LARGEST_BLOCK:
+        if self._raster_options.tiles and block[0] * block[1] <= _MAX_BLOCK:
             yield self._frame(windows, windows.overview(), None if max(windows.size) <= VIEW else windows)
             return
         height, width = windows.size
@@ -83,12 +97,12 @@ class RasterSource(Closing):
         yield self._frame(windows, windows.view(max(windows.size)), None)
 
     def _hint(self, block: Size) -> str:
-        if block[0] * block[1] <= _LARGEST_BLOCK:
+        if block[0] * block[1] <= _MAX_BLOCK:
             return "read it in tiles (--tile 1024, in Python load(tile=1024))"
         return f"its blocks of {block[1]} x {block[0]} pixels cannot be read in parts: rewrite it as a tiled TIFF"
 
     def _frame(self, windows: RasterWindows, image: Image, pieces: RasterWindows | None) -> Frame:
-        self.warnings = list(windows.warnings)
+        self.warnings += [line for line in windows.display_warnings() if line not in self.warnings]
         valid = None if pieces is not None else windows.valid(Tile(0, 0, *windows.size))
         return Frame(
             image,
@@ -97,6 +111,7 @@ class RasterSource(Closing):
             windows=pieces,
             valid=valid,
             geo=windows.geo,
+            dpi=windows.dpi,
         )
 
     def close(self) -> None:
@@ -106,42 +121,58 @@ class RasterSource(Closing):
 
 
 class RasterWindows:
-    """An open TIFF that gives pieces of itself as (h, w, 3) uint8 RGB, all stretched alike.
+    """An open TIFF that gives pieces of itself as (h, w, 3) uint8 RGB, upright, all of them stretched alike.
 
     - ``size``: (height, width). ``block``: (height, width) of the pieces that the file itself is made of.
-    - ``geo``: where it lies, or None. ``warnings``: what was chosen for the user.
+    - ``geo``: where it lies, or None. ``dpi``: pixels per inch across and down, or None.
+    - ``warnings``: what was chosen for the user.
 
-    Raises what `RasterSource` raises.
+    ``page``: what the file's tags say of the page to read; None for its first. ``span``: what becomes 0 and 255 in
+    all bands, where that is known. Raises what `RasterSource` raises.
     """
 
-    def __init__(self, path: Path, reading: Reading) -> None:
+    def __init__(
+        self,
+        path: Path,
+        raster_options: RasterOptions,
+        page: TiffPage | None = None,
+        *,
+        span: tuple[float, float] | None = None,
+    ) -> None:
         self._path = path
-        with _readable(path) as rasterio, _warnings_lock, warnings.catch_warnings():
-            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            self._file = rasterio.open(path, driver="GTiff")
+        self._page = page or next(iter(_pages(path)), TiffPage(0, 0, (0, 0)))
+        plain = raster_options.bands is None and raster_options.stretch is None and span is None
+        self._inks = _inks_of(self._page) if plain else ""
+        self._held = _held_open(path)
+        place = path if self._held is None else Path(f"/dev/fd/{self._held.fileno()}")
+        self._file = _open(place, path, self._page, is_raw=bool(self._inks))
         self.warnings: list[str] = []
-        self.geo = _georeference(self._file)
-        self.size: Size = (self._file.height, self._file.width)
-        self.block: Size = self._file.block_shapes[0]
-        self._bands = self._chosen_bands(reading.bands)
-        self._has_gaps = any(
-            "all_valid" not in _names(self._file.mask_flag_enums[band - 1]) for band in self._bands
-        )
-        self._palette = _palette(self._file, self._bands)
-        self._ranges = self._value_ranges(reading.stretch)
+        self._orientation = self._page.orientation
+        self.geo = _georeference(self._file, self._orientation)
+        self.size: Size = self._turned((self._file.height, self._file.width))
+        self.block: Size = self._turned(self._file.block_shapes[0])
+        self.dpi = _dpi(self._file, turned=self._orientation >= 5)
+        self._bands = self._chosen_bands(raster_options.bands)
+        self._alpha = self._alpha_band()
+        self._has_gaps = any(self._can_have_gaps(band) for band in self._bands)
+        self._numbers = Numbers(_declared_bits(self._file, self._bands[0]), self._page.is_inverted)
+        self._palette = None if self._page.is_inverted else _palette(self._file, self._bands)
+        self._ranges = [span] * len(self._bands) if span else self._value_ranges(raster_options.stretch)
+        is_own = raster_options.bands is None and self._ranges[0] is None
+        self._profile = _profile(self._file) if is_own else None
         self._overview: Image | None = None
 
     def read(self, tile: Tile) -> Image:
-        """(h, w, 3) uint8 RGB; black where the file has no data."""
-        return self._rgb(self._values(window=_window(tile)))
+        """(h, w, 3) uint8 RGB; black where the file has no data, on white where it is transparent."""
+        return self._rgb(window=_window(self._stored(tile)))
 
     def valid(self, tile: Tile) -> Mask | None:
         """(h, w) bool, false where the file has no data; None where it has data everywhere."""
         if not self._has_gaps:
             return None
         with _readable(self._path):
-            valid: Mask = self._file.dataset_mask(window=_window(tile)) > 0
-        return None if valid.all() else valid
+            stored: Mask = self._file.dataset_mask(window=_window(self._stored(tile))) > 0
+        return None if stored.all() else upright(stored, self._orientation)
 
     def view(self, long_side: int) -> Image:
         """(h, w, 3) uint8 RGB of the whole, averaged down until no side is longer than ``long_side``."""
@@ -151,7 +182,11 @@ class RasterWindows:
         if (height, width) == self.size:
             return self.read(Tile(0, 0, height, width))
         method = Resampling.average if self._palette is None else Resampling.nearest
-        return self._rgb(self._values(out_shape=(len(self._bands), height, width), resampling=method))
+        return self._rgb(shape=self._turned((height, width)), resampling=method)
+
+    def values(self) -> Array:
+        """(bands, h, w) numbers of the chosen bands, at most 1024 pixels a side."""
+        return self._values(self._bands, shape=self._turned(_fitted(self.size, _SAMPLE)))
 
     def overview(self) -> Image:
         """(h, w, 3) uint8 RGB of the whole, of at most 4096 pixels; read once."""
@@ -159,22 +194,75 @@ class RasterWindows:
             self._overview = self.view(VIEW)
         return self._overview
 
+    def display_warnings(self) -> list[str]:
+        """``warnings``, and whether the fixed rules show what is there, judged by a view of the whole."""
+        is_narrow = self._file.dtypes[self._bands[0] - 1] in ("uint8", "int8")
+        if (
+            is_narrow or self._ranges[0] is not None
+        ):  # nothing to judge, and the file need not be read again for it
+            return self.warnings
+        return self.warnings + range_warnings(self.values(), self._numbers)
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+        if self._held is not None:
+            self._held.close()
 
-    def _values(self, **part: Any) -> Array:
-        """(bands, h, w) values as they are in the file, 0 where it has none."""
+    def _turned(self, size: Size) -> Size:
+        """A size as shown, of one as stored; and the other way round."""
+        return (size[1], size[0]) if self._orientation >= 5 else size
+
+    def _stored(self, tile: Tile) -> Tile:
+        """Where a rectangle of the upright image lies in the file; see `pixels.upright`."""
+        top, left, bottom, right = tile
+        if self._orientation in (3, 4, 7, 8):
+            top, bottom = self.size[0] - bottom, self.size[0] - top
+        if self._orientation in (2, 3, 6, 7):
+            left, right = self.size[1] - right, self.size[1] - left
+        return Tile(left, top, right, bottom) if self._orientation >= 5 else Tile(top, left, bottom, right)
+
+    def _values(self, bands: list[int], *, shape: Size | None = None, **part: Any) -> Array:
+        """(bands, h, w) values as they are in the file, 0 where it has none; of the whole in that ``shape``."""
+        if shape is not None:
+            part["out_shape"] = (len(bands), *shape)
         with _readable(self._path):
-            values: Array = self._file.read(self._bands, masked=self._has_gaps, **part)
+            values: Array = self._file.read(bands, masked=self._has_gaps, **part)
         return values.filled(0) if isinstance(values, np.ma.MaskedArray) else values
 
-    def _rgb(self, values: Array) -> Image:
+    def _rgb(self, **part: Any) -> Image:
+        """(h, w, 3) uint8 RGB of a part of the file, upright."""
+        values = self._values(self._bands, **part)
         if self._palette is not None:
             image: Image = self._palette[values[0].astype(np.uint8)]
-            return image
-        channels = [rgb_from_values(each, span) for each, span in zip(values, self._ranges, strict=True)]
-        return np.stack(channels * (3 // len(channels)), axis=2)
+            return upright(image, self._orientation)
+        channels = [
+            eight_bits(each, self._numbers, span) for each, span in zip(values, self._ranges, strict=True)
+        ]
+        image = self._colors(channels)
+        if self._alpha is not None:
+            (alpha,) = self._values([self._alpha], **part)
+            image = self._on_white(image, eight_bits(alpha, Numbers(self._numbers.bits)))
+        return upright(image, self._orientation)
+
+    def _colors(self, channels: list[NDArray[np.uint8]]) -> Image:
+        """(h, w, 3) uint8 RGB of one, three or four channels, their profile applied."""
+        if self._inks == "LAB":
+            signed = [channels[0], *(each ^ np.uint8(128) for each in channels[1:])]
+            return np.array(rgb_from_lab(Pillow.merge("LAB", list(map(Pillow.fromarray, signed)))))
+        if self._inks == "CMYK":
+            merged = Pillow.merge("CMYK", list(map(Pillow.fromarray, channels)))
+            return np.array(to_srgb(merged, self._profile, self.warnings))
+        if self._profile is None:
+            return np.stack(channels * (3 // len(channels)), axis=2)
+        plain = channels[0] if len(channels) == 1 else np.stack(channels, axis=2)
+        return np.array(to_srgb(Pillow.fromarray(plain), self._profile, self.warnings))
+
+    def _on_white(self, image: Image, alpha: NDArray[np.uint8]) -> Image:
+        if self._page.is_premultiplied:
+            lifted = image.astype(np.uint16) + (WHITE - alpha)[..., None]
+            return np.asarray(np.minimum(lifted, WHITE), dtype=np.uint8)
+        return on_white(np.dstack([image, alpha]))
 
     def _chosen_bands(self, bands: tuple[int, ...] | None) -> list[int]:
         count = self._file.count
@@ -182,10 +270,32 @@ class RasterWindows:
             if max(bands) > count:
                 raise InvalidValue(f"{self._path}: need bands of 1 to {count}, got band {max(bands)}")
             return list(bands)
-        colours = [each.name for each in self._file.colorinterp]
-        if {"red", "green", "blue"} <= set(colours):
-            return [1 + colours.index(each) for each in ("red", "green", "blue")]
-        return [1, 2, 3] if count >= 3 else [1]
+        if self._inks:
+            return [1, 2, 3, 4][: len(self._inks)]
+        colors = [each.name for each in self._file.colorinterp]
+        if {"red", "green", "blue"} <= set(colors):
+            return [1 + colors.index(each) for each in ("red", "green", "blue")]
+        chosen = [1, 2, 3] if count - colors.count("alpha") >= 3 else [1]
+        passed = count - len(chosen) - colors.count("alpha")
+        if passed:
+            shown = (
+                "band 1 is shown as gray"
+                if len(chosen) == 1
+                else "bands 1, 2, 3 are shown as red, green, blue"
+            )
+            self.warnings.append(f"{count} bands without color names: {shown}; --bands chooses others")
+        return chosen
+
+    def _alpha_band(self) -> int | None:
+        """The number of the band that says how opaque each pixel is."""
+        colors = [each.name for each in self._file.colorinterp]
+        number = 1 + colors.index("alpha") if "alpha" in colors and not self._inks else None
+        return None if number in self._bands else number
+
+    def _can_have_gaps(self, band: int) -> bool:
+        """Whether some of a band may be no data; transparency is none, but on a map it is how gaps are marked."""
+        flags = _names(self._file.mask_flag_enums[band - 1])
+        return "all_valid" not in flags and ("alpha" not in flags or self.geo is not None)
 
     def _value_ranges(self, stretch: tuple[float, float] | None) -> list[tuple[float, float] | None]:
         """What becomes 0 and 255 in each band; None leaves it to the fixed rules."""
@@ -193,16 +303,80 @@ class RasterWindows:
         if self._palette is not None or (stretch is None and not (wide and self.geo is not None)):
             return [None] * len(self._bands)
         low, high = stretch or _GEO_STRETCH
-        shape = _fitted(self.size, _SAMPLE)
+        shape = self._turned(_fitted(self.size, _SAMPLE))
         with _readable(self._path):
             sample = self._file.read(self._bands, masked=True, out_shape=(len(self._bands), *shape))
         ranges = [_percentiles(band, low, high) for band in sample]
         if stretch is None:
-            told = ", ".join(f"{first:g} to {last:g}" for first, last in ranges)
+            shown = ", ".join(f"{first:g} to {last:g}" for first, last in ranges)
             self.warnings.append(
-                f"values {told} were stretched to 0 to 255; choose the percentiles with --stretch"
+                f"values {shown} were stretched to 0 to 255; choose the percentiles with --stretch"
             )
         return list(ranges)
+
+
+def _pages(path: Path) -> tuple[TiffPage, ...]:
+    """The pages of a file; none where it cannot be read, which GDAL will say better."""
+    try:
+        return tiff_pages(path).pages
+    except OSError:
+        return ()
+
+
+def _inks_of(page: TiffPage) -> str:
+    """Pillow's mode for a page whose own inks are read, and not the colors that GDAL would make of them, else ""."""
+    mode = _INKS.get(page.photometric, "")
+    return mode if page.number == 0 and page.samples >= len(mode) and max(page.bits) == 8 else ""
+
+
+def _held_open(path: Path) -> BinaryIO | None:
+    """The file, where its name is not UTF-8: GDAL can only be given the number of it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with _readable(path):
+            return path.open("rb")
+    return None
+
+
+def _open(file: Path, path: Path, page: TiffPage, *, is_raw: bool) -> Any:
+    """The page of a file called ``path``, opened by GDAL; ``is_raw``: as its own channels, not as RGB."""
+    place: Path | str = file
+    if is_raw:
+        place = f"GTIFF_RAW:{file}"
+    elif page.number > 0:
+        place = f"GTIFF_DIR:off:{page.offset}:{file}"
+    with _readable(path) as rasterio, _warnings_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        return rasterio.open(place, driver="GTiff")
+
+
+def _declared_bits(file: Any, band: int) -> int | None:
+    """How many bits of each number the file uses; None for all of the type."""
+    bits = file.tags(band, ns="IMAGE_STRUCTURE").get("NBITS", "")
+    return int(bits) if bits.isdecimal() else None
+
+
+def _profile(file: Any) -> bytes | None:
+    """The file's color profile."""
+    text = file.tags(ns="COLOR_PROFILE").get("SOURCE_ICC_PROFILE", "")
+    try:
+        return base64.b64decode(text) or None
+    except ValueError:
+        return None
+
+
+def _dpi(file: Any, *, turned: bool) -> tuple[float, float] | None:
+    """Pixels per inch across and down; None where the file does not say."""
+    tags = file.tags()
+    unit = 2.54 if str(tags.get("TIFFTAG_RESOLUTIONUNIT", "2")).startswith("3") else 1.0
+    try:
+        across, down = (float(tags[f"TIFFTAG_{axis}RESOLUTION"]) * unit for axis in "XY")
+    except (KeyError, ValueError):
+        return None
+    if not (1 <= across < np.inf and 1 <= down < np.inf):
+        return None
+    return (down, across) if turned else (across, down)
 
 
 def _percentiles(band: np.ma.MaskedArray[Any, Any], low: float, high: float) -> tuple[float, float]:
@@ -216,24 +390,37 @@ def _percentiles(band: np.ma.MaskedArray[Any, Any], low: float, high: float) -> 
 
 
 def _palette(file: Any, bands: list[int]) -> NDArray[np.uint8] | None:
-    """(256, 3) colours of a file of numbered colours."""
+    """(256, 3) colors of a file of numbered colors."""
     if (
         len(bands) != 1
         or file.colorinterp[bands[0] - 1].name != "palette"
         or file.dtypes[bands[0] - 1] != "uint8"
     ):
         return None
-    colours = np.zeros((256, 3), dtype=np.uint8)
-    for number, colour in file.colormap(bands[0]).items():
-        colours[number] = colour[:3]
-    return colours
+    colors = np.zeros((256, 3), dtype=np.uint8)
+    for number, color in file.colormap(bands[0]).items():
+        colors[number] = color[:3]
+    return colors
 
 
-def _georeference(file: Any) -> GeoReference | None:
+def _georeference(file: Any, orientation: int) -> GeoReference | None:
     if file.crs is None or file.transform.is_identity:
         return None
     code = file.crs.to_epsg()
-    return GeoReference(tuple(file.transform)[:6], f"EPSG:{code}" if code else file.crs.to_wkt())
+    to_map = file.transform @ _to_stored(file.transform, (file.height, file.width), orientation)
+    return GeoReference(tuple(to_map)[:6], f"EPSG:{code}" if code else file.crs.to_wkt())
+
+
+def _to_stored(kind: Any, stored: Size, orientation: int) -> Any:
+    """From places in the upright image to those in one of ``stored`` (height, width); see `pixels.upright`."""
+    height, width = stored if orientation < 5 else (stored[1], stored[0])
+    affine = type(kind)
+    place = affine.identity()
+    if orientation in (3, 4, 7, 8):
+        place = affine(1, 0, 0, 0, -1, height) @ place
+    if orientation in (2, 3, 6, 7):
+        place = affine(-1, 0, width, 0, 1, 0) @ place
+    return affine(0, 1, 0, 1, 0, 0) @ place if orientation >= 5 else place
 
 
 def _names(flags: Any) -> list[str]:
@@ -253,12 +440,8 @@ def _fitted(size: Size, long_side: int) -> Size:
 
 
 def _rasterio() -> ModuleType:
-    try:
+    with optional("TIFF in tiles, bands and georeferences", extra="geo"):
         import rasterio
-    except ImportError as error:
-        raise MissingDependency(
-            "TIFF in pieces, bands and georeferences need rasterio. Use `pip install maskweave[geo]`."
-        ) from error
     module: ModuleType = rasterio
     return module
 
@@ -270,8 +453,12 @@ def _readable(path: Path) -> Iterator[ModuleType]:
     try:
         with rasterio.Env(GDAL_CACHEMAX=_CACHE, GDAL_DISABLE_READDIR_ON_OPEN="TRUE"):
             yield rasterio
-    except rasterio.errors.RasterioError as error:
+    except MaskWeaveError:
+        raise
+    except Exception as error:  # a broken file can provoke nearly any exception inside a decoder
         if not path.exists():
             raise SourceNotFound(f"{path}: no such file; check the path") from None
-        reason = " ".join(str(error).split())[:120]
-        raise UnreadableImage(f"{path}: damaged or cut short ({reason})") from error
+        reason = " ".join(str(error).split())[:160]
+        unknown = any(word in reason.lower() for word in _NOT_KNOWN)
+        what = "a TIFF of a kind that is not read here" if unknown else "damaged or cut short"
+        raise UnreadableImage(f"{path}: {what} ({reason})") from error

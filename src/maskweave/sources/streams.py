@@ -5,14 +5,29 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from maskweave.errors import SourceNotFound, UnreadableImage
 from maskweave.sources.base import Source
-from maskweave.sources.found import Found, Settings
+from maskweave.sources.inputs import Input, Settings
+from maskweave.sources.kinds import kind_by_suffix
+from maskweave.sources.lazy import AnyKind
 from maskweave.sources.names import safe_stem
 
+if TYPE_CHECKING:
+    from maskweave.sources.web import Demuxer
 
-def camera(index: int, settings: Settings) -> Found:
+
+def stream_named(text: str, settings: Settings) -> Input:
+    """What an address, ``-`` or ``camera:N`` stands for; raises `SourceNotFound` for an address of another kind."""
+    if "://" in text[1:]:
+        return address_source(text, text.split("://", 1)[0].lower(), settings)
+    if text == "-":
+        return Input("stdin", "standard input", lambda name: standard_input(name, settings), "image")
+    return camera(int(text[len("camera:") :]), settings)
+
+
+def camera(index: int, settings: Settings) -> Input:
     """The camera of that number."""
 
     def open_as(name: str) -> Source:
@@ -20,27 +35,33 @@ def camera(index: int, settings: Settings) -> Found:
 
         return CameraSource(index, name, reconnect=settings.reconnect, max_pixels=settings.max_pixels)
 
-    return Found(f"camera-{index}", f"camera {index}", open_as, "live")
+    return Input(f"camera-{index}", f"camera {index}", open_as, "live")
 
 
-def address_source(address: str, scheme: str, settings: Settings) -> Found:
-    """A stream or a picture behind an address; raises `SourceNotFound` for another scheme."""
+def address_source(address: str, scheme: str, settings: Settings) -> Input:
+    """A stream or an image behind an address; raises `SourceNotFound` for another scheme.
+
+    What an http address serves is known when it answers; until then its suffix tells an image.
+    """
     shown = shown_as(address)
     if scheme in ("rtsp", "rtsps"):
-        return Found(safe_stem(shown.split("://", 1)[1]), shown, _rtsp(address, settings), "live")
+        return Input(safe_stem(shown.split("://", 1)[1]), shown, _stream(address, settings), "live")
     if scheme in ("http", "https"):
-        stem = safe_stem(Path(shown.split("://", 1)[1]).stem)
-        return Found(stem, shown, _web(address, shown, settings), "image", Path(shown).suffix.lower())
+        place = Path(shown.split("://", 1)[1])
+        kind: AnyKind = "image" if kind_by_suffix(place) == "image" else "live"
+        return Input(safe_stem(place.stem), shown, _web(address, shown, settings), kind, place.suffix.lower())
     raise SourceNotFound(
         f"{shown}: need http, https or rtsp, got {scheme}; load it yourself and pass the file"
     )
 
 
-def _rtsp(address: str, settings: Settings) -> Callable[[str], Source]:
+def _stream(address: str, settings: Settings, demuxer: Demuxer | None = None) -> Callable[[str], Source]:
     def open_as(name: str) -> Source:
-        from maskweave.sources.camera import RtspSource
+        from maskweave.sources.camera import StreamSource
 
-        return RtspSource(address, name, reconnect=settings.reconnect, max_pixels=settings.max_pixels)
+        return StreamSource(
+            address, name, demuxer=demuxer, reconnect=settings.reconnect, max_pixels=settings.max_pixels
+        )
 
     return open_as
 
@@ -50,7 +71,10 @@ def _web(address: str, shown: str, settings: Settings) -> Callable[[str], Source
         from maskweave.sources.images import ImageSource
         from maskweave.sources.web import fetch
 
-        return ImageSource(fetch(address), name, max_pixels=settings.max_pixels, label=shown)
+        served = fetch(address)
+        if isinstance(served, str):
+            return _stream(address, settings, served)(name)
+        return ImageSource(served, name, max_pixels=settings.max_pixels, label=shown)
 
     return open_as
 
@@ -63,12 +87,12 @@ def shown_as(text: str) -> str:
 
 
 def standard_input(name: str, settings: Settings) -> Source:
-    """The picture that is piped in; raises `UnreadableImage` where nothing is."""
+    """The image that is piped in; raises `UnreadableImage` where nothing is."""
     from maskweave.sources.images import ImageSource, read_all
 
     if sys.stdin is None or sys.stdin.isatty():
         raise UnreadableImage(
-            "standard input: need a picture, got a terminal; use: maskweave segment - < a.jpg"
+            "standard input: need an image, got a terminal; use: maskweave segment - < a.jpg"
         )
     label = "standard input"
     data = read_all(sys.stdin.buffer, label)

@@ -2,76 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 
 from maskweave.errors import SourceNotFound, UnreadableVideo
 from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, Closing, check_budget
 from maskweave.sources.decoding import (
-    Clock,
     Damage,
-    Scaler,
+    alpha_decoder,
     decoded,
     frame_duration,
+    is_cover,
+    may_jump,
+    other_tracks,
+    pixel_aspect,
     set_threads,
     video_stream,
 )
-from maskweave.sources.extent import missing_bytes
-from maskweave.sources.kinds import is_regular, kind_by_content
+from maskweave.sources.encryption import is_scrambled
+from maskweave.sources.extent import joined_at, missing_bytes
+from maskweave.sources.kinds import is_regular, kind_of_content
 from maskweave.sources.matroska import matroska_damage
+from maskweave.sources.timing import MAX_JUMP, Clock, Timed, TimeFaults
+from maskweave.sources.video_pixels import FrameImages, orientation_matrix
 from maskweave.types.frame import Frame, SourceInfo
 
 _CONTAINERS = (
+    *("mov", "mp4", "matroska", "webm", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "flv", "live_flv"),
+    *("asf", "ogg", "mxf", "gxf", "nut", "rm", "wtv", "dv", "ivf", "obu", "av1", "h261", "h263", "h264"),
+    *("hevc", "vvc", "evc", "vc1", "dirac", "cavsvideo", "mjpeg", "mjpeg_2000", "mpjpeg", "yuv4mpegpipe"),
     *(
-        "mov",
-        "mp4",
-        "matroska",
-        "webm",
-        "avi",
-        "mpegts",
-        "mpeg",
-        "mpegvideo",
-        "m4v",
-        "flv",
-        "live_flv",
-        "asf",
-        "ogg",
+        "dhav",
+        "ivr",
+        "nsv",
+        "nuv",
+        "ty",
+        "pva",
+        "pmp",
+        "mlv",
+        "film_cpk",
+        "roq",
+        "smk",
+        "bink",
+        "binka",
+        "flic",
     ),
-    *(
-        "mxf",
-        "gxf",
-        "nut",
-        "rm",
-        "wtv",
-        "dv",
-        "ivf",
-        "obu",
-        "av1",
-        "h263",
-        "h264",
-        "hevc",
-        "vvc",
-        "vc1",
-        "mjpeg",
-    ),
-    *("yuv4mpegpipe", "gif", "webp_pipe", "webp_anim"),
-    *("mp3", "aac", "flac", "wav"),  # so that a file of sound is told as such
+    *("4xm", "amv", "gif", "webp_pipe", "webp_anim", "swf", "thp", "mtv", "smush", "sga", "fits"),
+    *("mp3", "aac", "flac", "wav"),  # so that a file of audio is named as such
 )
-"""FFmpeg's formats that hold their pictures themselves. Others name further files (playlists, lists), draw text, or
+"""FFmpeg's formats that hold their images themselves. Others name further files (playlists, lists), draw text, or
 read devices: none of them is let near a file, whatever it is called, before its first byte is interpreted."""
+_MAX_RATE = 1000
 
 
 class VideoSource(Closing):
     """A video file as a stream of `Frame`, one in memory at a time.
 
-    Times are the stream's own, exact, start offset and variable rate kept; rotation is applied; damaged
-    packets are skipped and counted in ``warnings``, and so is a stream that ends before its header says.
-    A file named so that FFmpeg would look elsewhere (playlists, addresses) is never followed.
+    Times are the stream's own, exact, on one clock that begins at 0 (`Clock`; ``info.start`` was taken off).
+    Rotation, color, interlacing and alpha are seen to (`FrameImages`). Of several video tracks the best is read.
+    Damaged packets are skipped and counted in ``warnings``, and so is a stream that ends before its header says. A
+    file named so that FFmpeg would look elsewhere (playlists, addresses) is never followed.
+
+    ``is_incomplete``: read to its end, it had less than its header says.
 
     ``threads`` bounds the decoder's threads (None: one per core, at most 4).
 
@@ -92,8 +89,9 @@ class VideoSource(Closing):
         self._threads = threads
         self._container: Any = None
         self.warnings: list[str] = []
+        self.is_incomplete = False
         self._open()
-        self.info = _info(self._container, self._stream, name or self._path.stem, self._path)
+        self.info = self._info(name or self._path.stem)
 
     def close(self) -> None:
         """Close the file."""
@@ -105,41 +103,47 @@ class VideoSource(Closing):
         self.warnings.clear()
         self.close()
         self._open()
-        damage = Damage()
+        self.warnings.extend(other_tracks(self._container, self._stream))
+        damage, faults = Damage(), TimeFaults()
         count, end = 0, None
         try:
-            for frame in self._frames(damage):
+            for frame in self._frames(damage, faults):
                 count, end = count + 1, frame.time + (frame.duration or 0)
                 yield frame
         except av.FFmpegError as error:
             raise UnreadableVideo(f"{self._path}: cannot be read any further ({_reason(error)})") from error
         finally:
-            self.warnings.extend(damage.sentences())
+            self.warnings.extend(damage.sentences() + faults.sentences())
         if not count:
-            raise UnreadableVideo(
-                f"{self._path}: need frames, but not one can be decoded; the file is damaged"
-            )
-        self.warnings.extend(self._shortfall(count + damage.hidden, end) or self._cut())
+            raise self._undecodable(damage)
+        missing = self._shortfall(count + damage.hidden, None if faults.jumps else end) or self._cut()
+        self.is_incomplete = bool(missing)
+        self.warnings.extend(missing)
         with suppress(OSError):  # it is gone by now
             self.warnings.extend(matroska_damage(self._path))
+
+    def _undecodable(self, damage: Damage) -> UnreadableVideo:
+        if damage.encrypted or is_scrambled(self._path):
+            return _encrypted(self._path)
+        return UnreadableVideo(f"{self._path}: need frames, but not one can be decoded; the file is damaged")
 
     @property
     def span(self) -> tuple[float, float]:
         """Seconds at which the stream begins and ends, as its header says; both the same where it does not."""
-        begin = float((self._stream.start_time or 0) * self._stream.time_base)
+        begin = float((self._stream.start_time or 0) * self._stream.time_base - self.info.start)
         return begin, begin + (self.info.duration or 0)
 
     def between(self, begin: Fraction, end: Fraction | None = None) -> Iterator[Frame]:
         """Yield the frames from ``begin`` up to ``end`` in seconds (None: to the last), read from a key frame on.
 
-        Pictures and times are those of a whole reading, but ``index`` counts from the key frame, and damage is not
+        Images and times are those of a whole reading, but ``index`` counts from the key frame, and damage is not
         told.
         """
         self.close()
         self._open()
-        ticks = int(begin / Fraction(self._stream.time_base))
+        ticks = int((begin + self.info.start) / Fraction(self._stream.time_base))
         self._container.seek(ticks, stream=self._stream, backward=True)
-        for frame in self._frames(Damage()):
+        for frame in self._frames(Damage(), TimeFaults()):
             if end is not None and frame.time >= end:
                 return
             if frame.time >= begin:
@@ -150,6 +154,8 @@ class VideoSource(Closing):
         try:
             stream = video_stream(self._container)
             if stream is None:
+                if is_scrambled(self._path):
+                    raise _encrypted(self._path)
                 raise UnreadableVideo(
                     f"{self._path}: need a video stream, got {_listed(self._container)}; check the file"
                 )
@@ -166,33 +172,81 @@ class VideoSource(Closing):
             self.close()
             raise
 
-    def _frames(self, damage: Damage) -> Iterator[Frame]:
+    def _info(self, name: str) -> SourceInfo:
+        first, aspect = self._first_time(), self._upright_aspect()  # both may open the file again
+        container, stream = self._container, self._stream
+        ticks = stream.duration
+        duration = float(ticks * stream.time_base) if ticks else None
+        if duration is None and container.duration:
+            duration = container.duration / 1_000_000
+        return SourceInfo(
+            name=name,
+            kind="video",
+            path=self._path,
+            rate=stream.average_rate or stream.guessed_rate or None,
+            time_base=Fraction(stream.time_base),
+            frame_count=stream.frames or None,
+            duration=duration,
+            start=_start(container, stream, first),
+            pixel_aspect=aspect,
+            is_container=True,
+            has_audio=bool(container.streams.audio),
+        )
+
+    def _first_time(self) -> Fraction:
+        """When the images begin in the file; where its header does not say, its first packet does."""
+        ticks = self._stream.start_time
+        if ticks is None:
+            packet = next(iter(self._container.demux(self._stream)), None)
+            ticks = 0 if packet is None else packet.pts if packet.pts is not None else packet.dts
+            self.close()
+            self._open()
+        return (ticks or 0) * Fraction(self._stream.time_base)
+
+    def _upright_aspect(self) -> Fraction:
+        """The pixels' aspect ratio as the frames are shown; of rotated ones only a frame says that they are."""
+        aspect = pixel_aspect(self._stream)
+        if aspect == 1:
+            return aspect
+        raw = next(decoded(self._container, self._stream, Damage()), None)
+        self.close()
+        self._open()
+        a, b, c, d = (1, 0, 0, 1) if raw is None else orientation_matrix(raw)
+        return 1 / aspect if b and c and not a and not d else aspect
+
+    def _frames(self, damage: Damage, faults: TimeFaults) -> Iterator[Frame]:
         """Convert frames one behind the decoder, so that each one's duration is the next one's start."""
-        clock = Clock(self._stream, self.info.rate or FRAME_RATE, damage)
-        scaler = Scaler(self._max_pixels, str(self._path), self.warnings)
-        held: tuple[int, Fraction, Any] | None = None
-        last_step: Fraction | None = None
-        for index, raw in enumerate(decoded(self._container, self._stream, damage)):
-            time = clock.time(raw)
+        raws = decoded(self._container, self._stream, damage, decoder=alpha_decoder(self._stream))
+        clock = _clock(self._container, self._stream, self.info.start, faults)
+        images = FrameImages(self._max_pixels, str(self._path), self.warnings)
+        timed = clock.timed(raws, lambda: damage.first_dts)
+        for image, moment in images.of(self._lasting(timed)):
+            yield Frame(
+                image, *moment[:3], self.info.name, stamp=moment.stamp, pixel_aspect=self.info.pixel_aspect
+            )
+
+    def _lasting(self, timed: Iterable[Timed]) -> Iterator[tuple[Any, _Moment]]:
+        """Each decoded frame with its place in time."""
+        held: Timed | None = None
+        index, step = 0, None
+        for each in timed:
             if held is not None:
-                last_step = time - held[1]
-                yield self._frame(held, last_step, scaler)
-            held = (index, time, raw)
+                step = each.time - held.time
+                yield held.raw, _Moment(index, held.time, step, held.stamp)
+                index += 1
+            held = each
         if held is not None:
-            yield self._frame(held, self._last_duration(held, last_step), scaler)
+            yield held.raw, _Moment(index, held.time, self._last_duration(index, held, step), held.stamp)
 
-    def _frame(self, held: tuple[int, Fraction, Any], duration: Fraction | None, scaler: Scaler) -> Frame:
-        index, time, raw = held
-        return Frame(scaler.image(raw), index, time, duration, self.info.name)
-
-    def _last_duration(self, held: tuple[int, Fraction, Any], step: Fraction | None) -> Fraction | None:
+    def _last_duration(self, index: int, held: Timed, step: Fraction | None) -> Fraction | None:
         """Up to the end in the header if that is near, else what the frame says, else the step before it."""
-        index, time, raw = held
-        said = frame_duration(raw, self._stream) or step
+        duration = frame_duration(held.raw, self._stream) or step
         header_end = _header_end(self._stream)
-        if header_end is not None and self.info.frame_count == index + 1 and header_end > time:
-            return header_end - time
-        return said
+        if header_end is not None and self.info.frame_count == index + 1:
+            left = header_end - self.info.start - held.time
+            if left > 0:
+                return left
+        return duration
 
     def _shortfall(self, count: int, end: Fraction | None) -> list[str]:
         """A sentence when fewer frames came than the header promised, or the time ends early."""
@@ -200,9 +254,11 @@ class VideoSource(Closing):
         if promised is not None:
             missing = f"{count} of {promised} frames decoded: the file is cut short or damaged"
             return [missing] if count < promised else []
-        start = self._stream.start_time or 0
+        if end is None:
+            return []
+        start = (self._stream.start_time or 0) * self._stream.time_base
         # Matroska counts its duration from 0, MPEG-TS from the first timestamp: the kinder one counts
-        length = float(end or 0) - min(0.0, float(start * self._stream.time_base))
+        length = float(end + self.info.start - min(Fraction(0), start))
         if self.info.duration is not None and length < 0.95 * self.info.duration - 0.5:
             return [
                 f"{length:.2f} of {self.info.duration:.2f} seconds decoded: the file is cut short or damaged"
@@ -210,8 +266,16 @@ class VideoSource(Closing):
         return []
 
     def _cut(self) -> list[str]:
-        """A sentence when the file ends before its container says, though all that is there could be decoded."""
+        """A sentence when the file ends before its container says, or goes on behind it.
+
+        All that is there could be decoded all the same.
+        """
         with suppress(OSError):  # it is gone by now
+            if (place := joined_at(self._path)) is not None:
+                return [
+                    f"another video is joined to its end, at byte {place:,}, and not read as it should be; give "
+                    "the two as files of their own, or join them with a program for videos"
+                ]
             if missing := missing_bytes(self._path):
                 return [f"the file ends {missing:,} bytes too early: it is cut short"]
         return []
@@ -230,11 +294,13 @@ def _opened(path: Path) -> Any:
         raise UnreadableVideo(f"{path}: need a readable file, got {error.strerror}") from error
     if not head:
         raise UnreadableVideo(f"{path}: need a video, got an empty file (0 bytes); copy or load it again")
-    if kind_by_content(head) == "image" and not head.startswith((b"GIF8", b"RIFF")):
-        raise UnreadableVideo(f"{path}: need a video, got a picture")
+    if kind_of_content(path) == "image" and not head.startswith((b"GIF8", b"RIFF")):
+        raise UnreadableVideo(f"{path}: need a video, got an image")
     options = {"protocol_whitelist": "file", "format_whitelist": ",".join(_CONTAINERS)}
+    # FFmpeg takes Motion JPEG for a sequence of images, since one is all that it looks at
+    demuxer = "mjpeg" if head.startswith(b"\xff\xd8") else None
     try:
-        return av.open(f"file:{path.absolute()}", options=options, metadata_errors="replace")
+        return av.open(f"file:{path.absolute()}", format=demuxer, options=options, metadata_errors="replace")
     except av.ArgumentError as error:  # what FFmpeg says of a format that is not on the list
         raise UnreadableVideo(
             f"{path}: need a video, got a list of other files, text or an unknown format; pass the video itself"
@@ -246,20 +312,47 @@ def _opened(path: Path) -> Any:
         ) from error
 
 
-def _info(container: Any, stream: Any, name: str, path: Path) -> SourceInfo:
-    ticks = stream.duration
-    duration = float(ticks * stream.time_base) if ticks else None
-    if duration is None and container.duration:
-        duration = container.duration / 1_000_000
-    return SourceInfo(
-        name=name,
-        kind="video",
-        path=path,
-        rate=stream.average_rate or stream.guessed_rate or None,
-        time_base=Fraction(stream.time_base),
-        frame_count=stream.frames or None,
-        duration=duration,
-        has_audio=bool(container.streams.audio),
+class _Moment(NamedTuple):
+    """Where a frame lies in time."""
+
+    number: int
+    time: Fraction
+    duration: Fraction | None
+    stamp: Fraction | None
+
+
+def _start(container: Any, stream: Any, first: Fraction) -> Fraction:
+    """The time in the file at which it begins: that of its ``first`` image or of its audio, whichever is earlier.
+
+    Audio before both 0 and the images is an encoder's run-in. Far from the images it has another clock.
+    """
+    time_base = Fraction(stream.time_base)
+    audio_starts = [
+        each.start_time * Fraction(each.time_base)
+        for each in container.streams.audio
+        if each.start_time is not None and each.time_base
+    ]
+    if may_jump(container):
+        audio_starts = [time for time in audio_starts if abs(time - first) <= MAX_JUMP]
+    begin: Fraction = min([first, *(max(time, min(first, Fraction(0))) for time in audio_starts)])
+    return (begin // time_base) * time_base
+
+
+def _clock(container: Any, stream: Any, begin: Fraction, faults: TimeFaults) -> Clock:
+    rate = stream.guessed_rate or stream.average_rate
+    return Clock(
+        stream.time_base,
+        rate if rate and 0 < rate <= _MAX_RATE else FRAME_RATE,
+        faults,
+        begin=begin,
+        in_coding_order=container.format.name == "avi",
+        may_jump=may_jump(container),
+    )
+
+
+def _encrypted(path: Path) -> UnreadableVideo:
+    return UnreadableVideo(
+        f"{path}: need a video that can be decoded, got an encrypted one (DRM, pay television); pass a decrypted copy"
     )
 
 
@@ -271,8 +364,8 @@ def _header_end(stream: Any) -> Fraction | None:
 
 def _listed(container: Any) -> str:
     kinds = sorted({stream.type for stream in container.streams if stream.type != "video"})
-    if any(stream.type == "video" for stream in container.streams):
-        kinds.append("cover picture")
+    if any(is_cover(stream) for stream in container.streams.video):
+        kinds.append("a cover image")
     return f"only {' and '.join(kinds)}" if kinds else "no streams at all"
 
 

@@ -1,4 +1,4 @@
-"""Pictures behind http and https addresses."""
+"""Images behind http and https addresses, and which of them are live streams."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from http.client import HTTPException, InvalidURL
-from typing import Any
+from typing import Any, Literal, TypeAlias
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from maskweave.errors import SourceNotFound, UnreadableImage
@@ -17,7 +17,12 @@ TIMEOUT = 20.0
 """Seconds to wait for a connection or for the next bytes."""
 MAX_SECONDS = 120.0
 MAX_BYTES = 100_000_000
+USER_AGENT = "maskweave"
+Demuxer: TypeAlias = Literal["hls", "mpjpeg"]
+"""FFmpeg's name of a live stream over HTTP: a playlist of pieces, or JPEG images one after the other."""
 _SCHEMES = ("http", "https")
+_MOTION_JPEG = "multipart/x-mixed-replace"
+_PLAYLISTS = ("application/vnd.apple.mpegurl", "application/x-mpegurl", "audio/mpegurl", "audio/x-mpegurl")
 
 
 def without_secrets(address: str) -> str:
@@ -46,21 +51,23 @@ def _cut(address: str) -> str:
     return f"{scheme}{slashes}{shown.rpartition('@')[2]}"
 
 
-def fetch(address: str, *, timeout: float = TIMEOUT, max_bytes: int = MAX_BYTES) -> bytes:
-    """Load what ``address`` (http or https, also after redirects) serves.
+def fetch(address: str, *, timeout: float = TIMEOUT, max_bytes: int = MAX_BYTES) -> bytes | Demuxer:
+    """Load what ``address`` (http or https, also after redirects) serves; of a live stream only tell which it is.
 
     A user name and password in it are sent to its own host only (RFC 7617), never to one it redirects to.
 
-    Raises `SourceNotFound` when it cannot be reached in time, `UnreadableImage` when it is too large.
+    Raises `SourceNotFound` when it cannot be reached in time, `UnreadableImage` when it is too large or a video file.
     """
     shown = without_secrets(address)
     try:
         with _opener().open(_request(address), timeout=timeout) as answer:
-            return _read(answer, shown, max_bytes)
+            live = _live(answer.headers.get_content_type(), shown)
+            data = b"" if live else _read(answer, shown, max_bytes)
+            return live or ("hls" if data.startswith(b"#EXTM3U") else data)
     except urllib.error.HTTPError as error:
         error.close()
         raise SourceNotFound(
-            f"{shown}: need a picture, the server answered {error.code} {error.reason}; check the address"
+            f"{shown}: need an image, the server answered {error.code} {error.reason}; check the address"
         ) from None
     except (ValueError, InvalidURL):  # its text repeats the address, so it is not passed on
         raise SourceNotFound(f"{shown}: need a valid address, got a malformed one; check it") from None
@@ -71,6 +78,20 @@ def fetch(address: str, *, timeout: float = TIMEOUT, max_bytes: int = MAX_BYTES)
         raise SourceNotFound(
             f"{shown}: cannot be fetched ({reason}); check the address and the network, or pass a file"
         ) from error
+
+
+def _live(content_type: str, shown: str) -> Demuxer | None:
+    """The live stream that an answer of that type is; raises `UnreadableImage` for the type of a video file."""
+    if content_type == _MOTION_JPEG:
+        return "mpjpeg"
+    if content_type in _PLAYLISTS:
+        return "hls"
+    if content_type.startswith("video/"):
+        raise UnreadableImage(
+            f"{shown}: need an image or a live stream (HLS, Motion JPEG), got a video file; load it yourself and "
+            "pass the file"
+        )
+    return None
 
 
 def _request(address: str) -> urllib.request.Request:
@@ -95,7 +116,7 @@ def _read(answer: Any, shown: str, max_bytes: int) -> bytes:
         received += piece
         if len(received) > max_bytes:
             raise UnreadableImage(
-                f"{shown}: need a picture of at most {max_bytes / 1e6:g} MB, got more; load it yourself"
+                f"{shown}: need an image of at most {max_bytes / 1e6:g} MB, got more; load it yourself"
             )
         if time.monotonic() > deadline:
             raise SourceNotFound(f"{shown}: not loaded after {MAX_SECONDS:g} s; load it yourself")
@@ -123,5 +144,5 @@ def _opener() -> urllib.request.OpenerDirector:
         _SameSchemes(),
     ):
         opener.add_handler(handler)
-    opener.addheaders = [("User-Agent", "maskweave"), ("Accept", "image/*")]
+    opener.addheaders = [("User-Agent", USER_AGENT), ("Accept", "image/*, */*;q=0.5")]
     return opener

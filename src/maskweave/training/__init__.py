@@ -1,24 +1,28 @@
-"""Training of the compact network; needs the extra ``maskweave[train]`` (torch)."""
+"""Training of the networks in the package; needs the extra ``maskweave[train]`` (torch)."""
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from maskweave.errors import MissingDependency
+from maskweave.optional import optional
 
 if TYPE_CHECKING:
-    from maskweave.training.config import TrainConfig, read_recipe
-    from maskweave.training.run import Progress, resume, train
+    from maskweave.training.config import TrainConfig
+    from maskweave.training.guide.config import GuideConfig
+    from maskweave.training.run import Progress
+    from maskweave.training.tasks import make_config, read_recipe, resume, train
 
-__all__ = ["Progress", "TrainConfig", "read_recipe", "resume", "train"]
+__all__ = ["GuideConfig", "Progress", "TrainConfig", "make_config", "read_recipe", "resume", "train"]
 
 _HOMES = {
+    "GuideConfig": "guide.config",
     "Progress": "run",
     "TrainConfig": "config",
-    "read_recipe": "config",
-    "resume": "run",
-    "train": "run",
+    "make_config": "tasks",
+    "read_recipe": "tasks",
+    "resume": "tasks",
+    "train": "tasks",
 }
 
 
@@ -26,12 +30,6 @@ def __getattr__(name: str) -> Any:
     """Import torch only when something of training is used, with a hint where it is missing."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
+    with optional("training", extra="train"):
         module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
-    except ImportError as error:
-        if error.name != "torch":
-            raise
-        raise MissingDependency(
-            "training needs torch, which is not installed. Use `pip install maskweave[train]`."
-        ) from error
     return getattr(module, name)

@@ -1,22 +1,27 @@
-"""COCO-format annotations as the compact records that training reads.
+"""Annotations of any format as the compact records that training reads.
 
-Beside plain COCO three optional keys are honoured: an image's ``labelled_categories`` (ids labelled
-exhaustively there; any other class is unknown, not absent), an annotation's ``mask_exact`` and a missing
-``segmentation`` (box only).
+Beside the objects three of COCO's optional keys are honored: the classes that an image has labeled exhaustively (any
+other class is unknown, not absent), masks that may hold parts of neighbors, and objects of which only the box is
+known.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maskweave.evaluation.coco_truth import segmentation_to_masks
+from maskweave.annotations.convert import detected_or, read_records
+from maskweave.annotations.options import Options
+from maskweave.annotations.record import Record
+from maskweave.annotations.report import Report
+from maskweave.annotations.values import Id
+from maskweave.errors import InvalidValue, SourceError
+from maskweave.evaluation.coco_truth import CocoTruth, truth_of
 from maskweave.training.errors import TrainingDataError
 
 OTHER = -1
@@ -37,6 +42,11 @@ class MaskCrop:
     shape: tuple[int, int]
     corner: tuple[int, int]
 
+    @classmethod
+    def of(cls, crop: NDArray[np.bool_], corner: tuple[int, int]) -> MaskCrop | None:
+        """A bool crop at its corner; None where it has no pixel."""
+        return cls(np.packbits(crop), (crop.shape[0], crop.shape[1]), corner) if crop.size else None
+
     def dense(self) -> NDArray[np.uint8]:
         """The crop as (height, width) uint8 of 0 and 1."""
         height, width = self.shape
@@ -51,8 +61,9 @@ class ObjectRecord:
         class_index: Index into the trained class names, or `OTHER`.
         box: x1, y1, x2, y2 in image pixels.
         mask: None when only the box is known.
-        mask_exact: False when the mask may hold parts of neighbours of the same class.
+        mask_exact: False when the mask may hold parts of neighbors of the same class.
         crowd: True for a region of uncounted objects; it teaches nothing and forbids nothing.
+        trust: 1 for what a person labeled; less for what a teacher believes.
     """
 
     class_index: int
@@ -60,26 +71,36 @@ class ObjectRecord:
     mask: MaskCrop | None
     mask_exact: bool
     crowd: bool
+    trust: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """One image with its objects; `labelled` is a bool (C,) array of the classes labelled exhaustively there."""
+    """One image with its objects; `labeled` is a bool (C,) array of the classes labeled exhaustively there."""
 
-    image_id: int
+    image_id: Id
     path: Path
     size: tuple[int, int]
-    labelled: NDArray[np.bool_]
+    labeled: NDArray[np.bool_]
     objects: tuple[ObjectRecord, ...]
     source: str
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """All images of one annotation file, in file order."""
+    """All images of one data set, in file order.
+
+    Attributes:
+        class_names: The trained classes.
+        images: The images.
+        problems: First lines of what could not be used.
+        class_ids: The file's own id of each of its classes by name; empty where it has no ids.
+    """
 
     class_names: tuple[str, ...]
     images: tuple[ImageRecord, ...]
+    problems: tuple[str, ...] = ()
+    class_ids: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_training_set(
@@ -88,78 +109,115 @@ def read_training_set(
     *,
     class_names: Sequence[str] | None = None,
     exclude_sources: Sequence[str] = (),
+    report: Report | None = None,
 ) -> TrainingSet:
-    """Read a COCO instances file, or the training part of a ``data.yaml`` (see `annotations_yolo`).
+    """Read annotations in any format with their images; of a ``data.yaml`` the training part.
+
+    What cannot be used costs the object or image that has it, and is noted.
 
     Args:
-        annotations: The JSON or YAML file.
-        images: Folder the file names (in YAML: the entries) are relative to.
-        class_names: Classes to train; None takes every category of the file. Objects of other categories become
-            `OTHER`.
+        annotations: The file or folder.
+        images: Folder that the file names (in a ``data.yaml``: the entries) are relative to.
+        class_names: Classes to train; None takes every class of the file. Objects of other classes become `OTHER`.
         exclude_sources: Values of the images' ``source`` key to leave out.
+        report: Takes down what cannot be used; a strict one raises at the first.
 
     Raises:
-        TrainingDataError: The file is no COCO file, is empty, names images that are missing, or lacks a class
+        TrainingDataError: The file is of no known format, is empty, names images that are missing, or lacks a class
             asked for.
     """
-    from maskweave.training.annotations_yolo import is_data_yaml, read_yolo_set  # it needs the records above
-
-    if is_data_yaml(annotations):
-        return read_yolo_set(annotations, images, class_names=class_names)
-    data = _load(annotations)
-    known = {int(c["id"]): str(c["name"]) for c in data["categories"]}
-    names, index = class_indices(annotations, known, class_names)
-    by_image: dict[int, list[Mapping[str, Any]]] = {}
-    for annotation in data["annotations"]:
-        by_image.setdefault(int(annotation["image_id"]), []).append(annotation)
-    kept = [image for image in data["images"] if image.get("source", "") not in exclude_sources]
-    records = tuple(
-        _image_record(image, by_image.get(int(image["id"]), []), index, len(names), images) for image in kept
+    report = report or Report()
+    records: list[Record] = []
+    known: dict[str, None] = {}
+    objects: list[tuple[list[str], list[ObjectRecord]]] = []
+    for record in _records(annotations, images, "train", report):
+        if record.source in exclude_sources and record.source:
+            continue
+        known |= dict.fromkeys(record.instances.class_names)
+        objects.append(_objects(record))
+        records.append(record.select(np.zeros(len(record.instances), np.bool_)))
+    names, index = class_indices(annotations, tuple(known), class_names)
+    found = tuple(
+        ImageRecord(
+            image_id=number if record.image_id is None else record.image_id,
+            path=record.image or images / record.file_name,
+            size=record.size,
+            labeled=_labeled(record, names),
+            objects=tuple(
+                replace(item, class_index=index.get(name, OTHER)) for name, item in zip(*rows, strict=True)
+            ),
+            source=record.source,
+        )
+        for number, (record, rows) in enumerate(zip(records, objects, strict=True))
     )
-    check_records(annotations, images, names, records)
-    return TrainingSet(names, records)
+    check_records(annotations, images, names, found, report.messages)
+    class_ids = {each.name: each.id for record in records for each in record.categories}
+    return TrainingSet(names, found, tuple(report.messages), class_ids)
+
+
+def read_truths(annotations: Path, images: Path, class_names: Sequence[str]) -> list[CocoTruth]:
+    """The truth of a data set to validate on, of a ``data.yaml`` its ``val`` part; file names start from ``images``.
+
+    Raises:
+        TrainingDataError: As `read_training_set`.
+    """
+    truths = []
+    for record in _records(annotations, images, "val", Report()):
+        truth = truth_of(record, class_names)
+        truths.append(replace(truth, file_name=_name_from(images, record)))
+    if not truths:
+        raise TrainingDataError(f"{annotations}: the data set is empty. Give a file with at least one image.")
+    return truths
+
+
+@contextmanager
+def _training_errors() -> Iterator[None]:
+    try:
+        yield
+    except (InvalidValue, SourceError) as error:
+        raise TrainingDataError(str(error)) from error
+
+
+def _records(annotations: Path, images: Path, part: str, report: Report) -> Iterator[Record]:
+    options = Options(images=images, part=part, follow=True)
+    with _training_errors():
+        form = detected_or(annotations, "coco")
+        yield from read_records(annotations, form, options=options, report=report)
+
+
+def _name_from(images: Path, record: Record) -> str:
+    """Where a record's image is, from the folder of images."""
+    if record.image is None:
+        return record.file_name
+    place = record.image.resolve()
+    home = images.resolve()
+    return place.relative_to(home).as_posix() if place.is_relative_to(home) else str(place)
 
 
 def class_indices(
-    annotations: Path, known: Mapping[int, str], class_names: Sequence[str] | None
-) -> tuple[tuple[str, ...], dict[int, int]]:
-    """The trained class names, and the index among them of each of a file's categories that is trained.
+    annotations: Path, known: Sequence[str], class_names: Sequence[str] | None
+) -> tuple[tuple[str, ...], dict[str, int]]:
+    """The trained class names, and the index among them of each of a file's classes that is trained.
 
     Raises:
-        TrainingDataError: A class asked for is not among the `known` names.
+        TrainingDataError: A class asked for is not among the ``known`` names.
     """
-    names = tuple(class_names) if class_names is not None else tuple(known.values())
-    unknown = sorted(set(names) - set(known.values()))
+    names = tuple(class_names) if class_names is not None else tuple(known)
+    unknown = sorted(set(names) - set(known))
     if unknown:
         raise TrainingDataError(
-            f"{annotations}: classes {', '.join(unknown)} are not among its categories "
-            f"({', '.join(known.values())}). "
+            f"{annotations}: classes {', '.join(unknown)} are not among its categories ({', '.join(known)}). "
             "Check the spelling or leave them out of --classes."
         )
-    return names, {category: names.index(name) for category, name in known.items() if name in names}
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise TrainingDataError(f"{path}: no such annotation file.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise TrainingDataError(f"{path}: not a JSON file ({error}). Give a COCO instances file.") from error
-    if not isinstance(data, dict):
-        raise TrainingDataError(
-            f"{path}: need a COCO object with images, annotations, categories; got a {type(data).__name__}."
-        )
-    missing = [key for key in ("images", "annotations", "categories") if not isinstance(data.get(key), list)]
-    if missing:
-        raise TrainingDataError(
-            f"{path}: need the COCO lists images, annotations, categories; missing {', '.join(missing)}."
-        )
-    return data
+    return names, {name: row for row, name in enumerate(names)}
 
 
 def check_records(
-    annotations: Path, images: Path, names: Sequence[str], records: Sequence[ImageRecord]
+    annotations: Path,
+    images: Path,
+    names: Sequence[str],
+    records: Sequence[ImageRecord],
+    problems: Sequence[str] = (),
 ) -> None:
     """Refuse a data set from which nothing can be learned.
 
@@ -184,6 +242,7 @@ def check_records(
     if len(empty) == len(names):
         raise TrainingDataError(
             f"{annotations}: no image has an object of {', '.join(names)}. Nothing can be learned."
+            + (f" First of {len(problems)} problems: {problems[0]}" if problems else "")
         )
 
 
@@ -193,50 +252,22 @@ def classes_without_objects(data: TrainingSet) -> tuple[str, ...]:
     return tuple(name for index, name in enumerate(data.class_names) if index not in seen)
 
 
-def _image_record(
-    image: Mapping[str, Any],
-    annotations: Sequence[Mapping[str, Any]],
-    index: Mapping[int, int],
-    classes: int,
-    folder: Path,
-) -> ImageRecord:
-    size = (int(image["height"]), int(image["width"]))
-    labelled = np.ones(classes, dtype=bool)
-    if "labelled_categories" in image:
-        labelled[:] = False
-        labelled[[index[c] for c in image["labelled_categories"] if c in index]] = True
-    objects = tuple(item for a in annotations if (item := _object_record(a, index, size)) is not None)
-    path = folder / str(image["file_name"])
-    return ImageRecord(int(image["id"]), path, size, labelled, objects, str(image.get("source", "")))
+def _labeled(record: Record, names: Sequence[str]) -> NDArray[np.bool_]:
+    """(C,) which of the trained classes are labeled exhaustively in an image."""
+    return np.array([record.labeled is None or name in record.labeled for name in names], dtype=np.bool_)
 
 
-def _object_record(
-    annotation: Mapping[str, Any], index: Mapping[int, int], size: tuple[int, int]
-) -> ObjectRecord | None:
-    """None for an object without a pixel inside the image."""
-    height, width = size
-    x, y, w, h = (float(v) for v in annotation["bbox"])
-    box = (max(x, 0.0), max(y, 0.0), min(x + w, float(width)), min(y + h, float(height)))
-    if box[2] - box[0] < 1 or box[3] - box[1] < 1:
-        return None
-    segmentation = annotation.get("segmentation")
-    return ObjectRecord(
-        class_index=index.get(int(annotation["category_id"]), OTHER),
-        box=box,
-        mask=mask_crop(segmentation, size) if segmentation else None,
-        mask_exact=bool(annotation.get("mask_exact", True)),
-        crowd=bool(annotation.get("iscrowd", 0)),
-    )
-
-
-def mask_crop(segmentation: Any, size: tuple[int, int]) -> MaskCrop | None:
-    """A COCO segmentation as a crop.
-
-    None when the mask has no pixel inside the image (the box is then all that is known).
-    """
-    masks = segmentation_to_masks(segmentation, size)
-    crop = masks.crops[0]
-    if not crop.size:
-        return None
-    x, y = masks.corners[0].tolist()
-    return MaskCrop(np.packbits(crop), (crop.shape[0], crop.shape[1]), (x, y))
+def _objects(record: Record) -> tuple[list[str], list[ObjectRecord]]:
+    """The class names and objects of a record; one without a pixel inside the image teaches nothing."""
+    instances, (height, width) = record.instances, record.size
+    exact = np.ones(len(instances), np.bool_) if record.exact is None else record.exact
+    names, objects = [], []
+    for row, (crop, x, y) in enumerate(instances.masks.placed()):
+        x1, y1, x2, y2 = instances.boxes[row].tolist()
+        box = (max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height)))
+        if box[2] - box[0] < 1 or box[3] - box[1] < 1:
+            continue
+        names.append(instances.names[row])
+        mask = MaskCrop.of(crop, (x, y))
+        objects.append(ObjectRecord(OTHER, box, mask, bool(exact[row]), bool(record.crowds[row])))
+    return names, objects

@@ -40,7 +40,7 @@ def pairwise_iou(a: Tensor, b: Tensor) -> Tensor:
 def assign(
     scores: Tensor,
     boxes: Tensor,
-    centres: Tensor,
+    positions: Tensor,
     *,
     object_boxes: Tensor,
     object_classes: Tensor,
@@ -54,12 +54,12 @@ def assign(
     Args:
         scores: (P, C) in 0..1.
         boxes: (P, 4) predicted, xyxy pixels.
-        centres: (P, 2).
+        positions: (P, 2).
         object_boxes: (G, 4) true boxes, G > 0.
         object_classes: (G,), negative for an object without a class.
         beta: Exponent of the IoU.
     """
-    inside = _inside(centres, object_boxes)
+    inside = _inside(positions, object_boxes)
     candidates = torch.nonzero(inside.any(0))[:, 0]
     inside = inside[:, candidates]
     iou = pairwise_iou(object_boxes, boxes[candidates]) * inside
@@ -82,9 +82,9 @@ def assign(
     return Assignment(candidates[positive], objects, quality)
 
 
-def _inside(centres: Tensor, boxes: Tensor) -> Tensor:
+def _inside(positions: Tensor, boxes: Tensor) -> Tensor:
     """(G, P): point lies in the box, the box being widened to `_MIN_EXTENT` where it is narrower."""
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     half = ((boxes[:, 2:] - boxes[:, :2]) / 2).clamp(min=_MIN_EXTENT / 2)
-    distance = (centres[None] - middle[:, None]).abs()
+    distance = (positions[None] - middle[:, None]).abs()
     return (distance < half[:, None]).all(2)

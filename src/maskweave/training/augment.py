@@ -1,4 +1,4 @@
-"""Random views of training images: scale, crop, flip, colour and pasted objects.
+"""Random views of training images: scale, crop, flip, color and pasted objects.
 
 All randomness comes from the generator handed in, so that a view is a pure function of (record, generator state).
 """
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from maskweave.training.annotations import ImageRecord, MaskCrop, ObjectRecord
 
-GREY = 114
-MASK_STRIDE = 4
+GRAY = 114
+MASK_STRIDE = 2
 _MIN_SIDE = 4.0
 """Objects that end up smaller than this many pixels on a side are dropped to crowd-like silence."""
 
@@ -25,18 +25,18 @@ class Augmentation:
 
     Attributes:
         scale: Range of the zoom relative to "the image just fits".
-        colour: Greatest relative change of brightness, contrast and channel gains.
+        color: Greatest relative change of brightness, contrast and channel gains.
         flip: Probability of a mirrored view.
-        grey: Probability of a view without colour.
+        gray: Probability of a view without color.
         paste: Probability of pasting objects of another image.
         max_pasted: Most objects pasted into one view.
         mosaic: Probability of a view put together from four; zero once the learning rate falls.
     """
 
     scale: tuple[float, float] = (0.65, 1.8)
-    colour: float = 0.35
+    color: float = 0.35
     flip: float = 0.5
-    grey: float = 0.05
+    gray: float = 0.05
     paste: float = 0.5
     max_pasted: int = 3
     mosaic: float = 0.0
@@ -47,14 +47,14 @@ class View:
     """One augmented image with its targets.
 
     Attributes:
-        image: (H, W, 3) uint8 RGB, padded with grey.
+        image: (H, W, 3) uint8 RGB, padded with gray.
         boxes: (G, 4) float32 xyxy in view pixels.
         classes: (G,) int64, -1 for "other".
-        masks: (G, H/4, W/4) uint8, 0 and 1; zeros where none is known.
+        masks: (G, H/2, W/2) uint8, the covered share of each cell, 0..255; zeros where none is known.
         mask_weights: (G,) float32; 0 for box-only objects.
+        trust: (G,) float32 in 0..1: how far an object's class and box are believed.
         silent: (S, 4) float32 boxes in which nothing costs anything (crowds, slivers), with `silent_classes` (S,).
-        labelled: (C,) bool.
-        dense: (C,) bool, classes all of whose objects in the view have a mask.
+        labeled: (C,) bool.
     """
 
     image: NDArray[np.uint8]
@@ -62,10 +62,10 @@ class View:
     classes: NDArray[np.int64]
     masks: NDArray[np.uint8]
     mask_weights: NDArray[np.float32]
+    trust: NDArray[np.float32]
     silent: NDArray[np.float32]
     silent_classes: NDArray[np.int64]
-    labelled: NDArray[np.bool_]
-    dense: NDArray[np.bool_]
+    labeled: NDArray[np.bool_]
 
 
 @dataclass
@@ -75,6 +75,7 @@ class _Item:
     mask: NDArray[np.uint8] | None  # full view resolution
     weight: float
     silent: bool
+    trust: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -122,22 +123,22 @@ def make_view(
         rng: Source of all randomness.
         augmentation: Strengths.
         donor: Another record and image whose exact objects may be pasted in.
-        mask_weight_inexact: Weight of masks that may hold parts of neighbours.
+        mask_weight_inexact: Weight of masks that may hold parts of neighbors.
     """
     placement = _place(record, size, rng, augmentation)
     canvas = _warp(image, record, placement)
     items = [_place_object(item, placement, mask_weight_inexact) for item in record.objects]
     if donor is not None and rng.random() < augmentation.paste:
         canvas = _paste(canvas, items, donor, rng=rng, augmentation=augmentation)
-    canvas = _recolour(canvas, rng, augmentation)
-    return _finish(canvas, items, record.labelled)
+    canvas = recolor(canvas, rng, augmentation)
+    return _finish(canvas, items, record.labeled)
 
 
 def _place(
-    record: ImageRecord, size: tuple[int, int], rng: np.random.Generator, how: Augmentation
+    record: ImageRecord, size: tuple[int, int], rng: np.random.Generator, augmentation: Augmentation
 ) -> _Placement:
     height, width = record.size
-    low, high = np.log(how.scale[0]), np.log(how.scale[1])
+    low, high = np.log(augmentation.scale[0]), np.log(augmentation.scale[1])
     zoom = float(np.exp(rng.uniform(low, high)))
     fit = min(size[0] / height, size[1] / width) * zoom
     stretch = float(np.exp(rng.uniform(-0.12, 0.12)))
@@ -146,7 +147,7 @@ def _place(
     corner = rng.random() < 0.3  # as the letterbox does at inference: top-left
     offset_x = 0.0 if corner and slack_x > 0 else rng.uniform(min(0, slack_x), max(0, slack_x))
     offset_y = 0.0 if corner and slack_y > 0 else rng.uniform(min(0, slack_y), max(0, slack_y))
-    return _Placement(scale, (offset_x, offset_y), bool(rng.random() < how.flip), size)
+    return _Placement(scale, (offset_x, offset_y), bool(rng.random() < augmentation.flip), size)
 
 
 def _warp(image: NDArray[np.uint8], record: ImageRecord, placement: _Placement) -> NDArray[np.uint8]:
@@ -157,8 +158,8 @@ def _warp(image: NDArray[np.uint8], record: ImageRecord, placement: _Placement) 
         shrunk = record.size[1] / image.shape[1]
     matrix = placement.matrix(scale=shrunk)
     size = (placement.size[1], placement.size[0])
-    grey = (GREY, GREY, GREY)
-    return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderValue=grey).astype(
+    gray = (GRAY, GRAY, GRAY)
+    return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderValue=gray).astype(
         np.uint8, copy=False
     )
 
@@ -166,7 +167,8 @@ def _warp(image: NDArray[np.uint8], record: ImageRecord, placement: _Placement) 
 def _warp_mask(mask: MaskCrop, placement: _Placement) -> NDArray[np.uint8]:
     matrix = placement.matrix((float(mask.corner[0]), float(mask.corner[1])))
     size = (placement.size[1], placement.size[0])
-    return cv2.warpAffine(mask.dense(), matrix, size, flags=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
+    warped = cv2.warpAffine(mask.dense() * np.uint8(255), matrix, size, flags=cv2.INTER_LINEAR)
+    return (warped > 127).view(np.uint8)
 
 
 def _place_object(item: ObjectRecord, placement: _Placement, inexact: float) -> _Item:
@@ -184,7 +186,7 @@ def _place_object(item: ObjectRecord, placement: _Placement, inexact: float) -> 
         elif item.mask_exact and visible < 0.98:
             box = tight  # what is left of a cropped object can be smaller than what is left of its box
     weight = 0.0 if mask is None else 1.0 if item.mask_exact else inexact
-    return _Item(item.class_index, box, mask, weight, silent)
+    return _Item(item.class_index, box, mask, weight, silent, item.trust)
 
 
 def _tight_box(mask: NDArray[np.uint8]) -> NDArray[np.float64] | None:
@@ -243,41 +245,37 @@ def _hide(item: _Item, cover: NDArray[np.uint8]) -> None:
     item.mask, item.box = left, tight
 
 
-def _recolour(image: NDArray[np.uint8], rng: np.random.Generator, how: Augmentation) -> NDArray[np.uint8]:
-    brightness, contrast = rng.uniform(-how.colour, how.colour, 2)
-    gains = 1 + rng.uniform(-how.colour, how.colour, 3) * 0.4
-    gamma = float(np.exp(rng.uniform(-how.colour, how.colour)))
+def recolor(
+    image: NDArray[np.uint8], rng: np.random.Generator, augmentation: Augmentation
+) -> NDArray[np.uint8]:
+    """Change brightness, contrast, gamma and channel gains of (H, W, 3) RGB, or take the color away."""
+    brightness, contrast = rng.uniform(-augmentation.color, augmentation.color, 2)
+    gains = 1 + rng.uniform(-augmentation.color, augmentation.color, 3) * 0.4
+    gamma = float(np.exp(rng.uniform(-augmentation.color, augmentation.color)))
     ramp = np.linspace(0, 1, 256) ** gamma
     curve = (ramp - 0.5) * (1 + contrast) + 0.5 + brightness * 0.4
     table = np.clip(curve[:, None] * gains * 255, 0, 255).astype(np.uint8)
-    if rng.random() < how.grey:
+    if rng.random() < augmentation.gray:
         image = np.repeat(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
     return cv2.LUT(image, table[None]).astype(np.uint8, copy=False)
 
 
-def _finish(canvas: NDArray[np.uint8], items: list[_Item], labelled: NDArray[np.bool_]) -> View:
+def _finish(canvas: NDArray[np.uint8], items: list[_Item], labeled: NDArray[np.bool_]) -> View:
     height, width = canvas.shape[0] // MASK_STRIDE, canvas.shape[1] // MASK_STRIDE
     loud = [item for item in items if not item.silent]
     silent = [item for item in items if item.silent]
     masks = np.zeros((len(loud), height, width), dtype=np.uint8)
-    dense = labelled.copy()
     for row, item in enumerate(loud):
         if item.mask is not None:
-            small = cv2.resize(item.mask * np.uint8(255), (width, height), interpolation=cv2.INTER_AREA)
-            masks[row] = small > 127
-        elif item.class_index >= 0:
-            dense[item.class_index] = False
-    for item in silent:
-        if item.class_index >= 0:
-            dense[item.class_index] = False
+            masks[row] = cv2.resize(item.mask * np.uint8(255), (width, height), interpolation=cv2.INTER_AREA)
     return View(
         image=canvas,
         boxes=np.array([i.box for i in loud], dtype=np.float32).reshape(-1, 4),
         classes=np.array([i.class_index for i in loud], dtype=np.int64),
         masks=masks,
         mask_weights=np.array([i.weight for i in loud], dtype=np.float32),
+        trust=np.array([i.trust for i in loud], dtype=np.float32),
         silent=np.array([i.box for i in silent], dtype=np.float32).reshape(-1, 4),
         silent_classes=np.array([i.class_index for i in silent], dtype=np.int64),
-        labelled=labelled,
-        dense=dense,
+        labeled=labeled,
     )

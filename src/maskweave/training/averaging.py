@@ -23,8 +23,8 @@ class MovingAverage(Generic[NetworkT]):
     def update(self, network: NetworkT, step: int) -> None:
         """Move towards `network` after step number `step` (from 0)."""
         weight = 1 - min(self.decay, (1 + step) / (20 + step))
-        mine, theirs = _floats(self.network), _floats(network)
-        torch._foreach_lerp_(mine, theirs, weight)
+        averaged, current = _floats(self.network), _floats(network)
+        torch._foreach_lerp_(averaged, current, weight)
 
 
 def mean_weights(weights: Sequence[dict[str, Tensor]], shares: Sequence[float]) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -33,9 +34,10 @@ class Batch:
         images: (N, H, W, 3) uint8.
         boxes: (G, 4) float32 xyxy pixels.
         classes: (G,) int64.
-        masks: (G, H/4, W/4) uint8, with `mask_weights` (G,) float32.
+        masks: (G, H/2, W/2) uint8, covered shares of 0..255, with `mask_weights` (G,) float32.
+        trust: (G,) float32 in 0..1.
         silent: (S, 4) float32 with `silent_classes`, `silent_owner` (S,).
-        labelled: (N, C) bool; `dense`: (N, C) bool.
+        labeled: (N, C) bool.
         step: The step it was made for.
     """
 
@@ -45,11 +47,11 @@ class Batch:
     classes: Tensor
     masks: Tensor
     mask_weights: Tensor
+    trust: Tensor
     silent_owner: Tensor
     silent: Tensor
     silent_classes: Tensor
-    labelled: Tensor
-    dense: Tensor
+    labeled: Tensor
     step: int
 
     def to(self, device: torch.device) -> Batch:
@@ -80,8 +82,8 @@ def sampling_weights(
             for image, present in zip(data.images, classes, strict=True)
         ]
     )
-    normalised: NDArray[np.float64] = weights / weights.sum()
-    return normalised
+    normalized: NDArray[np.float64] = weights / weights.sum()
+    return normalized
 
 
 class StepDataset(Dataset[Batch]):
@@ -166,18 +168,21 @@ def collate(views: list[View], step: int) -> Batch:
         classes=join("classes"),
         masks=join("masks"),
         mask_weights=join("mask_weights"),
+        trust=join("trust"),
         silent_owner=owner("silent"),
         silent=join("silent"),
         silent_classes=join("silent_classes"),
-        labelled=torch.from_numpy(np.stack([view.labelled for view in views])),
-        dense=torch.from_numpy(np.stack([view.dense for view in views])),
+        labeled=torch.from_numpy(np.stack([view.labeled for view in views])),
         step=step,
     )
 
 
+BatchT = TypeVar("BatchT")
+
+
 def step_loader(
-    dataset: StepDataset, first_step: int, *, workers: int, last_step: int | None = None
-) -> Iterator[Batch]:
+    dataset: Dataset[BatchT], first_step: int, *, workers: int, last_step: int | None = None
+) -> Iterator[BatchT]:
     """Batches of the steps from `first_step` on, in order, endless unless `last_step` (excluded) is given."""
 
     def steps() -> Iterator[int]:

@@ -11,15 +11,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from maskweave.errors import SourceError
+from maskweave.sources.images import read_image
 from maskweave.training.annotations import ImageRecord
 from maskweave.training.errors import TrainingDataError
+from maskweave.training.whole_file import whole_file
+
+_MAX_PIXELS = 1 << 30
 
 
 class ImageCache:
     """RGB images of a training set, at most `max_side` pixels on their longer side.
 
     Item `i` is image `i` of the records as (H, W, 3) uint8 RGB. The file is rebuilt when an image, the list or the
-    side changes. A set that would take more than `max_bytes` is decoded anew on every access instead.
+    side changes. A set that would take more than `max_bytes` is decoded again on every access instead.
     """
 
     def __init__(
@@ -42,20 +47,17 @@ class ImageCache:
         stored = _read_index(index)
         if stored.get("key") != key or not (folder / "images.bin").is_file():
             stored = {"key": key, "sizes": self._build(folder / "images.bin")}
-            partial = index.with_suffix(".partial")
-            partial.write_text(json.dumps(stored), encoding="utf-8")
-            partial.replace(index)
+            with whole_file(index) as partial:
+                partial.write_text(json.dumps(stored), encoding="utf-8")
         return [(int(height), int(width)) for height, width in stored["sizes"]]
 
     def _build(self, target: Path) -> list[tuple[int, int]]:
         sizes = []
-        partial = target.with_suffix(".partial")
-        with partial.open("wb") as out:
+        with whole_file(target) as partial, partial.open("wb") as out:
             for path in self._paths:
                 image = _fit(read_rgb(path), self._max_side)
                 out.write(image.tobytes())
                 sizes.append((image.shape[0], image.shape[1]))
-        partial.replace(target)
         return sizes
 
     def __len__(self) -> int:
@@ -72,17 +74,18 @@ class ImageCache:
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
-    """Read an image file as (H, W, 3) uint8 RGB.
+    """Read an image file as (H, W, 3) uint8 RGB, as every command does: a network sees what it was trained on.
 
     Raises:
         TrainingDataError: The file is missing or no image.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
+    try:
+        return read_image(path, max_pixels=_MAX_PIXELS)
+    except SourceError as error:
+        reason = str(error).removeprefix(f"{path}: ")
         raise TrainingDataError(
-            f"{path}: not a readable image. Repair it or take it out of the annotation file."
-        )
-    return np.ascontiguousarray(image[:, :, ::-1]).astype(np.uint8, copy=False)
+            f"{path}: not a readable image ({reason}). Repair it or take it out of the annotation file."
+        ) from error
 
 
 def _stored_bytes(size: tuple[int, int], max_side: int) -> float:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from maskweave.training.errors import CheckpointError
+from maskweave.training.whole_file import whole_file
 
 FORMAT = 1
 
@@ -20,15 +19,10 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     Raises:
         CheckpointError: The disk is full or the folder cannot be written. An older checkpoint of that name stays.
     """
-    partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("wb") as out:
+        with whole_file(path) as partial, partial.open("wb") as out:
             torch.save({"format": FORMAT, **state}, out)
-            out.flush()
-            os.fsync(out.fileno())
-        partial.replace(path)
     except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
         why = " ".join(str(error).split())
         raise CheckpointError(
             f"{path}: cannot be written ({why}). Free some space, then --resume the run."
@@ -47,7 +41,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path}: no such checkpoint. Give the run folder or a .pt file that training wrote."
         ) from error
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:
+    except Exception as error:  # a damaged pickle fails in any way
         raise CheckpointError(f"{path}: not a readable checkpoint ({error}).") from error
     found = state.get("format") if isinstance(state, dict) else type(state).__name__
     if found != FORMAT:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 from maskweave.training.augment import Augmentation
 from maskweave.training.errors import TrainingDataError
 from maskweave.training.losses import LossWeights
+from maskweave.training.network import PARTS
+from maskweave.training.settings import check_known, check_paced
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,10 @@ class TrainConfig:
             needed.
         batch_size: Images a step.
         lr: Peak learning rate.
-        vector_lr: Factor on `lr` for what AdamW updates when `optimiser` is "muon".
+        detector_lr: Factor on `lr` for all but the mask branch.
+        vector_lr: Factor on `lr` for what AdamW updates when `optimizer` is "muon".
         weight_decay: For weights of two or more dimensions.
-        optimiser: "muon" or "adamw".
+        optimizer: "muon" or "adamw".
         warmup_steps: Steps of linear warm-up.
         decay: Share of the run, at its end, in which the learning rate falls to zero.
         ema: Greatest decay of the moving average of the weights.
@@ -47,14 +49,23 @@ class TrainConfig:
         device: "cpu", "cuda", or "auto".
         workers: Loader processes.
         threads: CPU threads of torch; 0 leaves its default.
-        cache_gb: Room for decoded images in the run folder; a larger data set is decoded anew in every pass.
-        seed: Of weights, data order and augmentation.
+        cache_gb: Room for decoded images in the run folder; a larger data set is decoded again in every pass.
+        seed: Random seed of weights, data order and augmentation.
         checkpoint_minutes: Time between checkpoints.
         validate_minutes: Time between validations (and early exports).
         validate_size: Long side of validation images; 0 means `size`.
-        max_objects: That the exported model reports in one image at most; more than 100 for pictures full of small
+        max_objects: That the exported model reports in one image at most; more than 100 for images full of small
             things, such as cells.
-        start_from: "built-in", an exported .onnx file, or a .pt checkpoint to take weights from; None starts anew.
+        start_from: "built-in", an exported .onnx file, a .pt checkpoint, or NanoDet-Plus-m-1.5x as published; None or
+            "none" starts again.
+        soft_objects: JSON lines of what teachers saw in the images (see `soft_objects`); None for none.
+        teacher: A model that looks at the images first: what it sees of classes that are not labeled exhaustively
+            becomes objects, believed as far as it is sure.
+        more_annotations: Another COCO file whose images, in `more_images`, are trained on too.
+        more_images: Folder of those images; None means `images`.
+        frozen: Parts of the network to leave as they start: of "backbone", "pyramid", "heads", "masks".
+        relu_by: Share of the run in which the leaky ReLUs of NanoDet-Plus become ReLUs; 0 leaves them.
+        distill: Teach with the dense scores of the network that the run starts from what annotations leave open.
         augmentation: How strongly training views differ from their images.
         loss: Factors of the parts of the loss.
     """
@@ -67,16 +78,17 @@ class TrainConfig:
     classes: tuple[str, ...] | None = None
     exclude_sources: tuple[str, ...] = ()
     source_weights: Mapping[str, float] = field(default_factory=dict)
-    size: int = 320
-    start_size: int = 224
+    size: int = 416
+    start_size: int = 416
     size_switch: float = 0.6
     minutes: float | None = None
     epochs: float | None = None
-    batch_size: int = 24
-    lr: float = 3e-3
+    batch_size: int = 16
+    lr: float = 2e-3
+    detector_lr: float = 1.0
     vector_lr: float = 0.5
     weight_decay: float = 0.05
-    optimiser: str = "muon"
+    optimizer: str = "muon"
     warmup_steps: int = 200
     decay: float = 0.3
     ema: float = 0.999
@@ -92,18 +104,29 @@ class TrainConfig:
     validate_size: int = 0
     max_objects: int = 100
     start_from: str | None = None
+    soft_objects: Path | None = None
+    teacher: str | None = None
+    more_annotations: Path | None = None
+    more_images: Path | None = None
+    frozen: tuple[str, ...] = ()
+    relu_by: float = 0.0
+    distill: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
     loss: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
-        if (self.minutes is None) == (self.epochs is None):
-            raise TrainingDataError("the length of the run: need exactly one of minutes and epochs.")
-        for name in ("size", "start_size"):
-            value = getattr(self, name)
-            if value < 64 or value % 32:
-                raise TrainingDataError(f"{name}: need a multiple of 32 of at least 64, got {value}.")
-        if self.optimiser not in ("muon", "adamw"):
-            raise TrainingDataError(f'optimiser: need "muon" or "adamw", got "{self.optimiser}".')
+        check_paced(self)
+        unknown = [part for part in self.frozen if part not in PARTS]
+        if unknown or len(set(self.frozen)) == len(PARTS):
+            raise TrainingDataError(
+                f"frozen: need some, not all, of {', '.join(PARTS)}, got {', '.join(unknown or self.frozen)}."
+            )
+        if not 0 <= self.relu_by < 1:
+            raise TrainingDataError(
+                f"relu_by: need a share of at least 0 and less than 1, got {self.relu_by}."
+            )
+        if self.optimizer not in ("muon", "adamw"):
+            raise TrainingDataError(f'optimizer: need "muon" or "adamw", got "{self.optimizer}".')
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold."""
@@ -113,17 +136,21 @@ class TrainConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
         """The inverse of `to_dict`; unknown keys are named in the error."""
-        known = {f.name for f in dataclasses.fields(cls)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise TrainingDataError(
-                f"unknown settings: {', '.join(unknown)}. Known are {', '.join(sorted(known))}."
-            )
+        check_known(cls, values)
         ready = dict(values)
-        for name in ("annotations", "images", "output", "val_annotations", "val_images"):
+        for name in (
+            "annotations",
+            "images",
+            "output",
+            "val_annotations",
+            "val_images",
+            "soft_objects",
+            "more_annotations",
+            "more_images",
+        ):
             if ready.get(name) is not None:
                 ready[name] = Path(ready[name])
-        for name in ("classes", "exclude_sources"):
+        for name in ("classes", "exclude_sources", "frozen"):
             if ready.get(name) is not None:
                 ready[name] = tuple(ready[name])
         if isinstance(ready.get("augmentation"), Mapping):
@@ -133,15 +160,6 @@ class TrainConfig:
         if isinstance(ready.get("loss"), Mapping):
             ready["loss"] = LossWeights(**ready["loss"])
         return cls(**ready)
-
-
-def read_recipe(path: Path, **paths: Any) -> TrainConfig:
-    """A TOML recipe's settings, with the paths (and anything else given by keyword) of this machine put in."""
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise TrainingDataError(f"{path}: not a readable recipe ({error}).") from error
-    return TrainConfig.from_dict({**values, **{k: v for k, v in paths.items() if v is not None}})
 
 
 def _plain(value: Any) -> Any:

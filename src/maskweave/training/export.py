@@ -1,26 +1,29 @@
 """The network as one ONNX file that carries its own preprocessing, class names and thresholds.
 
 Contract (`maskweave.models.compact` reads it): input ``image`` uint8 (N, H, W, 3) RGB, H and W multiples of 32;
-outputs ``boxes`` (N, P, 4) xyxy in input pixels, ``scores`` (N, P, C) in 0..1, ``coefficients`` (N, P, K),
-``prototypes`` (N, K, H/4, W/4), ``features`` (N, F, H/8, W/8). Suppression stays outside: its constants are
-metadata.
+outputs ``scores`` (N, C, P) in 0..1, ``distances`` (N, 32, P), ``kernels`` (N, K, P), ``prototypes``
+(N, M, H/4, W/4), ``features`` (N, F, H/8, W/8). What is done for few points only (boxes, suppression, masks) stays
+outside.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
-from maskweave.errors import MissingDependency
+from maskweave.optional import optional
+from maskweave.training.modules import bias_of
 from maskweave.training.network import CompactNet
+from maskweave.training.whole_file import whole_file
 
-OUTPUTS = ("boxes", "scores", "coefficients", "prototypes", "features")
+OUTPUTS = ("scores", "distances", "kernels", "prototypes", "features")
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class ExportInfo:
         size: Default long side of the input, a multiple of 32.
         nms_iou: Greatest IoU that two objects of one class keep.
         score_threshold: Least score worth showing.
-        licence: Of the weights.
+        license: Of the weights.
         version: Of the weights.
         experimental: Classes too weak to rely on.
         max_objects: Reported in one image at most.
@@ -42,7 +45,7 @@ class ExportInfo:
     size: int = 384
     nms_iou: float = 0.6
     score_threshold: float = 0.35
-    licence: str = "unstated"
+    license: str = "unstated"
     version: str = "0"
     experimental: tuple[str, ...] = ()
     max_objects: int = 100
@@ -55,7 +58,7 @@ class ExportInfo:
             "maskweave.size": str(self.size),
             "maskweave.nms_iou": str(self.nms_iou),
             "maskweave.score_threshold": str(self.score_threshold),
-            "maskweave.licence": self.licence,
+            "maskweave.license": self.license,
             "maskweave.version": self.version,
             "maskweave.experimental": json.dumps(list(self.experimental)),
             "maskweave.max_objects": str(self.max_objects),
@@ -76,32 +79,32 @@ def export_onnx(
     Raises:
         MissingDependency: onnx is not installed.
     """
-    try:
-        import onnx
-
+    with optional("export to ONNX", extra="train"):
         from maskweave.training.graph import build_model
-    except ImportError as error:
-        if error.name != "onnx":
-            raise
-        raise MissingDependency(
-            "exporting needs onnx, which is not installed. Use `pip install maskweave[train]`."
-        ) from error
     ready = copy.deepcopy(network).float().cpu().eval()
     if keep is not None:
         _keep_classes(ready, keep)
     model = build_model(ready)
-    onnx.helper.set_model_props(model, info.metadata())
-    partial = path.with_name(path.name + ".partial")
-    onnx.save_model(model, str(partial))
-    partial.replace(path)
+    save_graph(model, path, {**info.metadata(), "maskweave.slope": str(ready.slope)})
+
+
+def save_graph(model: Any, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write an ONNX model with metadata; the file appears only when it is whole."""
+    import onnx
+
+    onnx.helper.set_model_props(model, dict(metadata))
+    with whole_file(path) as partial:
+        onnx.save_model(model, str(partial))
 
 
 def _keep_classes(network: CompactNet, keep: Sequence[int]) -> None:
-    """Cut a network's class output down to some of its classes, in place."""
-    rows, old = list(keep), network.class_out
-    new = nn.Conv2d(old.in_channels, len(rows), 1)
-    with torch.no_grad():
-        new.weight.copy_(old.weight[rows])
-        if new.bias is not None and old.bias is not None:
-            new.bias.copy_(old.bias[rows])
-    network.class_out = new
+    """Cut a network's class outputs down to some of its classes, in place."""
+    rows = list(keep)
+    network.architecture = replace(network.architecture, classes=len(rows))
+    for head in network.heads:
+        old = head.classes
+        new = nn.Conv2d(old.in_channels, len(rows), 1)
+        with torch.no_grad():
+            new.weight.copy_(old.weight[rows])
+            bias_of(new).copy_(bias_of(old)[rows])
+        head.classes = new

@@ -1,31 +1,31 @@
-"""The training loop: one object that owns network, optimisers, average and progress of a run."""
+"""The training loop: one object that owns network, optimizers, average and progress of a run."""
 
 from __future__ import annotations
 
-import csv
+import copy
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from maskweave.training.annotations import TrainingSet, read_training_set
+from maskweave.training.annotations import TrainingSet
 from maskweave.training.averaging import MovingAverage
 from maskweave.training.batches import Batch, StepDataset, sampling_weights, step_loader
 from maskweave.training.cache import ImageCache
 from maskweave.training.checkpoint import load_checkpoint, require_same, save_checkpoint
 from maskweave.training.config import TrainConfig
+from maskweave.training.data import read_training_data
 from maskweave.training.errors import LossNotFinite
-from maskweave.training.hardware import choose_device, choose_precision, keep_freed_memory
-from maskweave.training.losses import LossParts, compute_loss
-from maskweave.training.network import Architecture, CompactNet, normalise
-from maskweave.training.optimisers import Optimisers
-from maskweave.training.schedule import Phase, Schedule
+from maskweave.training.hardware import autocast, choose_device, choose_precision, keep_freed_memory
+from maskweave.training.losses import LossParts, Teaching, compute_loss
+from maskweave.training.network import BINS, Architecture, CompactNet, normalize
+from maskweave.training.optimizers import Optimizers
+from maskweave.training.schedule import Phase, Schedule, activation_slope
+from maskweave.training.tables import append_row
 
 LAST, STABLE = "last.pt", "stable.pt"
 _LOG_EVERY = 20
@@ -46,12 +46,7 @@ class Trainer:
             torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         self.config = config
-        self.data = data or read_training_set(
-            config.annotations,
-            config.images,
-            class_names=config.classes,
-            exclude_sources=config.exclude_sources,
-        )
+        self.data = data or read_training_data(config)
         config.output.mkdir(parents=True, exist_ok=True)
         self.cache = ImageCache(
             self.data.images,
@@ -62,18 +57,23 @@ class Trainer:
         self.device = choose_device(config.device)
         self.schedule = Schedule.of(config, len(self.data.images))
         network = CompactNet(Architecture(classes=len(self.data.class_names)))
+        network.freeze(config.frozen)
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._forward = torch.compile(self.network, dynamic=False) if config.compile else self.network
         self.average = MovingAverage(self.network, config.ema)
-        self.optimisers = Optimisers(
+        self.optimizers = Optimizers(
             self.network,
-            kind=config.optimiser,
+            kind=config.optimizer,
             lr=config.lr,
+            detector_lr=config.detector_lr,
             vector_lr=config.vector_lr,
             weight_decay=config.weight_decay,
         )
         self.precision = choose_precision(config.precision, self.device)
         self.step, self.seconds = 0, 0.0
+        self.first_slope = self.network.slope
+        self.teacher: CompactNet | None = None
+        self.taught = torch.zeros(len(self.data.class_names), dtype=torch.bool)
         self.weights = sampling_weights(self.data, source_weights=config.source_weights)
 
     @property
@@ -139,21 +139,40 @@ class Trainer:
             LossNotFinite: Before any weight was touched.
         """
         self.network.train()
-        self.optimisers.set_lr(self.schedule.lr(self.step, self.progress))
+        self.optimizers.set_lr(self.schedule.lr(self.step, self.progress))
+        slope = activation_slope(self.first_slope, self.progress, relu_by=self.config.relu_by)
+        for network in (self.network, self.average.network):
+            network.set_slope(slope)
         batch = batch.to(self.device)
-        images = normalise(batch.images).contiguous(memory_format=torch.channels_last)
-        with self._autocast():
+        images = normalize(batch.images).contiguous(memory_format=torch.channels_last)
+        with autocast(self.precision, self.device):
             output = self._forward(images)
-        parts = compute_loss(output, batch, self.config.loss)
+        parts = compute_loss(output, batch, self.config.loss, self._teaching(images))
         self._require_finite("loss", parts.total, batch)
-        self.optimisers.zero_grad()
+        self.optimizers.zero_grad()
         parts.total.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
         self._require_finite("gradient", norm, batch)
-        self.optimisers.step()
+        self.optimizers.step()
         self.average.update(self.network, self.step)
         self.step += 1
         return parts
+
+    def teach_with(self, network: CompactNet, taught: Sequence[bool]) -> None:
+        """Let a copy of a network as it is now say what annotations leave open, of the classes it knows."""
+        self.teacher = copy.deepcopy(network).eval().requires_grad_(False)
+        self.taught = torch.tensor(taught, dtype=torch.bool, device=self.device)
+
+    @torch.no_grad()
+    def _teaching(self, images: Tensor) -> Teaching | None:
+        if self.teacher is None:
+            return None
+        with autocast(self.precision, self.device):
+            _, _, heads = self.teacher.detect(images)
+        classes, distances = (
+            torch.cat([head[part].flatten(2).transpose(1, 2).float() for head in heads], 1) for part in (0, 1)
+        )
+        return Teaching(classes.sigmoid(), distances.reshape(*distances.shape[:2], 4, BINS), self.taught)
 
     def _require_finite(self, what: str, value: Tensor, batch: Batch) -> None:
         if torch.isfinite(value):
@@ -163,26 +182,23 @@ class Trainer:
             f"{self.config.output / LAST}; lower the learning rate (now {self.config.lr}) or look at that batch."
         )
 
-    def _autocast(self) -> AbstractContextManager[Any]:
-        if self.precision == "bf16":
-            return torch.autocast(self.device.type, torch.bfloat16)
-        return nullcontext()
-
     def _log(self, parts: LossParts, size: int) -> None:
         if self.step % _LOG_EVERY:
             return
-        path = self.config.output / "log.csv"
-        new = not path.is_file()
-        with path.open("a", newline="", encoding="utf-8") as out:
-            writer = csv.writer(out)
-            if new:
-                writer.writerow(
-                    ["step", "minutes", "size", "lr", "loss", "classes", "boxes", "masks", "semantic"]
-                )
-            values = [parts.total, parts.classes, parts.boxes, parts.masks, parts.semantic]
-            lr = self.schedule.lr(self.step, self.progress)
-            row = [self.step, f"{self.seconds / 60:.2f}", size, f"{lr:.6f}"]
-            writer.writerow([*row, *(f"{float(v.detach()):.4f}" for v in values)])
+        losses = {
+            "loss": parts.total,
+            "classes": parts.classes,
+            "boxes": parts.boxes,
+            "masks": parts.masks,
+        }
+        row = {
+            "step": self.step,
+            "minutes": f"{self.seconds / 60:.2f}",
+            "size": size,
+            "lr": f"{self.schedule.lr(self.step, self.progress):.6f}",
+            **{name: f"{float(value.detach()):.4f}" for name, value in losses.items()},
+        }
+        append_row(self.config.output / "log.csv", row)
 
     def save(self, name: str) -> None:
         """Write the whole state of the run under a name in its folder."""
@@ -195,8 +211,13 @@ class Trainer:
             "seconds": self.seconds,
             "network": self.network.state_dict(),
             "average": self.average.network.state_dict(),
-            "optimisers": self.optimisers.state_dict(),
+            "optimizers": self.optimizers.state_dict(),
             "torch_rng": torch.get_rng_state(),
+            "slope": self.network.slope,
+            "first_slope": self.first_slope,
+            "teacher": None if self.teacher is None else self.teacher.state_dict(),
+            "teacher_slope": None if self.teacher is None else self.teacher.slope,
+            "taught": self.taught,
         }
         save_checkpoint(self.config.output / name, state)
 
@@ -207,15 +228,22 @@ class Trainer:
             CheckpointError: It is unreadable or belongs to another network.
         """
         state = load_checkpoint(path)
-        mine = json.loads(json.dumps(self.network.architecture.to_dict()))
-        require_same("architecture", stored=json.loads(state["architecture"]), wanted=mine, path=path)
+        current = json.loads(json.dumps(self.network.architecture.to_dict()))
+        require_same("architecture", stored=json.loads(state["architecture"]), wanted=current, path=path)
         require_same(
             "list of classes", stored=state["class_names"], wanted=list(self.data.class_names), path=path
         )
         self.network.load_state_dict(state["network"])
         self.average.network.load_state_dict(state["average"])
-        self.optimisers.load_state_dict(state["optimisers"])
+        self.optimizers.load_state_dict(state["optimizers"])
         torch.set_rng_state(state["torch_rng"])
+        self.first_slope = float(state["first_slope"])
+        for network in (self.network, self.average.network):
+            network.set_slope(float(state["slope"]))
+        if state["teacher"] is not None:
+            self.teach_with(self.network, state["taught"].tolist())
+            self.teacher.load_state_dict(state["teacher"])  # type: ignore[union-attr]
+            self.teacher.set_slope(float(state["teacher_slope"]))  # type: ignore[union-attr]
         self.precision = str(
             state.get("precision", self.precision)
         )  # "auto" may resolve otherwise the second time

@@ -1,4 +1,4 @@
-"""What a prediction costs: class, box, mask and an auxiliary semantic map."""
+"""What a prediction costs: classes, boxes and masks, by annotations and by what a teacher says."""
 
 from __future__ import annotations
 
@@ -10,20 +10,34 @@ from torch.nn import functional
 
 from maskweave.training.assign import Assignment, assign
 from maskweave.training.batches import Batch
-from maskweave.training.network import PROTOTYPE_STRIDE, RawOutput, point_centres
+from maskweave.training.mask_loss import mask_loss
+from maskweave.training.network import BINS, RawOutput, point_positions
 
-_MAX_MASK_ROWS = 320
-"""Points that learn masks in a step, drawn at random: masks are the dearest part of the loss."""
+_FOCUS = 2.0
+"""Exponent of the distance to the target in the class loss (Generalized Focal Loss, arXiv:2006.04388)."""
+_DOUBT = 0.5
+"""Share of its score that a teacher keeps where annotations say that nothing is: they, too, leave things out."""
+_SURE_OF_BOX = 0.1
+"""Points where a teacher scores some class more than this teach its box."""
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Factors of the parts of the loss."""
+    """Factors of the parts of the loss.
+
+    Attributes:
+        classes: Of the class loss.
+        boxes: Of the generalized IoU of boxes.
+        distances: Of the cross-entropy of the distances to a box's sides.
+        masks: Of the masks' cross-entropy and dice.
+        borders: How much more the points next to a mask's border count.
+    """
 
     classes: float = 1.0
     boxes: float = 2.0
-    masks: float = 4.0
-    semantic: float = 0.5
+    distances: float = 0.25
+    masks: float = 2.0
+    borders: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -33,16 +47,15 @@ class LossParts:
     classes: Tensor
     boxes: Tensor
     masks: Tensor
-    semantic: Tensor
 
     @property
     def total(self) -> Tensor:
-        """The sum, which is minimised."""
-        return self.classes + self.boxes + self.masks + self.semantic
+        """The sum, which is minimized."""
+        return self.classes + self.boxes + self.masks
 
 
 @dataclass(frozen=True)
-class _Positives:
+class Positives:
     """All positive points of a batch: image, point and object of each (M,), with the quality target."""
 
     images: Tensor
@@ -51,164 +64,177 @@ class _Positives:
     quality: Tensor
 
 
-def compute_loss(output: RawOutput, batch: Batch, weights: LossWeights) -> LossParts:
+@dataclass(frozen=True)
+class Teaching:
+    """What a frozen network says about a batch.
+
+    Attributes:
+        scores: (N, P, C) in 0..1.
+        distances: (N, P, 4, BINS) logits.
+        taught: (C,) bool, classes that the teacher knows.
+    """
+
+    scores: Tensor
+    distances: Tensor
+    taught: Tensor
+
+
+def compute_loss(
+    output: RawOutput, batch: Batch, weights: LossWeights, teaching: Teaching | None = None
+) -> LossParts:
     """Loss of one batch.
 
-    A class that is not labelled exhaustively in an image costs nothing there, except on objects whose class is known;
-    box-only objects cost no mask; crowds silence the points inside them.
+    A class that is not labeled exhaustively in an image costs nothing there, except on objects whose class is known,
+    unless a teacher knows it: then the teacher's scores are the target there, and half of them where labels say that
+    there is nothing. Box-only objects cost no mask; crowds silence the points inside them.
     """
     height, width = batch.images.shape[1:3]
-    centres, _ = point_centres(height, width, output.boxes.device)
-    positives = _assign_batch(output, batch, centres)
+    positions, strides = point_positions(height, width, output.boxes.device)
+    positives = assign_batch(output, batch, positions)
+    if not output.class_logits.requires_grad:
+        nothing = output.kernels.sum() * 0.0
+        return LossParts(
+            nothing, nothing, weights.masks * mask_loss(output, batch, positives, weights.borders)
+        )
     total_quality = positives.quality.sum().clamp(min=1.0)
+    boxes = weights.boxes * _box_loss(output, batch, positives) / total_quality
+    boxes = (
+        boxes
+        + weights.distances
+        * _distance_loss(output, batch, positives, positions, strides, teaching)
+        / total_quality
+    )
     return LossParts(
-        classes=weights.classes * _class_loss(output, batch, positives, centres) / total_quality,
-        boxes=weights.boxes * _box_loss(output, batch, positives) / total_quality,
-        masks=weights.masks * _mask_loss(output, batch, positives),
-        semantic=weights.semantic * _semantic_loss(output, batch),
+        classes=weights.classes * _class_loss(output, batch, positives, positions, teaching) / total_quality,
+        boxes=boxes,
+        masks=weights.masks * mask_loss(output, batch, positives, weights.borders),
     )
 
 
-def _assign_batch(output: RawOutput, batch: Batch, centres: Tensor) -> _Positives:
+def assign_batch(output: RawOutput, batch: Batch, positions: Tensor) -> Positives:
+    """The points that learn the objects of each image."""
     scores = output.class_logits.detach().float().sigmoid()
     boxes = output.boxes.detach()
     rows: list[tuple[int, Tensor, Assignment]] = []
     for image in range(len(batch.images)):
-        mine = torch.nonzero(batch.owner == image)[:, 0]
-        if not len(mine):
+        object_rows = torch.nonzero(batch.owner == image)[:, 0]
+        if not len(object_rows):
             continue
         found = assign(
             scores[image],
             boxes[image],
-            centres,
-            object_boxes=batch.boxes[mine],
-            object_classes=batch.classes[mine],
+            positions,
+            object_boxes=batch.boxes[object_rows],
+            object_classes=batch.classes[object_rows],
         )
-        rows.append((image, mine, found))
+        rows.append((image, object_rows, found))
     device = boxes.device
     empty = torch.zeros(0, dtype=torch.long, device=device)
     if not rows:
-        return _Positives(empty, empty, empty, torch.zeros(0, device=device))
-    return _Positives(
+        return Positives(empty, empty, empty, torch.zeros(0, device=device))
+    return Positives(
         images=torch.cat([torch.full_like(found.points, image) for image, _, found in rows]),
         points=torch.cat([found.points for _, _, found in rows]),
-        objects=torch.cat([mine[found.objects] for _, mine, found in rows]),
+        objects=torch.cat([object_rows[found.objects] for _, object_rows, found in rows]),
         quality=torch.cat([found.quality for _, _, found in rows]),
     )
 
 
-def _class_loss(output: RawOutput, batch: Batch, positives: _Positives, centres: Tensor) -> Tensor:
-    """Varifocal loss (arXiv:2008.13367): positives aim at their quality, negatives count by how wrong they are."""
+def _class_loss(
+    output: RawOutput, batch: Batch, positives: Positives, positions: Tensor, teaching: Teaching | None
+) -> Tensor:
+    """Quality focal loss: points aim at the quality of their box, or at the teacher's score."""
     logits = output.class_logits.float()
     targets = torch.zeros_like(logits)
-    counts = batch.labelled[:, None, :].expand_as(logits).float().clone()
-    _silence(counts, batch, centres)
-    _count_inside_masks(counts, batch, centres)
+    counts = batch.labeled[:, None, :].expand_as(logits).float().clone()
+    _silence(counts, batch, positions)
+    if teaching is None:
+        _count_inside_masks(counts, batch, positions)
+    else:
+        unknown = (counts == 0) & teaching.taught
+        targets = torch.where(unknown, teaching.scores, _DOUBT * teaching.scores * teaching.taught)
+        counts = torch.maximum(counts, unknown.float())
     classes = batch.classes[positives.objects]
     known = classes >= 0
     where = (positives.images[known], positives.points[known], classes[known])
-    targets[where] = positives.quality[known]
-    counts[positives.images[known], positives.points[known]] = 1.0
+    quality = positives.quality[known] * batch.trust[positives.objects[known]]
+    targets[where] = torch.maximum(targets[where], quality)
+    counts[where] = 1.0
     with torch.no_grad():
-        probabilities = logits.sigmoid()
-        focus = torch.where(targets > 0, targets, 0.75 * probabilities.square())
+        focus = (logits.sigmoid() - targets).abs().pow(_FOCUS)
     loss = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     return (loss * focus * counts).sum()
 
 
-def _count_inside_masks(counts: Tensor, batch: Batch, centres: Tensor) -> None:
-    """A pixel of a known object is of no other class, labelled in its image or not.
+def _count_inside_masks(counts: Tensor, batch: Batch, positions: Tensor) -> None:
+    """A pixel of a known object is of no other class, labeled in its image or not.
 
     Without this, a class that few sources label swallows its look-alikes everywhere else, where calling a cow an
     elephant costs nothing.
     """
-    cells = (centres / PROTOTYPE_STRIDE).long()
-    hits = batch.masks[:, cells[:, 1], cells[:, 0]] > 0
+    rows, columns = batch.masks.shape[1:]
+    scale = batch.images.shape[1] / rows
+    cells = (positions / scale).long()
+    hits = batch.masks[:, cells[:, 1].clamp(max=rows - 1), cells[:, 0].clamp(max=columns - 1)] > 127
     hits &= (batch.classes >= 0)[:, None]
     objects, points = torch.nonzero(hits, as_tuple=True)
     counts[batch.owner[objects], points] = 1.0
 
 
-def _silence(counts: Tensor, batch: Batch, centres: Tensor) -> None:
+def _silence(counts: Tensor, batch: Batch, positions: Tensor) -> None:
     for image, box, index in zip(
         batch.silent_owner.tolist(), batch.silent, batch.silent_classes.tolist(), strict=True
     ):
-        inside = ((centres >= box[:2]) & (centres <= box[2:])).all(1)
+        inside = ((positions >= box[:2]) & (positions <= box[2:])).all(1)
         if index >= 0:
             counts[image, inside, index] = 0.0
 
 
-def _box_loss(output: RawOutput, batch: Batch, positives: _Positives) -> Tensor:
-    """Generalised IoU loss (arXiv:1902.09630), weighted by quality."""
+def _box_loss(output: RawOutput, batch: Batch, positives: Positives) -> Tensor:
+    """Generalized IoU loss (arXiv:1902.09630), weighted by quality."""
     predicted = output.boxes[positives.images, positives.points]
     target = batch.boxes[positives.objects]
-    return ((1 - _generalised_iou(predicted, target)) * positives.quality).sum()
+    weight = positives.quality * batch.trust[positives.objects]
+    return ((1 - _generalized_iou(predicted, target)) * weight).sum()
 
 
-def _generalised_iou(a: Tensor, b: Tensor) -> Tensor:
+def _distance_loss(
+    output: RawOutput,
+    batch: Batch,
+    positives: Positives,
+    positions: Tensor,
+    strides: Tensor,
+    teaching: Teaching | None,
+) -> Tensor:
+    """Cross-entropy of the distances: with the truth's two bins at positives, elsewhere with the teacher's."""
+    logits = output.distances[positives.images, positives.points]
+    boxes = batch.boxes[positives.objects]
+    at, stride = positions[positives.points], strides[positives.points, None]
+    sides = (torch.cat((at - boxes[:, :2], boxes[:, 2:] - at), 1) / stride).clamp(0, BINS - 1.01)
+    low = sides.floor()
+    above = (sides - low)[..., None]
+    bins = torch.arange(BINS, device=sides.device)
+    target = (bins == low[..., None]) * (1 - above) + (bins == low[..., None] + 1) * above
+    weight = positives.quality * batch.trust[positives.objects]
+    loss = (_cross_entropy(logits, target) * weight).sum()
+    if teaching is None:
+        return loss
+    sure = torch.where(teaching.taught, teaching.scores, 0.0).max(2).values
+    sure = torch.where(sure > _SURE_OF_BOX, sure, 0.0)
+    sure[positives.images, positives.points] = 0.0
+    images, points = torch.nonzero(sure, as_tuple=True)
+    taught = _cross_entropy(output.distances[images, points], teaching.distances[images, points].softmax(-1))
+    return loss + (taught * sure[images, points]).sum()
+
+
+def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """(M, 4, BINS) each to the sum over four sides, (M,)."""
+    return -(target * logits.log_softmax(-1)).sum((1, 2))
+
+
+def _generalized_iou(a: Tensor, b: Tensor) -> Tensor:
     extent = (torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])).clamp(min=0)
     hull = (torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])).prod(1)
     shared = extent.prod(1)
     union = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1) - shared
     return shared / union.clamp(min=1e-6) - (hull - union) / hull.clamp(min=1e-6)
-
-
-def _mask_loss(output: RawOutput, batch: Batch, positives: _Positives) -> Tensor:
-    """Cross-entropy and dice inside the true box on the prototypes' grid, weighted by the points' quality."""
-    weight = batch.mask_weights[positives.objects] * positives.quality
-    rows = torch.nonzero(weight > 0)[:, 0]
-    if not len(rows):
-        return output.coefficients.sum() * 0.0
-    if len(rows) > _MAX_MASK_ROWS:
-        drawn = torch.randperm(len(rows))[:_MAX_MASK_ROWS].sort().values
-        rows = rows[drawn.to(rows.device)]
-    images, objects, weight = positives.images[rows], positives.objects[rows], weight[rows]
-    coefficients = output.coefficients[images, positives.points[rows]].float()
-    prototypes = output.prototypes.float()
-    present = torch.unique(images).tolist()
-    groups = [torch.nonzero(images == image)[:, 0] for image in present]
-    logits = torch.cat(
-        [
-            torch.einsum("mk,khw->mhw", coefficients[group], prototypes[image])
-            for image, group in zip(present, groups, strict=True)
-        ]
-    )
-    order = torch.cat(groups)
-    objects, weight = objects[order], weight[order]
-    target = batch.masks[objects].float()
-    inside = _box_window(batch.boxes[objects] / PROTOTYPE_STRIDE, target.shape[1], target.shape[2])
-    area = inside.sum((1, 2)).clamp(min=1.0)
-    entropy = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    entropy = (entropy * inside).sum((1, 2)) / area
-    probabilities = logits.sigmoid() * inside
-    target = target * inside
-    overlap = 2 * (probabilities * target).sum((1, 2)) + 1
-    dice = 1 - overlap / (probabilities.square().sum((1, 2)) + target.sum((1, 2)) + 1)
-    return ((entropy + dice) * weight).sum() / weight.sum().clamp(min=1.0)
-
-
-def _box_window(boxes: Tensor, height: int, width: int) -> Tensor:
-    """(M, height, width) of 1 inside each box (cell centres, at least one cell wide) and 0 outside."""
-    xs = torch.arange(width, device=boxes.device) + 0.5
-    ys = torch.arange(height, device=boxes.device) + 0.5
-    low, high = boxes[:, :2] - 0.5, boxes[:, 2:] + 0.5
-    in_x = (xs[None] > low[:, :1]) & (xs[None] < high[:, :1])
-    in_y = (ys[None] > low[:, 1:]) & (ys[None] < high[:, 1:])
-    return (in_y[:, :, None] & in_x[:, None, :]).float()
-
-
-def _semantic_loss(output: RawOutput, batch: Batch) -> Tensor:
-    """Per-class maps at stride 8: dense supervision that a network trained from scratch learns its features from."""
-    if output.semantic_logits is None:
-        return output.class_logits.sum() * 0.0
-    logits = output.semantic_logits.float()
-    target = torch.zeros_like(logits)
-    small = functional.max_pool2d(batch.masks[:, None].float(), 2)[:, 0]
-    for image, index, mask in zip(batch.owner.tolist(), batch.classes.tolist(), small, strict=True):
-        if index >= 0:
-            target[image, index] = torch.maximum(target[image, index], mask)
-    counts = batch.dense[:, :, None, None].float().expand_as(logits)
-    loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    with torch.no_grad():
-        focus = (logits.sigmoid() - target).abs().pow(1.5)
-    return (loss * focus * counts).sum() / target.sum().clamp(min=100.0)

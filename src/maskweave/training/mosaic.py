@@ -13,13 +13,13 @@ _CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 def join_views(views: tuple[View, View, View, View]) -> View:
     """Lay four views of one size (h, w) out as one of (2h, 2w): top left, top right, bottom left, bottom right.
 
-    The quarters may have been labelled for different classes: a class that only some of them label stays labelled,
+    The quarters may have been labeled for different classes: a class that only some of them label stays labeled,
     and costs nothing inside the others.
     """
     height, width = views[0].image.shape[:2]
     shifts = [np.array([c * width, r * height] * 2, dtype=np.float32) for r, c in _CORNERS]
-    labelled = np.logical_or.reduce([view.labelled for view in views])
-    unknown = [np.flatnonzero(labelled & ~view.labelled) for view in views]
+    labeled = np.logical_or.reduce([view.labeled for view in views])
+    unknown = [np.flatnonzero(labeled & ~view.labeled) for view in views]
     quarter = np.array([0, 0, width, height], dtype=np.float32)
     silent = [
         np.concatenate([view.silent + shift, np.tile(quarter + shift, (len(classes), 1))])
@@ -31,6 +31,7 @@ def join_views(views: tuple[View, View, View, View]) -> View:
         classes=np.concatenate([view.classes for view in views]),
         masks=_lay_masks(views, height // MASK_STRIDE, width // MASK_STRIDE),
         mask_weights=np.concatenate([view.mask_weights for view in views]),
+        trust=np.concatenate([view.trust for view in views]),
         silent=np.concatenate(silent),
         silent_classes=np.concatenate(
             [
@@ -39,8 +40,7 @@ def join_views(views: tuple[View, View, View, View]) -> View:
                 for part in (view.silent_classes, classes)
             ]
         ),
-        labelled=labelled,
-        dense=np.logical_and.reduce([view.dense for view in views]),
+        labeled=labeled,
     )
 
 

@@ -1,25 +1,37 @@
-"""The compact network: residual backbone, two-way feature pyramid, point heads and mask prototypes.
+"""The compact network: a ShuffleNet V2 detector with four point heads, and a branch that gives every point a mask.
 
-A one-stage design after YOLACT (prototypes and coefficients, arXiv:1904.02689), FCOS (one prediction a point,
-arXiv:1904.01355) and RTMDet (head convolutions shared by the levels, statistics not, arXiv:2212.07784).
+The detector is NanoDet-Plus-m-1.5x (https://github.com/RangiLyu/nanodet): ShuffleNet V2 (arXiv:1807.11164), a pyramid
+of ghost blocks (arXiv:1911.11907) and heads after Generalized Focal Loss (arXiv:2006.04388). Masks are dynamic: each
+point predicts the weights of a tiny network that turns eight prototypes and the position in the object's box into its
+mask (CondInst, arXiv:2003.05664; RTMDet, arXiv:2212.07784). Normalization is folded into the convolutions throughout,
+and channel shuffles into their order (`shuffle`), so that the trained network is the exported one.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from maskweave.training.location import TERMS, absolute_terms, coordinate_maps
+from maskweave.training.modules import Chain, Modules, bias_of
+from maskweave.training.shuffle import StagePlan, plan_stage
 
-STRIDES = (8, 16, 32)
+STRIDES = (8, 16, 32, 64)
 PROTOTYPE_STRIDE = 4
-MAX_LOG_DISTANCE = 6.0
-MEAN, SCALE = 114.0, 1.0 / 58.0
-"""Pixels enter the network as (value - MEAN) * SCALE; the grey of the padding becomes zero."""
+BINS = 8
+"""Distances to a box's sides are distributions over 0..7 strides."""
+PARTS = ("backbone", "pyramid", "heads", "masks")
+"""Parts of the network, each on top of those before it."""
+MEAN, SCALE = 116, 1 / 58
+"""Pixels enter the network as (value - MEAN) * SCALE: what an INT8 network reads from the image's own bytes."""
+
+_STEM, _STAGES, _UNITS = 24, (176, 352, 704), (4, 8, 4)
+NECK = 128
 
 
 @dataclass(frozen=True)
@@ -28,17 +40,11 @@ class Architecture:
 
     Attributes:
         classes: Number of classes C.
-        widths: Channels after the stem and after each of the four stages (strides 2, 4, 8, 16, 32).
-        depths: Residual blocks in each of the four stages.
-        neck: Channels F of the feature pyramid.
-        prototypes: Number of learned prototype masks; with the six of `location` they are K.
+        prototypes: Number of prototype maps.
     """
 
     classes: int
-    widths: tuple[int, int, int, int, int] = (24, 40, 80, 160, 224)
-    depths: tuple[int, int, int, int] = (1, 2, 2, 1)
-    neck: int = 80
-    prototypes: int = 24
+    prototypes: int = 8
 
     def to_dict(self) -> dict[str, object]:
         """Plain values for a checkpoint."""
@@ -51,250 +57,349 @@ class RawOutput:
 
     Attributes:
         class_logits: (N, P, C), unbounded.
+        distances: (N, P, 4, BINS) logits of the distances left, top, right, bottom, in strides.
         boxes: (N, P, 4), xyxy in input pixels.
-        coefficients: (N, P, K).
-        prototypes: (N, K, H/4, W/4).
+        kernels: (N, P, K), weights of each point's mask network.
+        prototypes: (N, M, H/4, W/4).
         features: (N, F, H/8, W/8), stride-8 pyramid level.
-        semantic_logits: (N, C, H/8, W/8), used in training only; None in evaluation mode.
     """
 
     class_logits: Tensor
+    distances: Tensor
     boxes: Tensor
-    coefficients: Tensor
+    kernels: Tensor
     prototypes: Tensor
     features: Tensor
-    semantic_logits: Tensor | None
 
 
-class ConvNorm(nn.Module):
-    """Convolution, batch normalisation and (unless told otherwise) ReLU."""
+class Conv(nn.Module):
+    """Convolution with bias and, unless switched off, the network's activation.
+
+    Depthwise ones (as many groups as channels) stay in single precision under autocast: on CPUs they are three times
+    slower in bfloat16.
+    """
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, relu: bool = True
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 1,
+        *,
+        stride: int = 1,
+        depthwise: bool = False,
+        active: bool = True,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
-        self.norm = nn.BatchNorm2d(outputs)
-        self.relu = relu
+        groups = inputs if depthwise else 1
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups)
+        self.depthwise, self.active, self.slope = depthwise, active, 0.0
+        nn.init.kaiming_normal_(self.conv.weight, mode="fan_in", nonlinearity="relu" if active else "linear")
+        nn.init.zeros_(bias_of(self.conv))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, outputs, H / stride, W / stride)."""
-        x = self.norm(self.conv(x))
-        return functional.relu(x, inplace=True) if self.relu else x
+        """(N, inputs, H, W) to (N, outputs, ceil(H / stride), ceil(W / stride))."""
+        if self.depthwise:
+            with torch.autocast(x.device.type, enabled=False):
+                x = self.conv(x.float())
+        else:
+            x = self.conv(x)
+        if not self.active:
+            return x
+        return (
+            functional.leaky_relu(x, self.slope, inplace=True)
+            if self.slope
+            else functional.relu(x, inplace=True)
+        )
 
 
-class Residual(nn.Module):
-    """Two 3x3 convolutions around a shortcut; the second starts at zero so that a deep stack starts shallow."""
+def separable(channels: int, *, stride: int = 1) -> Chain[Conv]:
+    """5x5 depthwise and 1x1 convolution, each with activation."""
+    return Chain(Conv(channels, channels, 5, stride=stride, depthwise=True), Conv(channels, channels))
 
-    def __init__(self, channels: int) -> None:
+
+class Stage(nn.Module):
+    """A stage of ShuffleNet V2 whose channel shuffles are folded into the order of its channels.
+
+    Each unit makes half of the channels again and passes the other half on. `StagePlan` says which of the channels
+    made earlier a unit reads, as slices; nothing is shuffled.
+    """
+
+    def __init__(self, inputs: int, plan: StagePlan) -> None:
         super().__init__()
-        self.first = ConvNorm(channels, channels)
-        self.second = ConvNorm(channels, channels, relu=False)
-        nn.init.zeros_(self.second.norm.weight)
+        self.plan = plan
+        half = plan.half
+        self.shortcut = Chain(
+            Conv(inputs, inputs, 3, stride=2, depthwise=True, active=False), Conv(inputs, half)
+        )
+        self.units = Modules(
+            Chain(
+                Conv(inputs if unit == 0 else half, half),
+                Conv(half, half, 3, stride=2 if unit == 0 else 1, depthwise=True, active=False),
+                Conv(half, half),
+            )
+            for unit in range(plan.units)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keep the shape (N, C, H, W)."""
-        y: Tensor = self.second(self.first(x))
-        return functional.relu(x + y, inplace=True)
+        """(N, inputs, H, W) to (N, 2 * half, H / 2, W / 2)."""
+        made = [self.shortcut(x), self.units[0](x)]
+        for number, slices in enumerate(self.plan.reads):
+            made.append(self.units[1 + number](_gather(made, slices)))
+        return _gather(made, self.plan.output)
 
 
-class PyramidPooling(nn.Module):
-    """Three chained 5x5 max-pools beside their input: a wide view of the coarsest map for little work."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        half = channels // 2
-        self.reduce = ConvNorm(channels, half, 1)
-        self.merge = ConvNorm(half * 4, channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Keep the shape (N, C, H, W)."""
-        levels = [self.reduce(x)]
-        for _ in range(3):
-            levels.append(functional.max_pool2d(levels[-1], 5, 1, 2))
-        merged: Tensor = self.merge(torch.cat(levels, 1))
-        return merged
+def _gather(made: list[Tensor], slices: tuple[tuple[int, int, int], ...]) -> Tensor:
+    return torch.cat([made[source][:, first:last] for source, first, last in slices], 1)
 
 
 class Backbone(nn.Module):
-    """Plain residual stages; returns the maps of strides 4, 8, 16 and 32."""
+    """Stem and three stages; the maps of strides 4, 8, 16 and 32."""
 
-    def __init__(self, widths: tuple[int, int, int, int, int], depths: tuple[int, int, int, int]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.stem = ConvNorm(3, widths[0], stride=2)
-        self.stages = nn.ModuleList()
-        for inputs, outputs, depth in zip(widths[:-1], widths[1:], depths, strict=True):
-            blocks = [ConvNorm(inputs, outputs, stride=2), *(Residual(outputs) for _ in range(depth))]
-            self.stages.append(nn.Sequential(*blocks))
-        self.pool = PyramidPooling(widths[-1])
+        self.stem = Conv(3, _STEM, 3, stride=2)
+        widths = (_STEM, *_STAGES)
+        self.stages = Modules(
+            Stage(inputs, plan_stage(outputs, units))
+            for inputs, outputs, units in zip(widths[:-1], _STAGES, _UNITS, strict=True)
+        )
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(N, 3, H, W) to the maps of strides 4, 8, 16 and 32."""
-        x = self.stem(x)
-        maps = []
+        maps = [functional.max_pool2d(self.stem(x), 3, 2, 1)]
         for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        maps[-1] = self.pool(maps[-1])
+            maps.append(stage(maps[-1]))
         return maps
 
 
-class Neck(nn.Module):
-    """Two-way pyramid with sums instead of concatenations: coarse to fine, then fine to coarse."""
+class Ghost(nn.Module):
+    """Half of the channels by a 1x1 convolution, the other half from those by a 3x3 depthwise one."""
 
-    def __init__(self, widths: tuple[int, ...], channels: int) -> None:
+    def __init__(self, inputs: int, outputs: int, *, active: bool) -> None:
         super().__init__()
-        self.lateral = nn.ModuleList(ConvNorm(w, channels, 1, relu=False) for w in widths)
-        self.down = nn.ModuleList(ConvNorm(channels, channels) for _ in widths[1:])
-        self.up = nn.ModuleList(ConvNorm(channels, channels, stride=2, relu=False) for _ in widths[1:])
-        self.smooth = nn.ModuleList(ConvNorm(channels, channels) for _ in widths[1:])
+        self.primary = Conv(inputs, outputs // 2, active=active)
+        self.cheap = Conv(outputs // 2, outputs // 2, 3, depthwise=True, active=active)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, outputs, H, W)."""
+        first = self.primary(x)
+        return torch.cat((first, self.cheap(first).to(first.dtype)), 1)
+
+
+class GhostBlock(nn.Module):
+    """Two ghost layers beside a shortcut: joins two pyramid levels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = Ghost(2 * NECK, NECK, active=True)
+        self.second = Ghost(NECK, NECK, active=False)
+        self.shortcut = Chain(
+            Conv(2 * NECK, 2 * NECK, 5, depthwise=True, active=False), Conv(2 * NECK, NECK, active=False)
+        )
+
+    def forward(self, upper: Tensor, lower: Tensor) -> Tensor:
+        """Two maps of one size to one."""
+        x = torch.cat((upper, lower), 1)
+        y: Tensor = self.second(self.first(x)) + self.shortcut(x)
+        return y
+
+
+class Pyramid(nn.Module):
+    """Two-way pyramid (GhostPAN): maps of strides 8, 16, 32 to four levels of strides 8 to 64."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reduce = Modules(Conv(width, NECK) for width in _STAGES)
+        self.top_down = Modules(GhostBlock() for _ in range(2))
+        self.down = Modules(separable(NECK, stride=2) for _ in range(2))
+        self.bottom_up = Modules(GhostBlock() for _ in range(2))
+        self.extra_in = separable(NECK, stride=2)
+        self.extra_out = separable(NECK, stride=2)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
-        """Maps of strides 8, 16, 32 to as many of equal width."""
-        fine, middle, coarse = (lateral(m) for lateral, m in zip(self.lateral, maps, strict=True))
-        coarse = functional.relu(coarse)
-        middle = self.down[1](middle + functional.interpolate(coarse, scale_factor=2.0))
-        fine = self.down[0](fine + functional.interpolate(middle, scale_factor=2.0))
-        middle = self.smooth[0](middle + self.up[0](fine))
-        coarse = self.smooth[1](coarse + self.up[1](middle))
-        return [fine, middle, coarse]
+        """Backbone maps to the levels."""
+        fine, middle, coarse = (reduce(x) for reduce, x in zip(self.reduce, maps, strict=True))
+        middle = self.top_down[0](_double(coarse), middle)
+        fine = self.top_down[1](_double(middle), fine)
+        middle = self.bottom_up[0](self.down[0](fine), middle)
+        last = self.bottom_up[1](self.down[1](middle), coarse)
+        return [fine, middle, last, self.extra_in(coarse) + self.extra_out(last)]
 
 
-class Prototypes(nn.Module):
-    """Prototype masks at stride 4 from the finest pyramid level and the stride-4 backbone map."""
+def _double(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
-    def __init__(self, fine: int, neck: int, prototypes: int) -> None:
+
+class Head(nn.Module):
+    """Classes and box of every point of one level."""
+
+    def __init__(self, classes: int) -> None:
         super().__init__()
-        hidden = neck // 2
-        self.reduce = ConvNorm(neck, hidden, 1, relu=False)
-        self.detail = ConvNorm(fine, hidden, 1, relu=False)
-        self.mix = ConvNorm(hidden, hidden)
-        self.out = nn.Conv2d(hidden, prototypes, 1)
+        self.tower = Chain(separable(NECK), separable(NECK))
+        self.classes = nn.Conv2d(NECK, classes, 1)
+        self.distances = nn.Conv2d(NECK, 4 * BINS, 1)
 
-    def forward(self, detail: Tensor, features: Tensor) -> Tensor:
-        """Maps of strides 4 and 8 to (N, K, H/4, W/4)."""
-        x = functional.interpolate(
-            self.reduce(features), scale_factor=2.0, mode="bilinear", align_corners=False
-        )
-        x = self.mix(functional.relu(x + self.detail(detail)))
-        prototypes: Tensor = self.out(x)
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(N, F, h, w) to class logits, distance logits and the tower's last map."""
+        x = self.tower(features)
+        return self.classes(x), self.distances(x), x
+
+
+class KernelLayout(NamedTuple):
+    """How a point's K numbers become the layers of its mask network: widths of input, two hidden layers, output."""
+
+    inputs: int
+    hidden: int = 8
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """(outputs, inputs) of each layer."""
+        return (self.hidden, self.inputs), (self.hidden, self.hidden), (1, self.hidden)
+
+    @property
+    def size(self) -> int:
+        """K: weights and biases of all layers."""
+        return sum(outputs * (inputs + 1) for outputs, inputs in self.shapes)
+
+
+def kernel_layout(prototypes: int) -> KernelLayout:
+    """The layout for a number of prototypes, beside which stand the two coordinates in the box."""
+    return KernelLayout(prototypes + 2)
+
+
+class MaskBranch(nn.Module):
+    """Prototypes at stride 4, and the kernels of every point."""
+
+    def __init__(self, prototypes: int) -> None:
+        super().__init__()
+        width, layout = 64, kernel_layout(prototypes)
+        self.levels = Modules(Conv(NECK, width, active=False) for _ in range(3))
+        self.mix = Chain(Conv(width, width, 3), Conv(width, width, 3), Conv(width, 48, 3))
+        self.coarse = Conv(48, 32, active=False)
+        self.detail = Chain(Conv(_STEM, _STEM, 3), Conv(_STEM, 32, active=False))
+        self.fine = Chain(Conv(32, 32, 3), Conv(32, 32, 3))
+        self.out = nn.Conv2d(32, prototypes, 1)
+        self.reduce = Modules(Conv(2 * NECK, 96) for _ in STRIDES)
+        self.spread = Conv(96, 96, 5, depthwise=True)
+        self.kernels = nn.Conv2d(96, layout.size, 1)
+        nn.init.normal_(self.kernels.weight, std=0.01)
+        with torch.no_grad():
+            bias_of(self.kernels).copy_(_first_kernel(layout))
+
+    def prototypes(self, detail: Tensor, levels: list[Tensor]) -> Tensor:
+        """The map of stride 4 and the levels of strides 8, 16, 32 to (N, M, H/4, W/4)."""
+        coarse = self.levels[1](levels[1]) + _double(self.levels[2](levels[2]))
+        x = functional.relu(self.levels[0](levels[0]) + _double(coarse))
+        x = functional.relu(_double(self.coarse(self.mix(x))) + self.detail(detail))
+        prototypes: Tensor = self.out(self.fine(x))
         return prototypes
 
+    def level_kernels(self, level: int, features: Tensor, tower: Tensor) -> Tensor:
+        """(N, K, h, w) of one level."""
+        x = self.reduce[level](torch.cat((features, tower.to(features.dtype)), 1))
+        kernels: Tensor = self.kernels(self.spread(x))
+        return kernels
 
-class SharedTower(nn.Module):
-    """3x3 convolutions whose weights all levels share while each level keeps its own batch statistics."""
 
-    def __init__(self, channels: int, depth: int = 1) -> None:
-        super().__init__()
-        self.convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, 1, 1, bias=False) for _ in range(depth))
-        self.norms = nn.ModuleList(
-            nn.ModuleList(nn.BatchNorm2d(channels) for _ in STRIDES) for _ in range(depth)
-        )
-
-    def forward(self, x: Tensor, level: int) -> Tensor:
-        """Keep the shape (N, C, H, W) of the map of one level (0, 1, 2)."""
-        for conv, norms in zip(self.convs, self.norms, strict=True):
-            x = functional.relu(norms[level](conv(x)), inplace=True)  # type: ignore[index]
-        return x
+def _first_kernel(layout: KernelLayout) -> Tensor:
+    """A random mask network to begin with: all zeros would never leave zero."""
+    parts = []
+    for outputs, inputs in layout.shapes:
+        parts += [torch.randn(outputs, inputs) * math.sqrt(1 / inputs), torch.zeros(outputs)]
+    return torch.cat([part.flatten() for part in parts])
 
 
 class CompactNet(nn.Module):
-    """Backbone, neck and heads.
+    """Backbone, pyramid, heads and mask branch.
 
-    Takes float images (N, 3, H, W) already normalised (`normalise`), H and W multiples of 32, and returns
-    `RawOutput`. Points are ordered by level (strides 8, 16, 32), then row, then column.
+    Takes float images (N, 3, H, W) already normalized (`normalize`), H and W multiples of 32, and returns
+    `RawOutput`. Points are ordered by level (strides 8, 16, 32, 64), then row, then column.
+
+    Attributes:
+        slope: Of the detector's activations where they are negative: 0.1 in NanoDet-Plus, 0 (ReLU) as shipped.
     """
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
-        widths, neck, classes = architecture.widths, architecture.neck, architecture.classes
-        self.backbone = Backbone(widths, architecture.depths)
-        self.neck = Neck(widths[2:], neck)
-        self.prototypes = Prototypes(widths[1], neck, architecture.prototypes)
-        self.trunk = SharedTower(neck)
-        self.class_tower = SharedTower(neck)
-        self.shape_tower = SharedTower(neck)
-        self.class_out = nn.Conv2d(neck, classes, 1)
-        self.box_out = nn.Conv2d(neck, 4, 1)
-        self.coefficient_out = nn.Conv2d(neck, architecture.prototypes, 1)
-        self.location_out = nn.Conv2d(neck, TERMS, 1)
-        self.semantic_out = nn.Conv2d(neck, classes, 1)
-        self._initialise()
+        self.backbone = Backbone()
+        self.pyramid = Pyramid()
+        self.heads = Modules(Head(architecture.classes) for _ in STRIDES)
+        self.masks = MaskBranch(architecture.prototypes)
+        for head in self.heads:
+            nn.init.normal_(head.classes.weight, std=0.01)
+            nn.init.constant_(bias_of(head.classes), -math.log((1 - 0.01) / 0.01))
+        self.slope = 0.0
 
-    def _initialise(self) -> None:
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-        for out, std, bias in (
-            (self.class_out, 0.01, -math.log((1 - 0.01) / 0.01)),  # focal-loss prior, arXiv:1708.02002
-            (self.semantic_out, 0.01, -math.log((1 - 0.05) / 0.05)),
-            (self.box_out, 0.01, math.log(2.5)),  # objects start 5 strides wide
-            (self.coefficient_out, 0.05, 0.0),
-            (self.location_out, 0.0, 0.0),  # masks start as prototypes alone
-        ):
-            nn.init.normal_(out.weight, std=std)
-            nn.init.constant_(out.bias, bias)  # type: ignore[arg-type]
+    def freeze(self, parts: Collection[str]) -> None:
+        """Let some of `PARTS` stay as they are and the others learn."""
+        for part in PARTS:
+            self.get_submodule(part).requires_grad_(part not in parts)
+
+    def set_slope(self, slope: float) -> None:
+        """Set the slope of the detector's activations; the mask branch's are ReLU."""
+        self.slope = slope
+        for part in (self.backbone, self.pyramid, self.heads):
+            for module in part.modules():
+                if isinstance(module, Conv):
+                    module.slope = slope
+
+    def detect(self, images: Tensor) -> tuple[Tensor, list[Tensor], list[tuple[Tensor, Tensor, Tensor]]]:
+        """(N, 3, H, W) to the map of stride 4, the pyramid's levels, and what each level's head says."""
+        detail, *maps = self.backbone(images)
+        levels = self.pyramid(maps)
+        return detail, levels, [head(x) for head, x in zip(self.heads, levels, strict=True)]
 
     def forward(self, images: Tensor) -> RawOutput:
         """(N, 3, H, W) to everything the heads say."""
-        maps = self.backbone(images)
-        levels = self.neck(maps[1:])
-        classes, boxes, coefficients = [], [], []
+        detail, levels, heads = self.detect(images)
+        classes, distances, boxes, kernels = [], [], [], []
         for index, (features, stride) in enumerate(zip(levels, STRIDES, strict=True)):
-            trunk = self.trunk(features, index)
-            shape = self.shape_tower(trunk, index)
-            classes.append(_flatten(self.class_out(self.class_tower(trunk, index))))
-            boxes.append(_decode_boxes(self.box_out(shape), stride))
-            location = absolute_terms(_flatten(self.location_out(shape)).float(), boxes[-1])
-            coefficients.append(torch.cat((_flatten(self.coefficient_out(shape)).float(), location), 2))
+            class_map, distance_map, tower = heads[index]
+            classes.append(_flatten(class_map))
+            logits = _flatten(distance_map).float()
+            distances.append(logits.reshape(*logits.shape[:2], 4, BINS))
+            boxes.append(_decode_boxes(distances[-1], class_map.shape[2:], stride))
+            kernels.append(_flatten(self.masks.level_kernels(index, features, tower)).float())
         return RawOutput(
             class_logits=torch.cat(classes, 1),
+            distances=torch.cat(distances, 1),
             boxes=torch.cat(boxes, 1),
-            coefficients=torch.cat(coefficients, 1),
-            prototypes=_with_coordinates(self.prototypes(maps[0], levels[0])),
+            kernels=torch.cat(kernels, 1),
+            prototypes=self.masks.prototypes(detail, levels[:3]).float(),
             features=levels[0],
-            semantic_logits=self.semantic_out(levels[0]) if self.training else None,
         )
 
 
-def normalise(images: Tensor) -> Tensor:
+def normalize(images: Tensor) -> Tensor:
     """Turn uint8 RGB (N, H, W, 3) into the float (N, 3, H, W) the network takes."""
     return (images.permute(0, 3, 1, 2).float() - MEAN) * SCALE
 
 
-def point_centres(height: int, width: int, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
-    """Centres (P, 2) as x, y in input pixels and strides (P,) of all points of an input of that size."""
-    centres, strides = [], []
+def point_positions(height: int, width: int, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
+    """Positions (P, 2) as x, y in input pixels and strides (P,) of all points of an input of that size."""
+    positions, strides = [], []
     for stride in STRIDES:
-        grid = _grid(height // stride, width // stride, stride, device)
-        centres.append(grid)
+        grid = _grid(-(-height // stride), -(-width // stride), stride, device)
+        positions.append(grid)
         strides.append(torch.full((len(grid),), float(stride), device=device))
-    return torch.cat(centres), torch.cat(strides)
+    return torch.cat(positions), torch.cat(strides)
 
 
 def _grid(rows: int, columns: int, stride: int, device: torch.device | None) -> Tensor:
-    ys = (torch.arange(rows, device=device, dtype=torch.float32) + 0.5) * stride
-    xs = (torch.arange(columns, device=device, dtype=torch.float32) + 0.5) * stride
+    ys = torch.arange(rows, device=device, dtype=torch.float32) * stride
+    xs = torch.arange(columns, device=device, dtype=torch.float32) * stride
     y, x = torch.meshgrid(ys, xs, indexing="ij")
     return torch.stack((x.reshape(-1), y.reshape(-1)), 1)
-
-
-def _with_coordinates(prototypes: Tensor) -> Tensor:
-    """(N, K - 6, h, w) to (N, K, h, w), single precision."""
-    count, _, rows, columns = prototypes.shape
-    maps = coordinate_maps(rows, columns, PROTOTYPE_STRIDE, prototypes.device)
-    return torch.cat((prototypes.float(), maps.expand(count, -1, -1, -1)), 1)
 
 
 def _flatten(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, x.shape[1])
 
 
-def _decode_boxes(raw: Tensor, stride: int) -> Tensor:
-    """Distances left, top, right, bottom (exponential, in strides) around each point to xyxy."""
-    centres = _grid(raw.shape[2], raw.shape[3], stride, raw.device)
-    distances = _flatten(raw).float().clamp(max=MAX_LOG_DISTANCE).exp() * stride
-    return torch.cat((centres - distances[..., :2], centres + distances[..., 2:]), 2)
+def _decode_boxes(distances: Tensor, size: torch.Size, stride: int) -> Tensor:
+    """(N, P, 4, BINS) logits to xyxy around each point: the mean of each distribution is a distance in strides."""
+    positions = _grid(size[0], size[1], stride, distances.device)
+    bins = torch.arange(BINS, device=distances.device, dtype=torch.float32)
+    sides = distances.softmax(-1) @ bins * stride
+    return torch.cat((positions - sides[..., :2], positions + sides[..., 2:]), 2)

@@ -16,7 +16,6 @@ _PARTS = {
     "masks": "#2563eb",
     "classes": "#ea580c",
     "boxes": "#16a34a",
-    "semantic": "#9333ea",
 }
 _SCORES = {
     "box_ap50": ("box AP50", "#16a34a"),
@@ -46,8 +45,8 @@ def draw_curves(folder: Path) -> Path | None:
 
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
     _draw_loss(left, train)
-    for name, (label, colour) in _SCORES.items() if val else ():
-        right.plot(val["minutes"], val[name], "o-", label=label, color=colour, markersize=4)
+    for name, (label, color) in _SCORES.items() if val else ():
+        right.plot(val["minutes"], val[name], "o-", label=label, color=color, markersize=4)
     right.set(xlabel="training minutes", ylabel="AP on the validation images", ylim=(0, None))
     for axes in (left, right):
         axes.set_xlim(0, max([*train["minutes"], *val.get("minutes", [])]) * 1.02)
@@ -64,10 +63,10 @@ def draw_curves(folder: Path) -> Path | None:
 
 def _draw_loss(axes: Axes, train: dict[str, list[float]]) -> None:
     """Every logged value, pale, under its running mean; dotted lines where the input size changed."""
-    for name, colour in _PARTS.items():
+    for name, color in _PARTS.items():
         values = np.array(train[name])
-        axes.plot(train["minutes"], values, color=colour, linewidth=0.8, alpha=0.25)
-        axes.plot(train["minutes"], running_mean(values, _SMOOTH), color=colour, linewidth=1.8, label=name)
+        axes.plot(train["minutes"], values, color=color, linewidth=0.8, alpha=0.25)
+        axes.plot(train["minutes"], running_mean(values, _SMOOTH), color=color, linewidth=1.8, label=name)
     sizes = np.array(train["size"])
     for row in np.flatnonzero(np.diff(sizes)) + 1:
         axes.axvline(train["minutes"][row], color="#6b7280", linestyle=":", linewidth=1)

@@ -1,13 +1,12 @@
-"""A whole run as users start it: training, validation with early export, curves and pictures, all in one folder.
+"""A whole run as users start it: training, validation with early export, curves and images, all in one folder.
 
 The folder holds ``config.json``, ``last.pt`` (resume from here), ``stable.pt`` (the state before the learning
-rate fell), ``log.csv``, ``val.csv``, ``curves.png``, ``model.onnx`` (newest average) and ``val/`` (pictures);
+rate fell), ``log.csv``, ``val.csv``, ``curves.png``, ``model.onnx`` (newest average) and ``val/`` (images);
 ``bad-batch.txt`` where the loss became NaN.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,29 +19,31 @@ from numpy.typing import NDArray
 
 from maskweave.errors import MaskWeaveError
 from maskweave.evaluation.coco_ap import CocoScores
-from maskweave.evaluation.coco_truth import CocoTruth, read_coco_truth
+from maskweave.evaluation.coco_truth import CocoTruth
 from maskweave.models.loading import load_model
+from maskweave.outputs.images import encode_image
 from maskweave.outputs.overlay import draw_overlay
-from maskweave.outputs.pictures import encode_picture
-from maskweave.training.annotations import classes_without_objects
-from maskweave.training.annotations_yolo import is_data_yaml, read_yolo_truths
+from maskweave.training.annotations import TrainingSet, classes_without_objects, read_truths
 from maskweave.training.cache import ImageCache, read_rgb
 from maskweave.training.config import TrainConfig
+from maskweave.training.data import read_training_data
 from maskweave.training.errors import CheckpointError, LossNotFinite, TrainingDataError, TrainingError
 from maskweave.training.export import ExportInfo, export_onnx
 from maskweave.training.loop import LAST, Trainer
 from maskweave.training.losses import LossParts
 from maskweave.training.plots import draw_curves
 from maskweave.training.start import load_start
+from maskweave.training.tables import append_row
 from maskweave.training.validate import WHOLE, validate
+from maskweave.training.whole_file import whole_file
 
 CONFIG, MODEL, VAL_LOG, BAD_BATCH = "config.json", "model.onnx", "val.csv", "bad-batch.txt"
-_PICTURES = 12
+_IMAGES = 12
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a caller may show while a run goes on.
+    """What a caller may show during a run.
 
     Attributes:
         share: 0..1 of the run that is done.
@@ -73,14 +74,11 @@ def train(config: TrainConfig, on_progress: OnProgress | None = None) -> Path:
         CheckpointError: A checkpoint cannot be written, or `start_from` is of another network.
         TrainingError: Anything else cannot be read or written: the disk is full, say.
     """
-    if (config.output / LAST).exists():
-        raise TrainingDataError(
-            f"{config.output}: holds a run already. Continue it with --resume, or choose another folder."
-        )
-    with _disk_errors(config.output):
-        trainer = Trainer(config)
-        _write_json(config.output / CONFIG, config.to_dict())
-        if config.start_from is not None:
+    refuse_existing_run(config.output)
+    with disk_errors(config.output):
+        trainer = Trainer(config, _read_data(config, on_progress))
+        write_json(config.output / CONFIG, config.to_dict())
+        if config.start_from not in (None, "none"):
             load_start(trainer, config.start_from)
         return _go(trainer, on_progress)
 
@@ -91,20 +89,45 @@ def resume(folder: Path, on_progress: OnProgress | None = None, **changes: Any) 
     Raises:
         CheckpointError: The folder holds no run, or its checkpoint is damaged or of another network.
     """
-    path = folder / CONFIG
-    if not path.is_file() or not (folder / LAST).is_file():
-        raise CheckpointError(
-            f"{folder}: holds no run to resume; need {CONFIG} and {LAST}, as training writes them."
-        )
-    with _disk_errors(folder):
-        config = TrainConfig.from_dict({**json.loads(path.read_text(encoding="utf-8")), "output": folder})
+    require_run(folder)
+    with disk_errors(folder):
+        config = TrainConfig.from_dict(read_settings(folder))
         trainer = Trainer(replace(config, **changes))
         trainer.load(folder / LAST)
         return _go(trainer, on_progress)
 
 
+def _read_data(config: TrainConfig, on_progress: OnProgress | None) -> TrainingSet:
+    def report(message: str) -> None:
+        if on_progress is not None:
+            on_progress(Progress(0.0, 0, 0.0, 0.0, message=message))
+
+    return read_training_data(config, report)
+
+
+def refuse_existing_run(folder: Path) -> None:
+    """Raise `TrainingDataError` where a folder holds a run already."""
+    if (folder / LAST).exists():
+        raise TrainingDataError(
+            f"{folder}: holds a run already. Continue it with --resume, or choose another folder."
+        )
+
+
+def require_run(folder: Path) -> None:
+    """Raise `CheckpointError` where a folder holds no run that could be resumed."""
+    if not (folder / CONFIG).is_file() or not (folder / LAST).is_file():
+        raise CheckpointError(
+            f"{folder}: holds no run to resume; need {CONFIG} and {LAST}, as training writes them."
+        )
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """The settings of the run in a folder, which may have been moved."""
+    return {**json.loads((folder / CONFIG).read_text(encoding="utf-8")), "output": folder}
+
+
 @contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
+def disk_errors(folder: Path) -> Iterator[None]:
     """Tell what the disk refuses as a `TrainingError`."""
     try:
         yield
@@ -117,7 +140,14 @@ def _disk_errors(folder: Path) -> Iterator[None]:
 
 
 def _go(trainer: Trainer, on_progress: OnProgress | None) -> Path:
+    if on_progress is not None:
+        minutes = trainer.seconds / 60
+        on_progress(Progress(trainer.progress, trainer.step, minutes, float("nan"), message=_begun(trainer)))
     observer = _Observer(trainer, on_progress or (lambda _: None))
+    if trainer.data.problems and on_progress is not None:
+        first, count = trainer.data.problems[0], len(trainer.data.problems)
+        message = f"{count} of the annotations' objects or images cannot be used; the first: {first}"
+        on_progress(Progress(0.0, trainer.step, 0.0, float("nan"), message=message))
     try:
         trainer.run(observer.on_step)
     except LossNotFinite as error:
@@ -129,6 +159,17 @@ def _go(trainer: Trainer, on_progress: OnProgress | None) -> Path:
         ) from error
     observer.validate()
     return trainer.config.output / MODEL
+
+
+def _begun(trainer: Trainer) -> str:
+    """What is trained, for how long and where: "6 images of 2 classes, 1 epoch, on cpu"."""
+    config, data = trainer.config, trainer.data
+    by_clock = config.minutes is not None
+    length = f"{config.minutes if by_clock else config.epochs:g} {'minutes' if by_clock else 'epochs'}"
+    at = f", from step {trainer.step} on" if trainer.step else ""
+    return (
+        f"{len(data.images):,} images of {len(data.class_names)} classes, {length}, on {trainer.device}{at}"
+    )
 
 
 def images_of_step(trainer: Trainer) -> list[Path]:
@@ -164,18 +205,18 @@ class _Observer:
         self.images = config.val_images or config.images
         self.truths: list[CocoTruth] = []
         if config.val_annotations is not None:
-            self.truths = _read_truths(config.val_annotations, self.images, trainer.data.class_names)
+            self.truths = read_truths(config.val_annotations, self.images, trainer.data.class_names)
         self.last_validation = trainer.seconds
         self.scores: CocoScores | None = None
         empty = classes_without_objects(trainer.data)
         if empty:
-            self._tell(
+            self._report(
                 f"no object of {', '.join(empty)} in the training data: these will not be learned", 0.0
             )
         if not any(item.mask for image in trainer.data.images for item in image.objects):
-            self._tell("no object of the training data has an outline: masks will not be learned", 0.0)
+            self._report("no object of the training data has an outline: masks will not be learned", 0.0)
 
-    def _tell(self, message: str, loss: float) -> None:
+    def _report(self, message: str, loss: float) -> None:
         trainer = self.trainer
         self.on_progress(
             Progress(trainer.progress, trainer.step, trainer.seconds / 60, loss, self.scores, message)
@@ -185,10 +226,10 @@ class _Observer:
         due = trainer.seconds - self.last_validation >= trainer.config.validate_minutes * 60
         if due and trainer.progress < 1:
             self.validate()
-        self._tell("", float(parts.total.detach()))
+        self._report("", float(parts.total.detach()))
 
     def validate(self) -> None:
-        """Export the average, score it, draw pictures and curves."""
+        """Export the average, score it, draw images and curves."""
         trainer = self.trainer
         trainer.save(LAST)
         self.last_validation = trainer.seconds
@@ -197,50 +238,44 @@ class _Observer:
         info = ExportInfo(trainer.data.class_names, size=size, max_objects=trainer.config.max_objects)
         export_onnx(trainer.average.network, folder / MODEL, info)
         if self.truths:
-            most = max(100, trainer.config.max_objects)  # COCO's, where fewer are reported
-            scores = validate(folder / MODEL, self.truths, self.images, max_objects=most)[WHOLE]
+            max_reported = max(100, trainer.config.max_objects)  # COCO's, where fewer are reported
+            scores = validate(folder / MODEL, self.truths, self.images, max_objects=max_reported)[WHOLE]
             self.scores = scores
             self._log(scores)
-            _draw_pictures(folder, self.truths[:_PICTURES], self.images)
+            _draw_images(folder, self.truths[:_IMAGES], self.images)
         draw_curves(folder)
-        self._tell(
+        self._report(
             f"exported {folder / MODEL}"
             + (f", mask AP50 {self.scores.masks.ap50:.1f}" if self.scores else ""),
             0.0,
         )
 
     def _log(self, scores: CocoScores) -> None:
-        path = self.trainer.config.output / VAL_LOG
-        new = not path.is_file()
-        with path.open("a", newline="", encoding="utf-8") as out:
-            writer = csv.writer(out)
-            if new:
-                writer.writerow(["step", "minutes", "mask_ap", "mask_ap50", "box_ap", "box_ap50"])
-            values = (scores.masks.ap, scores.masks.ap50, scores.boxes.ap, scores.boxes.ap50)
-            minutes = f"{self.trainer.seconds / 60:.2f}"
-            writer.writerow([self.trainer.step, minutes, *(f"{value:.2f}" for value in values)])
+        row = {
+            "step": self.trainer.step,
+            "minutes": f"{self.trainer.seconds / 60:.2f}",
+            "mask_ap": f"{scores.masks.ap:.2f}",
+            "mask_ap50": f"{scores.masks.ap50:.2f}",
+            "box_ap": f"{scores.boxes.ap:.2f}",
+            "box_ap50": f"{scores.boxes.ap50:.2f}",
+        }
+        append_row(self.trainer.config.output / VAL_LOG, row)
 
 
-def _read_truths(annotations: Path, images: Path, class_names: tuple[str, ...]) -> list[CocoTruth]:
-    if is_data_yaml(annotations):
-        return read_yolo_truths(annotations, images, class_names)
-    return read_coco_truth(annotations, class_names)
-
-
-def _draw_pictures(folder: Path, truths: list[CocoTruth], images: Path) -> None:
-    pictures = folder / "val"
-    pictures.mkdir(exist_ok=True)
+def _draw_images(folder: Path, truths: list[CocoTruth], images: Path) -> None:
+    target_folder = folder / "val"
+    target_folder.mkdir(exist_ok=True)
     model = load_model(folder / MODEL)
     try:
         for truth in truths:
             image = read_rgb(images / truth.file_name)
             overlay = draw_overlay(image, model.predict(image))
-            (pictures / f"{Path(truth.file_name).stem}.jpg").write_bytes(encode_picture(overlay, ".jpg"))
+            (target_folder / f"{Path(truth.file_name).stem}.jpg").write_bytes(encode_image(overlay, ".jpg"))
     finally:
         model.close()
 
 
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(values, indent=2), encoding="utf-8")
-    partial.replace(path)
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write values as JSON; the file appears only when it is whole."""
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(values, indent=2), encoding="utf-8")

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from maskweave.training.config import TrainConfig
+from maskweave.training.settings import Paced
 
 
 class Phase(NamedTuple):
@@ -23,14 +23,14 @@ class Schedule:
     A run can be continued from the end of its stable phase with no loss, since nothing there depends on its length.
     """
 
-    config: TrainConfig
+    config: Paced
     total_steps: int | None
 
     @classmethod
-    def of(cls, config: TrainConfig, images: int) -> Schedule:
-        """The schedule of a run over `images` training images."""
+    def of(cls, config: Paced, items: int) -> Schedule:
+        """The schedule of a run over so many training images, or objects that are shown one by one."""
         steps = (
-            None if config.epochs is None else max(1, math.ceil(config.epochs * images / config.batch_size))
+            None if config.epochs is None else max(1, math.ceil(config.epochs * items / config.batch_size))
         )
         return cls(config, steps)
 
@@ -48,11 +48,19 @@ class Schedule:
             self.config.lr * warm * (1 - math.sqrt(min(max(into_decay, 0.0), 1.0)) if into_decay > 0 else 1.0)
         )
 
+    def size(self, progress: float) -> int:
+        """Size of the training views."""
+        return self.config.start_size if progress < self.config.size_switch else self.config.size
+
     def phase(self, progress: float) -> Phase:
         """Size and kind of the training views."""
-        size = self.config.start_size if progress < self.config.size_switch else self.config.size
-        return Phase(size, mosaic=not self.decaying(progress))
+        return Phase(self.size(progress), mosaic=not self.decaying(progress))
 
     def decaying(self, progress: float) -> bool:
         """Whether the stable phase is over."""
         return progress >= 1 - self.config.decay
+
+
+def activation_slope(first: float, progress: float, *, relu_by: float) -> float:
+    """Slope of the detector's activations: from what a run starts with to zero at a share of it; 0 leaves it."""
+    return first * max(0.0, 1 - progress / relu_by) if relu_by else first

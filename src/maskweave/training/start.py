@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,9 @@ from maskweave.training.averaging import mean_weights
 from maskweave.training.checkpoint import load_checkpoint, require_same, save_checkpoint
 from maskweave.training.errors import CheckpointError
 from maskweave.training.loop import Trainer
-from maskweave.training.network import normalise
-from maskweave.training.unfold import load_file_weights, read_file_weights
-
-BUILT_IN = "built-in"
-_PACKAGED = "compact-s.onnx"
-_CLASS_LAYERS = ("class_out.weight", "class_out.bias", "semantic_out.weight", "semantic_out.bias")
+from maskweave.training.nanodet import CLASS_NAMES, is_nanodet, load_nanodet, read_nanodet
+from maskweave.training.network import CompactNet
+from maskweave.training.weights import read_weights, starting_file
 
 
 def load_start(trainer: Trainer, start: str) -> None:
@@ -29,72 +24,73 @@ def load_start(trainer: Trainer, start: str) -> None:
 
     Args:
         trainer: Whose network and average to fill.
-        start: "built-in", an .onnx file that MaskWeave exported, or a .pt checkpoint.
+        start: "built-in", an exported .onnx file, a .pt checkpoint, or NanoDet-Plus-m-1.5x as published.
 
     Raises:
         CheckpointError: There is no such file, or its network has another shape.
     """
-    path = _built_in() if start == BUILT_IN else Path(start)
+    path = starting_file(start, "compact-s")
     if not path.is_file():
         raise CheckpointError(
-            f"{path}: no such file. Give built-in, an exported .onnx file or a .pt checkpoint."
+            f"{path}: no such file. Give built-in, an exported .onnx file, a .pt checkpoint or NanoDet-Plus."
         )
-    if path.suffix == ".onnx":
-        _load_onnx(trainer, path)
+    names = trainer.data.class_names
+    if path.suffix != ".pt" and is_nanodet(path):
+        stored_names: Sequence[str] = CLASS_NAMES
+        load_nanodet(trainer.network, read_nanodet(path), [_row(name, stored_names) for name in names])
     else:
-        _load_checkpoint(trainer, path)
+        weights, stored_names, slope = _read(path)
+        _fill(trainer.network, weights, stored_names, names, path)
+        trainer.network.set_slope(slope)
+    trainer.average.network.load_state_dict(trainer.network.state_dict())
+    trainer.average.network.set_slope(trainer.network.slope)
+    trainer.first_slope = trainer.network.slope
+    if trainer.config.distill:
+        trainer.teach_with(trainer.network, [name in stored_names for name in names])
 
 
-def _load_onnx(trainer: Trainer, path: Path) -> None:
-    weights, class_names = read_file_weights(path)
-    batch = next(trainer.batches(trainer.config.start_size, workers=0))
-    images = normalise(batch.images.to(trainer.device))
-    for network in (trainer.network, trainer.average.network):
-        load_file_weights(network, weights, images, path)
-        fresh = network.state_dict()
-        known = {name: rows for name, rows in weights.items() if name in _CLASS_LAYERS}
-        network.load_state_dict(
-            {**fresh, **_match_classes(known, fresh, class_names, trainer.data.class_names)}
-        )
-
-
-def _load_checkpoint(trainer: Trainer, path: Path) -> None:
+def _read(path: Path) -> tuple[dict[str, Tensor], list[str], float]:
+    """Weights by name, class names and slope of a checkpoint or of an exported file."""
+    if path.suffix == ".onnx":
+        return read_weights(path)
     state = load_checkpoint(path)
-    mine = json.loads(json.dumps(trainer.network.architecture.to_dict()))
-    require_same(
-        "architecture", stored=_body(json.loads(state["architecture"])), wanted=_body(mine), path=path
-    )
-    for network in (trainer.network, trainer.average.network):
-        fresh = network.state_dict()
-        weights = state["average"]
-        fitted = {
-            name: value.to(fresh[name].dtype) for name, value in weights.items() if name not in _CLASS_LAYERS
-        }
-        classes = _match_classes(weights, fresh, state["class_names"], trainer.data.class_names)
-        network.load_state_dict({**fitted, **classes})
+    return state["average"], state["class_names"], float(state.get("slope", 0.0))
 
 
-def _body(architecture: dict[str, object]) -> dict[str, object]:
-    """The architecture without its number of classes."""
-    return {key: value for key, value in architecture.items() if key != "classes"}
-
-
-def _match_classes(
-    weights: dict[str, Tensor], fresh: dict[str, Tensor], theirs: list[str], ours: tuple[str, ...]
-) -> dict[str, Tensor]:
-    """The class layers of `fresh` with the rows of all classes that `weights` know put in."""
+def _fill(
+    network: CompactNet,
+    weights: Mapping[str, Tensor],
+    stored_names: Sequence[str],
+    own_names: Sequence[str],
+    path: Path,
+) -> None:
+    fresh = network.state_dict()
     fitted = {}
-    for name in _CLASS_LAYERS:
-        rows = fresh[name].clone()
-        for row, class_name in enumerate(ours):
-            if name in weights and class_name in theirs:
-                rows[row] = weights[name][theirs.index(class_name)].to(rows)
-        fitted[name] = rows
-    return fitted
+    for name, value in fresh.items():
+        if name not in weights:
+            raise CheckpointError(f"{path}: need a compact model of this version, it has no layer {name}.")
+        stored = weights[name].to(value)
+        if ".classes." in name:
+            stored = _class_rows(value, stored, stored_names, own_names)
+        require_same(f"layer {name}", stored=tuple(stored.shape), wanted=tuple(value.shape), path=path)
+        fitted[name] = stored
+    network.load_state_dict(fitted)
 
 
-def _built_in() -> Path:
-    return Path(str(resources.files("maskweave.catalogue") / "weights" / _PACKAGED))
+def _class_rows(
+    fresh: Tensor, stored: Tensor, stored_names: Sequence[str], own_names: Sequence[str]
+) -> Tensor:
+    """The rows of `fresh`, those of classes that `stored` knows put in."""
+    rows = fresh.clone()
+    for index, name in enumerate(own_names):
+        row = _row(name, stored_names)
+        if row is not None:
+            rows[index] = stored[row]
+    return rows
+
+
+def _row(name: str, names: Sequence[str]) -> int | None:
+    return list(names).index(name) if name in names else None
 
 
 def save_small(sources: Sequence[tuple[Path, float]], target: Path) -> None:
@@ -110,7 +106,7 @@ def save_small(sources: Sequence[tuple[Path, float]], target: Path) -> None:
         _require_like(states[0], state, path)
     mean = mean_weights([state["average"] for state in states], [share for _, share in sources])
     average = {name: v.half() if v.is_floating_point() else v for name, v in mean.items()}
-    keep = {key: states[0][key] for key in ("architecture", "class_names", "step", "seconds")}
+    keep = {key: states[0][key] for key in ("architecture", "class_names", "step", "seconds", "slope")}
     save_checkpoint(target, {**keep, "average": average})
 
 

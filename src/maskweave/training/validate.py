@@ -7,7 +7,7 @@ from pathlib import Path
 
 from maskweave.evaluation.coco_ap import CocoAP, CocoScores
 from maskweave.evaluation.coco_truth import CocoTruth
-from maskweave.models.loading import EngineOptions, load_model
+from maskweave.models.loading import RuntimeOptions, load_model
 from maskweave.training.cache import read_rgb
 from maskweave.types.instances import Instances
 
@@ -34,18 +34,18 @@ def validate(
         images: Folder of the images.
         size: Long side of the input; None takes the file's own.
         threads: Of the engine.
-        max_objects: Most predictions that count for an image and class.
+        max_objects: Maximum number of predictions per image and class.
         on_image: Called with each image's truth and prediction.
 
     Returns:
         Scores under "all" and, where images carry a source, under each source's name.
     """
-    model = load_model(model_file, size=size, options=EngineOptions(threads=threads))
+    model = load_model(model_file, size=size, options=RuntimeOptions(threads=threads))
     metrics: dict[str, CocoAP] = {}
     try:
         for truth in truths:
             predicted = model.predict(
-                read_rgb(images / truth.file_name), score=LOWEST_SCORE, every_class=True
+                read_rgb(images / truth.file_name), score=LOWEST_SCORE, multi_label=True
             )
             if not isinstance(predicted, Instances):
                 raise TypeError(

@@ -4,8 +4,8 @@ from maskweave.types.counts import Counts, Line, LineCount, Zone, ZoneCount
 from maskweave.types.frame import Frame, SourceInfo
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks
-from maskweave.types.panoptic import Panoptic
 from maskweave.types.prediction import TASKS, Prediction, Task
+from maskweave.types.result import FrameResult
 from maskweave.types.semantic import IGNORE, SemanticMap
 
 __all__ = [
@@ -13,11 +13,11 @@ __all__ = [
     "TASKS",
     "Counts",
     "Frame",
+    "FrameResult",
     "Instances",
     "Line",
     "LineCount",
     "Masks",
-    "Panoptic",
     "Prediction",
     "SemanticMap",
     "SourceInfo",

@@ -19,7 +19,7 @@ Array: TypeAlias = NDArray[Any]
 Size: TypeAlias = tuple[int, int]
 """(height, width) in pixels."""
 
-MOST_PIXELS = 1 << 30
+MAX_OBJECT_PIXELS = 1 << 30
 """Of one object's bitmap. A few bytes of run lengths or corners can ask for any number."""
 
 

@@ -1,4 +1,4 @@
-"""Lines and zones in a picture, and how many objects crossed them or stand in them."""
+"""Lines and zones in an image, and how many objects crossed them or stand in them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from maskweave.errors import InvalidValue
 
 Point = tuple[float, float]
-"""x, y in pixels of the upright picture; (0, 0) is the top-left corner of the top-left pixel."""
+"""x, y in pixels of the upright image; (0, 0) is the top-left corner of the top-left pixel."""
 
 
 @dataclass(frozen=True)
 class Line:
     """A straight piece from ``start`` to ``end``, in pixels. Crossing it from left to right is *forward*.
 
-    Left and right are those of somebody who walks over the picture from ``start`` to ``end``: a line drawn from
-    the left to the right of the picture is crossed forward by what moves down.
+    Left and right are those of somebody who walks over the image from ``start`` to ``end``: a line drawn from
+    the left to the right of the image is crossed forward by what moves down.
 
     Raises `InvalidValue` for a line without length or numbers that are not finite.
     """
@@ -30,13 +30,18 @@ class Line:
         _check_finite(f"line {self.name!r}", self.points)
         if self.start == self.end:
             raise InvalidValue(
-                f"line {self.name!r}: need two different points, got {_told(self.start)} twice"
+                f"line {self.name!r}: need two different points, got {_point_text(self.start)} twice"
             )
 
     @property
     def points(self) -> tuple[Point, ...]:
         """Both ends."""
         return self.start, self.end
+
+    def scaled(self, across: float, down: float) -> Line:
+        """The same line in an image that is so many times as wide and as high."""
+        start, end = ((x * across, y * down) for x, y in self.points)
+        return Line(start, end, self.name)
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,10 @@ class Zone:
         _check_finite(what, self.points)
         if _on_one_line(self.points):
             raise InvalidValue(f"{what}: need points that enclose an area, got all of them on one line")
+
+    def scaled(self, across: float, down: float) -> Zone:
+        """The same zone in an image that is so many times as wide and as high."""
+        return Zone(tuple((x * across, y * down) for x, y in self.points), self.name)
 
 
 @dataclass(frozen=True)
@@ -95,7 +104,7 @@ class Counts:
 def _check_finite(what: str, points: tuple[Point, ...]) -> None:
     for point in points:
         if not all(math.isfinite(number) for number in point):
-            raise InvalidValue(f"{what}: need finite numbers, got {_told(point)}")
+            raise InvalidValue(f"{what}: need finite numbers, got {_point_text(point)}")
 
 
 def _on_one_line(points: tuple[Point, ...]) -> bool:
@@ -104,5 +113,5 @@ def _on_one_line(points: tuple[Point, ...]) -> bool:
     return all(math.isclose((far_x - x0) * (y - y0), (far_y - y0) * (x - x0), abs_tol=1e-9) for x, y in rest)
 
 
-def _told(point: Point) -> str:
+def _point_text(point: Point) -> str:
     return f"({point[0]:g}, {point[1]:g})"

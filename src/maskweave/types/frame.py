@@ -1,17 +1,19 @@
-"""One picture on its way through the program, and what is known about where it comes from."""
+"""One image on its way through the program, and what is known about where it comes from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from maskweave.errors import InvalidValue
 from maskweave.types.arrays import Image, Mask, Size, check_image
-from maskweave.types.georeference import GeoReference
-from maskweave.types.volume import VolumeGrid
-from maskweave.types.windows import Windows
+
+if TYPE_CHECKING:  # of rasters and scans alone
+    from maskweave.types.georeference import GeoReference
+    from maskweave.types.volume import VolumeGrid
+    from maskweave.types.windows import Windows
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,10 @@ class SourceInfo:
     - ``rate``: average frames per second of a video, for encoders that want one; never used to make times.
     - ``time_base``: the stream's own tick in seconds.
     - ``frame_count``, ``duration``: as the header says (frames, seconds), or None when it does not.
-    - ``has_audio``: whether ``path`` carries sound that can be copied.
+    - ``start``: the time in the file that is 0 here, in seconds; taken off every frame's time, and off the audio's.
+    - ``pixel_aspect``: width of a pixel over its height, upright as the frames; players stretch by it.
+    - ``is_container``: whether ``path`` is a video file whose other tracks, chapters and title can be copied.
+    - ``has_audio``: whether it carries audio.
     - ``grid``: where the frames of a medical series lie in space, or None.
     """
 
@@ -35,24 +40,35 @@ class SourceInfo:
     time_base: Fraction | None = None
     frame_count: int | None = None
     duration: float | None = None
+    start: Fraction = Fraction(0)
+    pixel_aspect: Fraction = Fraction(1)
+    is_container: bool = False
     has_audio: bool = False
     grid: VolumeGrid | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of a source.
+    """One image of a source, and where and when it comes from.
 
-    - ``image``: (H, W, 3) uint8 RGB, upright.
-    - ``index``: 0, 1, 2, … within the source.
-    - ``time``: the stream's own timestamp in seconds, exact; 0 for a still image. Never index / fps.
-    - ``duration``: how long the frame is shown in seconds, or None when the stream does not say.
-    - ``source``: the source's name.
-    - ``name``: the file stem of this very frame when it has one (a folder of frames), else "".
-    - ``file_name``: the name of this very frame's own file, suffix and all, when it has one, else "".
-    - ``windows``: the picture itself where it is read piece by piece; ``image`` is then a smaller view of it.
-    - ``valid``: (H, W) bool, false where ``image`` has no data, or None where all of it is data.
-    - ``geo``: where the picture lies on a map, or None.
+    Args:
+        image: (H, W, 3) uint8 RGB, upright.
+        index: 0, 1, 2, … within the source.
+        time: Seconds since the source begins (`SourceInfo.start`), exact, by the stream's own timestamps; 0 for a
+            still image. Never index / fps.
+        duration: How long the frame is shown in seconds, or None when the stream does not say.
+        source: The source's name.
+        name: Stem of the frame's own file, in a folder of frames, else "".
+        file_name: Name of the frame's own file with its suffix, else "".
+        windows: The image itself where it is read in tiles; ``image`` is then a smaller view of it.
+        valid: (H, W) bool, false where ``image`` has no data, or None where all of it is data.
+        geo: Where the image lies on a map, or None.
+        dpi: Pixels per inch across and down, as the file says, or None.
+        stamp: The timestamp in the file in seconds, or None where it had none that could be trusted.
+        pixel_aspect: Width of a pixel over its height.
+
+    Raises:
+        InvalidValue: The image, or ``valid``, has another shape or type.
     """
 
     image: Image
@@ -65,6 +81,9 @@ class Frame:
     windows: Windows | None = None
     valid: Mask | None = None
     geo: GeoReference | None = None
+    dpi: tuple[float, float] | None = None
+    stamp: Fraction | None = None
+    pixel_aspect: Fraction = Fraction(1)
 
     def __post_init__(self) -> None:
         """Check the image."""
@@ -74,7 +93,11 @@ class Frame:
 
     @property
     def size(self) -> Size:
-        """(height, width) of the picture."""
+        """(height, width) of the image."""
         if self.windows is not None:
             return self.windows.size
         return self.image.shape[0], self.image.shape[1]
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        return f"Frame({self.source!r}, index {self.index}, {float(self.time):g} s, {height}x{width})"

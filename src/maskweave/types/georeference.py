@@ -1,4 +1,4 @@
-"""Where the pixels of a picture lie on a map."""
+"""Where the pixels of an image lie on a map."""
 
 from __future__ import annotations
 

@@ -5,39 +5,41 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
+from maskweave.optional import optional
 from maskweave.types.arrays import FloatArray, Size, column
-from maskweave.types.counts import Counts
 from maskweave.types.masks import Masks, Selection, selected_rows
 
 
 @dataclass(frozen=True, eq=False)
 class Instances:
-    """N objects of one image. N may be 0.
+    """The N objects of one image, in columns that are copied and read-only; N may be 0.
 
-    - ``masks``: `Masks` of N objects, in source-image pixels.
-    - ``boxes``: (N, 4) float, x1 y1 x2 y2 in pixels, end excluded.
-    - ``scores``: (N,) float confidence in [0, 1].
-    - ``class_ids``: (N,) int, indices into ``class_names``.
-    - ``class_names``: the model's classes.
-    - ``track_ids``: (N,) int or None; the same number is the same object for a whole stream.
+    Selecting with a bool array, index, list of indices or slice gives a new object.
 
-    ``counts``: what lines and zones of the stream have counted up to this frame, or None; no column, so selecting
-    objects leaves it as it is.
+    Args:
+        masks: `Masks` of N objects, in pixels of the source image.
+        boxes: (N, 4) float, x1 y1 x2 y2 in pixels, end excluded.
+        scores: (N,) float confidence in [0, 1].
+        class_ids: (N,) int, indices into ``class_names``.
+        class_names: The model's classes.
+        track_ids: (N,) int or None; an object of a stream keeps its number.
 
-    Columns are copied and read-only. Raises `InvalidValue` naming the column, what was needed and what came.
-    Selecting with a bool array, index, list of indices or slice gives a new object:
+    Raises:
+        InvalidValue: A column does not fit; the message names it, what it needs and what came.
 
-    >>> pair = Instances(
-    ...     masks=Masks.from_dense(np.ones((2, 4, 5), dtype=bool)), boxes=[[0, 0, 5, 4]] * 2,
-    ...     scores=[0.9, 0.4], class_ids=[0, 1], class_names=("cat", "dog"),
-    ... )
-    >>> pair[pair.scores > 0.5].names
-    ('cat',)
+    Example:
+        >>> pair = Instances(
+        ...     masks=Masks.from_dense(np.ones((2, 4, 5), dtype=bool)), boxes=[[0, 0, 5, 4]] * 2,
+        ...     scores=[0.9, 0.4], class_ids=[0, 1], class_names=("cat", "dog"),
+        ... )
+        >>> pair[pair.scores > 0.5].names
+        ('cat',)
     """
 
     masks: Masks
@@ -46,7 +48,6 @@ class Instances:
     class_ids: NDArray[np.int64]
     class_names: tuple[str, ...]
     track_ids: NDArray[np.int64] | None = None
-    counts: Counts | None = None
 
     def __post_init__(self) -> None:
         """Check and freeze the columns."""
@@ -79,7 +80,12 @@ class Instances:
 
     @classmethod
     def empty(cls, size: tuple[int, int], class_names: tuple[str, ...]) -> Instances:
-        """No objects in an image of ``size`` (height, width)."""
+        """Make a set of no objects.
+
+        Args:
+            size: (height, width) of the image.
+            class_names: The model's classes.
+        """
         return cls(Masks.empty(size), np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64), class_names)
 
     @property
@@ -92,8 +98,30 @@ class Instances:
         """The class name of each object."""
         return tuple(self.class_names[class_id] for class_id in self.class_ids)
 
+    def to_dataframe(self) -> Any:
+        """A ``pandas.DataFrame``: a row for each object, with class, score, box, area in pixels and track id.
+
+        Raises `MissingDependency` when pandas is not installed.
+        """
+        with optional("to_dataframe", install="pip install pandas"):
+            import pandas
+        return pandas.DataFrame(
+            {
+                **({} if self.track_ids is None else {"track_id": self.track_ids}),
+                "class": self.names,
+                "class_id": self.class_ids,
+                "score": self.scores,
+                **{name: self.boxes[:, column] for column, name in enumerate(("x1", "y1", "x2", "y2"))},
+                "area": self.masks.areas,
+            }
+        )
+
     def replace(self, **columns: object) -> Instances:
-        """Return a copy with some columns exchanged, checked again."""
+        """Return a copy with some columns exchanged, checked again.
+
+        Args:
+            columns: New values by the name of the column.
+        """
         return dataclasses.replace(self, **columns)  # type: ignore[arg-type]
 
     def __len__(self) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from maskweave.errors import InvalidValue
 from maskweave.types.arrays import Array, FloatArray, IntArray, Mask, Size, check_size
@@ -15,17 +15,21 @@ Selection: TypeAlias = int | slice | Sequence[int] | Sequence[bool] | Array
 
 
 class Masks:
-    """N object masks of one image, immutable.
+    """The masks of N objects of one image: cropped bitmaps, immutable. They may overlap; N may be 0.
 
-    Object ``i`` is ``crops[i]``, a (h, w) bool bitmap trimmed to the object's extent, whose top-left
-    pixel lies at ``corners[i]`` = (x, y) of the image. ``size`` is the image's (height, width). An object
-    without pixels has a (0, 0) crop. Masks may overlap. N may be 0.
+    Args:
+        crops: (h, w) bool bitmaps, which are trimmed to the objects' extents; an object without pixels has a (0, 0)
+            crop.
+        corners: (N, 2) integers, x y of each crop's top-left pixel in the image.
+        size: (height, width) of the image.
 
-    Raises `InvalidValue` when a crop is no 2-D bool array or does not lie inside the image.
+    Raises:
+        InvalidValue: A crop is no 2-D bool array or does not lie inside the image.
 
-    >>> masks = Masks.from_dense(np.array([[[0, 1, 1], [0, 1, 0]]], dtype=bool))
-    >>> masks.areas.tolist(), masks.boxes.tolist()
-    ([3], [[1.0, 0.0, 3.0, 2.0]])
+    Example:
+        >>> masks = Masks.from_dense(np.array([[[0, 1, 1], [0, 1, 0]]], dtype=bool))
+        >>> masks.areas.tolist(), masks.boxes.tolist()
+        ([3], [[1.0, 0.0, 3.0, 2.0]])
     """
 
     __slots__ = ("_areas", "_corners", "_crops", "_size")
@@ -52,12 +56,23 @@ class Masks:
 
     @classmethod
     def empty(cls, size: tuple[int, int]) -> Masks:
-        """No objects in an image of ``size`` (height, width)."""
+        """Make a set of no masks.
+
+        Args:
+            size: (height, width) of the image.
+        """
         return cls((), (), size)
 
     @classmethod
     def from_dense(cls, dense: Array) -> Masks:
-        """Masks from an (N, H, W) bool array; N may be 0."""
+        """Crop dense masks.
+
+        Args:
+            dense: (N, H, W) bool; N may be 0.
+
+        Raises:
+            InvalidValue: The array has another shape or type.
+        """
         dense = np.asarray(dense)
         if dense.ndim != 3 or dense.dtype != np.bool_:
             raise InvalidValue(f"masks: need (N, H, W) bool, got {dense.shape} {dense.dtype}")
@@ -65,7 +80,13 @@ class Masks:
 
     @classmethod
     def of_tight(cls, crops: Sequence[Mask], corners: NDArray[np.int64], size: Size) -> Masks:
-        """From tight, read-only crops wholly inside an image of ``size``: nothing is trimmed or checked."""
+        """Make masks of crops that are trimmed already; nothing is checked.
+
+        Args:
+            crops: (h, w) bool bitmaps, read-only, each as large as its object, wholly inside the image.
+            corners: (N, 2) x y of their top-left pixels.
+            size: (height, width) of the image.
+        """
         masks = cls.__new__(cls)
         masks._size, masks._crops, masks._corners = size, tuple(crops), corners.reshape(-1, 2).copy()
         masks._corners.flags.writeable = False
@@ -107,14 +128,29 @@ class Masks:
         return sum(crop.nbytes for crop in self._crops)
 
     def dense(self) -> Mask:
-        """All masks as one (N, H, W) bool array: N x H x W bytes, large for large images."""
+        """Return all masks as one (N, H, W) bool array of N x H x W bytes."""
         out = np.zeros((len(self), *self._size), dtype=bool)
         for plane, (crop, x, y) in zip(out, self.placed(), strict=True):
             plane[y : y + crop.shape[0], x : x + crop.shape[1]] = crop
         return out
 
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        """`dense`, where NumPy is given masks; raises `ValueError` for ``copy=False``, as there is no such array."""
+        if copy is False:
+            raise ValueError("masks: need to make the dense array, got copy=False")
+        return self.dense().astype(dtype or np.bool_, copy=False)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """`dense`, where `torch.from_dlpack` and its like are given masks."""
+        dense: Any = self.dense()
+        return dense.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """The CPU, in the words of DLPack."""
+        return 1, 0
+
     def union(self) -> Mask:
-        """(H, W) bool, true where any object is."""
+        """Return (H, W) bool, true where any object is."""
         out = np.zeros(self._size, dtype=bool)
         for crop, x, y in self.placed():
             out[y : y + crop.shape[0], x : x + crop.shape[1]] |= crop

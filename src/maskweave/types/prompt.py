@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from maskweave.errors import InvalidValue
 from maskweave.types.arrays import IntArray, Mask, Size
+
+OBJECT_NAMES = ("object",)
+"""The class of what is pointed at."""
 
 
 @dataclass(frozen=True)
@@ -51,24 +54,31 @@ class Prompt:
     - ``points``: together one object, number 1.
     - one box and ``points`` of the object in it.
 
+    ``later``: id maps of frames after ``frame``, by their numbers. An object of such a map is followed from there on;
+    the others go on, but not over its pixels.
+
     Raises `InvalidValue` for none or another mixture of them, an id map without an object, no point inside where
-    there is no box, or one that is inside the object but not in its box.
+    there is no box, one that is inside the object but not in its box, or a later frame that is none.
     """
 
     frame: int = 0
     ids: IntArray | None = None
     boxes: tuple[Box, ...] = ()
     points: tuple[Point, ...] = ()
+    later: Mapping[int, IntArray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check that there is something to follow."""
+        if self.later and (self.ids is None or min(self.later) <= self.frame):
+            raise InvalidValue(f"prompt: need marks of frames after a mask of frame {self.frame}")
         if self.frame < 0:
             raise InvalidValue(f"prompt: need a frame from 0, got {self.frame}")
         given = [self.ids is not None, bool(self.boxes), bool(self.points)]
+        if not any(given):
+            raise InvalidValue("prompt: need a mask, boxes or points that mark an object, got none of them")
         if sum(given) != 1 and not self._is_box_with_points:
             raise InvalidValue(
-                "prompt: need exactly one kind of mask, boxes and points, or one box and points; "
-                f"got {sum(given)} kinds"
+                "prompt: need either a mask, or boxes, or points, or one box and points; got several"
             )
         if self.ids is not None and (self.ids.ndim != 2 or not self.object_ids):
             raise InvalidValue(
@@ -99,20 +109,28 @@ class Prompt:
         """Raise `InvalidValue`, naming ``label`` and the frame, when it does not fit frames of ``size``."""
         height, width = size
         where = f"{label}, frame {self.frame}"
-        if self.ids is not None and self.ids.shape != size:
-            got = f"{self.ids.shape[1]}x{self.ids.shape[0]}"
-            raise InvalidValue(f"{where}: need a mask of the video's size {width}x{height}, got {got}")
+        maps = {} if self.ids is None else {self.frame: self.ids, **self.later}
+        for frame, ids in maps.items():
+            if ids.shape != size:
+                got = f"{ids.shape[1]}x{ids.shape[0]}" if ids.ndim == 2 else f"{ids.shape}"
+                raise InvalidValue(
+                    f"{label}, frame {frame}: need a mask of the video's size {width}x{height}, got {got}"
+                )
         for box in self.boxes:
             if box.x2 <= 0 or box.y2 <= 0 or box.x1 >= width or box.y1 >= height:
                 raise InvalidValue(
                     f"{where}: need a box within {width}x{height}, got "
                     f"{box.x1:g},{box.y1:g},{box.x2:g},{box.y2:g}"
                 )
-        for point in self.points:
-            if not (0 <= point.x < width and 0 <= point.y < height):
-                raise InvalidValue(
-                    f"{where}: need points within {width}x{height}, got {point.x:g},{point.y:g}"
-                )
+        check_points(self.points, size, label=where)
+
+
+def check_points(points: Sequence[Point], size: Size, *, label: str) -> None:
+    """Raise `InvalidValue`, naming ``label``, for a point outside of an image of ``size`` (height, width)."""
+    height, width = size
+    for point in points:
+        if not (0 <= point.x < width and 0 <= point.y < height):
+            raise InvalidValue(f"{label}: need points within {width}x{height}, got {point.x:g},{point.y:g}")
 
 
 def boxes_of(rows: Sequence[Sequence[float]]) -> tuple[Box, ...]:

@@ -1,30 +1,39 @@
-"""The result of semantic segmentation: one class per pixel, instances not told apart."""
+"""The result of semantic segmentation: one class per pixel."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from maskweave.errors import InvalidValue
-from maskweave.types.arrays import FloatArray, IntArray, Mask, Size
+from maskweave.types.arrays import Array, FloatArray, IntArray, Mask, Size
 
 IGNORE = 255
 """The class id of pixels that belong to no class and count nowhere (the PASCAL VOC convention)."""
+FOREGROUND_NAMES = ("background", "foreground")
+"""The classes of a map of foreground."""
 _STRIP = 1 << 22  # pixels that are checked at a time
 
 
 @dataclass(frozen=True, eq=False)
 class SemanticMap:
-    """A class for every pixel.
+    """A class for every pixel of one image.
 
-    - ``class_map``: (H, W) integers, indices into ``class_names``, or `IGNORE`.
-    - ``class_names``: at most 255 names; a map of foreground has ("background", "foreground").
-    - ``mask_probs``: (H, W) float in [0, 1] or None: how sure the model is of the class at each pixel.
-    - ``alpha``: (H, W) float in [0, 1] or None: in a map of foreground, how much of each pixel is foreground.
-      Cut-outs take their soft edges from it; ``class_map`` is where it passes the asked threshold.
+    Args:
+        class_map: (H, W) integers, indices into ``class_names``, or `IGNORE`.
+        class_names: At most 255 names; a map of foreground has ("background", "foreground").
+        mask_probs: (H, W) float in [0, 1] or None: the probability of the class at each pixel.
+        alpha: (H, W) float in [0, 1] or None: in a map of foreground, how much of each pixel is foreground. Cut-outs
+            take their soft edges from it; ``class_map`` is where it passes the threshold.
 
-    Raises `InvalidValue` when shapes or values do not fit.
+    Raises:
+        InvalidValue: Shapes or values do not fit.
+
+    Example:
+        >>> SemanticMap(np.array([[0, 1, 1]]), ("road", "sky")).mask("sky").tolist()
+        [[False, True, True]]
     """
 
     class_map: IntArray
@@ -62,6 +71,15 @@ class SemanticMap:
         values.flags.writeable = False
         object.__setattr__(self, name, values)
 
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        """``class_map``, where NumPy is given a map."""
+        wanted = self.class_map.dtype if dtype is None else np.dtype(dtype)
+        if copy is False and wanted != self.class_map.dtype:
+            raise ValueError(
+                f"class map: need a copy to make {self.class_map.dtype} {wanted}, got copy=False"
+            )
+        return self.class_map.astype(wanted, copy=bool(copy))
+
     @property
     def size(self) -> Size:
         """(height, width) of the image."""
@@ -69,14 +87,21 @@ class SemanticMap:
         return height, width
 
     def mask(self, class_name: str) -> Mask:
-        """(H, W) bool, true where the pixel is of ``class_name``."""
+        """Return (H, W) bool, true where the pixel is of one class.
+
+        Args:
+            class_name: One of ``class_names``.
+
+        Raises:
+            InvalidValue: There is no such class.
+        """
         if class_name not in self.class_names:
             raise InvalidValue(f"class_name: need one of {', '.join(self.class_names)}, got {class_name!r}")
         found: Mask = self.class_map == self.class_names.index(class_name)
         return found
 
     def present(self) -> tuple[str, ...]:
-        """Names of the classes that have at least one pixel, in class order."""
+        """Return the names of the classes that have at least one pixel, in class order."""
         counts = np.bincount(self.class_map.ravel(), minlength=IGNORE + 1)
         return tuple(name for index, name in enumerate(self.class_names) if counts[index])
 

@@ -1,4 +1,4 @@
-"""Pictures that are read piece by piece, since the whole may be larger than memory."""
+"""Images that are read piece by piece, since the whole may be larger than memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from maskweave.types.arrays import Image, Mask, Size
 
 
 class Tile(NamedTuple):
-    """A rectangle of whole pixels of a picture, end excluded."""
+    """A rectangle of whole pixels of an image, end excluded."""
 
     top: int
     left: int
@@ -48,14 +48,14 @@ class Tile(NamedTuple):
 
 
 class Windows(Protocol):
-    """A picture that gives its pixels piece by piece."""
+    """An image that gives its pixels piece by piece."""
 
     @property
     def size(self) -> Size:
         """(height, width) of the whole."""
 
     def read(self, tile: Tile) -> Image:
-        """(h, w, 3) uint8 RGB of a rectangle inside the picture; raises `SourceError` when it cannot be read."""
+        """(h, w, 3) uint8 RGB of a rectangle inside the image; raises `SourceError` when it cannot be read."""
 
     def valid(self, tile: Tile) -> Mask | None:
         """(h, w) bool, false where the file has no data; None where all of it is data."""
@@ -66,7 +66,7 @@ class Windows(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ArrayWindows:
-    """A picture that is in memory already, given out in pieces."""
+    """An image that is in memory already, given out in pieces."""
 
     image: Image
 
@@ -84,5 +84,5 @@ class ArrayWindows:
         return None
 
     def overview(self) -> Image:
-        """The picture itself."""
+        """The image itself."""
         return self.image

@@ -92,7 +92,7 @@ def test_other_networks(tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "got one without constants"),
+        (b"", "got an empty file"),
         (b"\x89PNG\r\n\x1a\n not a graph", "need a frozen TensorFlow graph"),
         (GraphDef(node=[node("x", "Placeholder", dtype=1)]).SerializeToString(), "without constants"),
     ],
@@ -110,7 +110,7 @@ def test_no_file_and_a_file_that_is_too_large(tmp_path, monkeypatch):
     with pytest.raises(NotAModel, match="found a folder"):
         read_frozen_graph(tmp_path)
     path = write_frozen({"w": VALUES}, tmp_path / "a.pb")
-    monkeypatch.setattr(frozen_graph, "_LARGEST", 10)
+    monkeypatch.setattr(frozen_graph, "_MAX_BYTES", 10)
     with pytest.raises(NotAModel, match="of at most 10 bytes, got"):
         read_frozen_graph(path)
 

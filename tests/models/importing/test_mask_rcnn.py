@@ -20,7 +20,7 @@ TEXT_GRAPH = "media/mask_rcnn_inception_v2_coco_2018_01_28.pbtxt"
 THIN = {"thin": 16}
 
 
-def picture(size, seed=0):
+def make_image(size, seed=0):
     """(H, W, 3) uint8 with coarse and fine structure."""
     random = np.random.default_rng(seed)
     height, width = size
@@ -40,17 +40,17 @@ def test_a_users_import_loads_and_finds_objects(tmp_path):
     path.write_bytes(imported(tmp_path, **THIN))
     onnx.checker.check_model(str(path), full_check=True)
     model = load_model(path)
-    model.resize = Resize(short=96, longest=160)
-    found = model.predict(picture((40, 64)), score=0.3)
+    model.resize = Resize(short=96, max_side=160)
+    found = model.predict(make_image((40, 64)), score=0.3)
     assert (model.name, len(model.class_names), model.labels) == ("mine", 80, 90)
     assert len(found) > 3
     assert found.size == (40, 64)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (16, 16), (17, 40), (33, 300), (97, 161)])
-def test_every_size_of_picture_gives_rows_and_masks(tmp_path, size):
+def test_every_size_of_image_gives_rows_and_masks(tmp_path, size):
     runtime = OnnxRuntime(imported(tmp_path, **THIN))
-    outputs = runtime.run({"image_tensor": picture(size).astype(np.float32).transpose(2, 0, 1)[None]})
+    outputs = runtime.run({"image_tensor": make_image(size).astype(np.float32).transpose(2, 0, 1)[None]})
     rows, masks = outputs[DETECTIONS].reshape(-1, 7), outputs[MASKS]
     assert masks.shape == (len(rows), 15, 15)
     assert 1 <= len(rows) <= 100
@@ -66,16 +66,16 @@ def test_no_object_leaves_one_row_of_score_0(tmp_path):
     assert outputs[DETECTIONS].shape == (1, 1, 1, 7)
     assert outputs[DETECTIONS][0, 0, 0, 2] == 0
     model = mask_rcnn_tf.build(runtime, name="nothing")
-    assert len(model.predict(picture((40, 64)), score=0)) == 0
+    assert len(model.predict(make_image((40, 64)), score=0)) == 0
 
 
 def test_other_numbers_of_classes(tmp_path):
     runtime = OnnxRuntime(imported(tmp_path, classes=2, **THIN))
     assert runtime.describe().metadata["maskweave.classes"] == "2"
     model = mask_rcnn_tf.build(
-        runtime, name="two", class_names=["a", "b"], resize=Resize(short=96, longest=160)
+        runtime, name="two", class_names=["a", "b"], resize=Resize(short=96, max_side=160)
     )
-    assert set(model.predict(picture((40, 64)), score=0.3).names) <= {"a", "b"}
+    assert set(model.predict(make_image((40, 64)), score=0.3).names) <= {"a", "b"}
 
 
 def test_the_same_graph_gives_the_same_file(tmp_path):
@@ -109,7 +109,7 @@ def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch, librar
     for name in [each for each in sys.modules if each.startswith("maskweave.models.importing.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(MissingDependency, match=r"pip install maskweave\[import\]"):
+    with pytest.raises(MissingDependency, match=r"pip install 'maskweave\[import\]'"):
         import_frozen_graph(tmp_path / "graph.pb")
 
 
@@ -148,7 +148,7 @@ def test_the_real_shape_equals_opencvs_run(tmp_path, shared_data, seed, sizes):
     opencv, onnxruntime = both_routes(shared_data, tmp_path, seed)
     for size in sizes:
         height, width = size
-        blob = picture(size, seed).astype(np.float32).transpose(2, 0, 1)[None]
+        blob = make_image(size, seed).astype(np.float32).transpose(2, 0, 1)[None]
         rows, masks = kept(opencv.run({"image_tensor": blob}))
         found_rows, found_masks = kept(onnxruntime.run({"image_tensor": blob}))
         assert len(found_rows) == len(rows) > 5
@@ -165,7 +165,7 @@ def test_the_real_shape_equals_opencvs_run(tmp_path, shared_data, seed, sizes):
 def test_fewer_proposals_than_100(tmp_path, shared_data):
     """OpenCV fills up with boxes without extent and may report them; they take places, but are no objects."""
     opencv, onnxruntime = both_routes(shared_data, tmp_path, 0)
-    blob = picture((17, 40)).astype(np.float32).transpose(2, 0, 1)[None]
+    blob = make_image((17, 40)).astype(np.float32).transpose(2, 0, 1)[None]
     rows, found = (
         kept(opencv.run({"image_tensor": blob}))[0],
         kept(onnxruntime.run({"image_tensor": blob}))[0],
@@ -178,10 +178,10 @@ def test_fewer_proposals_than_100(tmp_path, shared_data):
 @pytest.mark.shared
 def test_decoded_objects_equal_opencvs(tmp_path, shared_data):
     models = [
-        mask_rcnn_tf.build(runtime, name="random", resize=Resize(short=160, longest=240))
+        mask_rcnn_tf.build(runtime, name="random", resize=Resize(short=160, max_side=240))
         for runtime in both_routes(shared_data, tmp_path, 1)
     ]
-    expected, found = (model.predict(picture((120, 180)), score=0.35) for model in models)
+    expected, found = (model.predict(make_image((120, 180)), score=0.35) for model in models)
     assert len(found) == len(expected) > 5
     table = [np.column_stack([each.scores, each.class_ids, each.boxes]) for each in (found, expected)]
     found = found[order(*table)]

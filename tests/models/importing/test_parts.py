@@ -119,7 +119,7 @@ def test_suppression_keeps_groups_apart():
     boxes = random_boxes(120, random).reshape(3, 40, 4)
     scores = random.uniform(0, 1, (3, 40)).astype(np.float32)
     writer = GraphWriter()
-    names = detections.add_suppression(writer, "b", "s", iou=0.3, score=0.25, most=8)
+    names = detections.add_suppression(writer, "b", "s", iou=0.3, score=0.25, max_count=8)
     groups, places = run(writer, names, b=boxes, s=scores)
     for group in range(3):
         expected = suppressed(boxes[group], scores[group], 0.3, 0.25, 8)

@@ -4,13 +4,14 @@ import io
 from fractions import Fraction
 
 import numpy as np
-from PIL import Image as Pictures
+from PIL import Image as PILImage
 
 from maskweave.ops.rle import encode_masks
+from maskweave.outputs import make_writers
 from maskweave.outputs.base import Target
-from maskweave.outputs.tracks import TracksFile
-from maskweave.tracking.counting import Counter, parse_line, parse_zone
 from maskweave.types import Frame, Instances, Masks, SourceInfo
+from maskweave.types.result import FrameResult
+from maskweave.video.counting import Counter, parse_line, parse_zone
 from tests.clips import Clip, write_clip
 
 SIZE = (120, 160)
@@ -46,7 +47,7 @@ def image():
 
 def encoded(picture, form="PNG"):
     buffer = io.BytesIO()
-    Pictures.fromarray(picture).save(buffer, format=form)
+    PILImage.fromarray(picture).save(buffer, format=form)
     return buffer.getvalue()
 
 
@@ -92,31 +93,55 @@ def walk(frame):
     return 50, 5 + 2 * frame
 
 
-def write_film(path):
-    """A second of H.264."""
+def write_film(path, *, aspect=Fraction(1), begin=0):
+    """A second of H.264; ``aspect``: of its pixels, ``begin``: the second at which it begins."""
     images = []
     for number in range(FRAMES):
         picture = np.full((*FILM_SIZE, 3), GROUND, np.uint8)
         x, y = walk(number)
         picture[y : y + 20, x : x + 20] = (220, 200, 60)
         images.append(picture)
-    return write_clip(path, Clip(ticks=range(FRAMES), size=FILM_SIZE, images=images))
+    ticks = range(begin * RATE, begin * RATE + FRAMES)
+    return write_clip(path, Clip(ticks=ticks, size=FILM_SIZE, images=images, aspect=aspect))
 
 
-def write_tracks(folder, lines, zones):
+def write_tracks(folder, lines, zones, *, begin=0, drawn_on="128x96"):
     """The tracks file that our own writer makes of the clip: the square, and a dog that is there at the end."""
-    info = SourceInfo("video", "video", rate=Fraction(RATE), time_base=Fraction(1, 12800))
-    counter = Counter([parse_line(each) for each in lines], [parse_zone(each) for each in zones])
-    with TracksFile(Target(folder, info, "instances", NAMES, model="tester")) as writer:
+    info = SourceInfo(
+        "video", "video", rate=Fraction(RATE), time_base=Fraction(1, 12800), start=Fraction(begin)
+    )
+    width, height = (int(side) for side in drawn_on.split("x"))
+    scale = FILM_SIZE[1] / width, FILM_SIZE[0] / height
+    counter = Counter(
+        [parse_line(each).scaled(*scale) for each in lines],
+        [parse_zone(each).scaled(*scale) for each in zones],
+    )
+    with make_writers(["tracks"], Target(folder, info, "instances", NAMES, model="tester"))[0] as writer:
         for number in range(FRAMES):
             instances = _seen(number)
-            if lines or zones:
-                instances = counter.update(instances)
+            counts = counter.update(instances) if lines or zones else None
             time = Fraction(number, RATE)
-            writer.write(
-                Frame(np.zeros((*FILM_SIZE, 3), np.uint8), number, time, Fraction(1, RATE)), instances
-            )
+            frame = Frame(np.zeros((*FILM_SIZE, 3), np.uint8), number, time, Fraction(1, RATE))
+            writer.write(FrameResult(frame, instances, counts))
     return writer.path
+
+
+def seen_frame(number, *, begin=0):
+    """A frame as the server says it while the job is at work."""
+    instances = _seen(number)
+    columns = zip(
+        instances.track_ids.tolist(),
+        instances.names,
+        instances.scores.tolist(),
+        instances.boxes.tolist(),
+        encode_masks(instances.masks),
+        strict=True,
+    )
+    objects = [
+        {"id": each, "class": name, "score": score, "box": box, "rle": rle}
+        for each, name, score, box, rle in columns
+    ]
+    return {"time": begin + number / RATE, "size": list(FILM_SIZE), "objects": objects}
 
 
 def _seen(number):

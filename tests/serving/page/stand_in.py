@@ -18,7 +18,9 @@ from maskweave.ops.rle import decode_masks
 from maskweave.serving.guard import CONTENT_SECURITY_POLICY
 from tests.serving.page import scene
 
+PREFIX = "/tools/mask"
 STATIC = files("maskweave.serving") / "static"
+SAMPLES = files("maskweave") / "samples"
 KINDS = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -27,6 +29,7 @@ KINDS = {
     ".mp4": "video/mp4",
     ".json": "application/json",
     ".csv": "text/csv",
+    ".webp": "image/webp",
 }
 
 
@@ -45,8 +48,10 @@ class StandIn:
         self.asked = []  # (method, path, query, form)
         self.result = scene.result()
         self.models = [MODEL]
-        self.failure = None  # (status, detail, headers) for the next request to /v1/segment
+        self.failure = None  # (status, detail, headers[, kind]) for the next request to /v1/segment
         self.token = None
+        self.live = {"sources": [], "streams": False}  # what it shows live
+        self.begin = 0  # the second at which the clip begins
         self.playable = None  # what the overlay of a video holds; None: the video that was sent
         self.job = None
         self.ending = (
@@ -70,7 +75,9 @@ class StandIn:
         (folder / "video.tracks.json").unlink(missing_ok=True)
         names = ["video.overlay.mp4", "video.csv"]
         if query.get("task", ["instances"])[0] == "instances":
-            scene.write_tracks(folder, query.get("line", []), query.get("zone", []))
+            drawn_on = query.get("drawn_on", ["128x96"])[0]
+            lines, zones = query.get("line", []), query.get("zone", [])
+            scene.write_tracks(folder, lines, zones, begin=self.begin, drawn_on=drawn_on)
             names.insert(1, "video.tracks.json")
         self.job = [
             {
@@ -117,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self):
         state = self.stand_in
-        address = urlsplit(self.path)
+        address = urlsplit(self.path.removeprefix(PREFIX))  # what a proxy does that serves it under a path
         self.query = parse_qs(address.query)
         form = self._form()
         if not address.path.startswith("/v1/"):
@@ -129,15 +136,19 @@ class _Handler(BaseHTTPRequestHandler):
             return
         route = f"{self.command} {address.path}"
         answers = {
-            "GET /v1/formats": lambda: self._json({"image": ["overlay", "masks", "coco"], "video": FORMATS}),
+            "GET /v1/formats": lambda: self._json(FORMATS),
             "GET /v1/models": lambda: self._json(state.models),
             "POST /v1/session": self._begin_session,
+            "GET /v1/live/sources": lambda: self._json(state.live),
+            "GET /v1/live": lambda: self._send(404, b"", "text/plain"),
             "POST /v1/segment": self._segment,
             "POST /v1/refine": lambda: self._refine(form),
             "POST /v1/export": lambda: self._export(form),
+            "POST /v1/tracks/export": lambda: self._send(200, form["tracks"], "application/json", ATTACHED),
             "POST /v1/videos": lambda: self._start(form),
             "GET /v1/jobs/7": lambda: self._json(_state("done", scene.FRAMES, state.job)),
             "GET /v1/jobs/7/events": self._tell_events,
+            "GET /v1/jobs/7/frames": self._send_frames,
             "DELETE /v1/jobs/7": lambda: self._send(204, b"", "text/plain"),
         }
         if address.path.startswith("/v1/jobs/7/results/"):
@@ -169,8 +180,8 @@ class _Handler(BaseHTTPRequestHandler):
         state = self.stand_in
         state.gate.wait(60)
         if state.failure:
-            (status, detail, headers), state.failure = state.failure, None
-            self._problem(status, detail, headers)
+            failure, state.failure = state.failure, None
+            self._problem(*failure)
             return
         self._json(state.result)
 
@@ -209,6 +220,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._event("done", _state("done", scene.FRAMES, self.stand_in.job))
         self.close_connection = True
 
+    def _send_frames(self):
+        lines = "".join(
+            json.dumps(scene.seen_frame(number, begin=self.stand_in.begin)) + "\n" for number in range(10)
+        )
+        self._send(200, lines.encode()[int(self.query["offset"][0]) :], "application/x-ndjson")
+
     def _event(self, name, state):
         self.wfile.write(f"event: {name}\ndata: {json.dumps(state)}\n\n".encode())
         self.wfile.flush()
@@ -226,15 +243,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_static(self, path):
         name = "index.html" if path == "/" else path.removeprefix("/static/")
-        file = STATIC / name
+        file = SAMPLES / name.removeprefix("samples/") if name.startswith("samples/") else STATIC / name
         if not file.is_file():
             self._send(404, b"", "text/plain")
             return
         kept = {"Cache-Control": "max-age=600"} if path != "/" else {}  # so that tests begin sooner
         self._send(200, file.read_bytes(), KINDS[PurePosixPath(name).suffix], kept)
 
-    def _problem(self, status, detail, headers=None):
-        body = {"type": "about:blank", "title": "Problem", "status": status, "detail": detail}
+    def _problem(self, status, detail, headers=None, kind="problem"):
+        body = {"type": f"urn:maskweave:{kind}", "title": "Problem", "status": status, "detail": detail}
         self._send(status, json.dumps(body).encode(), "application/problem+json", headers)
 
     def _json(self, value, status=200):
@@ -257,12 +274,28 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 ATTACHED = {"Content-Disposition": 'attachment; filename="image.coco.json"'}
-FORMATS = ["overlay", "masks", "coco", "tracks", "csv", "foreground"]
+FORMATS = {
+    "image": ["overlay", "masks", "coco"],
+    "video": ["overlay", "masks", "coco", "tracks", "csv", "foreground"],
+    "video_by_task": {
+        "instances": ["overlay", "masks", "coco", "tracks", "csv"],
+        "semantic": ["overlay", "masks"],
+        "foreground": ["overlay", "masks", "foreground"],
+    },
+    "tracks": ["coco", "tracks", "csv"],
+    "suffixes": {"coco": ".json", "tracks": ".tracks.json", "csv": ".csv"},
+    "titles": {"coco": "COCO instances", "tracks": "YouTube-VIS", "csv": "CSV of objects"},
+}
 MODEL = {
     "name": "tester",
     "task": "instances",
-    "licence": "Apache-2.0",
+    "license": "Apache-2.0",
     "classes": 3,
     "here": True,
     "promptable": False,
+    "bytes": None,
+    "source": "",
+    "how": "",
+    "fetching": None,
+    "removable": False,
 }

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image as Pictures
+from PIL import Image as PILImage
 
 from tests.serving.page.conftest import CHROMIUM
 
-SCRIPT = Path(__file__).parents[3] / "scripts" / "page_pictures.py"
+SCRIPT = Path(__file__).parents[3] / "scripts" / "page_images.py"
 
 
 def test_the_script_makes_a_light_and_a_dark_one(tmp_path):
@@ -23,7 +23,7 @@ def test_the_script_makes_a_light_and_a_dark_one(tmp_path):
     command = [sys.executable, SCRIPT, tmp_path]
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert ran.returncode == 0, ran.stderr
-    pictures = [np.asarray(Pictures.open(tmp_path / f"page-{scheme}.jpg")) for scheme in ("light", "dark")]
+    pictures = [np.asarray(PILImage.open(tmp_path / f"page-{scheme}.jpg")) for scheme in ("light", "dark")]
     assert [picture.shape for picture in pictures] == [(1000, 1600, 3)] * 2
     light, dark = (picture[-20:, -20:].mean() for picture in pictures)  # the ground of the list
     assert light > 200 > 60 > dark

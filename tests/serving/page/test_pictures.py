@@ -1,15 +1,17 @@
 """What the page promises for pictures."""
 
+import io
 import json
 import re
+import zipfile
 
 import numpy as np
 import pytest
-from PIL import Image as Pictures
+from PIL import Image as PILImage
 
 from maskweave.ops.rle import decode_masks
 from tests.serving.page import scene
-from tests.serving.page.conftest import KEPT, Picture, names, pick, until
+from tests.serving.page.conftest import KEPT, Picture, pick, until
 from tests.serving.page.stand_in import MODEL
 
 CAT, DOG, PERSON = scene.MASKS[:3]
@@ -45,7 +47,7 @@ def mask_of(sent):
 
 def test_a_picked_picture_is_listed_with_class_score_and_area(page, expect):
     pick(page)
-    assert names(page) == ["cat", "dog", "person"]
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog", "person"])
     first = page.locator(".object__detail").first
     expect(first).to_contain_text("0.93")
     expect(first).to_contain_text("2,000 px")
@@ -56,12 +58,12 @@ def test_a_picked_picture_is_listed_with_class_score_and_area(page, expect):
 
 def test_everything_is_asked_for_once_and_filtered_here(page, stand_in, expect):
     pick(page)
-    page.get_by_label("Least score").fill("0.1")
-    assert names(page) == ["cat", "dog", "person", "cat"]
-    page.get_by_label("Least score").fill("0.6")
-    assert names(page) == ["cat", "dog"]
+    page.get_by_label("Minimum score").fill("0.1")
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog", "person", "cat"])
+    page.get_by_label("Minimum score").fill("0.6")
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog"])
     page.locator(".chip", has_text="dog").click()
-    assert names(page) == ["cat"]
+    expect(page.locator(".object__name")).to_have_text(["cat"])
     expect(page.locator(".chip", has_text="dog")).to_have_attribute("aria-pressed", "false")
     (query,) = [query for _, path, query, _ in stand_in.asked if path == "/v1/segment"]
     assert query["score"] == ["0.1"]
@@ -92,7 +94,7 @@ def test_pictures_come_in_by(page, expect, way):
 
 
 def test_the_camera_takes_a_photo(page, stand_in, expect):
-    page.get_by_role("button", name="Use the camera").click()
+    page.get_by_role("button", name="Take a photo").click()
     page.get_by_role("button", name="Take the photo").click()
     expect(page.locator(".object")).to_have_count(3)
     (form,) = stand_in.asked_for("/v1/segment")
@@ -157,14 +159,14 @@ def test_cut_outs_before_nothing_a_colour_and_the_blurred_picture(page):
     look(page, "Cut-out")
     assert picture.colour(*IN_DOG) == (60, 160, 80)
     assert picture.colour(*ON_GROUND) in ((244, 244, 244), (217, 217, 217))
-    page.get_by_label("Before", exact=True).select_option("colour")
+    page.get_by_label("Background", exact=True).select_option("colour")
     page.get_by_label("Colour of the background").fill("#123456")
     assert picture.colour(*ON_GROUND) == (0x12, 0x34, 0x56)
-    page.get_by_label("Before", exact=True).select_option("blur")
+    page.get_by_label("Background", exact=True).select_option("blur")
     edge = picture.colour(8, 30)  # beside the red cat: some of its red comes over
     assert edge[0] > scene.GROUND[0] + 10
     picture.click(*IN_DOG)  # what is selected is cut out alone
-    page.get_by_label("Before", exact=True).select_option("transparent")
+    page.get_by_label("Background", exact=True).select_option("transparent")
     picture.hover(*ON_GROUND)
     assert picture.colour(*IN_CAT) in ((244, 244, 244), (217, 217, 217))
 
@@ -275,6 +277,16 @@ def draw(*, on=None):
     return act
 
 
+def paint(tool, *, on=None):
+    def act(page, picture):
+        if on:
+            picture.click(*on)
+        page.keyboard.press(tool)
+        picture.drag((20, 30), (90, 30))
+
+    return act
+
+
 ITEMS = "(await import('/static/js/main.js')).page.stage.painter.findings.items"
 
 
@@ -289,6 +301,9 @@ ITEMS = "(await import('/static/js/main.js')).page.stage.painter.findings.items"
         pytest.param(draw(on=IN_CAT), id="find anew by a box"),
         pytest.param(correct("a", at=ON_GROUND), id="new by a point"),
         pytest.param(draw(), id="new by a box"),
+        pytest.param(paint("p", on=IN_CAT), id="paint"),
+        pytest.param(paint("p"), id="new by painting"),
+        pytest.param(paint("e", on=IN_CAT), id="erase"),
     ],
 )
 def test_every_edit_is_undone_and_redone_to_the_last_pixel(page, edit):
@@ -304,6 +319,51 @@ def test_every_edit_is_undone_and_redone_to_the_last_pixel(page, edit):
     assert page.evaluate(items) == after
     page.get_by_role("button", name="Undo").click()
     assert page.evaluate(items) == before
+
+
+def test_the_brush_adds_and_the_eraser_takes_away(page, stand_in, expect):
+    picture = pick(page)
+    picture.click(*IN_CAT)
+    page.keyboard.press("p")
+    page.keyboard.press(".")  # a radius of 4 pixels instead of 3
+    expect(page.locator("#hint")).to_contain_text("8 px wide")
+    picture.drag((60.5, 20.5), (80.5, 20.5))
+    added = mask_of(exported(page, stand_in)["objects"][0])
+    assert not (CAT & ~added).any()
+    assert added[17:24, 60:80].all()
+    assert not added[:, 86:].any()
+    page.keyboard.press("e")
+    picture.drag((20.5, 30.5), (40.5, 30.5))
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+Shift+z")
+    erased = mask_of(exported(page, stand_in)["objects"][0])
+    assert not erased[28:33, 20:41].any()
+    assert erased[10:20, 10:60].all()
+    assert not stand_in.asked_for("/v1/refine")
+
+
+def test_an_object_of_which_nothing_is_left_is_gone(page, expect):
+    picture = pick(page)
+    picture.click(*IN_CAT)
+    page.keyboard.press("e")
+    for _ in range(14):
+        page.keyboard.press(".")
+    picture.click(35, 30)
+    expect(page.locator(".object__name")).to_have_text(["dog", "person"])
+
+
+def test_an_object_is_split_into_its_parts(page, stand_in, expect):
+    picture = pick(page)
+    picture.click(*IN_DOG)
+    picture.click(*IN_CAT, modifiers=["Shift"])
+    page.keyboard.press("m")
+    expect(page.locator(".object")).to_have_count(2)
+    page.keyboard.press("g")
+    expect(page.locator(".object")).to_have_count(3)
+    sent = exported(page, stand_in)["objects"]
+    assert {mask_of(each).tobytes() for each in sent} == {mask.tobytes() for mask in scene.MASKS[:3]}
+    page.keyboard.press("g")
+    expect(page.locator(".note")).to_contain_text("one part only")
 
 
 def test_what_lies_outside_the_picture_is_not_asked_for(page, stand_in, expect):
@@ -362,40 +422,75 @@ def test_delete_merge_and_rename(page, stand_in, expect):
     expect(page.get_by_role("button", name="Undo")).to_be_disabled()
 
 
-def test_downloads_hold_what_is_shown_or_what_is_selected(page, stand_in):
+def scope(page, name):
+    page.locator("#download-scope").get_by_text(name, exact=True).click()
+
+
+def test_downloads_hold_all_that_is_shown_unless_the_selection_is_asked_for(page, stand_in, expect):
     picture = pick(page)
-    assert [file.get_attribute("data-name") for file in page.locator(".file").all()] == [
-        "overlay",
-        "masks",
-        "coco",
-    ]
+    picture.click(*IN_DOG)
     sent = exported(page, stand_in)
     assert [each["class"] for each in sent["objects"]] == ["cat", "dog", "person"]
     assert all(
         np.array_equal(mask_of(each), mask) for each, mask in zip(sent["objects"], scene.MASKS, strict=False)
     )
-    picture.click(*IN_DOG)
+    scope(page, "Selected")
+    expect(page.locator("#download-what")).to_have_text("What is selected: 1 object.")
     look(page, "Cut-out")
-    page.get_by_label("Before", exact=True).select_option("blur")
+    page.get_by_label("Background", exact=True).select_option("blur")
     sent = exported(page, stand_in, "masks")
     assert [each["class"] for each in sent["objects"]] == ["dog"]
     assert sent["format"] == "masks"
     assert sent["options"]["background"] == "blur"
+    page.keyboard.press("Escape")  # nothing is selected: all again
+    assert len(exported(page, stand_in)["objects"]) == 3
+    expect(page.get_by_label("Selected", exact=True)).to_be_disabled()
 
 
-def test_a_huge_picture_is_scaled_for_display_and_exact_for_export(page, stand_in):
+def test_exports_bear_the_files_own_name(page, stand_in):
+    pick(page)
+    assert exported(page, stand_in)["name"] == "scene.png"
+
+
+def test_all_formats_come_as_one_zip(page, stand_in, tmp_path):
+    pick(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="All of them as one zip").click()
+    assert download.value.suggested_filename == "scene.zip"
+    download.value.save_as(tmp_path / "scene.zip")
+    with zipfile.ZipFile(tmp_path / "scene.zip") as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["scene.coco.json", "scene.coco 2.json", "scene.coco 3.json"]
+        formats = [json.loads(archive.read(name))["format"] for name in archive.namelist()]
+    assert formats == ["overlay", "masks", "coco"]
+
+
+def test_a_failed_download_can_be_tried_again_and_equal_errors_are_one(page, expect):
+    pick(page)
+    page.route("**/v1/export", lambda route: route.abort())
+    for _ in range(3):
+        page.locator(".file[data-name=coco]").click()
+        expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
+    expect(page.locator(".note")).to_have_count(1)
+    page.unroute("**/v1/export")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Try again").click()
+    assert download.value.suggested_filename == "scene.coco.json"
+
+
+def test_a_huge_picture_is_scaled_for_display_and_exact_for_export(page, stand_in, expect):
     size = (1500, 5000)
     mask = np.zeros(size, bool)
     mask[401:1222, 1501:3444] = True
     stand_in.result = scene.result([mask], size)
-    stripes = Pictures.new("RGB", size[::-1], (10, 120, 200))
+    stripes = PILImage.new("RGB", size[::-1], (10, 120, 200))
     picture = pick(page, scene.encoded(np.asarray(stripes)))
     script = "async () => (await import('/static/js/main.js')).page.stage.painter.bitmap.width"
     assert page.evaluate(script) == 4096
     picture.hover(3440, 1218)
-    assert page.locator(".object--lit").count() == 1
+    expect(page.locator(".object--lit")).to_have_count(1)
     picture.hover(3450, 1218)
-    assert page.locator(".object--lit").count() == 0
+    expect(page.locator(".object--lit")).to_have_count(0)
     (sent,) = exported(page, stand_in)["objects"]
     assert sent["rle"] == scene.rle_of(mask)
 
@@ -520,7 +615,7 @@ def test_earlier_results_come_back_without_the_server(page, stand_in, expect):
     assert len(stand_in.asked_for("/v1/segment")) == 1
     page.get_by_role("button", name="Earlier results").click()
     page.get_by_role("button", name="Forget all").click()
-    expect(page.get_by_text("Nothing yet.")).to_be_visible()
+    expect(page.locator("#history-none")).to_be_visible()
     page.reload()
     expect(page.get_by_role("heading", name="Drop a picture")).to_be_visible()
     expect(page.locator("#recent")).to_be_hidden()
@@ -532,9 +627,114 @@ def test_another_task_looks_anew(page, stand_in, expect):
     page.get_by_label("Find").select_option("semantic")
     expect(page.locator(".object")).to_have_count(4)  # classes have no score to filter by
     expect(page.locator("#score-field")).to_be_hidden()
-    assert [query["task"] for _, path, query, _ in stand_in.asked if path == "/v1/segment"][-1] == [
-        "semantic"
-    ]
+    asked = [query["task"] for _, path, query, _ in stand_in.asked if path == "/v1/segment"]
+    assert asked[-1] == ["semantic"]
+
+
+def test_what_was_changed_comes_back_with_its_task(page, stand_in, expect):
+    picture = pick(page)
+    delete(page, picture)
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog"])
+    page.get_by_label("Find").select_option("semantic")
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog", "person"])
+    page.get_by_label("Find").select_option("instances")
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog"])
+    page.keyboard.press("Control+z")
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog", "person"])
+    assert len(stand_in.asked_for("/v1/segment")) == 2
+
+
+def test_a_task_that_fails_leaves_what_is_there_and_can_be_tried_again(page, stand_in, expect):
+    picture = pick(page)
+    delete(page, picture)
+    stand_in.failure = (503, "queue: the server is busy", None)
+    page.get_by_label("Find").select_option("semantic")
+    expect(page.get_by_role("alert")).to_contain_text("the server is busy")
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog"])
+    expect(page.get_by_label("Find")).to_have_value("instances")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog", "person"])
+    expect(page.get_by_label("Find")).to_have_value("semantic")
+
+
+def test_earlier_results_are_at_home_at_once(page, expect):
+    pick(page)
+    page.locator("#home").click()
+    expect(page.locator("#recent .card__name")).to_have_text(["scene.png"])
+
+
+def test_an_image_over_the_budget_is_offered_smaller(page, stand_in, expect):
+    detail = "image: 160 x 120 pixels are 0.02 Mpx, over the budget of 0.0048 Mpx; scale it down"
+    stand_in.failure = (413, detail, None, "image-too-large")
+    page.set_input_files(
+        "#file", {"name": "a.png", "mimeType": "image/png", "buffer": scene.encoded(scene.image())}
+    )
+    stand_in.result = scene.result([mask[::2, ::2] for mask in scene.MASKS], (60, 80))
+    page.get_by_role("button", name="Open it smaller").click()
+    expect(page.locator(".object")).to_have_count(3)
+    sent = PILImage.open(io.BytesIO(stand_in.asked_for("/v1/segment")[-1]["image"]))
+    assert sent.size == (80, 60)
+
+
+def test_objects_are_hidden_locked_and_shown_alone(page, stand_in, expect):
+    picture = pick(page)
+    picture.click(*IN_CAT)
+    page.keyboard.press("d")
+    expect(page.locator("#object-count")).to_have_text("2 of 4 objects")
+    expect(page.locator(".object")).to_have_count(3)  # the list can bring it back
+    assert picture.colour(*IN_CAT) == (200, 60, 50)
+    assert [each["class"] for each in exported(page, stand_in)["objects"]] == ["dog", "person"]
+    page.locator(".object", has_text="cat").hover()
+    page.locator(".object", has_text="cat").get_by_role("button", name="Hide").click()
+    expect(page.locator("#object-count")).to_have_text("3 of 4 objects")
+    picture.click(*IN_DOG)
+    page.keyboard.press("s")
+    expect(page.locator("#object-count")).to_have_text("1 of 4 objects")
+    page.keyboard.press("s")
+    expect(page.locator("#object-count")).to_have_text("3 of 4 objects")
+    page.keyboard.press("q")
+    page.keyboard.press("Delete")
+    expect(page.locator(".object")).to_have_count(3)
+    page.keyboard.press("Escape")
+    picture.click(*IN_DOG)  # it is in nobody's way
+    expect(page.locator(".object__button[aria-pressed=true]")).to_have_count(0)
+
+
+def test_objects_are_sorted_and_searched(page, expect):
+    pick(page)
+    page.get_by_label("Order of the objects").select_option("score")
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog", "person"])
+    page.get_by_label("Order of the objects").select_option("class")
+    page.get_by_label("Minimum score").fill("0.1")
+    expect(page.locator(".object__name")).to_have_text(["cat", "cat", "dog", "person"])
+    page.get_by_label("Search the objects").fill("o")
+    expect(page.locator(".object__name")).to_have_text(["dog", "person"])
+    expect(page.locator("#object-count")).to_have_text("2 of 4 objects")
+
+
+def test_several_objects_are_renamed_at_once(page, expect):
+    pick(page)
+    page.keyboard.press("Control+a")
+    page.keyboard.press("F2")
+    page.keyboard.type("thing")
+    page.keyboard.press("Enter")
+    expect(page.locator(".object__name")).to_have_text(["thing"] * 3)
+    page.keyboard.press("Control+z")
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog", "person"])
+    expect(page.locator("#announcements")).to_contain_text("Undone")
+
+
+def test_the_view_goes_to_an_object(page, expect):
+    picture = pick(page)
+    picture.click(*IN_DOG)
+    page.keyboard.press("f")
+    width = page.evaluate("() => canvas.clientWidth")
+    box = page.locator("#canvas").bounding_box()
+    x, _ = picture.place(*IN_DOG)
+    assert abs(x - box["x"] - width / 2) < 0.2 * width
+    page.keyboard.press("j")
+    other = picture.place(*IN_PERSON)
+    assert box["x"] < other[0] < box["x"] + width
 
 
 def test_zoom_keeps_what_is_under_the_pointer(page, expect):

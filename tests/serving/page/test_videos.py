@@ -1,9 +1,16 @@
 """What the page promises for videos."""
 
+import json
+from fractions import Fraction
+
 import pytest
 
+from maskweave.annotations.options import Options
+from maskweave.annotations.report import Report
+from maskweave.annotations.table import format_named
 from tests.serving.page import scene
-from tests.serving.page.conftest import KEPT, Picture, names, until
+from tests.serving.page.conftest import KEPT, KNOWS_SERVER, SETTINGS, WAIT, Picture, until
+from tests.serving.page.stand_in import PREFIX
 
 FRAME = "(await import('/static/js/main.js')).page.stage.painter.frame"
 
@@ -27,9 +34,15 @@ def load(page, film):
 
 def run(page, film):
     picture = load(page, film)
-    page.get_by_role("button", name="Find and follow objects").click()
-    page.locator("#object-list .object").first.wait_for()
+    follow(page)
     return picture
+
+
+def follow(page):
+    """Have the clip followed and wait for the end of the job; objects are there earlier, and anew then."""
+    page.get_by_role("button", name="Find and follow objects").click()
+    page.locator(".file").first.wait_for()
+    page.locator("#object-list .object").first.wait_for()
 
 
 def seek(page, frame):
@@ -49,6 +62,8 @@ def test_a_video_is_followed_and_its_objects_are_listed(page, stand_in, film, ex
     expect(page.locator(".object").first).to_contain_text("25 of 25 frames")
     (query,) = [query for _, path, query, _ in stand_in.asked if path == "/v1/videos"]
     assert query["save"] == ["overlay,tracks,csv"]
+    assert query["name"] == ["film.mp4"]
+    assert "score" not in query  # the model's own, as the command line asks
     assert stand_in.asked_for("/v1/videos")[0]["video"] == film.read_bytes()
 
 
@@ -65,6 +80,58 @@ def test_masks_follow_the_frames(page, film):
         assert bare == pytest.approx((220, 200, 60), abs=25)  # H.264
     page.locator("#canvas").press("ArrowRight")
     until(page, f"{FRAME} === 21")
+
+
+def test_masks_lie_over_objects_whose_pixels_are_not_square(page, stand_in, tmp_path):
+    """The player shows them as wide as they are; the tracks count the file's own pixels."""
+    film = scene.write_film(tmp_path / "wide.mp4", aspect=Fraction(2))
+    picture = load(page, film)
+    page.get_by_role("button", name="Line: count").click()
+    picture.drag((20, 50), (240, 50))
+    follow(page)
+    (query,) = [query for _, path, query, _ in stand_in.asked if path == "/v1/videos"]
+    assert query["drawn_on"] == ["256x96"]
+    seek(page, 3)
+    x, y = scene.walk(3)
+    page.keyboard.press("Escape")  # no line any more: what is clicked is meant
+    page.get_by_label("Opacity").fill("1")
+    covered = [picture.colour(2 * x + shift, y + 10) for shift in (5, 20, 35)]
+    beside = picture.colour(x + 10, y + 10)
+    page.get_by_label("Opacity").fill("0")
+    bare = [picture.colour(2 * x + shift, y + 10) for shift in (5, 20, 35)]
+    assert all(one != other for one, other in zip(covered, bare, strict=True))
+    assert picture.colour(x + 10, y + 10) == beside
+    picture.click(2 * x + 35, y + 10)
+    page.locator(".object__button[aria-pressed=true]", has_text="cat").wait_for()
+
+
+def test_a_film_that_begins_late_is_shown_on_one_clock(page, stand_in, tmp_path, expect):
+    stand_in.begin = 1
+    run(page, scene.write_film(tmp_path / "late.mp4", begin=1))
+    page.get_by_label("Place in the video").fill(str(1 + 3.5 / scene.RATE))
+    until(page, f"{FRAME} === 3")
+    expect(page.locator(".track", has_text="cat")).to_have_accessible_name("cat 1, seen 1.0 s to 2.0 s")
+
+
+def test_the_page_works_behind_a_proxy_that_serves_it_under_a_path(browser, stand_in, film):
+    stand_in.reset()
+    stand_in.playable = None
+    page = browser.new_context(**SETTINGS).new_page()
+    page.set_default_timeout(WAIT)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{stand_in.url}{PREFIX}/")
+    page.wait_for_function(KNOWS_SERVER)
+    page.locator("#task").select_option("semantic")  # the player then fetches the overlay itself
+    page.set_input_files("#file", film)
+    page.get_by_role("button", name="Find and follow objects").click()
+    page.locator(".file").first.wait_for()
+    page.context.close()
+    elsewhere = [
+        each for each in asked if not each.startswith((f"{stand_in.url}{PREFIX}/", "blob:", "data:"))
+    ]
+    assert elsewhere == []
+    assert any(each.endswith("/results/video.overlay.mp4") for each in asked)
 
 
 def test_an_object_is_followed_alone(page, film, expect):
@@ -86,9 +153,150 @@ def test_an_object_is_followed_alone(page, film, expect):
 
 def test_filters_hold_for_tracks_too(page, film, expect):
     run(page, film)
-    page.get_by_label("Least score").fill("0.8")
-    assert names(page) == ["cat"]
+    page.locator("#score").fill("0.8")
+    expect(page.locator(".object__name")).to_have_text(["cat"])
     expect(page.locator(".track:visible")).to_have_count(1)
+
+
+def test_choosing_an_object_in_the_list_goes_to_where_it_is_seen(page, film, expect):
+    run(page, film)
+    expect(page.locator(".object__number")).to_have_text(["1", "2"])  # as on the picture
+    seek(page, 2)
+    page.locator(".object__button", has_text="dog").click()
+    until(page, f"{FRAME} === 15")
+
+
+def test_the_slider_and_the_lanes_are_of_one_width(page, film):
+    run(page, film)
+    page.get_by_label("Place in the video").fill("0")
+    seek(page, 12)
+    until(
+        page,
+        """(() => {
+          const [now, lane, bar] = [".player__now", ".track__lane", "#seek"].map((each) =>
+            document.querySelector(each).getBoundingClientRect());
+          const thumb = 16;
+          const begin = Math.abs(bar.left + thumb / 2 - lane.left);
+          const length = Math.abs(bar.width - thumb - lane.width);
+          const share = document.querySelector("#seek").value / document.querySelector("#seek").max;
+          const mark = Math.abs(now.left + 1 - lane.left - share * lane.width);
+          return share > 0.4 && begin <= 1 && length <= 1 && mark <= 2;
+        })()""",
+    )
+
+
+def test_the_timeline_has_those_in_sight_first(page, film, expect):
+    run(page, film)
+    page.mouse.move(5, 5)
+    seek(page, 2)
+    expect(page.locator(".track__name")).to_have_text(["cat 1", "dog 2"])
+    page.locator(".track", has_text="cat").click()
+    page.get_by_role("button", name="Cut here").click()
+    expect(page.locator(".track__name")).to_have_count(3)
+    page.mouse.move(5, 5)
+    page.locator("#canvas").focus()
+    seek(page, 20)
+    expect(page.locator(".track__name")).to_have_text(["cat 3", "dog 2", "cat 1"])
+
+
+def test_a_line_tool_draws_one_line(page, film, expect):
+    picture = load(page, film)
+    page.get_by_role("button", name="Line: count").click()
+    picture.drag((10, 50), (120, 50))
+    expect(page.locator("[data-tool=select]:visible")).to_have_attribute("aria-pressed", "true")
+    picture.drag((10, 60), (120, 60))
+    expect(page.locator(".counter")).to_have_count(1)
+
+
+def test_what_is_drawn_after_the_run_counts_at_once_and_follows_the_filter(page, film, expect):
+    picture = run(page, film)
+    seek(page, 24)
+    page.get_by_role("button", name="Line: count").click()
+    picture.drag((10, 50), (120, 50))
+    page.get_by_role("button", name="Zone: count").click()
+    for corner in ((85, 5), (120, 5), (120, 40), (85, 40), (85.5, 5.5)):
+        picture.click(*corner)
+    expect(page.locator(".counter__count")).to_have_text(["1 forward, 0 back", "1 inside, 1 in all"])
+    page.locator(".chip", has_text="cat").click()
+    expect(page.locator(".counter__count")).to_have_text(["0 forward, 0 back", "1 inside, 1 in all"])
+    page.locator(".chip", has_text="cat").click()
+    page.locator("#score").fill("0.8")
+    expect(page.locator(".counter__count")).to_have_text(["1 forward, 0 back", "0 inside, 0 in all"])
+
+
+def test_masks_are_there_while_the_job_runs(page, stand_in, film, expect):
+    stand_in.gate.clear()
+    picture = load(page, film)
+    page.get_by_role("button", name="Find and follow objects").click()
+    expect(page.locator(".object")).to_have_count(1)
+    expect(page.locator(".object")).to_contain_text("10 of 10 frames")
+    page.get_by_label("Opacity").fill("1")
+    seek(page, 5)
+    x, y = scene.walk(5)
+    covered = picture.colour(x + 10, y + 10)
+    page.get_by_label("Place in the video").fill(str(20.5 / scene.RATE))  # the job has not been there
+    until(page, f"{FRAME} === -1")
+    x, y = scene.walk(20)
+    assert picture.colour(x + 10, y + 10) != covered
+    stand_in.gate.set()
+    expect(page.locator(".object")).to_have_count(2)
+
+
+def test_leaving_asks_before_it_cancels_a_run(page, stand_in, film, expect):
+    stand_in.gate.clear()
+    load(page, film)
+    page.get_by_role("button", name="Find and follow objects").click()
+    expect(page.locator("#busy")).to_contain_text("Frame 10")
+    page.locator("#home").click()
+    expect(page.get_by_role("heading", name="still at work")).to_be_visible()
+    page.get_by_role("button", name="Stay").click()
+    expect(page.locator("#busy")).to_be_visible()
+    page.locator("#home").click()
+    with page.expect_request(lambda request: request.method == "DELETE"):
+        page.get_by_role("button", name="Leave all the same").click()
+    stand_in.gate.set()
+    expect(page.get_by_role("heading", name="Drop a picture")).to_be_visible()
+
+
+def test_tracks_are_cut_merged_renamed_and_deleted(page, stand_in, film, tmp_path, expect):
+    run(page, film)
+    seek(page, 10)
+    page.locator(".object__button", has_text="cat").click()
+    page.keyboard.press("w")
+    expect(page.locator(".object")).to_have_count(3)
+    expect(page.locator(".object__detail")).to_contain_text(["10 of 25", "10 of 25", "15 of 25"])
+    page.keyboard.press("F2")
+    page.keyboard.type("tiger")
+    page.keyboard.press("Enter")
+    with page.expect_download() as download:
+        page.locator(".file", has_text="film.tracks.json").click()
+    download.value.save_as(tmp_path / "film.tracks.json")
+    found = convert_tracks(tmp_path / "film.tracks.json")
+    assert found == {
+        1: ("cat", list(range(10))),
+        2: ("dog", list(range(15, 25))),
+        3: ("tiger", list(range(10, 25))),
+    }
+    page.keyboard.press("Control+a")
+    page.keyboard.press("m")
+    expect(page.locator(".object__name")).to_have_text(["cat"])
+    expect(page.locator(".object__detail")).to_contain_text(["25 of 25"])
+    page.keyboard.press("Delete")
+    expect(page.locator(".object")).to_have_count(0)
+    for _ in range(4):
+        page.keyboard.press("Control+z")
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog"])
+    expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+
+
+def convert_tracks(path):
+    """What our own reader finds in a tracks file: {id: (class, frames)}."""
+    found = {}
+    for record in format_named("youtube-vis").read(path, Options(), Report()):
+        instances = record.instances
+        for name, each in zip(instances.names, instances.track_ids.tolist(), strict=True):
+            found.setdefault(each, (name, []))[1].append(record.frame)
+    return dict(sorted(found.items()))
 
 
 def test_lines_and_zones_are_drawn_sent_and_counted(page, stand_in, film, expect):
@@ -101,8 +309,7 @@ def test_lines_and_zones_are_drawn_sent_and_counted(page, stand_in, film, expect
     name = page.get_by_label("Name of line 1")
     name.fill("gate")
     name.press("Tab")
-    page.get_by_role("button", name="Find and follow objects").click()
-    page.locator("#object-list .object").first.wait_for()
+    follow(page)
     (query,) = [query for _, path, query, _ in stand_in.asked if path == "/v1/videos"]
     numbers, _, named = query["line"][0].partition("=")
     assert named == "gate"
@@ -129,8 +336,7 @@ def test_lines_and_zones_are_drawn_by_keys(page, stand_in, film, expect):
     for key in ("Enter", *["ArrowUp"] * 8, "Enter", *["ArrowLeft"] * 8, "Enter", "Enter"):
         page.keyboard.press(key)
     expect(page.get_by_label("Name of zone 1")).to_be_visible()
-    page.get_by_role("button", name="Find and follow objects").click()
-    page.locator("#object-list .object").first.wait_for()
+    follow(page)
     (query,) = [query for _, path, query, _ in stand_in.asked if path == "/v1/videos"]
     step = 128 / 60
     numbers = [float(each) for each in query["line"][0].partition("=")[0].split(",")]
@@ -173,17 +379,60 @@ def test_the_files_of_a_run_can_be_had(page, film):
     assert download.value.suggested_filename == "film.tracks.json"
 
 
+def test_other_files_have_the_corrections_too_or_say_that_they_have_not(
+    page, stand_in, film, tmp_path, expect
+):
+    run(page, film)
+    expect(page.locator("#download-what")).to_have_text("The files of this run.")
+    page.locator(".object__button", has_text="dog").click()
+    page.keyboard.press("Delete")
+    expect(page.locator("#download-what")).to_have_text("With your corrections, where not said otherwise.")
+    expect(page.locator(".file", has_text="film.overlay.mp4")).to_contain_text(
+        "as found before you corrected it"
+    )
+    with page.expect_download() as download:
+        page.locator(".file", has_text="film.csv").click()
+    assert download.value.suggested_filename == "film.csv"
+    (sent,) = stand_in.asked_for("/v1/tracks/export")
+    assert json.loads(sent["request"]) == {"format": "csv"}
+    assert [each["track_id"] for each in json.loads(sent["tracks"])["annotations"]] == [1]
+    page.keyboard.press("Control+z")
+    expect(page.locator("#download-what")).to_have_text("The files of this run.")
+
+
 def test_the_servers_overlay_is_played_where_the_browser_cannot_play_the_file(page, stand_in, film, expect):
     page.set_input_files(
         "#file", {"name": "old.avi", "mimeType": "video/x-msvideo", "buffer": film.read_bytes()[:99]}
     )
     expect(page.get_by_role("alert")).to_contain_text("cannot play the file")
     stand_in.playable = film.read_bytes()
-    page.get_by_role("button", name="Find and follow objects").click()
-    page.locator("#object-list .object").first.wait_for()
+    follow(page)
     until(page, "(await import('/static/js/main.js')).page.stage.painter.video.videoWidth === 128")
     seek(page, 20)
     assert Picture(page).colour(60, 55) == pytest.approx((220, 200, 60), abs=25)
+
+
+def test_a_file_that_the_browser_cannot_play_has_its_timeline_while_the_job_runs(
+    page, stand_in, film, expect
+):
+    stand_in.begin = 100
+    stand_in.gate.clear()
+    stand_in.playable = film.read_bytes()
+    page.set_input_files(
+        "#file", {"name": "old.avi", "mimeType": "video/x-msvideo", "buffer": film.read_bytes()[:99]}
+    )
+    expect(page.get_by_role("alert")).to_contain_text("cannot play the file")
+    page.get_by_role("button", name="Find and follow objects").click()
+    expect(page.locator(".object")).to_contain_text("10 of 10 frames")
+    in_its_lane = """(() => {
+      const [lane, bar] = [".track__lane", ".track__bar"].map((each) =>
+        document.querySelector(each).getBoundingClientRect());
+      return Math.abs(bar.left - lane.left) <= 1 && bar.right <= lane.right + 3 && bar.width > lane.width / 3;
+    })()"""
+    until(page, in_its_lane)
+    stand_in.gate.set()
+    page.locator(".file").first.wait_for()
+    until(page, in_its_lane)
 
 
 def test_another_task_plays_the_overlay(page, stand_in, film, expect):
@@ -216,7 +465,7 @@ def test_a_job_that_fails_is_told_and_can_be_begun_again(page, stand_in, film, e
     expect(page.get_by_role("alert")).to_contain_text("video: need pictures of one size")
     expect(page.locator("#busy")).to_be_hidden()
     stand_in.ending = "done"
-    start.click()
+    page.get_by_role("button", name="Try again").click()
     expect(page.locator(".object__name")).to_have_text(["cat", "dog"])
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from maskweave.errors import MissingDependency
+from maskweave.optional import optional
 
 VERSION = 1
 """Goes up whenever the same graph would give another model, so that models kept in the cache are made again."""
@@ -19,12 +19,6 @@ def import_frozen_graph(path: Path) -> bytes:
     Raises `MissingDependency` without onnx, `NotAModel` when the file is no frozen graph or is damaged,
     `UnknownLayout` when it is one of another network.
     """
-    try:
+    with optional("import of a TensorFlow graph", extra="import"):
         from maskweave.models.importing.mask_rcnn import build_model
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] not in ("onnx", "google"):
-            raise
-        raise MissingDependency(
-            "importing a TensorFlow graph needs onnx, which is not installed. Use `pip install maskweave[import]`."
-        ) from error
-    return build_model(path)
+    return build_model(path, version=VERSION)

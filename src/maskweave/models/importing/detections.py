@@ -1,6 +1,6 @@
 """Boxes in an ONNX graph: anchors, the box coder, suppression, crops.
 
-Boxes are (…, 4) x1 y1 x2 y2 in 0..1 of the picture. What OpenCV's layers PriorBox, DetectionOutput and CropAndResize
+Boxes are (…, 4) x1 y1 x2 y2 in 0..1 of the image. What OpenCV's layers PriorBox, DetectionOutput and CropAndResize
 compute is followed, since its run of the same weights is the yardstick. Sources:
 https://github.com/opencv/opencv/tree/4.x/modules/dnn/src/layers,
 https://github.com/tensorflow/models/tree/master/research/object_detection (grid_anchor_generator.py,
@@ -16,7 +16,7 @@ from onnx import TensorProto
 from maskweave.models.importing.graph_writer import Features, GraphWriter
 
 STRIDE = 16
-"""Pixels of the picture from one anchor position to the next; the first lies at the picture's corner."""
+"""Pixels of the image from one anchor position to the next; the first lies at the image's corner."""
 
 _RATIOS, _SCALES = (0.5, 1.0, 2.0), (0.25, 0.5, 1.0, 2.0)  # width over height; of 256 pixels
 _BASE = 256.0
@@ -32,7 +32,7 @@ _CROP = 14
 def add_anchors(writer: GraphWriter, numbers: str, columns: str, size: tuple[str, str]) -> str:
     """Add the anchors of these ``numbers`` (N,), counted row by row, position by position; cut at the edges.
 
-    ``columns``: positions a row, int64. ``size``: height and width of the picture, float.
+    ``columns``: positions a row, int64. ``size``: height and width of the image, float.
     """
     kind = writer.op("Mod", numbers, writer.integers(ANCHORS))
     position = writer.op("Div", numbers, writer.integers(ANCHORS))
@@ -41,9 +41,9 @@ def add_anchors(writer: GraphWriter, numbers: str, columns: str, size: tuple[str
         (_WIDTHS, writer.op("Mod", position, columns), size[1]),
         (_HEIGHTS, writer.op("Div", position, columns), size[0]),
     ):
-        centre = writer.op("Mul", writer.op("Cast", place, to=TensorProto.FLOAT), writer.floats(STRIDE))
+        center = writer.op("Mul", writer.op("Cast", place, to=TensorProto.FLOAT), writer.floats(STRIDE))
         half = writer.op("Gather", writer.floats([each / 2 for each in length]), kind)
-        edges += [writer.op("Div", writer.op(side, centre, half), total) for side in ("Sub", "Add")]
+        edges += [writer.op("Div", writer.op(side, center, half), total) for side in ("Sub", "Add")]
     x1, x2, y1, y2 = edges
     return _within(writer, _stacked(writer, x1, y1, x2, y2))
 
@@ -51,7 +51,7 @@ def add_anchors(writer: GraphWriter, numbers: str, columns: str, size: tuple[str
 def add_decoded(writer: GraphWriter, deltas: str, priors: str) -> str:
     """Add the boxes that ``deltas`` (…, 4), in TensorFlow's order y x height width, make of ``priors``.
 
-    ``priors``: (…, 4) boxes that broadcast with them. The boxes are cut at the picture's edges.
+    ``priors``: (…, 4) boxes that broadcast with them. The boxes are cut at the image's edges.
     """
     scaled = writer.op("Mul", deltas, writer.floats(_VARIANCES))
     dy, dx, dh, dw = _columns(writer, scaled)
@@ -61,25 +61,25 @@ def add_decoded(writer: GraphWriter, deltas: str, priors: str) -> str:
     for low, high, shift, growth in ((left, right, dx, dw), (top, bottom, dy, dh)):
         length = writer.op("Sub", high, low)
         middle = writer.op("Add", low, writer.op("Mul", length, half))
-        centre = writer.op("Add", writer.op("Mul", shift, length), middle)
+        center = writer.op("Add", writer.op("Mul", shift, length), middle)
         reach = writer.op("Mul", writer.op("Mul", writer.op("Exp", growth), length), half)
-        edges.append((writer.op("Sub", centre, reach), writer.op("Add", centre, reach)))
+        edges.append((writer.op("Sub", center, reach), writer.op("Add", center, reach)))
     (x1, x2), (y1, y2) = edges
     return _within(writer, writer.op("Concat", x1, y1, x2, y2, axis=-1))
 
 
 def add_suppression(
-    writer: GraphWriter, boxes: str, scores: str, *, iou: float, score: float, most: int
+    writer: GraphWriter, boxes: str, scores: str, *, iou: float, score: float, max_count: int
 ) -> tuple[str, str]:
     """Add non-maximum suppression in every group by itself: which group, and which box of it, were kept.
 
-    ``boxes``: (groups, N, 4), ``scores``: (groups, N). Kept are scores above ``score``, ``most`` a group.
+    ``boxes``: (groups, N, 4), ``scores``: (groups, N). Kept are scores above ``score``, ``max_count`` a group.
     """
     kept = writer.op(
         "NonMaxSuppression",
         boxes,
         writer.op("Unsqueeze", scores, writer.integers([1])),
-        writer.integers(most),
+        writer.integers(max_count),
         writer.floats(iou),
         writer.floats(score),
     )
@@ -89,9 +89,9 @@ def add_suppression(
     )
 
 
-def add_best(writer: GraphWriter, scores: str, most: int) -> tuple[str, str]:
-    """Add the ``most`` best of ``scores`` (N,), or all where there are fewer, best first: values and places."""
-    count = writer.op("Min", writer.op("Shape", scores), writer.integers([most]))
+def add_best(writer: GraphWriter, scores: str, max_count: int) -> tuple[str, str]:
+    """Add the ``max_count`` best of ``scores`` (N,), or all where there are fewer, best first: values and places."""
+    count = writer.op("Min", writer.op("Shape", scores), writer.integers([max_count]))
     best, places = writer.ops("TopK", scores, count, outputs=(f"{scores}/best", f"{scores}/places"))
     return best, places
 
@@ -100,7 +100,7 @@ def add_crops(writer: GraphWriter, features: Features, boxes: str) -> Features:
     """Add crops (N, C, 7, 7) of ``features`` (1, C, h, w) at ``boxes`` (N, 4).
 
     TensorFlow's crop_and_resize samples bilinearly at 14 places a side, the first and the last on the box's edges, in
-    a picture whose pixels are points from 0 to h - 1; then the greatest of 2x2 is taken. Here a sample is made of
+    an image whose pixels are points from 0 to h - 1; then the greatest of 2x2 is taken. Here a sample is made of
     four rows of tables: the features, and how they grow to the right, downwards, and both. (RoiAlign can be made to
     give the same, but OpenVINO's takes half of the network's time in bf16.)
     """
@@ -126,8 +126,8 @@ def add_crops(writer: GraphWriter, features: Features, boxes: str) -> Features:
     samples = _further(writer, upper, _further(writer, values(downwards), values(both), across), down)
     half = _CROP // 2
     pairs = writer.op("Reshape", samples, writer.integers([-1, half, 2, half, 2, features.width]))
-    greatest = writer.op("ReduceMax", pairs, axes=[2, 4], keepdims=0)
-    return Features(writer.op("Transpose", greatest, perm=[0, 3, 1, 2]), features.width)
+    highest = writer.op("ReduceMax", pairs, axes=[2, 4], keepdims=0)
+    return Features(writer.op("Transpose", highest, perm=[0, 3, 1, 2]), features.width)
 
 
 def _add_growth(writer: GraphWriter, planes: str, *, axis: int) -> str:

@@ -17,10 +17,11 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message, message_fa
 from numpy.typing import NDArray
 
 from maskweave.errors import NotAModel, UnknownLayout
+from maskweave.runtimes.model_files import refuse_other_files
 
-_LARGEST = 1 << 30  # bytes of a file: the network read here has 0.07 of that
+_MAX_BYTES = 1 << 30  # bytes of a file: the network read here has 0.07 of that
 _FLOAT, _HALF = 1, 19  # of TensorFlow's DataType
-_MOST_NUMBERS = 1 << 28  # of one constant
+_MAX_NUMBERS = 1 << 28  # of one constant
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _ONE, _MANY = _Field.LABEL_OPTIONAL, _Field.LABEL_REPEATED
@@ -61,7 +62,7 @@ class FrozenGraph:
         """
         if name not in self._tensors:
             raise UnknownLayout(
-                f"{self.name}: need the constant {name} {_told(shape)}, it has none of that name "
+                f"{self.name}: need the constant {name} {_shape_text(shape)}, it has none of that name "
                 f"({len(self._tensors)} others); is it a frozen Mask R-CNN inception v2?"
             )
         array = self._decoded(name)
@@ -70,7 +71,7 @@ class FrozenGraph:
         )
         if not fits:
             raise UnknownLayout(
-                f"{self.name}: need the constant {name} {_told(shape)}, got {_told(array.shape)}"
+                f"{self.name}: need the constant {name} {_shape_text(shape)}, got {_shape_text(array.shape)}"
             )
         return array
 
@@ -82,12 +83,14 @@ class FrozenGraph:
                 f"{self.name}: need {name} to be float32 or float16, got TensorFlow's type {tensor.dtype}"
             )
         count = math.prod(shape)
-        if min(shape, default=0) < 0 or count > _MOST_NUMBERS:
-            raise NotAModel(f"{self.name}: {name} cannot have the shape {_told(shape)}")
+        if min(shape, default=0) < 0 or count > _MAX_NUMBERS:
+            raise NotAModel(f"{self.name}: {name} cannot have the shape {_shape_text(shape)}")
         numbers = self._numbers(name, tensor)
         # As TensorFlow does: fewer numbers than places means that the last one goes on.
         if len(numbers) > count or (count and not len(numbers)):
-            raise NotAModel(f"{self.name}: {name} {_told(shape)} needs {count} numbers, got {len(numbers)}")
+            raise NotAModel(
+                f"{self.name}: {name} {_shape_text(shape)} needs {count} numbers, got {len(numbers)}"
+            )
         if len(numbers) < count:
             numbers = np.pad(numbers, (0, count - len(numbers)), mode="edge")
         if not np.isfinite(numbers).all():
@@ -114,9 +117,10 @@ def read_frozen_graph(path: Path) -> FrozenGraph:
         raise NotAModel(
             f"{path}: need a frozen graph (.pb), found {'a folder' if path.is_dir() else 'nothing'}"
         )
+    refuse_other_files(path, is_graph=True)
     size = path.stat().st_size
-    if size > _LARGEST:
-        raise NotAModel(f"{path.name}: need a frozen graph of at most {_LARGEST:,} bytes, got {size:,}")
+    if size > _MAX_BYTES:
+        raise NotAModel(f"{path.name}: need a frozen graph of at most {_MAX_BYTES:,} bytes, got {size:,}")
     graph = _graph_class()()
     try:
         graph.ParseFromString(path.read_bytes())
@@ -156,5 +160,5 @@ def _graph_class() -> Any:
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("maskweave.Graph"))
 
 
-def _told(shape: tuple[int | None, ...]) -> str:
+def _shape_text(shape: tuple[int | None, ...]) -> str:
     return f"({', '.join('any' if edge is None else str(edge) for edge in shape)})"

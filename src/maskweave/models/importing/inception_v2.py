@@ -1,6 +1,6 @@
 """Inception v2 as TF-Slim builds it and the Object Detection API cuts it: both halves of the network's body.
 
-Every convolution is followed by batch normalisation, which is folded into its weights, and ReLU. Where the stride is
+Every convolution is followed by batch normalization, which is folded into its weights, and ReLU. Where the stride is
 2 the padding is TensorFlow's SAME: the odd pixel goes to the right and below. Sources:
 https://github.com/tensorflow/models/blob/master/research/slim/nets/inception_v2.py,
 https://github.com/tensorflow/models/blob/master/research/object_detection/models/faster_rcnn_inception_v2_feature_extractor.py,
@@ -20,9 +20,9 @@ from maskweave.models.importing.graph_writer import Features, GraphWriter
 FIRST, SECOND = "FirstStageFeatureExtractor/InceptionV2", "SecondStageFeatureExtractor/InceptionV2"
 """Scopes of the weights before and after the crops."""
 
-_EPSILON = 0.001  # of batch normalisation
-_COLOURS = 3
-_STEM_MULTIPLIER = 8  # channels that the first layer makes of each colour before it mixes them
+_EPSILON = 0.001  # of batch normalization
+_COLORS = 3
+_STEM_MULTIPLIER = 8  # channels that the first layer makes of each color before it mixes them
 
 _Block: TypeAlias = tuple[tuple[str, ...], ...]
 
@@ -54,7 +54,7 @@ _SECOND_BLOCKS = {"Mixed_5a": _HALVING, "Mixed_5b": _AVERAGING, "Mixed_5c": _MAX
 def add_first_stage(writer: GraphWriter, frozen: FrozenGraph, image: str) -> Features:
     """Add the layers up to Mixed_4e: (1, 3, H, W) in -1..1 to (1, C, ⌈H/16⌉, ⌈W/16⌉)."""
     layers = _Layers(writer, frozen, FIRST, place=FIRST)
-    features = layers.stem(Features(image, _COLOURS))
+    features = layers.stem(Features(image, _COLORS))
     features = layers.pool("MaxPool_2a_3x3", features, stride=2)
     features = layers.convolution("Conv2d_2b_1x1", features)
     features = layers.convolution("Conv2d_2c_3x3", features)
@@ -82,9 +82,9 @@ class _Layers:
     def stem(self, image: Features) -> Features:
         """Conv2d_1a_7x7, a separable convolution without anything between its parts, as the one that they make."""
         layer = f"{self._scope}/Conv2d_1a_7x7"
-        depth = self._frozen.constant(f"{layer}/depthwise_weights", (7, 7, _COLOURS, _STEM_MULTIPLIER))
-        mix = self._frozen.constant(f"{layer}/pointwise_weights", (1, 1, _COLOURS * _STEM_MULTIPLIER, None))
-        kernel = np.einsum("hwcm,cmo->hwco", depth, mix.reshape(_COLOURS, _STEM_MULTIPLIER, -1))
+        depth = self._frozen.constant(f"{layer}/depthwise_weights", (7, 7, _COLORS, _STEM_MULTIPLIER))
+        mix = self._frozen.constant(f"{layer}/pointwise_weights", (1, 1, _COLORS * _STEM_MULTIPLIER, None))
+        kernel = np.einsum("hwcm,cmo->hwco", depth, mix.reshape(_COLORS, _STEM_MULTIPLIER, -1))
         return self._folded("Conv2d_1a_7x7", kernel, image, stride=2)
 
     def convolution(self, layer: str, features: Features, *, stride: int = 1) -> Features:
@@ -128,7 +128,7 @@ class _Layers:
     def _folded(
         self, layer: str, kernel: NDArray[np.float32], features: Features, *, stride: int
     ) -> Features:
-        """Convolution, batch normalisation and ReLU; ``kernel`` is (height, width, in, out)."""
+        """Convolution, batch normalization and ReLU; ``kernel`` is (height, width, in, out)."""
         scope, width = f"{self._scope}/{layer}/BatchNorm", kernel.shape[-1]
         gamma, beta, mean, variance = (
             self._frozen.constant(f"{scope}/{part}", (width,)).astype(np.float64)

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from onnx import ModelProto, TensorProto, helper
 
-from maskweave.models.importing import VERSION
 from maskweave.models.importing.detections import (
     ANCHORS,
     add_anchors,
@@ -35,8 +34,11 @@ _CANDIDATES, _PROPOSALS, _PROPOSAL_IOU = 6000, 100, 0.7
 _OBJECTS, _OBJECT_IOU, _OBJECT_SCORE = 100, 0.6, 0.3
 
 
-def build_model(path: Path) -> bytes:
-    """Read a frozen graph and return the ONNX file; raises `NotAModel` or `UnknownLayout`."""
+def build_model(path: Path, *, version: int) -> bytes:
+    """Read a frozen graph and return the ONNX file, marked as made by importer ``version``.
+
+    Raises `NotAModel` or `UnknownLayout`.
+    """
     frozen = read_frozen_graph(path)
     writer = GraphWriter()
     classes = frozen.constant(f"{_SECOND}/ClassPredictor/biases", (None,)).size - 1  # one is the background
@@ -46,11 +48,11 @@ def build_model(path: Path) -> bytes:
     _add_rows(writer, boxes, scores, labels)
     seen = add_second_stage(writer, frozen, add_crops(writer, features, boxes), place="Masks")
     add_masks(writer, frozen, seen, labels, classes=classes, name=_MASKS)
-    data: bytes = _model(writer, path, classes).SerializeToString()
+    data: bytes = _model(writer, path, classes, version).SerializeToString()
     return data
 
 
-def _model(writer: GraphWriter, path: Path, classes: int) -> ModelProto:
+def _model(writer: GraphWriter, path: Path, classes: int, version: int) -> ModelProto:
     image = helper.make_tensor_value_info(_INPUT, TensorProto.FLOAT, [1, 3, "height", "width"])
     rows = helper.make_tensor_value_info(_DETECTIONS, TensorProto.FLOAT, [1, 1, "objects", 7])
     masks = helper.make_tensor_value_info(_MASKS, TensorProto.FLOAT, ["objects", 15, 15])
@@ -59,7 +61,7 @@ def _model(writer: GraphWriter, path: Path, classes: int) -> ModelProto:
     metadata = {
         "maskweave.family": "mask_rcnn_tf",
         "maskweave.classes": str(classes),
-        "maskweave.importer": str(VERSION),
+        "maskweave.importer": str(version),
         "maskweave.source_sha256": source,
         "maskweave.precise": ",".join(writer.precise),
     }
@@ -67,7 +69,7 @@ def _model(writer: GraphWriter, path: Path, classes: int) -> ModelProto:
 
 
 def _add_scaling(writer: GraphWriter, frozen: FrozenGraph) -> str:
-    """0..255 to -1..1; apart from the first layer, whose padding is zeros of the scaled picture."""
+    """0..255 to -1..1; apart from the first layer, whose padding is zeros of the scaled image."""
     factor = writer.floats(frozen.constant("Preprocessor/mul/x", ()))
     less = writer.floats(frozen.constant("Preprocessor/sub/y", ()))
     return writer.op("Sub", writer.op("Mul", _INPUT, factor), less)
@@ -95,7 +97,7 @@ def _add_proposals(writer: GraphWriter, frozen: FrozenGraph, features: Features)
         writer.op("Unsqueeze", best, first),
         iou=_PROPOSAL_IOU,
         score=0.0,
-        most=_PROPOSALS,
+        max_count=_PROPOSALS,
     )
     return writer.op("Gather", boxes, kept, name="proposals")
 
@@ -128,7 +130,7 @@ def _add_objects(
     boxes = add_decoded(writer, writer.op("Transpose", deltas, perm=[1, 0, 2]), proposals)
 
     groups, places = add_suppression(
-        writer, boxes, scores, iou=_OBJECT_IOU, score=_OBJECT_SCORE, most=_PROPOSALS
+        writer, boxes, scores, iou=_OBJECT_IOU, score=_OBJECT_SCORE, max_count=_PROPOSALS
     )
     count = writer.op("Gather", writer.op("Shape", scores), writer.integers(1))
     kept = writer.op("Add", writer.op("Mul", groups, count), places)
@@ -154,6 +156,6 @@ def _add_rows(writer: GraphWriter, boxes: str, scores: str, labels: str) -> None
     across = writer.integers([1])
     score = writer.op("Unsqueeze", scores, across)
     label = writer.op("Cast", writer.op("Unsqueeze", labels, across), to=TensorProto.FLOAT)
-    picture = writer.op("Mul", score, writer.floats(0))
-    rows = writer.op("Concat", picture, label, score, boxes, axis=1)
+    image = writer.op("Mul", score, writer.floats(0))
+    rows = writer.op("Concat", image, label, score, boxes, axis=1)
     writer.op("Unsqueeze", rows, writer.integers([0, 1]), name=_DETECTIONS)

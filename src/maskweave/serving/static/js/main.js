@@ -1,22 +1,33 @@
 // The page: makes its parts, and opens pictures and videos.
 
 import { find, make } from "./dom.js";
+import { liveOf } from "./live/address.js";
+import { LiveView } from "./live/live-view.js";
 import { useCamera } from "./page/camera.js";
+import { scaledDown } from "./page/decode.js";
 import { Filters } from "./page/filters.js";
-import { startHistory } from "./page/history.js";
-import { isVideo, takeFiles } from "./page/intake.js";
+import { showEarlierResults, startHistory } from "./page/history.js";
+import { isPicture, isVideo, takeFiles } from "./page/intake.js";
+import { mayLeave } from "./page/leave-question.js";
 import { LookControls } from "./page/look-controls.js";
+import { startModelManager } from "./page/model-manager.js";
 import { ObjectList } from "./page/object-list.js";
+import { oneStop } from "./page/one-stop.js";
 import { PictureView } from "./page/picture-view.js";
+import { QueuePanel } from "./page/queue-panel.js";
+import { offerSamples } from "./page/samples.js";
 import { showHelp, startShortcuts } from "./page/shortcuts.js";
 import { shortcutsOf } from "./page/shortcut-table.js";
 import { startTheme } from "./page/theme.js";
-import { fetchFormats, fetchModels } from "./server/calls.js";
+import { fetchFormats, fetchModels, segment } from "./server/calls.js";
 import { askTokenWith } from "./server/request.js";
 import { askForToken } from "./server/token.js";
 import { Stage } from "./stage/stage.js";
+import { Dataset, isDataset, picturesOf } from "./state/dataset.js";
 import { Look } from "./state/look.js";
+import { Queue } from "./state/queue.js";
 import { tell } from "./tell.js";
+import { Timeline } from "./video/timeline.js";
 import { VideoView } from "./video/video-view.js";
 
 /** What all views share; a script in the console may steer the page by it. */
@@ -25,38 +36,170 @@ export const page = {
   look: new Look(),
   list: new ObjectList(),
   filters: new Filters(),
-  formats: { image: [], video: [] },
+  timeline: new Timeline(),
+  formats: { image: [], video: [], video_by_task: {}, tracks: [], titles: {}, suffixes: {} },
   choices: { task: "instances", model: null, refiner: null },
   showTool,
+  showChoices,
+  sayProblem,
   leave,
+  keepInQueue,
+  swap,
+  get view() {
+    return view;
+  },
 };
+const VIDEO_WORDS = ["The video is still at work", "Leaving cancels the run, and nothing of it is kept."];
 let view = null;
+let queue = null; // several pictures, of which the view shows one
+const queuePanel = new QueuePanel(page, { onGo: goTo, keep: keepInQueue });
 
 function showTool(name) {
   for (const button of document.querySelectorAll("[data-tool]")) {
     button.setAttribute("aria-pressed", String(button.dataset.tool === name));
   }
+  find("#brush-sizes").hidden = name !== "brush" && name !== "eraser";
 }
 
-/** Go back to the first page. */
-function leave() {
+/** Let the bar say what is asked for, as if the user had chosen it. */
+function showChoices({ task, model }) {
+  Object.assign(page.choices, { task, model });
+  find("#task").value = task;
+  if (model) find("#model").value = model;
+}
+
+/** Whether nothing would be lost that the user wants to keep. */
+async function isFree() {
+  if (view?.isWorking) return mayLeave(...(view.leavingWords ?? VIDEO_WORDS));
+  if (!queue || queue.isSaved) return true;
+  return mayLeave("The queue is not saved", "Leaving closes all its images. Save them first by “Save all”.");
+}
+
+/** Open what the user brought, [{path, file}]: one file, several pictures as a queue, or a data set. */
+async function openAll(brought) {
+  if (isDataset(brought)) return openDataset(brought);
+  const files = brought.map(({ file }) => file);
+  const pictures = files.length === 1 ? files.filter((file) => !isVideo(file)) : files.filter(isPicture);
+  if (files.length === 1) return open(files[0]);
+  if (!pictures.length) return files.some(isVideo) ? open(files.find(isVideo)) : tell("There is no picture and no video among these files.", { kind: "error" });
+  if (!(await isFree())) return null;
+  const videos = files.filter(isVideo).length;
+  if (videos) tell(`${videos === 1 ? "A video is" : `${videos} videos are`} left out: open them one by one.`);
+  return startQueue(pictures.map((file) => ({ file, name: file.name })));
+}
+
+/** Open a COCO or YOLO data set, to go on correcting it. */
+async function openDataset(brought) {
+  if (!(await isFree())) return null;
+  leave();
+  let close = tell("Opening the data set …");
+  const say = (words) => {
+    close();
+    close = tell(words);
+  };
+  try {
+    const dataset = await Dataset.open(brought, say);
+    const asked = JSON.stringify({ task: page.choices.task, model: page.choices.model });
+    const pictures = dataset.entries.map((entry) => ({ ...entry, result: resultOf(entry, dataset, asked) }));
+    if (!pictures.length) throw new Error(`No image of the data set can be opened. ${dataset.problems[0] ?? ""}`);
+    sayProblems(dataset.problems);
+    return startQueue(pictures, dataset);
+  } catch (error) {
+    const again = { label: "Try again", run: () => openDataset(brought) };
+    const alone = { label: "Open the images alone", run: async () => openAll(await picturesOf(brought)) };
+    return tell(sayProblem(error, brought[0].file.name), { kind: "error", action: error.status !== undefined && mayWorkLater(error) ? again : alone });
+  } finally {
+    close();
+  }
+}
+
+/** What the labels of an image say, as the server's answer about a picture. */
+function resultOf({ size, source, objects }, dataset, asked) {
+  const numbered = objects.map(({ row, class: name, score, area, box, rle }) => ({ id: row + 1, row, class: name, score, area, box, rle }));
+  return { size, model: source, task: "instances", asked, default_score: 0, class_names: dataset.classNames, objects: numbered };
+}
+
+function sayProblems(problems) {
+  if (!problems.length) return;
+  const more = problems.length > 1 ? ` And ${problems.length - 1} more of this kind.` : "";
+  tell(`${problems[0]}.${more} What cannot be read stays in the files as it is.`, { kind: "error" });
+}
+
+function startQueue(pictures, dataset = null) {
+  leave();
+  const find = (file, signal) => {
+    const { task, model } = page.choices;
+    return segment(file, { task, model, signal }).then((found) => ({ ...found, asked: JSON.stringify({ task, model }) }));
+  };
+  queue = new Queue(pictures, find, { dataset });
+  queuePanel.bind(queue);
+  queue.run();
+  return goTo(0);
+}
+
+/** Open another picture of the queue; what was changed in this one stays. */
+function goTo(place) {
+  if (!queue || place < 0 || place >= queue.entries.length) return null;
+  keepInQueue();
+  const entry = queue.goTo(place);
+  closeView();
+  const { id, name, result, documents } = entry;
+  return show(entry.file, { id, name, kind: "picture", result, documents, find: () => queue.resultOf(entry) });
+}
+
+function keepInQueue() {
+  if (view?.record) queue?.keep(view.record, view.documents);
+}
+
+function closeView() {
   view?.close();
   view = null;
   page.list.clear();
   page.filters.clear();
+}
+
+/** Show `next` instead of the view that is shown, which whoever calls keeps or puts away. */
+function swap(next) {
+  view = next;
+  page.list.clear();
+  page.filters.clear();
+  showWork(next.kind);
+}
+
+/** Go live: `asked` is what `liveOf` makes of an address, or nothing for this device's camera. */
+async function goLive(asked = {}) {
+  if (!(await isFree())) return;
+  leave();
+  const live = new LiveView(page, asked);
+  swap(live);
+  await live.open();
+}
+
+/** Go back to the first page. */
+function leave() {
+  closeView();
+  queue?.close();
+  queue = null;
+  queuePanel.bind(null);
   find("#work").hidden = true;
   find("#open").hidden = true;
   find("#welcome").hidden = false;
+  showEarlierResults();
 }
 
 /** Show a file, or with `entry` an earlier result of it. */
 async function open(file, entry = null) {
-  const isFilm = entry ? entry.kind === "video" : isVideo(file);
-  if (!file && !isFilm) {
+  if (!file && entry?.kind !== "video") {
     tell("The picture was too large to be kept with its result; open it again.", { kind: "error" });
     return;
   }
+  if (!(await isFree())) return;
   leave();
+  await show(file, entry);
+}
+
+async function show(file, entry) {
+  const isFilm = entry ? entry.kind === "video" : isVideo(file);
   const opened = new (isFilm ? VideoView : PictureView)(page, file, entry ?? {});
   view = opened;
   showWork(opened.kind);
@@ -64,10 +207,24 @@ async function open(file, entry = null) {
     await opened.open(entry?.result);
   } catch (error) {
     if (view !== opened || error.name === "AbortError") return;
+    if (queue) return tell(`${entry.name}: ${sayProblem(error, entry.name)}`, { kind: "error", action: { label: "Try again", run: () => goTo(queue?.at) } });
     leave();
-    const again = mayWorkLater(error) ? { label: "Try again", run: () => open(file, entry) } : null;
-    tell(sayProblem(error, file?.name), { kind: "error", action: again });
+    tell(sayProblem(error, file?.name), { kind: "error", action: wayOut(error, file, entry) });
   }
+}
+
+/** What can be done about a file that could not be opened, as a note's action. */
+function wayOut(error, file, entry) {
+  if (error.kind === "image-too-large") return { label: "Open it smaller", run: () => openSmaller(file, error) };
+  return mayWorkLater(error) ? { label: "Try again", run: () => open(file, entry) } : null;
+}
+
+async function openSmaller(file, { message }) {
+  const most = Number(/budget of ([\d.]+) Mpx/.exec(message)?.[1] ?? 16);
+  const smaller = await scaledDown(file, most * 1e6);
+  if (!smaller) return tell("This browser cannot scale the image down; use another program.", { kind: "error" });
+  tell("The image is opened smaller than it is; masks fit the smaller one.");
+  return open(smaller);
 }
 
 function showWork(kind) {
@@ -77,7 +234,7 @@ function showWork(kind) {
   find("#work").dataset.kind = kind;
   find("#player").hidden = kind !== "video";
   find("#about-run").textContent = "";
-  if (kind === "video" && page.look.mode === "cutout") page.look.set({ mode: "masks" });
+  if (kind !== "picture" && page.look.mode === "cutout") page.look.set({ mode: "masks" });
   page.look.compare(false);
   find("#content").focus({ preventScroll: true });
 }
@@ -106,17 +263,22 @@ async function learnServer() {
 
 function offerModels(models) {
   const finders = models.filter((model) => !model.promptable);
+  const chosen = find("#model").value;
   find("#model").replaceChildren(...finders.map(({ name }) => make("option", { value: name, text: name })));
   find("#model-choice").hidden = finders.length < 2;
   const answersByDefault = finders[0] === models[0]; // else that one finds nothing by itself
   page.choices.model = finders.length > 1 || !answersByDefault ? (finders[0]?.name ?? null) : null;
+  if (finders.some(({ name }) => name === chosen)) showChoices({ task: page.choices.task, model: page.choices.model && chosen });
   page.choices.refiner = models.find((model) => model.promptable)?.name ?? null;
 }
 
 /** Another task or model looks at the open picture anew; a video waits for its button. */
 function choose(changes) {
   Object.assign(page.choices, changes);
-  if (view?.kind === "picture") open(view.file);
+  if (view?.kind === "live") view.choose();
+  if (view?.kind !== "picture") return;
+  if (view.document) view.choose();
+  else open(view.file);
 }
 
 function connect() {
@@ -130,9 +292,20 @@ function connect() {
   click("#zoom-out", () => page.stage.zoom(1 / 1.5));
   click("#fit", () => page.stage.fit());
   click("#use-camera", () => useCamera(open));
-  click("#home", (event) => {
+  click("#go-live", () => goLive());
+  click("#split-parts", () => view?.split?.());
+  click("#brush-smaller", () => view?.resizeBrush?.(-1));
+  click("#brush-larger", () => view?.resizeBrush?.(1));
+  click("#copy-cutout", () => view?.copy?.("cutout"));
+  click("#copy-mask", () => view?.copy?.("mask"));
+  click("#cut", () => view?.cut?.());
+  click("#live-end", async () => (await isFree()) && leave());
+  click("#home", async (event) => {
     event.preventDefault();
-    leave();
+    if (await isFree()) leave();
+  });
+  window.addEventListener("beforeunload", (event) => {
+    if (view?.isWorking || (queue && !queue.isSaved)) event.preventDefault();
   });
   find("#task").addEventListener("change", (event) => choose({ task: event.target.value }));
   find("#model").addEventListener("change", (event) => choose({ model: event.target.value }));
@@ -140,14 +313,23 @@ function connect() {
     button.addEventListener("click", () => view?.chooseTool(button.dataset.tool));
   }
   const controls = new LookControls(page.look, page.stage);
-  page.look.addEventListener("change", () => page.stage.invalidate());
+  page.look.addEventListener("change", () => {
+    page.stage.invalidate();
+    page.list.refresh();
+    page.timeline.refresh();
+  });
   page.stage.onpaint = () => controls.place();
 }
 
+for (const selector of [".tools", "#class-chips", "#object-actions", "#files", "#samples", "#model-list"]) oneStop(find(selector));
 startTheme();
 askTokenWith(askForToken);
 connect();
-takeFiles(open);
+takeFiles(openAll);
+offerSamples((file) => open(file));
+startModelManager((models) => offerModels(models.filter((model) => model.here)));
 startHistory((entry, file) => open(file, entry));
-startShortcuts(shortcutsOf({ page, view: () => view, useCamera: () => useCamera(open), showHelp }));
+startShortcuts(shortcutsOf({ page, view: () => view, nextPicture: (step) => queue && goTo(queue.at + step), useCamera: () => useCamera(open), goLive: () => goLive(), showHelp }));
 learnServer();
+const asked = liveOf(location.hash);
+if (asked) goLive(asked);

@@ -25,8 +25,10 @@ export function tell(text, { kind = "note", action = null } = {}) {
     { class: "icon-button", type: "button", "aria-label": "Close this note", onclick: close },
     icon("close"),
   );
-  const note = make("div", { class: `note note--${kind}` }, make("p", { text }), button, dismiss);
-  find("#notes").append(note);
+  const note = make("div", { class: `note note--${kind}`, "data-text": text }, make("p", { text }), button, dismiss);
+  const equal = [...find("#notes").children].find((other) => other.dataset.text === text);
+  if (equal) equal.replaceWith(note); // the same again is said once
+  else find("#notes").append(note);
   if (kind === "note" && !action) setTimeout(close, LASTS);
   return close;
 }

@@ -1,4 +1,4 @@
-// One colour per object: the same that the overlays of the command line use (outputs/palette.py).
+// One colour per object: the same that the overlays of the command line use (rendering of overlays).
 
 const GOLDEN = 0.618033988749895; // successive hues lie as far apart as they can
 const LIGHTNESS = [0.56, 0.44, 0.64];

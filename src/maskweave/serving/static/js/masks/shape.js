@@ -1,4 +1,4 @@
-// What drawing and pointing need of a mask, made once and kept as long as the mask itself.
+// What drawing and pointing need of a mask, made once and kept for a while.
 
 import { loopsOf, pathOf } from "./outline.js";
 import { rasterise } from "./raster.js";
@@ -11,23 +11,29 @@ export function displayScale(size, longest = LONGEST_SHOWN) {
   return Math.min(1, longest / Math.max(size[0], size[1], 1));
 }
 
-/** Shapes of one picture's masks, by their RLE objects. */
+/** Shapes of one picture's masks, by their RLE objects; those that were not used for longest are forgotten. */
 export class Shapes {
-  #kept = new WeakMap();
+  #kept = new Map();
+  #most;
 
-  constructor(size, longest = LONGEST_SHOWN) {
+  /** `most`: how many are kept. */
+  constructor(size, { longest = LONGEST_SHOWN, most = Infinity } = {}) {
     this.scale = displayScale(size, longest);
+    this.#most = most;
   }
 
   /** {spans, crop, path}: `crop` and `path` in pixels of the scaled picture. */
   of(rle) {
-    let shape = this.#kept.get(rle);
-    if (!shape) {
-      const spans = spansOf(rle);
-      const crop = rasterise(spans, rle.size, this.scale);
-      shape = { spans, crop, path: pathOf(loopsOf(crop)) };
-      this.#kept.set(rle, shape);
-    }
+    const shape = this.#kept.get(rle) ?? this.#made(rle);
+    this.#kept.delete(rle); // and to the end, where the youngest are
+    this.#kept.set(rle, shape);
+    if (this.#kept.size > this.#most) this.#kept.delete(this.#kept.keys().next().value);
     return shape;
+  }
+
+  #made(rle) {
+    const spans = spansOf(rle);
+    const crop = rasterise(spans, rle.size, this.scale);
+    return { spans, crop, path: pathOf(loopsOf(crop)) };
   }
 }

@@ -4,9 +4,10 @@ import { find } from "../dom.js";
 
 let cancel = null;
 
-/** Show that something is at work; `onCancel` runs when the user no longer wants it. */
+/** Show that something is at work; `onCancel` runs when the user no longer wants it; null where it goes on anyway. */
 export function startBusy(text, onCancel) {
   cancel = onCancel;
+  find("#busy-cancel").hidden = !onCancel;
   find("#busy").hidden = false;
   find("#stage").classList.add("stage--busy");
   find("#stage").setAttribute("aria-busy", "true");

@@ -64,7 +64,8 @@ function stop() {
   picture.srcObject = null;
 }
 
-function sayWhy(error) {
+/** What keeps a camera from being used, in a sentence. */
+export function sayWhy(error) {
   const reasons = {
     NotAllowedError: "The browser does not allow the camera for this page; see the sign beside the address.",
     NotFoundError: "There is no camera.",

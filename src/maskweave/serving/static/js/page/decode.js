@@ -24,6 +24,20 @@ export async function decodePicture(file) {
   return resized;
 }
 
+/** The picture again with at most `pixels` of them, under the same name; null where the browser cannot show it. */
+export async function scaledDown(file, pixels) {
+  const bitmap = await createImageBitmap(file).catch(() => null);
+  if (!bitmap) return null;
+  const scale = Math.min(1, Math.sqrt(pixels / (bitmap.width * bitmap.height)));
+  const canvas = new OffscreenCanvas(Math.floor(bitmap.width * scale), Math.floor(bitmap.height * scale));
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: 0.95 });
+  return new File([blob], file.name, { type: blob.type });
+}
+
 /** Shows a bitmap alone, before there are results. */
 export class PlainPainter {
   tool = null;

@@ -10,7 +10,7 @@ export class Filters {
   #unbind = new AbortController();
 
   constructor() {
-    this.#score.addEventListener("input", () => this.#findings?.setLeastScore(Number(this.#score.value)));
+    this.#score.addEventListener("input", () => this.#findings?.setMinScore(Number(this.#score.value)));
   }
 
   bind(findings) {
@@ -43,15 +43,15 @@ export class Filters {
   }
 
   #update() {
-    const { leastScore, items } = this.#findings;
-    this.#score.value = String(leastScore);
-    find("#score-value").textContent = leastScore.toFixed(2);
-    this.#score.setAttribute("aria-valuetext", `${leastScore.toFixed(2)}, ${this.#findings.shown.length} shown`);
+    const { minScore, items } = this.#findings;
+    this.#score.value = String(minScore);
+    find("#score-value").textContent = minScore.toFixed(2);
+    this.#score.setAttribute("aria-valuetext", `${minScore.toFixed(2)}, ${this.#findings.shown.length} shown`);
     for (const chip of this.#chips.children) {
       const { name } = chip.dataset;
       chip.setAttribute("aria-pressed", String(this.#findings.isClassShown(name)));
       const sure = items.filter((item) => item.class === name);
-      const passing = sure.filter((item) => item.score === null || item.score >= leastScore);
+      const passing = sure.filter((item) => item.score === null || item.score >= minScore);
       chip.querySelector(".chip__count").textContent = String(passing.length);
       chip.hidden = !passing.length && this.#findings.isClassShown(name);
     }

@@ -7,26 +7,34 @@ import { tell } from "../tell.js";
 const ON_FIRST_PAGE = 6;
 const THUMBNAIL = 320; // pixels of the longer side
 
+let open = null; // (entry) => void
+
 /** `onOpen(entry, file)` shows an entry again. */
 export function startHistory(onOpen) {
   const dialog = find("#history");
-  const open = async (entry) => {
+  open = async (entry) => {
     dialog.close();
     onOpen(entry, await kept.keptFile(entry.id));
   };
-  find("#open-history").addEventListener("click", () => showHistory(open));
+  find("#open-history").addEventListener("click", showHistory);
   find("#close-history").addEventListener("click", () => dialog.close());
   find("#forget-all").addEventListener("click", async () => {
     await kept.forgetAll();
-    await fillCards(open);
+    await showEarlierResults();
   });
-  fillCards(open).catch(() => {}); // a browser that keeps nothing has no earlier results
+  showEarlierResults();
+}
+
+/** Show what is kept now; a browser that keeps nothing has no earlier results. */
+export async function showEarlierResults() {
+  await fillCards().catch(() => {});
 }
 
 /** Keep a result; a browser without room is told of once. */
 export async function keep(entry, file) {
   try {
     await kept.keepResult(entry, file);
+    if (!find("#welcome").hidden) await showEarlierResults();
   } catch {
     if (!keep.hasTold) tell("This browser has no room to keep the result for later.");
     keep.hasTold = true;
@@ -41,18 +49,18 @@ export async function thumbnailOf(source, { width, height }) {
   return canvas.convertToBlob({ type: "image/jpeg", quality: 0.8 });
 }
 
-async function showHistory(open) {
-  await fillCards(open).catch(() => {});
+async function showHistory() {
+  await showEarlierResults();
   find("#history").showModal();
 }
 
-async function fillCards(open) {
+async function fillCards() {
   const entries = await kept.keptResults();
   const forget = async (entry) => {
     await kept.forgetResult(entry.id);
-    await fillCards(open);
+    await fillCards();
   };
-  const cards = (some) => some.map((entry) => card(entry, open, forget));
+  const cards = (some) => some.map((entry) => card(entry, forget));
   find("#history-cards").replaceChildren(...cards(entries));
   find("#history-none").hidden = entries.length > 0;
   find("#forget-all").disabled = !entries.length;
@@ -60,7 +68,7 @@ async function fillCards(open) {
   find("#recent").hidden = !entries.length;
 }
 
-function card(entry, open, forget) {
+function card(entry, forget) {
   const address = entry.thumbnail ? URL.createObjectURL(entry.thumbnail) : null;
   const when = new Date(entry.when).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
   const picture = make("img", { class: "card__picture", alt: "", src: address, onload: () => URL.revokeObjectURL(address) });

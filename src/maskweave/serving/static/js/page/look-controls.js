@@ -18,6 +18,7 @@ export class LookControls {
       radio.addEventListener("change", () => look.set({ mode: radio.value }));
     }
     find("#opacity").addEventListener("input", (event) => look.set({ opacity: Number(event.target.value) }));
+    find("#colour-by").addEventListener("change", (event) => look.set({ colourBy: event.target.value }));
     find("#background").addEventListener("change", (event) => look.set({ background: event.target.value }));
     find("#colour").addEventListener("input", (event) =>
       look.set({ colour: event.target.value, background: "colour" }),
@@ -39,6 +40,7 @@ export class LookControls {
     find("#opacity-value").textContent = percent(look.opacity);
     find("#opacity-field").hidden = look.mode !== "masks";
     find("#background-field").hidden = look.mode !== "cutout";
+    find("#colour-by").value = look.colourBy;
     find("#background").value = look.background;
     find("#colour").value = look.colour;
     find("#colour").hidden = look.background !== "colour";

@@ -1,38 +1,44 @@
 // The list of objects: the same in words as the masks on the picture.
 
 import { announce } from "../tell.js";
-import { find, make } from "../dom.js";
+import { find, icon, make } from "../dom.js";
 import { css } from "../masks/palette.js";
 import { counted } from "../words.js";
+import { VirtualList } from "./virtual-list.js";
 
-/** Shows the `Findings` it is bound to; `describe(item)` gives the short words behind a name, `colourOf(id)` a colour. */
+/**
+ * Shows the `Findings` it is bound to; `describe(item)` gives the short words behind a name, `colourOf(item)` a colour,
+ * `hasNumbers` whether objects go by their number, too.
+ */
 export class ObjectList {
-  #list = find("#object-list");
+  #root = find("#object-scroller");
+  #list = new VirtualList(find("#object-scroller"), {
+    make: (id) => this.#newRow(id),
+    update: (row, item) => this.#updateRow(row, item),
+  });
   #findings = null;
-  #describe = null;
-  #colourOf = null;
-  #rows = new Map(); // id → the row's li
-  #renaming = 0;
-  #onRename = null;
+  #options = null;
+  #renaming = []; // ids; the row of the first has the field
   #unbind = new AbortController();
 
   constructor() {
-    this.#list.addEventListener("pointerleave", () => this.#findings?.hover(0));
+    this.#root.addEventListener("pointerleave", () => this.#findings?.hover(0));
+    find("#search").addEventListener("input", (event) => this.#findings?.search(event.target.value));
+    find("#sort").addEventListener("change", (event) => this.#findings?.sort(event.target.value));
   }
 
-  /** `onRename(id, name)` is called when the user has typed another name; null where names stay. */
-  bind(findings, { describe, colourOf, onRename = null }) {
+  /** `onRename(ids, name)` is called when the user has typed another name. */
+  bind(findings, { describe, colourOf, onRename, hasNumbers = false }) {
     this.clear();
     this.#findings = findings;
-    this.#describe = describe;
-    this.#colourOf = colourOf;
-    this.#onRename = onRename;
+    this.#options = { describe, colourOf, onRename, hasNumbers };
+    find("#sort").value = findings.order;
     const options = { signal: this.#unbind.signal };
     const render = () => this.#render();
     findings.addEventListener("items", render, options);
     findings.addEventListener("filter", render, options);
-    findings.addEventListener("selection", () => this.#mark({ reveal: true }), options);
-    findings.addEventListener("hover", () => this.#mark({ reveal: false }), options);
+    findings.addEventListener("selection", () => this.#showSelection(), options);
+    findings.addEventListener("hover", () => this.#list.refresh(), options);
     render();
   }
 
@@ -40,24 +46,32 @@ export class ObjectList {
     this.#unbind.abort();
     this.#unbind = new AbortController();
     this.#findings = null;
-    this.#rows.clear();
-    this.#list.replaceChildren();
+    this.#renaming = [];
+    this.#list.show([]);
+    find("#search").value = "";
     find("#object-count").textContent = "";
   }
 
-  /** Turn the name of an object into a field. */
-  startRename(id) {
-    if (!this.#onRename) return;
-    this.#renaming = id;
-    const row = this.#rows.get(id);
+  /** Show the rows anew, as when colours are others. */
+  refresh() {
+    if (this.#findings) this.#list.refresh();
+  }
+
+  /** Turn the name of an object into a field, for the name of all of `ids`. */
+  startRename(ids) {
+    const [id] = ids;
+    this.#list.reveal(id);
+    const row = this.#list.rows.get(id);
+    if (!row) return;
+    this.#renaming = ids;
     const field = make("input", {
       class: "object__field",
       value: this.#findings.item(id).class,
       list: "class-names",
-      "aria-label": "New name",
+      "aria-label": ids.length > 1 ? `New name of ${ids.length} objects` : "New name",
       maxlength: "80",
     });
-    row?.replaceChildren(field);
+    row.replaceChildren(field);
     field.select();
     field.focus();
     field.addEventListener("keydown", (event) => {
@@ -72,47 +86,34 @@ export class ObjectList {
   }
 
   #endRename(name) {
-    const id = this.#renaming;
-    if (!id) return;
-    this.#renaming = 0;
-    this.#rows.delete(id); // to be made anew
-    if (name.trim() && this.#findings.item(id)) this.#onRename(id, name.trim());
-    this.#findings.dispatchEvent(new Event("items"));
-    this.#rows.get(id)?.querySelector("button")?.focus();
+    const ids = this.#renaming;
+    if (!ids.length) return;
+    this.#renaming = [];
+    this.#list.renew(ids[0]);
+    if (name.trim()) this.#options.onRename(ids, name.trim());
+    this.#list.focus(ids[0]);
   }
 
   #render() {
-    const { items, shown } = this.#findings;
-    const focused = Number(document.activeElement?.closest?.(".object")?.dataset.id ?? 0);
-    const kept = new Map();
-    for (const item of shown) kept.set(item.id, this.#rowOf(item));
-    this.#rows = kept;
-    this.#list.replaceChildren(...kept.values());
-    if (focused) (kept.get(focused) ?? kept.values().next().value)?.querySelector("button")?.focus();
+    const { items, shown, listed } = this.#findings;
+    this.#list.show(listed);
     const all = items.length;
     const text = shown.length === all ? counted(all, "object") : `${shown.length} of ${counted(all, "object")}`;
     find("#object-count").textContent = text;
+    find("#finder").hidden = all < 2;
     const none = find("#objects-none");
-    none.hidden = shown.length > 0;
+    none.hidden = listed.length > 0;
     none.textContent = all ? "The filter hides all of them." : "No object was found.";
-    this.#mark({ reveal: false });
   }
 
-  #rowOf(item) {
-    const row = this.#rows.get(item.id) ?? this.#newRow(item.id);
-    const name = row.querySelector(".object__name");
-    if (name) {
-      name.textContent = item.class;
-      row.querySelector(".object__detail").replaceChildren(
-        ...this.#describe(item).map((text) => make("span", { text })),
-      );
-    }
-    return row;
+  #showSelection() {
+    this.#list.refresh();
+    const [item] = this.#findings.selected;
+    if (item && !this.#root.contains(document.activeElement)) this.#list.reveal(item.id);
   }
 
   #newRow(id) {
     const swatch = make("span", { class: "object__swatch" });
-    swatch.style.setProperty("--colour", css(this.#colourOf(id)));
     const button = make(
       "button",
       {
@@ -121,17 +122,46 @@ export class ObjectList {
         onclick: (event) => this.#choose(id, event),
         onfocus: () => this.#findings?.hover(id),
         onblur: () => this.#findings?.hover(0),
-        ondblclick: () => this.startRename(id),
+        ondblclick: () => this.startRename([id]),
       },
       swatch,
-      make("span", { class: "object__name" }),
+      make("span", { class: "object__title" }, make("span", { class: "object__name" }), make("span", { class: "object__number" })),
       make("span", { class: "object__detail" }),
     );
     return make(
       "li",
-      { class: "object", "data-id": String(id), onpointerenter: () => this.#findings?.hover(id) },
+      { class: "object row", onpointerenter: () => this.#findings?.hover(id) },
       button,
+      this.#switch("hide", "Hide", () => this.#findings.toggleHidden([id])),
+      this.#switch("lock", "Lock", () => this.#findings.toggleLocked([id])),
     );
+  }
+
+  #switch(name, word, onclick) {
+    return make(
+      "button",
+      { class: `object__switch object__switch--${name}`, type: "button", "aria-label": word, title: word, onclick },
+      icon(name),
+    );
+  }
+
+  #updateRow(row, item) {
+    const findings = this.#findings;
+    row.classList.toggle("object--lit", item.id === findings.hovered);
+    row.classList.toggle("object--hidden", findings.isHidden(item.id));
+    const button = row.querySelector(".object__button");
+    if (!button) return; // it is being renamed
+    button.setAttribute("aria-pressed", String(findings.isSelected(item.id)));
+    row.querySelector(".object__switch--hide").setAttribute("aria-pressed", String(findings.isHidden(item.id)));
+    row.querySelector(".object__switch--lock").setAttribute("aria-pressed", String(findings.isLocked(item.id)));
+    row.querySelector(".object__swatch").style.setProperty("--colour", css(this.#options.colourOf(item)));
+    row.querySelector(".object__name").textContent = item.class;
+    row.querySelector(".object__number").textContent = this.#options.hasNumbers ? String(item.id) : "";
+    const words = this.#options.describe(item);
+    const detail = row.querySelector(".object__detail");
+    if (detail.dataset.words === words.join()) return;
+    detail.dataset.words = words.join();
+    detail.replaceChildren(...words.map((text) => make("span", { text })));
   }
 
   #choose(id, event) {
@@ -140,20 +170,4 @@ export class ObjectList {
     const item = this.#findings.item(id);
     announce(this.#findings.isSelected(id) ? `${item.class} selected` : `${item.class} no longer selected`);
   }
-
-  #mark({ reveal }) {
-    for (const [id, row] of this.#rows) {
-      const isSelected = this.#findings.isSelected(id);
-      row.classList.toggle("object--lit", id === this.#findings.hovered);
-      row.querySelector(".object__button")?.setAttribute("aria-pressed", String(isSelected));
-      if (isSelected && reveal && !row.contains(document.activeElement)) scrollWithin(this.#list, row);
-    }
-  }
-}
-
-/** Bring `row` into sight inside `list` without moving the page. */
-function scrollWithin(list, row) {
-  const [view, place] = [list.getBoundingClientRect(), row.getBoundingClientRect()];
-  if (place.top < view.top) list.scrollTop -= view.top - place.top;
-  else if (place.bottom > view.bottom) list.scrollTop += place.bottom - view.bottom;
 }

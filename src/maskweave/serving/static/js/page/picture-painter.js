@@ -4,13 +4,14 @@ import { IdBuffer } from "../masks/idbuffer.js";
 import { css } from "../masks/palette.js";
 import { Shapes } from "../masks/shape.js";
 import * as draw from "../stage/draw.js";
-import { pictureColour } from "./colours.js";
+import { Tags } from "../stage/tags.js";
+import { pictureColours } from "./colours.js";
 
 const REVEAL = 350; // milliseconds in which first masks appear
 const LIT = 0.25; // opacity that the pointer adds
 const DIMMED = 0.55; // of the opacity of those that are not meant
 
-/** Draws one `PictureDocument`. `bitmap` may be smaller than the picture; masks are exact all the same. */
+/** Draws one `PictureDocument`, until `signal`. `bitmap` may be smaller than the picture; masks are exact all the same. */
 export class PicturePainter {
   tool = null;
   overlay = null; // what the tool draws besides: (context, stage) => void
@@ -20,15 +21,16 @@ export class PicturePainter {
   #blurred = null;
   #begun = null;
 
-  constructor(bitmap, findings, look) {
+  constructor(bitmap, findings, look, signal) {
     this.bitmap = bitmap;
     this.findings = findings;
     this.look = look;
     const [height, width] = findings.size;
     this.picture = { width, height };
     this.shapes = new Shapes(findings.size);
+    this.colourOf = pictureColours(findings, look);
     const forgetIds = () => (this.#areIdsStale = true);
-    for (const event of ["items", "filter"]) findings.addEventListener(event, forgetIds);
+    for (const event of ["items", "filter"]) findings.addEventListener(event, forgetIds, { signal });
   }
 
   /** The id of the shown object at (x, y) of the picture, 0 where there is none. */
@@ -53,7 +55,8 @@ export class PicturePainter {
     const { width, height } = this.picture;
     const scale = this.shapes.scale;
     this.#ids ??= new IdBuffer(Math.ceil(width * scale), Math.ceil(height * scale));
-    this.#ids.paint(this.findings.shown.map(({ id, rle }) => ({ id, crop: this.shapes.of(rle).crop })));
+    const free = this.findings.shown.filter(({ id }) => !this.findings.isLocked(id));
+    this.#ids.paint(free.map(({ id, rle }) => ({ id, crop: this.shapes.of(rle).crop })));
     this.#areIdsStale = false;
   }
 
@@ -70,11 +73,12 @@ export class PicturePainter {
       draw.drawMask(context, stage, {
         path: this.shapes.of(object.rle).path,
         scale: this.shapes.scale,
-        colour: pictureColour(object.id),
+        colour: this.colourOf(object),
         fill: Math.min(1, opacity + (isLit ? LIT : 0)) * shown,
         line: (isLit || isSelected ? 2.5 : 1.5) * shown,
         halo: isSelected,
       });
+      if (!object.area) draw.drawBox(context, stage, object.box, css(this.colourOf(object))); // its mask is not known yet
     }
   }
 
@@ -91,17 +95,19 @@ export class PicturePainter {
     const lit = this.findings.shown.find((object) => object.id === this.findings.hovered);
     if (!lit) return;
     stage.viewport.apply(context, this.shapes.scale);
-    context.fillStyle = css(pictureColour(lit.id), LIT);
+    context.fillStyle = css(this.colourOf(lit), LIT);
     context.fill(this.shapes.of(lit.rle).path);
   }
 
   #paintTags(context, stage) {
+    const tags = new Tags(context, stage);
     for (const object of this.findings.shown) {
-      const isMeant = object.id === this.findings.hovered || this.findings.isSelected(object.id);
-      if (!isMeant) continue;
+      const isSelected = this.findings.isSelected(object.id);
+      if (object.id !== this.findings.hovered && !isSelected) continue;
       const score = object.score === null ? "" : `  ${object.score.toFixed(2)}`;
-      draw.drawTag(context, stage, `${object.class}${score}`, object.box, pictureColour(object.id));
-      if (this.findings.isSelected(object.id)) draw.drawPoints(context, stage, object.prompts?.points ?? []);
+      const colour = this.colourOf(object);
+      tags.draw({ text: `${object.class}${score}`, box: object.box, colour, isMeant: true });
+      if (isSelected) draw.drawPoints(context, stage, object.prompts?.points ?? []);
     }
   }
 

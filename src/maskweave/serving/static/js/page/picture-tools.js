@@ -5,6 +5,9 @@ import { TwoPoints } from "../stage/two-points.js";
 import { refine } from "../server/calls.js";
 import { announce, tell } from "../tell.js";
 import { counted } from "../words.js";
+import { brush, BrushTool, fitBrush } from "./brush-tool.js";
+import { OutlineTool } from "./outline-tool.js";
+import { PointTool } from "./point-tool.js";
 
 const NEW_NAME = "object";
 
@@ -15,6 +18,7 @@ export class PictureTools {
   #stage;
   #refiner;
   #onBusy;
+  #waiting = 0; // corrections that are on their way
   #turn = Promise.resolve(); // corrections go out one after the other, each upon what the former gave
 
   constructor(document, painter, stage, { refiner, onBusy }) {
@@ -23,10 +27,13 @@ export class PictureTools {
     this.#stage = stage;
     this.#refiner = refiner;
     this.#onBusy = onBusy;
+    fitBrush(document.size);
   }
 
-  /** The tool of that name: "select", "add", "remove" or "box". */
+  /** The tool of that name: "select", "add", "remove", "box", "outline", "brush" or "eraser". */
   make(name) {
+    if (name === "outline") return this.#outlineTool();
+    if (name === "brush" || name === "eraser") return this.#brushTool(name === "eraser");
     if (name === "add") return this.#pointTool(1);
     if (name === "remove") return this.#pointTool(0);
     return name === "box" ? this.#boxTool() : this.#selectTool();
@@ -36,7 +43,13 @@ export class PictureTools {
   hint(name) {
     const [object, ...more] = this.#document.selected;
     if (name === "select") return "";
+    if (name === "outline") {
+      return object && !more.length ? "Drag a point, or the line between two." : "Select one object to move the points of its outline.";
+    }
+    const size = `${brush.radius * 2} px wide; , and . change that`;
+    if (name === "eraser") return object ? `Erase, ${size}.` : "Select the object that has too much.";
     if (more.length) return "Select one object to correct it, or none to make a new one.";
+    if (name === "brush") return object ? `Paint “${object.class}”, ${size}.` : `Paint a new object, ${size}.`;
     if (name === "add") return object ? `Click on what belongs to “${object.class}”.` : "Click on an object to add it.";
     if (name === "remove") {
       return object ? `Click on what does not belong to “${object.class}”.` : "Select the object that has too much.";
@@ -58,8 +71,32 @@ export class PictureTools {
   }
 
   #pointTool(label) {
-    const tap = (x, y) => this.#isInside(x, y) && this.#askFor((prompts) => withPoint(prompts, [x, y, label]));
-    return { canDrag: false, tap };
+    const tool = new PointTool({
+      label,
+      size: this.#document.size,
+      stage: this.#stage,
+      meant: () => this.#meant(),
+      ask: (prompts) => refine(this.#document.file, prompts, this.#refiner()),
+      commit: (point, ready) => this.#askFor((prompts) => withPoint(prompts, point), ready),
+      isInside: (x, y) => this.#isInside(x, y),
+      colourOf: this.#painter.colourOf,
+    });
+    this.#painter.overlay = (context, stage) => tool.draw(context, stage);
+    return tool;
+  }
+
+  /** What a click is about now: {object, prompts}; null while another is at work, or several are selected. */
+  #meant() {
+    const [object, ...more] = this.#document.selected;
+    return this.#waiting || more.length ? null : { object, prompts: promptsOf(object) };
+  }
+
+  #outlineTool() {
+    const tool = new OutlineTool(this.#document, this.#stage, {
+      select: (x, y) => this.#document.select(this.#painter.hit(x, y)),
+    });
+    this.#painter.overlay = (context, stage) => tool.draw(context, stage);
+    return tool;
   }
 
   #boxTool() {
@@ -70,6 +107,16 @@ export class PictureTools {
     this.#painter.overlay = (context, stage) => {
       if (tool.from) drawBox(context, stage, [...tool.from, ...tool.to]);
     };
+    return tool;
+  }
+
+  #brushTool(erases) {
+    const tool = new BrushTool(this.#document, this.#stage, {
+      erases,
+      newName: () => NEW_NAME,
+      colourOf: this.#painter.colourOf,
+    });
+    this.#painter.overlay = (context, stage) => tool.draw(context, stage);
     return tool;
   }
 
@@ -87,21 +134,29 @@ export class PictureTools {
     return [left, top, right, bottom];
   }
 
-  /** Put a request behind those on their way. `change(prompts)` gives what is said about the object. */
-  #askFor(change) {
-    this.#onBusy(+1);
-    this.#turn = this.#turn.then(() => this.#ask(change)).finally(() => this.#onBusy(-1));
+  /**
+   * Put a request behind those on their way. `change(prompts)` gives what is said about the object; `ready`: a promise of
+   * the answer, where it was asked for before.
+   */
+  #askFor(change, ready = null) {
+    this.#wait(+1);
+    this.#turn = this.#turn.then(() => this.#ask(change, ready)).finally(() => this.#wait(-1));
     return this.#turn;
   }
 
-  async #ask(change) {
+  #wait(step) {
+    this.#waiting += step;
+    this.#onBusy(step);
+  }
+
+  async #ask(change, ready) {
     const selected = this.#document.selected;
     if (selected.length > 1) return;
     const [object] = selected;
-    const prompts = change(object?.prompts ?? { base: object?.rle ?? null, points: [], box: null });
+    const prompts = change(promptsOf(object));
     if (!object && !prompts.box && !prompts.points.some(([, , isOn]) => isOn)) return;
     try {
-      const found = await refine(this.#document.file, prompts, this.#refiner());
+      const found = (await ready) ?? (await refine(this.#document.file, prompts, this.#refiner()));
       if (!found.area) throw new Error("Nothing is left of the object; the last point was too much.");
       this.#document.correct(object?.id ?? 0, found, prompts, NEW_NAME);
       announce(`${object ? "Corrected" : "Added"}: ${counted(found.area, "pixel")}`);
@@ -109,6 +164,12 @@ export class PictureTools {
       tell(error.message, { kind: "error" });
     }
   }
+}
+
+/** What was said about an object so far; of one whose box alone is known, the box. */
+function promptsOf(object) {
+  if (object && !object.area) return { base: null, points: [], box: object.box };
+  return object?.prompts ?? { base: object?.rle ?? null, points: [], box: null };
 }
 
 function withPoint(prompts, point) {

@@ -1,20 +1,25 @@
 // A picture with its objects: the painter, the lists and the actions, tied together.
 
 import { find, make } from "../dom.js";
+import { maskPicture } from "../masks/mask-picture.js";
+import { spansOf, unionOf } from "../masks/rle.js";
 import { exportObjects, segment } from "../server/calls.js";
 import { PictureDocument } from "../state/picture-document.js";
-import { announce } from "../tell.js";
+import { announce, tell } from "../tell.js";
 import { bytes, counted, share, tally, whole } from "../words.js";
+import { resizeBrush } from "./brush-tool.js";
 import { endBusy, sayBusy, startBusy } from "./busy.js";
-import { pictureColour } from "./colours.js";
+import { canCopy, copyPicture } from "./clipboard.js";
 import { decodePicture, PlainPainter } from "./decode.js";
-import { sayWhatIsDownloaded, showDownloads } from "./downloads.js";
+import { isOfSelection, onScope, sayWhatIsDownloaded, showDownloads } from "./downloads.js";
 import { keep, thumbnailOf } from "./history.js";
 import { sayHint } from "./hint.js";
 import { PicturePainter } from "./picture-painter.js";
 import { PictureTools } from "./picture-tools.js";
-import { FORMAT_WORDS, ownName, saveBlob } from "./save.js";
+import { offerPresets } from "./presets.js";
+import { ownName, saveBlob, wordsOf } from "./save.js";
 
+const TOOLS = ["select", "add", "remove", "box", "outline", "brush", "eraser"];
 const SAVED_AFTER = 600; // milliseconds without a change
 
 /** One picture. `page` has what all views share: stage, look, list, filters, formats, choices. */
@@ -26,16 +31,27 @@ export class PictureView {
   #file;
   #name;
   #id;
+  #findElsewhere;
+  #isFileKept = false;
   #bitmap = null;
   #painter = null;
   #tools = null;
   #toolName = "select";
   #waiting = 0;
   #saving = 0;
+  #documents; // what was asked for → what was found, and changed
+  #bound = new AbortController(); // what listens to the document that is shown
+  #finding = new AbortController();
   #ended = new AbortController();
 
-  constructor(page, file, { id = crypto.randomUUID?.() ?? String(Date.now()), name = file.name } = {}) {
+  /**
+   * `find()`: a promise of what is found, where somebody else asks the server; `documents`: those of an earlier view of
+   * the picture, in which all can be undone that was done there.
+   */
+  constructor(page, file, { id = crypto.randomUUID?.() ?? String(Date.now()), name = file.name, find = null, documents = null } = {}) {
     this.#page = page;
+    this.#documents = documents ?? new Map();
+    this.#findElsewhere = find;
     this.#file = file;
     this.#name = name || "picture";
     this.#id = id;
@@ -51,25 +67,78 @@ export class PictureView {
 
   /** Show the picture and find its objects, or show `result` from an earlier time. Throws `Problem`. */
   async open(result = null) {
+    onScope(() => this.document && this.#update(), this.#ended.signal);
     this.#bitmap = await decodePicture(this.#file);
     if (this.#ended.signal.aborted) return;
     if (this.#bitmap) this.#page.stage.show(sizeOf(this.#bitmap), new PlainPainter(this.#bitmap));
-    const found = result ?? (await this.#find());
+    for (const former of result?.others ?? []) {
+      if (!this.#documents.has(former.asked)) this.#documents.set(former.asked, this.#documentOf(former));
+    }
+    const found = result ?? (await this.#find(this.#findElsewhere ? null : () => this.#page.leave(), this.#findElsewhere));
     this.#bitmap ??= await this.#askForPicture();
     if (this.#ended.signal.aborted) return;
-    this.#show(found);
-    if (!result) await this.#keep(this.#file);
+    if (result?.asked) this.#page.showChoices(JSON.parse(result.asked));
+    this.#show(this.#documents.get(found.asked) ?? this.#documentOf(found));
+    if (!result) await this.#keep();
+  }
+
+  get documents() {
+    return this.#documents;
+  }
+
+  /** What is known and was changed, as `open` takes it; null before anything is. */
+  get record() {
+    if (!this.document) return null;
+    const others = [...this.#documents.values()].filter((document) => document !== this.document);
+    return { ...this.document.record, others: others.map((document) => document.record) };
+  }
+
+  /**
+   * Show what the chosen task and model find. What was found and changed under others stays and comes back with them.
+   */
+  async choose() {
+    const asked = this.#asked;
+    if (!this.document || asked === this.document.asked) return;
+    const former = this.document;
+    if (this.#documents.has(asked)) {
+      this.#show(this.#documents.get(asked));
+      this.#keepSoon();
+      return;
+    }
+    try {
+      const found = await this.#find(() => this.#finding.abort());
+      if (this.#asked !== asked || this.#ended.signal.aborted) return;
+      this.#show(this.#documentOf(found));
+      await this.#keep();
+    } catch (error) {
+      if (this.#ended.signal.aborted || this.#asked !== asked) return;
+      this.#page.showChoices(JSON.parse(former.asked));
+      if (error.name === "AbortError") return;
+      const again = () => {
+        this.#page.showChoices(JSON.parse(asked));
+        this.choose();
+      };
+      tell(this.#page.sayProblem(error), { kind: "error", action: { label: "Try again", run: again } });
+    }
   }
 
   /** Forget the picture: what is on its way is not waited for. */
   close() {
     this.#ended.abort();
+    this.#finding.abort();
+    this.#bound.abort();
     if (this.#saving) this.#keep();
     endBusy();
   }
 
+  /** What is asked for now, as text. */
+  get #asked() {
+    const { task, model } = this.#page.choices;
+    return JSON.stringify({ task, model });
+  }
+
   chooseTool(name) {
-    if (!this.#tools || !["select", "add", "remove", "box"].includes(name)) return;
+    if (!this.#tools || !TOOLS.includes(name)) return;
     this.#toolName = name;
     this.#painter.overlay = null;
     this.#painter.tool = this.#tools.make(name);
@@ -79,30 +148,73 @@ export class PictureView {
   }
 
   undo() {
-    this.document?.undo();
+    if (!this.document?.canUndo) return;
+    this.document.undo();
+    announce(`Undone. ${counted(this.document.shown.length, "object")} shown.`);
   }
 
   redo() {
-    this.document?.redo();
+    if (!this.document?.canRedo) return;
+    this.document.redo();
+    announce(`Done again. ${counted(this.document.shown.length, "object")} shown.`);
   }
 
   remove() {
-    const chosen = this.document?.selected ?? [];
+    if (this.#painter?.tool?.removePoint?.()) return;
+    const chosen = this.#free();
     if (!chosen.length) return;
     this.document.remove(chosen.map((object) => object.id));
     announce(`Deleted: ${tally(chosen.map((object) => object.class))}. Undo brings it back.`);
   }
 
   merge() {
-    const chosen = this.document?.selected ?? [];
+    const chosen = this.#free();
     if (chosen.length < 2) return;
     this.document.merge(chosen.map((object) => object.id));
     announce(`${chosen.length} objects are one now.`);
   }
 
+  /** Make an object of each connected part of the selected ones. */
+  split() {
+    const count = this.document?.split(this.#free().map((object) => object.id));
+    announce(count ? `${counted(count, "new object")}.` : "");
+    if (count === 0) tell("The object has one part only; there is nothing to split.");
+  }
+
+  /** Make the brush larger, or smaller; of an outline choose the next point, or the one before. */
+  resizeBrush(steps) {
+    if (this.#painter?.tool?.step) return this.#painter.tool.step(steps);
+    resizeBrush(steps);
+    this.#hint();
+    return this.#page.stage.invalidate();
+  }
+
+  /** Give the selected objects a class. Returns whether there were any. */
+  classify(name) {
+    const chosen = this.#free().map((object) => object.id);
+    if (!chosen.length || !name) return false;
+    this.document.rename(chosen, name);
+    announce(`${counted(chosen.length, "object")} named ${name}`);
+    return true;
+  }
+
+  /** Copy what is selected, or all that is shown, as a "cutout" or as a "mask" in white on black. */
+  copy(kind) {
+    if (!this.document) return;
+    const { chosen, size } = this.document;
+    const cutout = async () => (await exportObjects(this.#file, "cutout", chosen, {})).blob;
+    if (kind === "cutout") copyPicture(cutout, "Cut-out");
+    else copyPicture(() => maskPicture(unionOf(chosen.map(({ rle }) => spansOf(rle))), size), "Mask");
+  }
+
   rename() {
-    const [object, ...more] = this.document?.selected ?? [];
-    if (object && !more.length) this.#page.list.startRename(object.id);
+    const chosen = this.#free();
+    if (chosen.length) this.#page.list.startRename(chosen.map((object) => object.id));
+  }
+
+  /** The selected objects that may be changed. */
+  #free() {
+    return (this.document?.selected ?? []).filter((object) => !this.document.isLocked(object.id));
   }
 
   /** Leave what is begun; else select nothing. */
@@ -112,15 +224,25 @@ export class PictureView {
     else this.chooseTool("select");
   }
 
-  async #find() {
+  /** Ask the server; `onCancel` runs when the user no longer wants it. */
+  async #find(onCancel, elsewhere = null) {
+    this.#finding.abort();
+    this.#finding = new AbortController();
+    const { signal } = this.#finding;
+    const asked = this.#asked;
     const { task, model } = this.#page.choices;
-    startBusy("Sending the picture …", () => this.#page.leave());
+    startBusy(elsewhere ? "Looking for objects …" : "Sending the picture …", onCancel);
     const onUpload = (sent) => sayBusy(sent < 1 ? "Sending the picture …" : "Looking for objects …", sent < 1 ? sent : null);
     try {
-      return await segment(this.#file, { task, model, onUpload, signal: this.#ended.signal });
+      const found = elsewhere ? await elsewhere() : await segment(this.#file, { task, model, onUpload, signal });
+      return { asked, ...found };
     } finally {
-      endBusy();
+      if (signal === this.#finding.signal) endBusy();
     }
+  }
+
+  #documentOf(result) {
+    return new PictureDocument(this.#file, this.#name, result);
   }
 
   /** The picture as the server sees it, for files that the browser cannot show. */
@@ -129,26 +251,30 @@ export class PictureView {
     return decodePicture(blob);
   }
 
-  #show(result) {
+  #show(document) {
     const { stage, look, list, filters } = this.#page;
-    const document = new PictureDocument(this.#file, this.#name, result);
+    this.#bound.abort();
+    this.#bound = new AbortController();
+    const { signal } = this.#bound;
     this.document = document;
-    this.#painter = new PicturePainter(this.#bitmap, document, look);
+    this.#documents.set(document.asked, document);
+    this.#painter = new PicturePainter(this.#bitmap, document, look, signal);
     this.#tools = new PictureTools(document, this.#painter, stage, {
       refiner: () => this.#page.choices.refiner,
       onBusy: (change) => this.#wait(change),
     });
     for (const event of ["items", "filter", "selection", "hover"]) {
-      document.addEventListener(event, () => stage.invalidate());
+      document.addEventListener(event, () => stage.invalidate(), { signal });
     }
-    for (const event of ["items", "filter", "selection"]) document.addEventListener(event, () => this.#update());
-    document.addEventListener("items", () => this.#keepSoon());
+    for (const event of ["items", "filter", "selection"]) document.addEventListener(event, () => this.#update(), { signal });
+    document.addEventListener("items", () => this.#keepSoon(), { signal });
     filters.bind(document);
+    offerPresets(document);
     const pixels = document.size[0] * document.size[1];
     list.bind(document, {
-      colourOf: pictureColour,
-      describe: ({ score, area }) => [score?.toFixed(2) ?? "by hand", `${whole(area)} px`, share(area, pixels)],
-      onRename: (id, name) => document.rename(id, name),
+      colourOf: this.#painter.colourOf,
+      describe: ({ score, area }) => [score?.toFixed(2) ?? "by hand", ...(area ? [`${whole(area)} px`, share(area, pixels)] : ["box only"])],
+      onRename: (ids, name) => document.rename(ids, name),
     });
     find("#class-names").replaceChildren(...document.classNames.map((name) => make("option", { value: name })));
     stage.show({ width: document.size[1], height: document.size[0] }, this.#painter);
@@ -159,31 +285,48 @@ export class PictureView {
   }
 
   #showFiles() {
-    const names = this.#page.formats.image ?? [];
-    const files = names.map((name) => ({ name, words: FORMAT_WORDS[name], fetch: () => this.#save(name) }));
-    showDownloads(files, "");
+    const { formats } = this.#page;
+    const files = formats.image.map((name) => ({
+      name,
+      words: wordsOf(name, formats),
+      fetch: async () => {
+        const file = await this.#export(name);
+        saveBlob(file.blob, file.name);
+      },
+      content: async () => [await this.#export(name)],
+    }));
+    showDownloads(files, "", { archive: `${this.#name.replace(/\.[^.]*$/, "")}.zip` });
+    find("#copy").hidden = !canCopy;
   }
 
-  async #save(format) {
+  /** {name, blob} of what is shown, or selected, in a format. */
+  async #export(format) {
     const { look } = this.#page;
-    const options = { opacity: look.opacity, background: look.backgroundName };
-    const { blob, name } = await exportObjects(this.#file, format, this.document.chosen, options);
-    saveBlob(blob, ownName(name, this.#name));
+    const options = {
+      opacity: look.opacity,
+      background: look.backgroundName,
+      color_by: look.colourBy === "class" ? "class" : "instance",
+    };
+    const objects = isOfSelection() ? this.document.selected : this.document.shown;
+    const { blob, name } = await exportObjects(this.#file, format, objects, options);
+    return { name: ownName(name, this.#name), blob };
   }
 
   #update() {
     const { selected, shown } = this.document;
-    find("#rename").disabled = selected.length !== 1;
-    find("#merge").disabled = selected.length < 2;
-    find("#delete").disabled = !selected.length;
+    const isAnyFree = this.#free().length > 0;
+    find("#rename").disabled = !isAnyFree;
+    find("#merge").disabled = this.#free().length < 2;
+    find("#split-parts").disabled = !isAnyFree;
+    find("#delete").disabled = !isAnyFree;
     find("#undo").disabled = !this.document.canUndo;
     find("#redo").disabled = !this.document.canRedo;
     const names = tally(shown.map((object) => object.class)) || "no objects";
     this.#page.stage.canvas.setAttribute("aria-label", `${this.#name}: ${names}`);
-    const what = selected.length
-      ? `What is selected: ${counted(selected.length, "object")}.`
-      : `What the list shows: ${counted(shown.length, "object")}.`;
-    sayWhatIsDownloaded(what);
+    sayWhatIsDownloaded({
+      shown: `What the list shows: ${counted(shown.length, "object")}.`,
+      selected: selected.length ? `What is selected: ${counted(selected.length, "object")}.` : "",
+    });
     this.#hint();
   }
 
@@ -211,9 +354,11 @@ export class PictureView {
     this.#saving = setTimeout(() => this.#keep(), SAVED_AFTER);
   }
 
-  async #keep(file = null) {
+  async #keep() {
     clearTimeout(this.#saving);
     this.#saving = 0;
+    const file = this.#isFileKept ? null : this.#file;
+    this.#isFileKept = true;
     const entry = {
       id: this.#id,
       kind: "picture",
@@ -221,9 +366,10 @@ export class PictureView {
       when: Date.now(),
       words: counted(this.document.shown.length, "object"),
       thumbnail: await thumbnailOf(this.#bitmap, this.#bitmap),
-      result: this.document.record,
+      result: this.record,
     };
     await keep(entry, file);
+    if (!this.#ended.signal.aborted) this.#page.keepInQueue();
   }
 }
 

@@ -21,8 +21,8 @@ export function ownName(result, file) {
   return result.replace(/^(image|video)(?=\.)/, () => file.replace(/\.[^.]*$/, "") || "result");
 }
 
-/** What each format of the command line is, in a few words. */
-export const FORMAT_WORDS = {
+/** What the formats that this page has more to say of are, in a few words; the others have the server's titles. */
+const FORMAT_WORDS = {
   overlay: "the picture with masks drawn over it",
   "side-by-side": "original and overlay",
   masks: "one number per object, as PNG",
@@ -37,10 +37,15 @@ export const FORMAT_WORDS = {
   mots: "KITTI MOTS text",
 };
 
-/** The format that the server's file of that name is in, "" where it is none of ours. */
-export function formatOf(name) {
-  const known = Object.keys(FORMAT_WORDS);
-  const named = known.find((format) => name.includes(`.${format}.`));
-  if (named) return named;
-  return known.find((format) => name.endsWith(`.${format}`)) ?? (name.endsWith(".json") ? "coco" : "");
+/** A format in a few words; `formats` is the server's answer. */
+export function wordsOf(format, formats) {
+  return FORMAT_WORDS[format] ?? formats.titles?.[format] ?? "";
+}
+
+/** The format that the server's file of that name is in, "" where it is none of ours: the longest ending that fits. */
+export function formatOf(name, formats) {
+  const known = [...new Set([...formats.image, ...formats.video])];
+  const endingOf = (format) => formats.suffixes?.[format] ?? `.${format}`;
+  const fitting = known.filter((format) => name.endsWith(endingOf(format)) || name.includes(`${endingOf(format)}.`));
+  return fitting.sort((a, b) => endingOf(b).length - endingOf(a).length)[0] ?? "";
 }

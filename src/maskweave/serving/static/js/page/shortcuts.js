@@ -5,7 +5,7 @@ import { find, isTyping, make } from "../dom.js";
 const KEY = "maskweave.single-keys";
 
 /**
- * @typedef {{keys: string[], words: string, group: string, run: () => void, shown?: string}} Shortcut
+ * @typedef {{keys: string[], words: string, group: string, run: (key: string) => void, shown?: string}} Shortcut
  * `keys` as KeyboardEvent.key says them, with "Ctrl+" and "Shift+" before; `shown`: how the help writes them.
  */
 
@@ -19,9 +19,9 @@ export function startShortcuts(shortcuts) {
     const pressed = nameOf(event);
     const shortcut = byKey.get(pressed);
     if (!shortcut || event.defaultPrevented || isTyping(event.target) || !isMeant(event, pressed)) return;
-    if (/^[a-z0-9?[\]+-]$/i.test(pressed) && !singleKeys.checked && pressed !== "?") return;
+    if (/^[a-z0-9?[\]+/.,-]$/i.test(pressed) && !singleKeys.checked && pressed !== "?") return;
     event.preventDefault();
-    shortcut.run();
+    shortcut.run(pressed);
   });
   fillHelp(shortcuts);
   find("#open-help").addEventListener("click", showHelp);

@@ -14,6 +14,16 @@ export function fetchModels() {
   return requestJson("GET", "v1/models");
 }
 
+/** Let the server fetch a model of its catalog; `fetchModels` says how far it is. */
+export function getModel(name) {
+  return request("POST", `v1/models/${encodeURIComponent(name)}`);
+}
+
+/** Let the server remove a model's files. */
+export function removeModel(name) {
+  return request("DELETE", `v1/models/${encodeURIComponent(name)}`);
+}
+
 /** Find the objects of an image file. */
 export function segment(file, { task, model, onUpload, signal }) {
   const path = withQuery("v1/segment", { score: ALL_SCORES, task, model });
@@ -30,16 +40,41 @@ export async function refine(file, prompts, model) {
 /** The objects as a file: {blob, name}. */
 export async function exportObjects(file, format, objects, options) {
   const sent = objects.map(({ id, class: name, score, rle }) => ({ id, class: name, score, rle }));
-  const body = form({ image: file, request: JSON.stringify({ format, objects: sent, options }) });
+  const asked = { format, objects: sent, options, name: plainName(file.name) };
+  const body = form({ image: file, request: JSON.stringify(asked) });
   const answer = await request("POST", "v1/export", { body });
   return { blob: answer.blob, name: attachmentName(answer.header("Content-Disposition")) ?? format };
 }
 
+/** Tracks (a blob of the tracks file) in another format: a promise of the file. */
+export async function exportTracks(tracks, format) {
+  const body = form({ tracks, request: JSON.stringify({ format }) });
+  return (await request("POST", "v1/tracks/export", { body })).blob;
+}
+
+/** What a data set's label files (a zip) say of its images [{name, width, height}]. */
+export function readLabels(labels, images) {
+  const body = form({ labels, request: JSON.stringify({ images }) });
+  return requestJson("POST", "v1/datasets/read", { body });
+}
+
+/** The label files (a zip) with corrected images in them; a promise of the zip. */
+export async function reviseLabels(labels, images, revisions) {
+  const body = form({ labels, request: JSON.stringify({ images, revisions }) });
+  return (await request("POST", "v1/datasets/revise", { body })).blob;
+}
+
 /** Begin with a video; returns the job. */
-export function startVideo(file, { task, model, save, lines, zones, every, onUpload, signal }) {
-  const query = { score: ALL_SCORES, task, model, save: save.join(","), line: lines, zone: zones, every };
+export function startVideo(file, { task, model, save, score, lines, zones, drawnOn, every, onUpload, signal }) {
+  const query = { score, task, model, save: save.join(","), line: lines, zone: zones, every, preview: true, name: plainName(file.name) };
+  if (lines.length || zones.length) query.drawn_on = `${drawnOn.width}x${drawnOn.height}`;
   const path = withQuery("v1/videos", query);
   return requestJson("POST", path, { body: form({ video: file }), onUpload, signal });
+}
+
+/** Frames that a job has done, as lines of JSON, from byte `offset` of them on. */
+export async function fetchFrames(id, offset, signal) {
+  return (await request("GET", withQuery(`v1/jobs/${id}/frames`, { offset }), { signal })).blob.text();
 }
 
 /** Follow a job until it ends, calling `onProgress(job)`; returns the job as it ended. */
@@ -47,10 +82,10 @@ export async function followJob(id, onProgress, signal) {
   for (;;) {
     for await (const job of jobEvents(id, signal)) {
       onProgress(job);
-      if (isOver(job)) return job;
+      if (isOver(job)) return reachable(job);
     }
     const job = await requestJson("GET", `v1/jobs/${id}`, { signal });
-    if (isOver(job)) return job;
+    if (isOver(job)) return reachable(job);
     await new Promise((resolve) => setTimeout(resolve, BETWEEN_LOOKS));
   }
 }
@@ -70,8 +105,19 @@ export async function fetchResult(href) {
   return (await request("GET", href)).blob;
 }
 
+/** The job with the addresses of its results as seen from this page, which a proxy may serve under a path. */
+function reachable(job) {
+  const results = job.results.map((each) => ({ ...each, href: each.href.replace(/^\//, "") }));
+  return { ...job, results };
+}
+
 function isOver(job) {
   return ["done", "failed", "cancelled"].includes(job.status);
+}
+
+/** A file's name as the server takes it: without what would lead elsewhere. */
+function plainName(name) {
+  return (name ?? "").replaceAll(/[/\\:\p{Cc}]/gu, "_").replace(/^\.+/, "").slice(-200) || "image";
 }
 
 function form(fields) {

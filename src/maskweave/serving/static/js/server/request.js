@@ -5,11 +5,12 @@ const KEY = "maskweave.token";
 let askForToken = null; // (wasRefused) => Promise<string|null>
 let asking = null; // the question that is open now, so that many answers of 401 make one
 
-/** What the server, or the way to it, answered instead of a result. `status` 0: it was not reached. */
+/** What the server, or the way to it, answered instead of a result. `status` 0: it was not reached; `kind`: in a word. */
 export class Problem extends Error {
-  constructor(status, detail, retryAfter = null) {
+  constructor(status, detail, { retryAfter = null, kind = "" } = {}) {
     super(detail);
     this.status = status;
+    this.kind = kind;
     this.retryAfter = retryAfter;
   }
 }
@@ -83,15 +84,17 @@ function once(method, path, { body = null, accept = "*/*", onUpload = null, sign
 
 async function problemOf(answer) {
   let detail = `The server answered ${answer.status}.`;
+  let kind = "";
   try {
     const problem = JSON.parse(await answer.blob.text());
+    kind = String(problem.type ?? "").split(":").at(-1);
     if (typeof problem.detail === "string") detail = problem.detail;
     else if (problem.title) detail = problem.title;
   } catch {
     // not JSON: a proxy on the way spoke
   }
   const wait = Number(answer.header("Retry-After"));
-  return new Problem(answer.status, detail, wait > 0 ? wait : null);
+  return new Problem(answer.status, detail, { retryAfter: wait > 0 ? wait : null, kind });
 }
 
 async function renewToken(used) {

@@ -5,11 +5,11 @@ import { css } from "../masks/palette.js";
 const TILE = 8; // CSS pixels of a square of the ground that means transparent
 const BLUR_AT = 512; // pixels of the longer side of the picture that is blurred: it has no detail to lose
 
-/** Draw `bitmap` so that it fills `picture` {width, height}. */
-export function drawPicture(context, stage, bitmap, picture) {
+/** Draw `bitmap` so that it fills `picture` {width, height}; `quality`: what a moving picture has no time for. */
+export function drawPicture(context, stage, bitmap, picture, quality = "high") {
   stage.viewport.apply(context);
   context.imageSmoothingEnabled = stage.viewport.scale < 3; // far in, pixels are what one wants to see
-  context.imageSmoothingQuality = "high";
+  context.imageSmoothingQuality = quality;
   context.drawImage(bitmap, 0, 0, picture.width, picture.height);
 }
 
@@ -22,8 +22,8 @@ export function clipRightOf(context, stage, picture, split) {
 }
 
 /** Fill a mask with `fill` (opacity) of its colour and draw its border `line` wide; 0 leaves either out. */
-export function drawMask(context, stage, { path, scale, colour, fill = 0, line = 0, halo = false }) {
-  stage.viewport.apply(context, scale);
+export function drawMask(context, stage, { path, scale, stretch, colour, fill = 0, line = 0, halo = false }) {
+  stage.viewport.apply(context, scale, stretch);
   if (fill > 0) {
     context.fillStyle = css(colour, fill);
     context.fill(path);
@@ -57,7 +57,8 @@ export function drawCutout(context, stage, { bitmap, blurred, picture, paths, sc
   context.restore();
 }
 
-function drawGround(context, stage, { blurred, picture, look }) {
+/** What lies behind a cut-out. */
+export function drawGround(context, stage, { blurred, picture, look }) {
   const [x, y] = stage.viewport.toWindow(0, 0);
   const [width, height] = [picture.width, picture.height].map((side) => side * stage.viewport.scale);
   context.setTransform(1, 0, 0, 1, 0, 0);
@@ -94,33 +95,6 @@ export function blurredCopy(bitmap, picture) {
   context.filter = `blur(${sigma}px)`;
   context.drawImage(bitmap, -over, -over, width + 2 * over, height + 2 * over);
   return canvas;
-}
-
-/** A name on a ground of the object's colour, above (x, y). */
-export function drawTag(context, stage, text, [x, y], colour) {
-  const size = 13 * stage.ratio * Math.max(1, rootSize() / 16);
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.font = `600 ${size}px ${getComputedStyle(stage.canvas).fontFamily}`;
-  context.textBaseline = "middle";
-  const [pad, height] = [size * 0.55, size * 1.7];
-  const width = context.measureText(text).width + 2 * pad;
-  const [atX, atY] = stage.viewport.toWindow(x, y);
-  const left = Math.min(Math.max(2, atX), stage.canvas.width - width - 2);
-  const top = Math.max(2, atY - height - size * 0.3);
-  context.fillStyle = "rgb(16 18 22 / 0.88)";
-  context.beginPath();
-  context.roundRect(left, top, width, height, size * 0.45);
-  context.fill();
-  context.fillStyle = css(colour);
-  context.beginPath();
-  context.roundRect(left, top, size * 0.32, height, [size * 0.45, 0, 0, size * 0.45]);
-  context.fill();
-  context.fillStyle = "#fff";
-  context.fillText(text, left + pad + size * 0.12, top + height / 2 + size * 0.04);
-}
-
-function rootSize() {
-  return Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
 }
 
 /** What a person pointed at: 1 is a point on the object, 0 one beside it. */
@@ -163,14 +137,39 @@ export function drawLine(context, stage, points, { isClosed = false, colour = "#
   context.setLineDash([]);
 }
 
-export function drawBox(context, stage, [x1, y1, x2, y2]) {
+export function drawBox(context, stage, [x1, y1, x2, y2], colour = "#fff") {
   const corners = [
     [x1, y1],
     [x2, y1],
     [x2, y2],
     [x1, y2],
   ];
-  drawLine(context, stage, corners, { isClosed: true, dash: [7, 5] });
+  drawLine(context, stage, corners, { isClosed: true, colour, dash: [7, 5] });
+}
+
+/** What a click would make: filled faintly, with a dashed border that shows on every ground. */
+export function drawPreview(context, stage, { path, scale, colour }) {
+  stage.viewport.apply(context, scale);
+  const pixel = (stage.ratio * scale) / stage.viewport.scale;
+  context.fillStyle = css(colour, 0.22);
+  context.fill(path);
+  context.lineJoin = "round";
+  strokePath(context, path, "rgb(0 0 0 / 0.65)", 3.5 * pixel);
+  context.setLineDash([6 * pixel, 5 * pixel]);
+  strokePath(context, path, "#fff", 2 * pixel);
+  context.setLineDash([]);
+}
+
+/** Points to take hold of: [{point, isChosen, isLit}]. */
+export function drawHandles(context, stage, handles) {
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  for (const { point, isChosen, isLit } of handles) {
+    const [x, y] = stage.viewport.toWindow(...point);
+    const radius = (isChosen || isLit ? 6.5 : 4.5) * stage.ratio;
+    disc(context, x, y, radius + 1.5 * stage.ratio, "rgb(0 0 0 / 0.75)");
+    disc(context, x, y, radius, "#fff");
+    if (isChosen) disc(context, x, y, radius - 2 * stage.ratio, "#2f55d4");
+  }
 }
 
 export function drawCrosshair(context, stage, [x, y]) {

@@ -11,8 +11,9 @@ const FINE_KEY_STEP = 1 / 600;
 
 /**
  * Draws by `painter.paint(context, stage)` and hands gestures on to `painter.tool`: an object with any of
- * hover(x, y), leave(), tap(x, y, {adds}), canDrag, dragStart(x, y), drag(x, y), dragEnd(x, y), all in pixels of the
- * picture; `adds` where Shift or Ctrl is held, or a finger for a while. What the tool does not drag moves the picture.
+ * hover(x, y), leave(), tap(x, y, {adds}), canDrag or canDragFrom(x, y), dragStart(x, y), drag(x, y), dragEnd(x, y), all
+ * in pixels of the picture; `adds` where Shift or Ctrl is held, or a finger for a while. What the tool does not drag
+ * moves the picture. nudge([dx, dy], isFine) and enter() may take the arrow keys and Enter, and say whether they did.
  */
 export class Stage {
   viewport = new Viewport();
@@ -91,6 +92,18 @@ export class Stage {
     this.invalidate();
   }
 
+  /** Let `box` of the picture fill most of the window. */
+  zoomTo(box) {
+    this.viewport.zoomTo(box);
+    this.invalidate();
+  }
+
+  /** Bring `box` of the picture into the middle, unless all of the picture is seen. */
+  moveTo(box) {
+    if (!this.viewport.isFitted) this.viewport.moveTo(box);
+    this.invalidate();
+  }
+
   fit() {
     this.viewport.fit();
     this.invalidate();
@@ -166,7 +179,8 @@ export class Stage {
     const far = Math.hypot(place[0] - start[0], place[1] - start[1]) / this.ratio;
     if (far < (event.pointerType === "touch" ? TOUCH_TAP : TAP)) return;
     const tool = this.painter?.tool;
-    if (tool?.canDrag && !isMiddle) {
+    const drags = tool?.canDragFrom?.(...this.#pictureAt(start)) ?? tool?.canDrag;
+    if (drags && !isMiddle) {
       this.#gesture = { kind: "drag" };
       tool.dragStart(...this.#pictureAt(start));
     } else {
@@ -234,7 +248,9 @@ export class Stage {
     const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     const tool = this.painter?.tool;
     if (event.altKey || !tool || (way && (event.ctrlKey || event.metaKey))) return;
-    if (way && !tool.keepsArrows) this.#moveCrosshair(way, event.shiftKey);
+    if (way && tool.nudge?.(way, event.shiftKey)) this.crosshair = null;
+    else if (event.key === "Enter" && !this.crosshair && tool.enter?.()) this.invalidate();
+    else if (way && !tool.keepsArrows) this.#moveCrosshair(way, event.shiftKey);
     else if (event.key === "Enter" && this.crosshair) this.#tap(this.crosshair, event);
     else return;
     event.preventDefault();

@@ -43,6 +43,22 @@ export class Viewport {
     this.#keepInside();
   }
 
+  /** Let `box` [x1, y1, x2, y2] of the picture fill half of the window. */
+  zoomTo([x1, y1, x2, y2]) {
+    const { width, height } = this.#window;
+    const scale = 0.5 * Math.min(width / Math.max(1, x2 - x1), height / Math.max(1, y2 - y1));
+    this.scale = Math.min(MOST, Math.max(this.#fittingScale(), scale));
+    this.isFitted = this.scale <= this.#fittingScale();
+    this.moveTo([x1, y1, x2, y2]);
+  }
+
+  /** Bring the middle of `box` into the middle of the window. */
+  moveTo([x1, y1, x2, y2]) {
+    this.x = this.#window.width / 2 - ((x1 + x2) / 2) * this.scale;
+    this.y = this.#window.height / 2 - ((y1 + y2) / 2) * this.scale;
+    this.#keepInside();
+  }
+
   pan(dx, dy) {
     this.x += dx;
     this.y += dy;
@@ -59,9 +75,9 @@ export class Viewport {
     return [x * this.scale + this.x, y * this.scale + this.y];
   }
 
-  /** Let `context` draw in the picture's pixels, or in those of the picture scaled by `shown`. */
-  apply(context, shown = 1) {
-    context.setTransform(this.scale / shown, 0, 0, this.scale / shown, this.x, this.y);
+  /** Let `context` draw in the picture's pixels, or in those of the picture scaled by `shown` and shown `stretch`ed. */
+  apply(context, shown = 1, [across, down] = [1, 1]) {
+    context.setTransform((this.scale * across) / shown, 0, 0, (this.scale * down) / shown, this.x, this.y);
   }
 
   #fittingScale() {

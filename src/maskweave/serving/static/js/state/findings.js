@@ -1,57 +1,86 @@
 // What was found and what of it is shown: the ground that pictures and videos share.
 
+const ORDERS = {
+  found: () => 0,
+  class: (one, other) => one.class.localeCompare(other.class),
+  score: (one, other) => (other.score ?? 2) - (one.score ?? 2), // made by hand: first
+  size: (one, other) => sizeOf(other) - sizeOf(one),
+};
+
 /**
  * Items {id, class, score, …} with a filter and a selection. Events: "items" when the items changed, "filter" when
  * what is shown of them did, "selection", "hover".
  */
 export class Findings extends EventTarget {
   #items = [];
+  #shown = null; // until something changes
   #selected = new Set();
   #hovered = 0;
-  #leastScore;
+  #minScore;
   #hiddenClasses = new Set();
+  #hidden = new Set();
+  #locked = new Set();
+  #search = "";
+  #order = "found";
 
-  constructor(items, leastScore) {
+  constructor(items, minScore) {
     super();
     this.#items = items;
-    this.#leastScore = leastScore;
+    this.#minScore = minScore;
   }
 
   get items() {
     return this.#items;
   }
 
-  get leastScore() {
-    return this.#leastScore;
+  get minScore() {
+    return this.#minScore;
+  }
+
+  get order() {
+    return this.#order;
   }
 
   get hovered() {
     return this.#hovered;
   }
 
-  /** The items that pass the filter; one without a score was made by hand and always does. */
+  /** The items that pass the filter, in the chosen order; one without a score was made by hand and always passes. */
   get shown() {
-    return this.#items.filter((item) => this.isShown(item));
+    this.#shown ??= this.#items.filter((item) => this.isShown(item)).sort(ORDERS[this.#order]);
+    return this.#shown;
+  }
+
+  /** The items that pass the filter, and those that were hidden one by one: what a list can bring back. */
+  get listed() {
+    return this.#items.filter((item) => this.#passes(item)).sort(ORDERS[this.#order]);
   }
 
   /** The selected items that are shown, in the order of the items. */
   get selected() {
-    return this.shown.filter((item) => this.#selected.has(item.id));
+    return this.#selected.size ? this.shown.filter((item) => this.#selected.has(item.id)) : [];
   }
 
-  /** What actions are about: the selected items, or all that are shown. */
+  /** What is meant when nothing else is said: the selected items, or all that are shown. */
   get chosen() {
     const selected = this.selected;
     return selected.length ? selected : this.shown;
   }
 
   isShown(item) {
-    const isSure = item.score === null || item.score >= this.#leastScore;
-    return isSure && !this.#hiddenClasses.has(item.class);
+    return this.#passes(item) && !this.#hidden.has(item.id);
   }
 
   isSelected(id) {
     return this.#selected.has(id);
+  }
+
+  isHidden(id) {
+    return this.#hidden.has(id);
+  }
+
+  isLocked(id) {
+    return this.#locked.has(id);
   }
 
   isClassShown(name) {
@@ -62,13 +91,47 @@ export class Findings extends EventTarget {
     return this.#items.find((item) => item.id === id);
   }
 
-  setLeastScore(score) {
-    this.#leastScore = score;
+  setMinScore(score) {
+    this.#minScore = score;
+    this.#tell("filter");
+  }
+
+  /** Show only what has `text` in its class or number. */
+  search(text) {
+    this.#search = text.trim().toLowerCase();
+    this.#tell("filter");
+  }
+
+  /** `order`: "found", "class", "score" or "size". */
+  sort(order) {
+    this.#order = order;
     this.#tell("filter");
   }
 
   toggleClass(name) {
-    if (!this.#hiddenClasses.delete(name)) this.#hiddenClasses.add(name);
+    toggle(this.#hiddenClasses, name);
+    this.#tell("filter");
+  }
+
+  /** Hide what is shown of these, or show them again where none is. */
+  toggleHidden(ids) {
+    const isAnyShown = ids.some((id) => !this.#hidden.has(id));
+    for (const id of ids) isAnyShown ? this.#hidden.add(id) : this.#hidden.delete(id);
+    this.#tell("filter");
+  }
+
+  /** Hide everything but these; everything is shown again for none, and where that is so already. */
+  solo(ids) {
+    const others = this.#items.map((item) => item.id).filter((id) => !ids.includes(id));
+    const isSolo = others.length === this.#hidden.size && others.every((id) => this.#hidden.has(id));
+    this.#hidden = new Set(isSolo || !ids.length ? [] : others);
+    this.#tell("filter");
+  }
+
+  /** Lock these against changes and against being selected on the picture, or free them where all are locked. */
+  toggleLocked(ids) {
+    const isAnyFree = ids.some((id) => !this.#locked.has(id));
+    for (const id of ids) isAnyFree ? this.#locked.add(id) : this.#locked.delete(id);
     this.#tell("filter");
   }
 
@@ -77,7 +140,7 @@ export class Findings extends EventTarget {
     const before = this.#selected;
     if (add && id) {
       this.#selected = new Set(before);
-      if (!this.#selected.delete(id)) this.#selected.add(id);
+      toggle(this.#selected, id);
     } else {
       const isAlone = before.size === 1 && before.has(id);
       this.#selected = new Set(id && !isAlone ? [id] : []);
@@ -91,13 +154,14 @@ export class Findings extends EventTarget {
     this.#tell("selection");
   }
 
-  /** Select the shown item `step` places after the selected one. */
+  /** Select the shown item `step` places after the selected one, and return it. */
   selectNext(step) {
     const shown = this.shown;
-    if (!shown.length) return;
+    if (!shown.length) return null;
     const at = shown.findIndex((item) => this.#selected.has(item.id));
     const next = at < 0 ? (step > 0 ? 0 : shown.length - 1) : (at + step + shown.length) % shown.length;
     this.selectAll([shown[next].id]);
+    return shown[next];
   }
 
   hover(id) {
@@ -112,7 +176,23 @@ export class Findings extends EventTarget {
     this.#tell("items");
   }
 
+  #passes(item) {
+    const isSure = item.score === null || item.score >= this.#minScore;
+    if (!isSure || this.#hiddenClasses.has(item.class)) return false;
+    return !this.#search || `${item.class} ${item.id}`.toLowerCase().includes(this.#search);
+  }
+
   #tell(what) {
+    if (what === "items" || what === "filter") this.#shown = null;
     this.dispatchEvent(new Event(what));
   }
+}
+
+function toggle(set, value) {
+  if (!set.delete(value)) set.add(value);
+}
+
+/** Pixels of an object, frames of a track. */
+function sizeOf(item) {
+  return item.area ?? item.count ?? 0;
 }

@@ -1,7 +1,7 @@
 // How results are shown; a choice lasts for the browser.
 
 const KEY = "maskweave.look";
-const FIRST = { mode: "masks", opacity: 0.45, background: "transparent", colour: "#ffffff" };
+const FIRST = { mode: "masks", colourBy: "object", opacity: 0.45, background: "transparent", colour: "#ffffff" };
 
 /** mode: "masks", "outlines" or "cutout". background of cut-outs: "transparent", "colour" or "blur". */
 export class Look extends EventTarget {
@@ -15,6 +15,11 @@ export class Look extends EventTarget {
 
   get opacity() {
     return this.#values.opacity;
+  }
+
+  /** "object" or "class". */
+  get colourBy() {
+    return this.#values.colourBy;
   }
 
   get background() {

@@ -1,12 +1,14 @@
 // A picture's objects, and every change that a person makes to them.
 
 import { areaOf, boxOf, rleOf, spansOf, unionOf } from "../masks/rle.js";
+import { partsOf } from "../masks/parts.js";
 import { Edits } from "./edits.js";
 import { Findings } from "./findings.js";
 
 /**
  * @typedef {{id: number, class: string, score: number|null, area: number, box: number[], rle: Rle,
- *   prompts?: Prompts}} FoundObject
+ *   prompts?: Prompts, row?: number}} FoundObject
+ *   `row`: the object's number in a data set's file; an area of 0: only its box is known.
  * @typedef {{base: Rle|null, box: number[]|null, points: [number, number, 0|1][]}} Prompts
  *   What a person said about an object, and the mask it had before.
  */
@@ -17,12 +19,13 @@ export class PictureDocument extends Findings {
   #lastId;
 
   constructor(file, name, result) {
-    super(result.objects, result.leastScore ?? result.default_score ?? 0);
+    super(result.objects, result.minScore ?? result.leastScore ?? result.default_score ?? 0);
     this.file = file;
     this.name = name;
     this.size = result.size;
     this.model = result.model;
     this.task = result.task;
+    this.asked = result.asked ?? JSON.stringify({ task: result.task, model: null });
     this.seconds = result.seconds;
     this.classNames = result.class_names ?? [];
     this.#edits = new Edits(result.objects);
@@ -43,9 +46,10 @@ export class PictureDocument extends Findings {
       size: this.size,
       model: this.model,
       task: this.task,
+      asked: this.asked,
       seconds: this.seconds,
       class_names: this.classNames,
-      leastScore: this.leastScore,
+      minScore: this.minScore,
       objects: this.items,
     };
   }
@@ -63,14 +67,55 @@ export class PictureDocument extends Findings {
     return this.#lastId;
   }
 
+  /** Make a new object of `spans`. */
+  add(spans, className) {
+    this.#lastId += 1;
+    this.#put([...this.items, { id: this.#lastId, class: className, score: null, ...this.#maskOf(spans) }]);
+    this.selectAll([this.#lastId]);
+  }
+
+  /** Give objects other masks, `masks`: id → spans; one of which nothing is left is gone. */
+  paint(masks) {
+    const changed = this.items.map((object) => {
+      const spans = masks.get(object.id);
+      return spans ? { ...object, ...this.#maskOf(spans), prompts: undefined } : object;
+    });
+    this.#put(changed.filter((object) => object.area > 0 || !masks.has(object.id)));
+  }
+
+  /** Make an object of each connected part of these; the largest keeps number and score. Returns how many came. */
+  split(ids) {
+    const pieces = new Map(
+      this.items
+        .filter((object) => ids.includes(object.id))
+        .map((object) => [object.id, partsOf(spansOf(object.rle), this.size[0])])
+        .filter(([, parts]) => parts.length > 1),
+    );
+    if (!pieces.size) return 0;
+    const added = [];
+    const objects = this.items.flatMap((object) => {
+      const [first, ...others] = pieces.get(object.id) ?? [];
+      if (!first) return [object];
+      const made = others.map((spans) => {
+        this.#lastId += 1;
+        added.push(this.#lastId);
+        return { ...object, id: this.#lastId, ...this.#maskOf(spans), prompts: undefined, row: undefined };
+      });
+      return [{ ...object, ...this.#maskOf(first), prompts: undefined }, ...made];
+    });
+    this.#put(objects);
+    this.selectAll([...pieces.keys(), ...added]);
+    return added.length;
+  }
+
   remove(ids) {
     this.#put(this.items.filter((object) => !ids.includes(object.id)));
     this.selectAll([]);
   }
 
-  rename(id, name) {
-    if (name === this.item(id).class) return;
-    this.#put(this.items.map((object) => (object.id === id ? { ...object, class: name } : object)));
+  rename(ids, name) {
+    if (ids.every((id) => this.item(id)?.class === name)) return;
+    this.#put(this.items.map((object) => (ids.includes(object.id) ? { ...object, class: name } : object)));
   }
 
   /** Make one object of several: it takes the name of the largest and the highest score. */
@@ -83,9 +128,8 @@ export class PictureDocument extends Findings {
       id: largest.id,
       class: largest.class,
       score: scores.length ? Math.max(...scores) : null,
-      area: areaOf(spans),
-      box: boxOf(spans, this.size[0]),
-      rle: rleOf(spans, this.size),
+      row: largest.row,
+      ...this.#maskOf(spans),
     };
     const others = ids.filter((id) => id !== merged.id);
     this.#put(
@@ -102,6 +146,10 @@ export class PictureDocument extends Findings {
 
   redo() {
     this.replaceItems(this.#edits.redo());
+  }
+
+  #maskOf(spans) {
+    return { area: areaOf(spans), box: boxOf(spans, this.size[0]) ?? [0, 0, 0, 0], rle: rleOf(spans, this.size) };
   }
 
   #put(objects) {

@@ -1,29 +1,41 @@
 // Lines and zones that the user draws, and what was counted there.
 
 import { find, icon, make } from "../dom.js";
-import { drawLine, drawTag } from "../stage/draw.js";
+import { drawLine } from "../stage/draw.js";
+import { Tags } from "../stage/tags.js";
 import { TwoPoints } from "../stage/two-points.js";
 import { announce } from "../tell.js";
+import { count, crossingsUntil } from "./counting.js";
+import { countsChart } from "./counts-table.js";
 
 const CLOSE = 12; // CSS pixels round the first corner of a zone in which a tap closes it
 const COLOUR = [255, 214, 92];
 const STROKE = "rgb(255 214 92)";
 
-/** @typedef {{kind: "line"|"zone", name: string, points: [number, number][]}} Counter */
-
-/** The counters of one video. `onChange()` is called when there are others. */
+/** The counters of one video, in pixels of its picture. `onChange()` is called when there are others. */
 export class Counters {
   #all = [];
   #onChange;
+  #tracks = null;
+  #scale = [1, 1];
+  #counts = new Map(); // counter → what it counts
 
   constructor(onChange, all = []) {
     this.#onChange = onChange;
     this.#all = all;
-    this.show(null, 0);
+    this.show(0);
   }
 
   get all() {
     return this.#all;
+  }
+
+  /** Count what is shown of `tracks` from now on, whose pixels `picture` {width, height} may show stretched. */
+  follow(tracks, picture) {
+    this.#tracks = tracks;
+    this.#scale = [tracks.size[1] / picture.width, tracks.size[0] / picture.height];
+    for (const event of ["items", "filter"]) tracks.addEventListener(event, () => this.#counts.clear());
+    this.#counts.clear();
   }
 
   /** As the server's query wants them: "x1,y1,x2,y2=name". */
@@ -33,39 +45,73 @@ export class Counters {
       .map(({ points, name }) => `${points.flat().map((number) => number.toFixed(1)).join(",")}=${name}`);
   }
 
-  add(kind, points) {
+  add(kind, points, given = "") {
     let number = 1;
     const names = new Set(this.#all.map((counter) => counter.name));
     while (names.has(`${kind} ${number}`)) number += 1;
-    this.#put([...this.#all, { kind, name: `${kind} ${number}`, points }]);
-    announce(`${kind} ${number} drawn`);
+    const name = given || `${kind} ${number}`;
+    this.#put([...this.#all, { kind, name, points }]);
+    announce(`${name} drawn`);
+  }
+
+  /** What a counter counts in the whole video, or null while there are no tracks. */
+  countOf(counter) {
+    if (!this.#tracks?.times.length) return null;
+    if (!this.#counts.has(counter)) {
+      const [across, down] = this.#scale;
+      const points = counter.points.map(([x, y]) => [x * across, y * down]);
+      this.#counts.set(counter, count({ ...counter, points }, this.#tracks));
+    }
+    return this.#counts.get(counter);
   }
 
   #put(all) {
     this.#all = all;
-    this.show(null, 0);
-    this.#onChange();
+    this.#onChange(); // shows them again, too
   }
 
-  /** List them, with what `tracks` (or null) has counted up to `frame`. */
-  show(tracks, frame) {
+  /** List them, with what is counted up to `frame`. */
+  show(frame) {
     const list = find("#counter-list");
     find("#counters-none").hidden = this.#all.length > 0;
     const isSame = list.children.length === this.#all.length && this.#all.every((counter, row) => list.children[row].dataset.name === counter.name);
     if (!isSame) list.replaceChildren(...this.#all.map((counter) => this.#row(counter)));
     this.#all.forEach((counter, row) => {
-      list.children[row].querySelector(".counter__count").textContent = counted(counter, tracks, frame);
+      const output = list.children[row].querySelector(".counter__count");
+      const words = this.wordsOf(counter, frame);
+      if (output.textContent !== words) output.textContent = words;
+      this.#showChart(counter, list.children[row]);
     });
+    find("#save-counts").hidden = !this.#all.length || !this.#tracks?.times.length;
+  }
+
+  /** The course of a counter over the video, drawn anew when it counts anew. */
+  #showChart(counter, row) {
+    const counts = this.countOf(counter);
+    if (!counts || row.counts === counts) return;
+    row.counts = counts;
+    row.querySelector(".counter__chart")?.remove();
+    row.append(countsChart(counter, counts, this.#tracks.times.length));
   }
 
   /** Draw them over the picture, with the counts at `frame`. */
-  draw(context, stage, tracks, frame) {
+  draw(context, stage, frame, tags = new Tags(context, stage)) {
     for (const counter of this.#all) {
       drawLine(context, stage, counter.points, { isClosed: counter.kind === "zone", colour: STROKE });
       if (counter.kind === "line") drawForward(context, stage, counter.points);
-      const count = tracks ? counted(counter, tracks, frame) : "";
-      drawTag(context, stage, [counter.name, count].filter(Boolean).join("  "), counter.points[0], COLOUR);
+      const words = [counter.name, this.wordsOf(counter, frame)].filter(Boolean).join("  ");
+      const [x, y] = counter.points[0];
+      tags.draw({ text: words, box: [x, y, x, y], colour: COLOUR, isMeant: true });
     }
+  }
+
+  /** What is counted at a counter up to `frame`, in words. */
+  wordsOf(counter, frame) {
+    const counts = this.countOf(counter);
+    if (!counts) return "";
+    if (counter.kind === "zone") return `${counts.inside[frame] ?? 0} inside, ${counts.seen[frame] ?? 0} in all`;
+    const { forward, backward } = crossingsUntil(counts, frame);
+    return `${forward} forward, ${backward} back`;
   }
 
   #row(counter) {
@@ -88,10 +134,13 @@ export class Counters {
   }
 }
 
-/** The tool that draws a line; `picture` {width, height} bounds it. */
-export function lineTool(counters, stage, picture) {
+/** The tool that draws a line; `picture` {width, height} bounds it. `onDone()` is called when it is drawn. */
+export function lineTool(counters, stage, picture, onDone) {
   return new TwoPoints({
-    done: (from, to) => counters.add("line", [within(from, picture), within(to, picture)]),
+    done: (from, to) => {
+      counters.add("line", [within(from, picture), within(to, picture)]);
+      onDone();
+    },
     changed: () => stage.invalidate(),
   });
 }
@@ -104,9 +153,11 @@ export class ZoneTool {
   #counters;
   #stage;
   #picture;
+  #onDone;
   #next = null;
 
-  constructor(counters, stage, picture) {
+  constructor(counters, stage, picture, onDone) {
+    this.#onDone = onDone;
     this.#counters = counters;
     this.#stage = stage;
     this.#picture = picture;
@@ -129,6 +180,7 @@ export class ZoneTool {
     if (this.points.length < 3) return;
     this.#counters.add("zone", this.points);
     this.drop();
+    this.#onDone();
   }
 
   drop() {
@@ -152,15 +204,6 @@ export class ZoneTool {
 export function drawBegun(context, stage, tool) {
   if (tool instanceof ZoneTool) tool.draw(context, stage);
   else if (tool?.from) drawLine(context, stage, [tool.from, tool.to], { colour: STROKE });
-}
-
-function counted({ kind, name }, tracks, frame) {
-  if (kind === "line") {
-    const count = tracks?.crossings(name, frame);
-    return count ? `${count.forward} forward, ${count.backward} back` : "";
-  }
-  const count = tracks?.presence(name, frame);
-  return count ? `${count.inside} inside, ${count.seen} in all` : "";
 }
 
 /** A small arrow in the middle of a line, pointing where crossing it is forward. */

@@ -1,20 +1,49 @@
-// A video's tracks file (YouTube-VIS layout, see outputs/tracks.py): which objects each frame has.
+// A video's tracks: what each frame has, and every change that a person makes to them.
+
+import { Edits } from "../state/edits.js";
+import { Findings } from "../state/findings.js";
 
 const SAME_FRAME = 0.001; // seconds that a player's clock may differ from the file's
 const JOINED = 0.3; // seconds; shorter absences are not drawn in the timeline
 
-/** Reads the JSON document; frames are numbered from 0, times are seconds. */
-export class Tracks {
-  #byId;
+/**
+ * @typedef {{rle: Rle, box: number[], score: number}} Sighting  box is [x1, y1, x2, y2]
+ * @typedef {{id: number, class: string, score: number, frames: number[], sightings: Sighting[], first: number,
+ *   count: number, stretches: [number, number][]}} Track
+ *   `frames` are the numbers of the frames, rising, that `sightings` are of; `stretches` are seconds.
+ */
 
-  constructor(document) {
-    const [video] = document.videos;
-    this.size = [video.height, video.width];
-    this.times = video.times_seconds;
-    this.counts = document.counts ?? { lines: [], zones: [] };
-    const names = new Map(document.categories.map(({ id, name }) => [id, name]));
-    this.items = document.annotations.map((track) => this.#item(track, names.get(track.category_id)));
-    this.#byId = new Map(document.annotations.map((track) => [track.track_id, track]));
+/**
+ * The tracks of one video as findings. Frames are numbered from 0, times are seconds of the player: of the source, or
+ * of the overlay that the server made.
+ */
+export class Tracks extends Findings {
+  #edits = new Edits([]);
+  #byFrame = null; // frame → [[track, sighting], …], until something changes
+
+  constructor({ size, minScore }) {
+    super([], minScore);
+    this.size = size;
+    this.times = [];
+  }
+
+  get canUndo() {
+    return this.#edits.canUndo;
+  }
+
+  get canRedo() {
+    return this.#edits.canRedo;
+  }
+
+  /** What a frame has: [[track, sighting], …], also what the filter hides. */
+  at(frame) {
+    this.#byFrame ??= indexOf(this.items, this.times.length);
+    return this.#byFrame[frame] ?? [];
+  }
+
+  /** The track `id` in a frame, or null where it is not seen. */
+  sighting(id, frame) {
+    return this.at(frame).find(([track]) => track.id === id)?.[1] ?? null;
   }
 
   /** The number of the frame that is shown at `time`. */
@@ -36,53 +65,126 @@ export class Tracks {
     return next === undefined ? this.times[at] + SAME_FRAME : (this.times[at] + next) / 2;
   }
 
-  /** The object `id` in a frame: {rle, box [x1, y1, x2, y2], score}, or null where it is not seen. */
-  sighting(id, frame) {
-    const track = this.#byId.get(id);
-    const rle = track?.segmentations[frame];
-    if (!rle) return null;
-    const [x, y, width, height] = track.bboxes[frame];
-    return { rle, box: [x, y, x + width, y + height], score: track.scores?.[frame] ?? track.score };
+  /** Take in what a job has found so far: frames in order, each {time, objects: [{id, class, score, box, rle}]}. */
+  append(frames) {
+    const grown = new Map(this.items.map((track) => [track.id, track]));
+    for (const { time, objects } of frames) {
+      const frame = this.times.push(time) - 1;
+      for (const { id, class: name, score, box, rle } of objects) {
+        const track = grown.get(id) ?? { id, class: name, score, frames: [], sightings: [] };
+        track.frames.push(frame);
+        track.sightings.push({ rle, box, score });
+        const mean = track.score + (score - track.score) / track.frames.length;
+        grown.set(id, { ...track, score: mean });
+      }
+    }
+    this.begin([...grown.values()]);
   }
 
-  /** A line's crossings up to `frame`: {forward, backward}. */
-  crossings(name, frame) {
-    const events = this.counts.lines.find((line) => line.name === name)?.crossings;
-    if (!events) return null;
-    const past = events.filter((event) => event.frame <= frame);
-    const count = (direction) => past.filter((event) => event.direction === direction).length;
-    return { forward: count("forward"), backward: count("backward") };
+  /** Begin with these tracks; there is nothing to undo. */
+  begin(tracks) {
+    this.#edits = new Edits(tracks.map((track) => this.#described(track)));
+    this.replaceItems(this.#edits.now);
   }
 
-  /** How many objects stand in a zone in `frame`, and how many have done so in all. */
-  presence(name, frame) {
-    const zone = this.counts.zones.find((each) => each.name === name);
-    return zone ? { inside: zone.inside[frame] ?? 0, seen: zone.seen } : null;
+  remove(ids) {
+    this.#put(this.items.filter((track) => !ids.includes(track.id)));
+    this.selectAll([]);
   }
 
-  #item(track, name) {
-    const frames = [];
-    track.segmentations.forEach((rle, frame) => rle && frames.push(frame));
-    return {
-      id: track.track_id,
-      class: name,
-      score: track.score,
-      first: frames[0] ?? 0,
-      count: frames.length,
-      stretches: this.#stretches(frames),
-    };
+  rename(ids, name) {
+    this.#put(this.items.map((track) => (ids.includes(track.id) ? { ...track, class: name } : track)));
   }
 
-  /** [[start, end], …] in seconds: when an object that is seen in `frames` is there. */
-  #stretches(frames) {
+  /** Make one track of several: it takes number and name of the first seen. Where two are seen at once, its own stays. */
+  merge(ids) {
+    const parts = this.items.filter((track) => ids.includes(track.id)).sort((one, other) => one.first - other.first);
+    const seen = new Map();
+    for (const { frames, sightings } of parts) {
+      frames.forEach((frame, place) => seen.has(frame) || seen.set(frame, sightings[place]));
+    }
+    const inOrder = [...seen].sort((one, other) => one[0] - other[0]);
+    const merged = this.#described({
+      ...parts[0],
+      score: Math.max(...parts.map((track) => track.score)),
+      frames: inOrder.map(([frame]) => frame),
+      sightings: inOrder.map(([, sighting]) => sighting),
+    });
+    const others = this.items.filter((track) => !ids.includes(track.id) || track.id === merged.id);
+    this.#put(others.map((track) => (track.id === merged.id ? merged : track)));
+    this.selectAll([merged.id]);
+  }
+
+  /** Cut a track in two before `frame`: what is seen from there on becomes a track of its own. Its id, or 0. */
+  cut(id, frame) {
+    const track = this.item(id);
+    const place = track.frames.findIndex((each) => each >= frame);
+    if (place < 1) return 0;
+    const next = Math.max(...this.items.map((each) => each.id)) + 1;
+    const part = (from, to, number) =>
+      this.#described({
+        ...track,
+        id: number,
+        frames: track.frames.slice(from, to),
+        sightings: track.sightings.slice(from, to),
+      });
+    const before = part(0, place, id);
+    this.#put([...this.items.map((each) => (each.id === id ? before : each)), part(place, undefined, next)]);
+    this.selectAll([next]);
+    return next;
+  }
+
+  undo() {
+    this.replaceItems(this.#edits.undo());
+  }
+
+  redo() {
+    this.replaceItems(this.#edits.redo());
+  }
+
+  replaceItems(items) {
+    this.#byFrame = null;
+    super.replaceItems(items);
+  }
+
+  /** The second at which the last frame ends; NaN where there is none. */
+  get end() {
+    return this.#endOf(this.times.length - 1);
+  }
+
+  /** A frame lasts until the next one, and the last one as long as that before it. */
+  #endOf(frame) {
+    const start = this.times[frame];
+    return this.times[frame + 1] ?? start + (start - (this.times[frame - 1] ?? start));
+  }
+
+  #put(tracks) {
+    this.#edits.put(tracks);
+    this.replaceItems(tracks);
+  }
+
+  #described(track) {
+    return { ...track, first: track.frames[0] ?? 0, count: track.frames.length, stretches: this.#stretches(track) };
+  }
+
+  /** [[start, end], …] in seconds: when the object is there. */
+  #stretches({ frames }) {
     const found = [];
     for (const frame of frames) {
       const start = this.times[frame];
-      const end = this.times[frame + 1] ?? start + (start - (this.times[frame - 1] ?? start));
+      const end = this.#endOf(frame);
       const last = found[found.length - 1];
       if (last && start - last[1] <= JOINED) last[1] = end;
       else found.push([start, end]);
     }
     return found;
   }
+}
+
+function indexOf(tracks, length) {
+  const index = Array.from({ length }, () => []);
+  for (const track of tracks) {
+    track.frames.forEach((frame, place) => index[frame]?.push([track, track.sightings[place]]));
+  }
+  return index;
 }

@@ -2,19 +2,21 @@
 
 import { IdBuffer } from "../masks/idbuffer.js";
 import { Shapes } from "../masks/shape.js";
-import { trackColour } from "../page/colours.js";
+import { trackColours } from "../page/colours.js";
 import * as draw from "../stage/draw.js";
+import { Tags } from "../stage/tags.js";
 import { drawBegun } from "./counters.js";
 
 const LONGEST = 1280; // pixels of the longer side at which masks are drawn: there is one of each in every frame
+const KEPT = 4000; // shapes: those of a long video would fill the memory
 const LIT = 0.25;
 const VEIL = "rgb(0 0 0 / 0.55)";
 
-/** Draws what `video` shows; `tracks` and `findings` may come later. */
+/** Draws what `video` shows; the tracks may come later. */
 export class VideoPainter {
   tool = null;
   tracks = null;
-  findings = null;
+  colourOf = null; // track → [red, green, blue]
   frame = 0;
   hasMasksDrawn = false; // the video is the overlay that the server drew
 
@@ -31,14 +33,26 @@ export class VideoPainter {
   }
 
   /** Draw these tracks from now on. */
-  follow(tracks, findings) {
+  follow(tracks) {
     this.tracks = tracks;
-    this.findings = findings;
-    this.#shapes = new Shapes(tracks.size, LONGEST);
-    for (const event of ["filter", "selection"]) findings.addEventListener(event, () => (this.#ids = null));
+    this.colourOf = trackColours(tracks, this.#look);
+    this.#shapes = new Shapes(tracks.size, { longest: LONGEST, most: KEPT });
+    for (const event of ["items", "filter"]) tracks.addEventListener(event, () => (this.#ids = null));
+    this.#ids = null;
   }
 
-  /** Draw frame `number` next. */
+  /** How much wider and higher a pixel of the tracks is shown: they count coded pixels, players show square ones. */
+  get #stretch() {
+    return [this.picture.width / this.tracks.size[1], this.picture.height / this.tracks.size[0]];
+  }
+
+  /** A box of the tracks in pixels of the picture. */
+  shownBox([x1, y1, x2, y2]) {
+    const [across, down] = this.#stretch;
+    return [x1 * across, y1 * down, x2 * across, y2 * down];
+  }
+
+  /** Draw frame `number` next; -1 has no objects. */
   show(number) {
     if (number !== this.frame) this.#ids = null;
     this.frame = number;
@@ -46,65 +60,73 @@ export class VideoPainter {
 
   /** The id of the track at (x, y) in this frame, 0 where there is none. */
   hit(x, y) {
-    if (!this.findings) return 0;
+    if (!this.tracks) return 0;
     const { scale } = this.#shapes;
     if (!this.#ids) {
       this.#ids = new IdBuffer(Math.ceil(this.tracks.size[1] * scale), Math.ceil(this.tracks.size[0] * scale));
-      this.#ids.paint(this.#seen().map(({ id, rle }) => ({ id, crop: this.#shapes.of(rle).crop })));
+      const free = this.#seen().filter(([{ id }]) => !this.tracks.isLocked(id));
+      this.#ids.paint(free.map(([{ id }, { rle }]) => ({ id, crop: this.#shapes.of(rle).crop })));
     }
-    return this.#ids.at(x * scale, y * scale);
+    const [across, down] = this.#stretch;
+    return this.#ids.at((x / across) * scale, (y / down) * scale);
   }
 
   paint(context, stage) {
     draw.drawPicture(context, stage, this.video, this.picture);
     context.save();
     if (this.#look.compares) draw.clipRightOf(context, stage, this.picture, this.#look.split);
-    const meant = this.findings ? this.#meant() : [];
-    if (this.findings?.selected.length) this.#paintVeil(context, stage, meant);
-    for (const sighting of meant) this.#paintMask(context, stage, sighting);
+    const meant = this.tracks ? this.#meant() : [];
+    if (this.tracks?.selected.length) this.#paintVeil(context, stage, meant);
+    for (const seen of meant) this.#paintMask(context, stage, seen);
     context.restore();
-    for (const sighting of meant) this.#paintTag(context, stage, sighting);
-    this.#counters.draw(context, stage, this.tracks, this.frame);
+    const tags = new Tags(context, stage);
+    this.#counters.draw(context, stage, this.frame, tags);
+    this.#paintTags(tags, meant);
     drawBegun(context, stage, this.tool);
     if (stage.crosshair) draw.drawCrosshair(context, stage, stage.crosshair);
   }
 
+  /** [[track, sighting], …] of what is shown of this frame. */
   #seen() {
-    return this.findings.shown
-      .map((item) => ({ ...item, ...this.tracks.sighting(item.id, this.frame) }))
-      .filter((item) => item.rle);
+    return this.tracks.at(this.frame).filter(([track]) => this.tracks.isShown(track));
   }
 
   /** What is drawn: everything, or the selected alone. */
   #meant() {
-    const alone = this.findings.selected.length > 0;
-    return this.#seen().filter(({ id }) => !alone || this.findings.isSelected(id));
+    const isAlone = this.tracks.selected.length > 0;
+    return this.#seen().filter(([{ id }]) => !isAlone || this.tracks.isSelected(id));
   }
 
   #paintVeil(context, stage, meant) {
     const { scale } = this.#shapes;
-    stage.viewport.apply(context, scale);
+    stage.viewport.apply(context, scale, this.#stretch);
     const veil = new Path2D();
-    veil.rect(0, 0, this.picture.width * scale, this.picture.height * scale);
-    veil.addPath(draw.joined(meant.map(({ rle }) => this.#shapes.of(rle).path)));
+    veil.rect(0, 0, this.tracks.size[1] * scale, this.tracks.size[0] * scale);
+    veil.addPath(draw.joined(meant.map(([, { rle }]) => this.#shapes.of(rle).path)));
     context.fillStyle = VEIL;
     context.fill(veil, "evenodd");
   }
 
-  #paintMask(context, stage, { id, rle }) {
-    const isLit = id === this.findings.hovered;
-    const isPlain = this.#look.mode === "outlines" || this.hasMasksDrawn || this.findings.isSelected(id);
+  #paintMask(context, stage, [track, { rle }]) {
+    const { id } = track;
+    const isLit = id === this.tracks.hovered;
+    const isPlain = this.#look.mode === "outlines" || this.hasMasksDrawn || this.tracks.isSelected(id);
     draw.drawMask(context, stage, {
       path: this.#shapes.of(rle).path,
       scale: this.#shapes.scale,
-      colour: trackColour(id),
+      stretch: this.#stretch,
+      colour: this.colourOf(track),
       fill: Math.min(1, (isPlain ? 0 : this.#look.opacity) + (isLit ? LIT : 0)),
       line: isLit ? 2.5 : 1.5,
     });
   }
 
-  #paintTag(context, stage, { id, class: name, box }) {
-    if (this.hasMasksDrawn && id !== this.findings.hovered) return;
-    draw.drawTag(context, stage, `${name} ${id}`, box, trackColour(id));
+  #paintTags(tags, meant) {
+    const isMeant = ([{ id }]) => id === this.tracks.hovered || this.tracks.isSelected(id);
+    for (const seen of [...meant.filter(isMeant), ...meant.filter((each) => !isMeant(each))]) {
+      const [{ id, class: name }, { box }] = seen;
+      if (this.hasMasksDrawn && id !== this.tracks.hovered) continue;
+      tags.draw({ text: `${name} ${id}`, box: this.shownBox(box), colour: this.colourOf(seen[0]), isMeant: isMeant(seen) });
+    }
   }
 }

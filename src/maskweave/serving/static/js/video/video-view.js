@@ -1,30 +1,28 @@
 // A video: what is asked of the server, the player, the timeline and the lists, tied together.
 
-import { find, make } from "../dom.js";
+import { find } from "../dom.js";
 import { endBusy, sayBusy, startBusy } from "../page/busy.js";
-import { trackColour } from "../page/colours.js";
 import { showDownloads } from "../page/downloads.js";
 import { keep, thumbnailOf } from "../page/history.js";
 import { sayHint } from "../page/hint.js";
-import { FORMAT_WORDS, formatOf, ownName, saveLink } from "../page/save.js";
+import { offerPresets } from "../page/presets.js";
+import { formatOf, ownName, saveBlob, saveLink, wordsOf } from "../page/save.js";
 import * as calls from "../server/calls.js";
 import { openSession } from "../server/request.js";
-import { Findings } from "../state/findings.js";
 import { announce, tell } from "../tell.js";
 import { bytes, clock, counted, tally } from "../words.js";
+import { countsTable } from "./counts-table.js";
 import { Counters, lineTool, ZoneTool } from "./counters.js";
+import { VideoJob } from "./job.js";
 import { Player } from "./player.js";
-import { Timeline } from "./timeline.js";
+import { Prepare } from "./prepare.js";
 import { Tracks } from "./tracks.js";
+import { documentOf, tracksOf } from "./tracks-file.js";
 import { VideoPainter } from "./video-painter.js";
 
-const LEAST_SCORE = 0.35;
-const ASKED = { instances: ["overlay", "tracks", "csv"], semantic: ["overlay"], foreground: ["overlay", "foreground"] };
-const NOT_FOR = {
-  instances: ["foreground"],
-  semantic: ["coco", "tracks", "mots", "csv", "cutout", "davis", "foreground"],
-  foreground: ["coco", "tracks", "mots", "csv"],
-};
+const ALL_SCORES = 0.1; // what the run was asked for is shown; the filter begins with all of it
+const BEHIND = 0.2; // seconds after the last frame that a running job has done in which its objects are still shown
+const SAVED_AFTER = 600; // milliseconds without a change
 const HINTS = {
   line: "Drag a line, or click at both ends.",
   zone: "Click at the corners; click at the first one again to close the zone.",
@@ -42,9 +40,12 @@ export class VideoView {
   #player = null;
   #painter = null;
   #counters = null;
-  #timeline = null;
-  #tracks = null;
-  #job = null;
+  #prepare = null;
+  #job = null; // the run at work
+  #ran = null; // the server's job of the last run, as it ended
+  #document = null; // its tracks file
+  #wasCorrected = false; // at an earlier time, before it was opened again
+  #saving = 0;
   #ended = new AbortController();
 
   constructor(page, file, { id = crypto.randomUUID?.() ?? String(Date.now()), name = file?.name } = {}) {
@@ -54,28 +55,32 @@ export class VideoView {
     this.#id = id;
   }
 
+  /** Whether leaving would end something that is at work. */
+  get isWorking() {
+    return this.#job !== null;
+  }
+
   /** Show the video so that it can be prepared, or with `result` from an earlier time. */
   async open(result = null) {
     this.#player = new Player((time) => this.#showFrame(time));
-    this.#counters = new Counters(() => this.#page.stage.invalidate(), result?.counters ?? []);
+    this.#counters = new Counters(() => this.#countAnew(), result?.counters ?? []);
     const plays = this.#file ? await this.#player.load(this.#file) : false;
     if (this.#ended.signal.aborted) return;
     this.#show(plays ? this.#player.size : { width: 1280, height: 720 });
     if (!plays && this.#file) tell("This browser cannot play the file; the result can be played when it is done.");
-    this.#fillFormats();
-    find("#start").addEventListener("click", () => this.#start(), { signal: this.#ended.signal });
-    find("#task").addEventListener("change", () => this.#fillFormats(), { signal: this.#ended.signal });
-    this.#offerRun("Before it starts", "Find and follow objects", true);
+    this.#prepare = new Prepare(this.#page, { onStart: () => this.#start(), signal: this.#ended.signal });
+    find("#save-counts").addEventListener("click", () => this.#saveCounts(), { signal: this.#ended.signal });
     find("#about-run").textContent = this.#file ? `${this.#name} · ${bytes(this.#file.size)}` : this.#name;
+    this.#wasCorrected = Boolean(result?.isCorrected);
     if (result) await this.#showResult(result);
   }
 
   close() {
     this.#ended.abort();
-    this.#cancelJob();
+    this.#job?.cancel();
+    if (this.#saving) this.#keep();
     this.#player?.close();
-    find("#timeline").hidden = true;
-    find("#timeline").replaceChildren();
+    this.#page.timeline.clear();
     endBusy();
   }
 
@@ -83,8 +88,9 @@ export class VideoView {
     const { stage } = this.#page;
     if (!this.#painter || !["select", "line", "zone"].includes(name)) return;
     const { picture } = this.#painter;
-    if (name === "line") this.#painter.tool = lineTool(this.#counters, stage, picture);
-    else if (name === "zone") this.#painter.tool = new ZoneTool(this.#counters, stage, picture);
+    const done = () => this.chooseTool("select");
+    if (name === "line") this.#painter.tool = lineTool(this.#counters, stage, picture, done);
+    else if (name === "zone") this.#painter.tool = new ZoneTool(this.#counters, stage, picture, done);
     else this.#painter.tool = this.#selectTool();
     this.#page.showTool(name);
     sayHint(HINTS[name] ?? "");
@@ -96,13 +102,73 @@ export class VideoView {
   }
 
   step(frames) {
-    this.#player?.step(frames, this.#tracks);
+    this.#player?.step(frames, this.findings);
+  }
+
+  undo() {
+    if (!this.findings?.canUndo) return;
+    this.findings.undo();
+    announce("Undone");
+  }
+
+  redo() {
+    if (!this.findings?.canRedo) return;
+    this.findings.redo();
+    announce("Done again");
+  }
+
+  remove() {
+    const chosen = this.#free();
+    if (!chosen.length) return;
+    this.findings.remove(chosen.map((track) => track.id));
+    announce(`Deleted: ${tally(chosen.map((track) => track.class))}. Undo brings it back.`);
+  }
+
+  merge() {
+    const chosen = this.#free();
+    if (chosen.length < 2) return;
+    this.findings.merge(chosen.map((track) => track.id));
+    announce(`${chosen.length} tracks are one now.`);
+  }
+
+  /** Cut the selected track here: from this frame on it is another object. */
+  cut() {
+    const [track] = this.#free();
+    if (!track) return;
+    const id = this.findings.cut(track.id, this.#painter.frame);
+    if (id) announce(`From here on it is ${track.class} ${id}.`);
+    else tell(`${track.class} ${track.id} is not seen before this frame; there is nothing to cut.`);
+  }
+
+  /** Give the selected tracks a class. */
+  classify(name) {
+    const chosen = this.#free().map((track) => track.id);
+    if (!chosen.length || !name) return false;
+    this.findings.rename(chosen, name);
+    announce(`${counted(chosen.length, "track")} named ${name}`);
+    return true;
+  }
+
+  rename() {
+    const chosen = this.#free();
+    if (chosen.length) this.#page.list.startRename(chosen.map((track) => track.id));
+  }
+
+  /** Where a track is in this frame, in pixels of the picture; null where it is not. */
+  boxOf(track) {
+    const box = track && this.findings.sighting(track.id, this.#painter.frame)?.box;
+    return box ? this.#painter.shownBox(box) : null;
   }
 
   escape() {
     if (this.#painter?.tool?.drop?.()) return;
     if (this.findings?.selected.length) this.findings.selectAll([]);
     else this.chooseTool("select");
+  }
+
+  /** The selected tracks that may be changed. */
+  #free() {
+    return (this.findings?.selected ?? []).filter((track) => !this.findings.isLocked(track.id));
   }
 
   #show(picture) {
@@ -124,77 +190,65 @@ export class VideoView {
     };
   }
 
-  #fillFormats() {
-    const { task } = this.#page.choices;
-    const names = (this.#page.formats.video ?? []).filter((name) => !NOT_FOR[task].includes(name));
-    const boxes = names.map((name) => {
-      const isNeeded = name === "tracks" || name === "overlay"; // what this page itself shows
-      const box = make("input", { type: "checkbox", name: "save", value: name, disabled: isNeeded });
-      box.checked = ASKED[task].includes(name);
-      return make("label", {}, box, make("span", { text: name }), make("small", { text: FORMAT_WORDS[name] ?? "" }));
-    });
-    find("#video-formats").replaceChildren(make("legend", { text: "Make these files" }), ...boxes);
-  }
-
-  #offerRun(title, button, isOpen) {
-    find("#prepare-title").textContent = title;
-    find("#start").textContent = button;
-    find("#prepare").open = isOpen;
-  }
-
   async #start() {
-    const { task, model } = this.#page.choices;
-    const save = [...document.querySelectorAll("input[name=save]:checked")].map((box) => box.value);
-    const asked = {
-      task,
-      model,
-      save,
-      every: find("#every").value,
-      lines: task === "instances" ? this.#counters.texts("line") : [],
-      zones: task === "instances" ? this.#counters.texts("zone") : [],
-    };
+    if (this.#job) return;
+    const counts = this.#page.choices.task === "instances";
+    this.#job = new VideoJob(this.#file, {
+      ...this.#prepare.asked,
+      lines: counts ? this.#counters.texts("line") : [],
+      zones: counts ? this.#counters.texts("zone") : [],
+      drawnOn: this.#painter.picture,
+    });
     find("#start").disabled = true;
+    find("#prepare").open = false; // the room is for what is found
     try {
-      const job = await this.#run(asked);
+      const job = await this.#watch(this.#job);
       if (job.status === "failed") throw new Error(job.error ?? "The server could not finish the video.");
       if (job.status === "done") await this.#finish(job);
     } catch (error) {
-      if (error.name !== "AbortError") tell(error.message, { kind: "error" });
+      const action = { label: "Try again", run: () => this.#start() };
+      find("#prepare").open = true;
+      if (error.name !== "AbortError") tell(error.message, { kind: "error", action });
     } finally {
-      endBusy();
+      this.#job = null;
       find("#start").disabled = false;
+      if (!this.#ended.signal.aborted) endBusy();
     }
   }
 
-  async #run(asked) {
-    const { signal } = this.#ended;
-    this.#cancelJob();
-    const upload = new AbortController();
-    signal.addEventListener("abort", () => upload.abort());
-    startBusy("Sending the video …", () => (this.#job ? this.#cancelJob() : upload.abort()));
-    const onUpload = (sent) => sayBusy("Sending the video …", sent);
-    const job = await calls.startVideo(this.#file, { ...asked, onUpload, signal: upload.signal });
-    this.#job = job.id;
-    const ended = await calls.followJob(job.id, sayProgress, signal);
-    this.#job = null;
-    return ended;
-  }
-
-  #cancelJob() {
-    if (this.#job) calls.removeJob(this.#job).catch(() => {});
-    this.#job = null;
+  #watch(job) {
+    startBusy("Sending the video …", () => job.cancel());
+    let begun = null;
+    let zero = 0;
+    return job.run({
+      onUpload: (sent) => sayBusy("Sending the video …", sent),
+      onProgress: sayProgress,
+      onFrames: (frames) => {
+        if (!begun) {
+          // what this browser cannot play is shown as the server's overlay, which begins at 0
+          if (!this.#player.video.videoWidth) zero = frames[0].time;
+          begun = new Tracks({ size: frames[0].size, minScore: ALL_SCORES });
+          this.#showTracks(begun);
+        }
+        begun.append(frames.map((frame) => ({ ...frame, time: frame.time - zero })));
+        this.#showFrame(this.#player.time);
+      },
+      signal: this.#ended.signal,
+    });
   }
 
   async #finish(job) {
+    this.#wasCorrected = false;
     job.warnings.forEach((warning) => tell(warning));
-    const tracksFile = job.results.find(({ name }) => name.endsWith(".tracks.json"));
-    const tracks = tracksFile ? JSON.parse(await (await calls.fetchResult(tracksFile.href)).text()) : null;
-    const result = { tracks, job, counters: this.#counters.all };
-    await this.#showResult(result);
-    await this.#keep(result);
+    const file = job.results.find(({ name }) => name.endsWith(".tracks.json"));
+    const tracks = file ? JSON.parse(await (await calls.fetchResult(file.href)).text()) : null;
+    await this.#showResult({ tracks, job });
+    await this.#keep(this.#file);
   }
 
   async #showResult({ tracks, job }) {
+    this.#ran = null; // no files until the tracks are shown
+    this.#document = tracks;
     const overlay = job.results.find(({ name }) => name.includes(".overlay."));
     const needsOverlay = !tracks || !this.#player.video.videoWidth;
     if (needsOverlay && overlay) {
@@ -203,69 +257,147 @@ export class VideoView {
       this.#show(this.#player.size);
       this.#painter.hasMasksDrawn = true;
     }
-    if (tracks) this.#showTracks(new Tracks(tracks));
-    this.#offerRun("Another run", "Run again", false);
-    showDownloads(job.results.map((each) => this.#fileRow(job, each)), "The files of this run.");
+    const plays = needsOverlay ? "overlay" : "source";
+    if (tracks) this.#showTracks(tracksOf(tracks, { plays, minScore: ALL_SCORES }));
+    const names = tally((this.findings?.shown ?? []).map((item) => item.class));
+    announce(names ? `Followed: ${names}` : "The video is done.");
+    this.#prepare.offer("Another run", "Run again", false);
+    this.#ran = job;
+    this.#showFiles();
     this.#page.stage.invalidate();
   }
 
   #showTracks(tracks) {
-    const { stage, list, filters } = this.#page;
-    this.#tracks = tracks;
-    this.findings = new Findings(tracks.items, LEAST_SCORE);
-    this.#painter.follow(tracks, this.findings);
+    const { stage, list, filters, timeline } = this.#page;
+    this.findings = tracks;
+    this.#painter.follow(tracks);
+    this.#counters.follow(tracks, this.#painter.picture);
     for (const event of ["items", "filter", "selection", "hover"]) {
-      this.findings.addEventListener(event, () => stage.invalidate());
+      tracks.addEventListener(event, () => stage.invalidate());
     }
-    filters.bind(this.findings);
-    const length = tracks.times.length;
-    list.bind(this.findings, {
-      colourOf: trackColour,
-      describe: ({ score, count }) => [score.toFixed(2), `${count} of ${length} frames`],
+    for (const event of ["items", "filter"]) tracks.addEventListener(event, () => this.#countAnew());
+    tracks.addEventListener("items", () => {
+      this.#keepSoon();
+      if (this.#ran && !this.#job) this.#showFiles(); // what they hold, and how large they are
     });
-    const duration = this.#player.duration || tracks.times.at(-1) || 1;
-    this.#timeline = new Timeline(this.findings, { duration, onChoose: (item) => this.#follow(item) });
+    tracks.addEventListener("selection", () => this.#seekSelected());
+    for (const event of ["items", "selection", "filter"]) tracks.addEventListener(event, () => this.#update());
+    filters.bind(tracks);
+    offerPresets(tracks);
+    list.bind(tracks, {
+      colourOf: this.#painter.colourOf,
+      hasNumbers: true,
+      describe: ({ score, count }) => [score.toFixed(2), `${count} of ${tracks.times.length} frames`],
+      onRename: (ids, name) => tracks.rename(ids, name),
+    });
+    const durationOf = () => this.#player.duration || tracks.end || 1;
+    const onChoose = (track) => tracks.select(track.id);
+    timeline.bind(tracks, { durationOf, colourOf: this.#painter.colourOf, onChoose });
     this.#showFrame(this.#player.time);
-    const names = tally(this.findings.shown.map((item) => item.class));
-    announce(names ? `Followed: ${names}` : "No object was found.");
+    this.#update();
   }
 
-  /** Show one track alone, or all again; go to where it is seen. */
-  #follow(item) {
-    this.findings.select(item.id);
-    const isSeen = this.#tracks.sighting(item.id, this.#painter.frame) !== null;
-    if (this.findings.isSelected(item.id) && !isSeen) this.#player.seek(this.#tracks.timeOf(item.first));
+  #update() {
+    const { selected, canUndo, canRedo } = this.findings;
+    find("#rename").disabled = find("#delete").disabled = !selected.length;
+    find("#merge").disabled = selected.length < 2;
+    find("#cut").disabled = selected.length !== 1;
+    find("#undo").disabled = !canUndo;
+    find("#redo").disabled = !canRedo;
   }
 
-  #fileRow(job, { name: given, media_type: kind, bytes: size, href }) {
+  /** Go to where the one selected track is seen, unless it is in sight. */
+  #seekSelected() {
+    const [track, ...more] = this.findings.selected;
+    if (!track || more.length || this.findings.sighting(track.id, this.#painter.frame)) return;
+    this.#player.seek(this.findings.timeOf(track.first));
+  }
+
+  #countAnew() {
+    if (this.#painter) this.#counters.show(this.#painter.frame);
+    this.#page.stage.invalidate();
+  }
+
+  #saveCounts() {
+    const table = countsTable(this.#counters, this.findings);
+    saveBlob(new Blob([table], { type: "text/csv" }), `${this.#name.replace(/\.[^.]*$/, "")}.counts.csv`);
+  }
+
+  #showFiles() {
+    const rows = this.#ran.results.map((each) => this.#fileRow(each));
+    const what = this.#isCorrected ? "With your corrections, where not said otherwise." : "The files of this run.";
+    showDownloads(rows, what, { archive: `${this.#name.replace(/\.[^.]*$/, "")}.zip` });
+  }
+
+  #fileRow({ name: given, media_type: kind, bytes: size, href }) {
+    const { formats } = this.#page;
     const name = ownName(given, this.#name);
+    const format = formatOf(given, formats);
+    const words = wordsOf(format, formats) || kind;
+    const isMadeAnew = () => this.#isCorrected && formats.tracks.includes(format);
     const fetch = async () => {
-      await calls.fetchJob(job.id); // the server forgets files after a while; this says so
+      if (isMadeAnew()) return saveBlob(await this.#corrected(format), name);
+      await calls.fetchJob(this.#ran.id); // the server forgets files after a while; this says so
       await openSession();
-      saveLink(href, name);
+      return saveLink(href, name);
     };
-    return { name, words: FORMAT_WORDS[formatOf(given)] ?? kind, size: bytes(size), fetch };
+    const content = async () => {
+      if (isMadeAnew()) return [{ name, blob: await this.#corrected(format) }];
+      await calls.fetchJob(this.#ran.id);
+      return [{ name, blob: await calls.fetchResult(href) }];
+    };
+    const isAsFound = this.#isCorrected && !formats.tracks.includes(format);
+    return { name, words: isAsFound ? `${words}, as found before you corrected it` : words, size: isMadeAnew() ? "" : bytes(size), fetch, content };
+  }
+
+  get #isCorrected() {
+    return Boolean(this.#document && (this.findings?.canUndo || this.#wasCorrected));
+  }
+
+  /** A file of the run, made of the tracks as they are now. */
+  async #corrected(format) {
+    const tracks = this.#correctedTracks();
+    return format === "tracks" ? tracks : calls.exportTracks(tracks, format);
+  }
+
+  #correctedTracks() {
+    return new Blob([JSON.stringify(documentOf(this.findings, this.#document))], { type: "application/json" });
   }
 
   #showFrame(time) {
-    if (this.#tracks) this.#painter.show(this.#tracks.frameAt(time));
-    if (this.#tracks) this.#counters.show(this.#tracks, this.#painter.frame);
-    this.#timeline?.show(time);
+    if (this.findings) this.#painter.show(this.#frameAt(time));
+    this.#counters.show(this.#painter?.frame ?? 0);
+    this.#page.timeline.show(this.#player.time);
     this.#page.stage.paintNow(); // now, while the player shows this very frame
   }
 
-  async #keep(result) {
+  /** The frame at `time`; -1 where a running job has not yet been. */
+  #frameAt(time) {
+    const last = this.findings.times.at(-1) ?? -1;
+    return this.#job && time > last + BEHIND ? -1 : this.findings.frameAt(time);
+  }
+
+  #keepSoon() {
+    if (!this.#ran || this.#job) return;
+    clearTimeout(this.#saving);
+    this.#saving = setTimeout(() => this.#keep(), SAVED_AFTER);
+  }
+
+  async #keep(file = null) {
+    clearTimeout(this.#saving);
+    this.#saving = 0;
     const { size } = this.#player;
+    const tracks = this.#document && documentOf(this.findings, this.#document);
     const entry = {
       id: this.#id,
       kind: "video",
       name: this.#name,
       when: Date.now(),
-      words: result.tracks ? counted(this.findings.shown.length, "object") : "video",
+      words: tracks ? counted(this.findings.shown.length, "object") : "video",
       thumbnail: size.width ? await thumbnailOf(this.#player.video, size) : null,
-      result,
+      result: { tracks, job: this.#ran, counters: this.#counters.all, isCorrected: this.#isCorrected },
     };
-    await keep(entry, this.#file);
+    await keep(entry, file);
   }
 }
 

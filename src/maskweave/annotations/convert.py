@@ -1,0 +1,166 @@
+"""From one annotation format to another: detect, read, measure what gets lost, write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+from maskweave.annotations.base import Format, Read
+from maskweave.annotations.fitting import fit
+from maskweave.annotations.image_size import fit_to_image
+from maskweave.annotations.options import Options
+from maskweave.annotations.record import Record
+from maskweave.annotations.report import Report
+from maskweave.annotations.table import format_named, formats
+from maskweave.errors import BadRecord, InvalidValue, SourceNotFound
+from maskweave.sources.walk import files_below
+
+_LOOKED_AT = 20
+"""Files of an unknown folder of which it is looked what they are."""
+
+
+def detect(source: Path) -> tuple[Format, str]:
+    """The format of a file or folder, and the reason.
+
+    Raises `SourceNotFound`, or `InvalidValue` when it looks like none of them.
+    """
+    if not source.exists():
+        raise SourceNotFound(f"{source}: need a file or folder, but it does not exist")
+    for each in formats():
+        reason = each.detect(source) if each.detect is not None else None
+        if reason is not None:
+            return each, reason
+    known = ", ".join(each.name for each in formats() if each.read is not None)
+    hint = _hint(source)
+    raise InvalidValue(
+        f"{source}: need annotations of a known format, {hint or f'it looks like none of {known}'}"
+    )
+
+
+_UNREAD = (
+    (
+        ".xml",
+        re.compile(rb"\W*(<\?[^>]*>\s*)?<annotation[ >]"),
+        "got Pascal VOC's boxes (XML), which say nothing of masks; give the folder of its SegmentationClass",
+    ),
+    (
+        ".txt",
+        re.compile(rb"\d+(\.0*)?([ \t]+[-+.,\de]+){4,}\s"),
+        "got labels of YOLO without their data.yaml, which names the classes and where the images are",
+    ),
+)
+"""Suffix and beginning of files that no format takes, and what to say of them."""
+
+
+def _hint(source: Path) -> str:
+    """What a source is that no format takes, and what to do; "" for anything unknown."""
+    files = [source] if source.is_file() else islice(files_below(source, (".xml", ".txt")), _LOOKED_AT)
+    for file in files:
+        try:
+            with file.open("rb") as opened:
+                head = opened.read(400) + b"\n"
+        except OSError:
+            continue
+        for suffix, begins, sentence in _UNREAD:
+            if file.suffix.lower() == suffix and begins.match(head):
+                return sentence
+    return ""
+
+
+def detected_or(source: Path, usual: str) -> str:
+    """The name of a source's format; a JSON file that looks like none is ``usual``, whose reader says what it lacks.
+
+    Raises `SourceNotFound`, or `InvalidValue` as `detect` for anything else.
+    """
+    try:
+        return detect(source)[0].name
+    except InvalidValue:
+        if source.suffix.lower() == ".json" and source.is_file():
+            return usual
+        raise
+
+
+def read_records(
+    source: Path,
+    format_name: str | None = None,
+    *,
+    options: Options | None = None,
+    report: Report | None = None,
+) -> Iterator[Record]:
+    """Yield the records of a file or folder in constant memory; ``format_name`` None detects the format.
+
+    Records that are broken go to ``report``; without one the first of them raises `BadRecord`. Raises
+    `SourceError` or `InvalidValue` when nothing can be read at all.
+    """
+    form = detect(source)[0] if format_name is None else format_named(format_name)
+    report = report or Report(strict=True)
+    return _checked(reader_of(form, source)(source, options or Options(), report), report)
+
+
+def _checked(records: Iterator[Record], report: Report) -> Iterator[Record]:
+    """The records in the sizes of their images; one whose name another has is reported once."""
+    seen: set[int] = set()
+    for record in records:
+        fitted = fit_to_image(record, report)
+        if fitted is None:
+            continue
+        key = hash((record.video, record.frame, record.file_name))
+        if key in seen:
+            report.warn(f"several records are of one image, {record.file_name}")
+        seen.add(key)
+        yield fitted
+
+
+def reader_of(form: Format, source: Path) -> Read:
+    """The format's reader; raises `InvalidValue` where it has none, `SourceNotFound` where there is no source."""
+    if form.read is None:
+        raise InvalidValue(f"{form.name}: is written only, it does not hold the masks")
+    if not source.exists():
+        raise SourceNotFound(f"{source}: need a file or folder, but it does not exist")
+    return form.read
+
+
+def convert(
+    source: Path,
+    destination: Path,
+    *,
+    to: str,
+    format_name: str | None = None,
+    options: Options | None = None,
+    report: Report | None = None,
+    progress: Callable[[int], None] = lambda records: None,
+) -> Report:
+    """Write ``source`` as ``destination`` in the format ``to``; returns the report of problems and losses.
+
+    ``progress`` is called with the number of records done. What is written appears when it is whole. Raises
+    `OutputError` when it cannot be written or something foreign is in its place, and what `read_records` raises.
+    """
+    options = options or Options()
+    report = report or Report(strict=True)
+    target = format_named(to)
+    report.target = target.name
+    check_apart(source, destination)
+    with (
+        closing(read_records(source, format_name, options=options, report=report)) as records,  # type: ignore[type-var]
+        target.write(destination, options, report) as put,
+    ):
+        for record in records:
+            with report.record(record.file_name):
+                fitted = fit(record, target, options, report)
+                put(fitted)
+                report.records += 1
+                report.objects += len(record.instances)
+            progress(report.records)
+        if not report.records:
+            raise BadRecord(f"{source}: holds no image that could be converted, so nothing is written")
+    return report
+
+
+def check_apart(source: Path, destination: Path) -> None:
+    """Raise `InvalidValue` when writing would replace what is being read."""
+    read, written = source.resolve(), destination.resolve()
+    if read == written or written in read.parents:
+        raise InvalidValue(f"{destination}: would replace the source {source}; choose another place with -o")

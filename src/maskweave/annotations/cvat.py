@@ -1,0 +1,434 @@
+"""CVAT 1.1 XML: images with their shapes; the tracks of "CVAT for video" are read, too.
+
+An object of one ring is a ``polygon``, any other a ``mask`` (run lengths row by row, background first, in its box).
+Scores, track ids and crowds are attributes called ``score``, ``track_id`` and ``is_crowd``. Source:
+https://docs.cvat.ai/docs/manual/advanced/xml_format/.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, NamedTuple, TypeAlias
+from xml.sax.saxutils import escape, quoteattr
+
+import numpy as np
+
+from maskweave.annotations.base import Format, Put
+from maskweave.annotations.options import Options
+from maskweave.annotations.outlines import outlines
+from maskweave.annotations.places import checked_size, find_image, own_name, safe_name, sized
+from maskweave.annotations.record import Record
+from maskweave.annotations.report import DAMAGE, Report
+from maskweave.annotations.segmentation import placed_bitmap
+from maskweave.annotations.values import flag, score
+from maskweave.annotations.xml_stream import Element, stream_elements
+from maskweave.errors import BadRecord, InvalidValue
+from maskweave.files import TEXT_MARK, atomic_file
+from maskweave.ops.polygons import Polygon, fill_polygons, rings_to_mask
+from maskweave.ops.unite import unite
+from maskweave.spool import Spool
+from maskweave.types.arrays import MAX_OBJECT_PIXELS, FloatArray, Size
+from maskweave.types.instances import Instances
+from maskweave.types.masks import Masks, concatenate
+from maskweave.version import __version__
+
+_SHAPES = ("polygon", "box", "ellipse", "mask", "polyline", "points", "cuboid", "skeleton")
+_ELLIPSE_POINTS = 72
+_MAX_FRAMES = 10_000_000
+_MAX_COORDINATE = 1e9  # pixels
+_MAX_NUMBER = 18  # digits that surely fit into 64 bits
+_ATTRIBUTES = ("score", "track_id", "is_crowd")
+
+
+def detect(path: Path) -> str | None:
+    """An XML file whose root is annotations, with a version 1.1."""
+    if path.suffix.lower() != ".xml" or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        head = file.read(4096).decode("utf-8", "replace")
+    return "XML of annotations, version 1.1" if "<annotations" in head and "<version>1.1" in head else None
+
+
+def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
+    """Yield a record for each image, or, of a file with tracks, for each frame of the video."""
+    labels: tuple[str, ...] = ()
+    meta = None
+    number, seen = 0, set[str]()
+    with Spool() as spool:
+        for element in stream_elements(path, root="annotations"):
+            if element.name == "meta":
+                meta, labels = element, _labels(element)
+            elif element.name == "track":
+                _spool_track(element, spool, report, path)
+            elif element.name == "image":
+                where = f"{path.name}, image {element.attributes.get('name', number)}"
+                number += 1
+                record = report.attempt(
+                    where, partial(_image, element, where, labels, options, path, report, seen)
+                )
+                if record is not None:
+                    yield record
+        tracked = _track_frames(spool)
+        for video in _videos(path, meta, tracked, report):
+            yield from _frames(path, spool, video, labels, report)
+        if not number and not tracked:
+            raise InvalidValue(f"{path}: need images or tracks, found none")
+
+
+def _labels(meta: Element) -> tuple[str, ...]:
+    for group in ("task", "project", "job"):
+        found = meta.find(group, "labels")
+        if found is not None:
+            names = (label.find("name") for label in found.children)
+            return tuple(dict.fromkeys(name.text for name in names if name is not None))
+    return ()
+
+
+def _image(
+    element: Element,
+    where: str,
+    labels: tuple[str, ...],
+    options: Options,
+    path: Path,
+    report: Report,
+    seen: set[str],
+) -> Record:
+    attributes = element.attributes
+    own, subset = own_name(attributes.get("name")), attributes.get("subset", "")
+    name = safe_name(f"{subset}/{own}") if subset else own
+    if name in seen and attributes.get("task_id"):  # frames of several tasks of a project may have one name
+        name = safe_name(f"task_{attributes['task_id']}/{name}")
+    seen.add(name)
+    folders = (options.images, path.parent, path.parent / "images")
+    image = find_image(name, *folders) or find_image(own, *folders)
+    size = sized(attributes.get("height"), attributes.get("width"), image)
+    shapes = [(child.name, _plain(child)) for child in element.children if child.name in _SHAPES]
+    return _record(name, size, shapes, labels, report, where, image=image, scored=_scored(shapes))
+
+
+def _scored(shapes: Sequence[tuple[str, Mapping[str, str]]]) -> bool:
+    return all("@score" in attributes for _, attributes in shapes)
+
+
+def _plain(element: Element) -> dict[str, str]:
+    """A shape's XML attributes, and with "@" before their names what CVAT calls attributes."""
+    own = {f"@{each.attributes.get('name', '')}": each.text.strip() for each in element.children}
+    return {**element.attributes, **own}
+
+
+def _record(
+    name: str,
+    size: Size,
+    shapes: Sequence[tuple[str, Mapping[str, str]]],
+    labels: tuple[str, ...],
+    report: Report,
+    where: str,
+    **more: Any,
+) -> Record:
+    objects: dict[object, _Object] = {}
+    for number, (kind, attributes) in enumerate(shapes, start=1):
+        try:
+            made = _object(kind, attributes, labels, size)
+        except DAMAGE as error:
+            report.problem(f"{where}, shape {number} ({kind})", error)
+            continue
+        group = attributes.get("group_id") or "0"  # shapes of one label and group are one object
+        key = number if group == "0" else (made[0], group)
+        if key in objects:
+            first = objects[key]
+            made = (first[0], unite(concatenate([first[1], made[1]])), *first[2:])
+        objects[key] = made
+    rows = list(objects.values())
+    names = labels or tuple(dict.fromkeys(row[0] for row in rows))
+    masks = concatenate([Masks.empty(size), *(row[1] for row in rows)])
+    tracks = [row[3] for row in rows]
+    instances = Instances(
+        masks=masks,
+        boxes=masks.boxes,
+        scores=np.array([row[2] for row in rows]),
+        class_ids=np.array([names.index(row[0]) for row in rows], dtype=np.int64),
+        class_names=names,
+        track_ids=np.array(tracks, np.int64) if tracks and all(each.isdecimal() for each in tracks) else None,
+    )
+    return Record(name, instances, crowd=np.array([row[4] for row in rows], np.bool_), **more)
+
+
+_Object: TypeAlias = tuple[str, Masks, float, str, bool]
+"""Label, mask, score, track id and whether it is a crowd."""
+
+
+def _object(kind: str, attributes: Mapping[str, str], labels: tuple[str, ...], size: Size) -> _Object:
+    label = attributes.get("label", "")
+    if label not in labels and label.strip() in labels:
+        label = label.strip()
+    if not label or (labels and label not in labels):
+        raise BadRecord(f"need a label of the file ({', '.join(labels)}), got {label!r}")
+    score_value = score(attributes.get("@score") or None)
+    crowd = flag(attributes.get("@is_crowd"), "is_crowd")
+    track = attributes.get("@track_id", "")
+    if track.isdecimal() and len(track) > _MAX_NUMBER:
+        raise BadRecord(f"need a track_id of at most {_MAX_NUMBER} digits, got {len(track)}")
+    return label, _mask(kind, attributes, size), score_value, track, crowd
+
+
+def _mask(kind: str, attributes: Mapping[str, str], size: Size) -> Masks:
+    if kind == "mask":
+        return _bitmap(attributes, size)
+    if kind == "polygon":
+        points: FloatArray = np.array(
+            [point.split(",") for point in attributes["points"].split(";")], dtype=np.float64
+        )
+    elif kind == "box":
+        x1, y1, x2, y2 = (_number(attributes[name]) for name in ("xtl", "ytl", "xbr", "ybr"))
+        corners = np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
+        points = _turned(corners, (x1 + x2) / 2, (y1 + y2) / 2, attributes)
+    elif kind == "ellipse":
+        x, y, rx, ry = (_number(attributes[name]) for name in ("cx", "cy", "rx", "ry"))
+        angles = np.linspace(0, 2 * math.pi, _ELLIPSE_POINTS, endpoint=False)
+        points = _turned(
+            np.stack([x + rx * np.cos(angles), y + ry * np.sin(angles)], axis=1), x, y, attributes
+        )
+    else:
+        raise BadRecord("need a polygon, box, ellipse or mask: this one has no area")
+    return fill_polygons([Polygon(points)], size)
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not abs(number) <= _MAX_COORDINATE:  # also NaN
+        raise BadRecord(f"need a place in pixels, got {text[:60]}")
+    return number
+
+
+def _turned(points: FloatArray, x: float, y: float, attributes: Mapping[str, str]) -> FloatArray:
+    """Points turned about x, y by the shape's rotation, in degrees clockwise on the screen."""
+    angle = math.radians(_number(attributes.get("rotation", "0")))
+    turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+    turned: FloatArray = (points - (x, y)) @ turn + (x, y)
+    return turned
+
+
+def _bitmap(attributes: Mapping[str, str], size: Size) -> Masks:
+    left, top, width, height = (int(attributes[name]) for name in ("left", "top", "width", "height"))
+    if not (width > 0 and height > 0 and width * height <= MAX_OBJECT_PIXELS):
+        raise BadRecord(f"need a mask of at most {MAX_OBJECT_PIXELS:,} pixels, got {width} x {height}")
+    runs = [int(each) for each in attributes["rle"].split(",")]
+    if min(runs) < 0 or sum(runs) != width * height:
+        raise BadRecord(f"need run lengths that sum to {width * height}, got {sum(runs)}")
+    filled = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
+    return placed_bitmap(filled, left, top, size)
+
+
+def _spool_track(track: Element, spool: Spool, report: Report, path: Path) -> None:
+    """Put each shape of a track that is in the image under its task's id and its frame's number."""
+    task = track.attributes.get("task_id", "")
+    for shape in track.children:
+        attributes = {**_plain(shape), "label": track.attributes.get("label", "")}
+        attributes.setdefault("@track_id", track.attributes.get("id", ""))
+        frame = attributes.get("frame", "")
+        if not frame.isdecimal() or len(frame) > _MAX_NUMBER:
+            report.problem(f"{path.name}, track {track.attributes.get('id')}", f"need a frame, got {frame!r}")
+        elif attributes.get("outside") != "1":
+            spool.add((task, int(frame)), json.dumps([shape.name, attributes]).encode())
+
+
+def _track_frames(spool: Spool) -> dict[str, int]:
+    """The number of the last frame with an object by task, "" where the file is of one alone."""
+    last: dict[str, int] = {}
+    for key in spool:
+        if isinstance(key, tuple):
+            task, frame = key
+            last[task] = max(frame, last.get(task, 0))
+    return last
+
+
+class _Video(NamedTuple):
+    """A task's video: the task's id, its file's name, how its records call it, its size and its frames."""
+
+    task: str
+    name: str
+    called: str
+    size: Size
+    frames: int
+
+
+def _videos(path: Path, meta: Element | None, tracked: Mapping[str, int], report: Report) -> Iterator[_Video]:
+    """The videos of the tracks. Of a project's, one that cannot be placed costs itself."""
+    tasks = {} if meta is None else _tasks(meta)
+    seen = set[str]()
+    for task in sorted(tracked):
+        try:
+            video = _video(path, task, tasks.get(task), tracked[task])
+        except DAMAGE as error:
+            if len(tracked) == 1:
+                raise
+            report.problem(f"{path.name}, task {task}", error)
+            continue
+        if video.called in seen:  # videos of several tasks of a project may have one name
+            video = video._replace(name=f"task_{task}/{video.name}", called=f"{video.called}-{task}")
+        seen.add(video.called)
+        yield video
+
+
+def _tasks(meta: Element) -> dict[str, Element]:
+    """What the file says of its tasks by their ids; of a file with one task also as ""."""
+    project = meta.find("project", "tasks")
+    alone = meta.find("task") or meta.find("job")
+    found = project.children if project is not None else [alone] if alone is not None else []
+    by_id = {each.text_of("id"): each for each in found}
+    return by_id | {"": found[0]} if len(found) == 1 else by_id
+
+
+def _video(path: Path, task: str, description: Element | None, last: int) -> _Video:
+    """The video of a task with all frames that the file says it has, or up to the last with an object."""
+    if description is None:
+        raise InvalidValue(f"{path}: need the video's size in meta, found none")
+    size = checked_size(
+        description.text_of("original_size", "height"), description.text_of("original_size", "width")
+    )
+    name = own_name(description.text_of("source") or description.text_of("name") or path.stem)
+    length = description.text_of("size")
+    count = max(int(length) if re.fullmatch(r"[0-9]{1,7}", length) else 0, last + 1)
+    if count > _MAX_FRAMES:
+        raise InvalidValue(f"{path}: need at most {_MAX_FRAMES:,} frames, got {count:,}")
+    return _Video(task, name, Path(name).stem, size, count)
+
+
+def _frames(
+    path: Path, spool: Spool, video: _Video, labels: tuple[str, ...], report: Report
+) -> Iterator[Record]:
+    """A record for each frame of a video."""
+    of_task = f", task {video.task}" if video.task else ""
+    for frame in range(video.frames):
+        shapes = [json.loads(spool.read(place)) for place in spool.places((video.task, frame))]
+        where = f"{path.name}{of_task}, frame {frame}"
+        more = {"video": video.called, "frame": frame}
+        name = video.name if Path(video.name).suffix else f"{video.name}/{frame:06d}.png"
+        record = report.attempt(
+            where, partial(_record, name, video.size, shapes, labels, report, where, **more)
+        )
+        if record is not None:
+            yield record
+
+
+@contextmanager
+def write(path: Path, options: Options, report: Report) -> Iterator[Put]:
+    """Write images as they come; the labels, which stand before them, when all are known."""
+    labels: dict[str, None] = {}
+    with atomic_file(path, only_own=not options.overwrite) as part, TemporaryFile() as body:
+        count = 0
+
+        def put(record: Record) -> None:
+            nonlocal count
+            text = _image_text(record, count, options, report)
+            labels.update(dict.fromkeys(record.instances.class_names))
+            body.write(text.encode())
+            count += 1
+
+        yield put
+        body.seek(0)
+        with part.open("wb") as file:
+            file.write(_head(tuple(labels), count).encode())
+            shutil.copyfileobj(body, file)
+            file.write(b"</annotations>\n")
+
+
+def _head(labels: Sequence[str], count: int) -> str:
+    attributes = "".join(
+        f"<attribute><name>{name}</name><mutable>False</mutable><input_type>text</input_type>"
+        "<default_value></default_value><values></values></attribute>"
+        for name in _ATTRIBUTES
+    )
+    listed = "\n".join(
+        f"<label><name>{escape(name)}</name><attributes>{attributes}</attributes></label>" for name in labels
+    )
+    return (
+        f'<?xml version="1.0" encoding="utf-8"?>\n<!-- {TEXT_MARK} -->\n'
+        f"<annotations>\n<version>1.1</version>\n<meta><task><name>Converted by MaskWeave {__version__}</name>"
+        f"<size>{count}</size><mode>annotation</mode>\n<labels>\n{listed}\n</labels></task></meta>\n"
+    )
+
+
+def _image_text(record: Record, number: int, options: Options, report: Report) -> str:
+    height, width = record.size
+    instances = record.instances
+    lines = [
+        f'<image id="{number}" name={quoteattr(record.file_name)} width="{width}" height="{height}">',
+    ]
+    for row, outline in enumerate(outlines(instances.masks, options, report)):
+        if options.masks == "rle" or outline.has_holes or len(outline.polygons) > 1:
+            # parts are filled where holes were: the mask is that of the outline
+            kind, shape = (
+                "mask",
+                _mask_attributes(instances.masks, row, filled=outline.exteriors, options=options),
+            )
+        else:
+            points = ";".join(f"{x:g},{y:g}" for x, y in outline.exteriors[0].tolist())
+            kind, shape = "polygon", f'points="{points}"'
+        own = _own_attributes(record, row)
+        label = quoteattr(_xml_text(instances.names[row]))
+        lines.append(f'<{kind} label={label} source="manual" occluded="0" {shape} z_order="0">{own}</{kind}>')
+    return "\n".join([*lines, "</image>\n"])
+
+
+def _xml_text(name: str) -> str:
+    """A class name, as XML can hold it; raises `BadRecord` for one with control characters."""
+    if any(ord(char) < 32 and char not in "\t\n\r" for char in name):
+        raise BadRecord(f"need class names without control characters, got {name!r}")
+    return name
+
+
+def _mask_attributes(masks: Masks, row: int, *, filled: Sequence[FloatArray], options: Options) -> str:
+    crop, (left, top) = masks.crops[row], masks.corners[row].tolist()
+    if options.holes == "fill":
+        size = (crop.shape[0], crop.shape[1])
+        crop = np.logical_or.reduce([rings_to_mask([ring - (left, top)], size) for ring in filled])
+    flat = crop.ravel()
+    borders = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    runs = np.diff(borders, prepend=0, append=len(flat)).tolist()
+    rle = ", ".join(map(str, [0, *runs] if flat[0] else runs))
+    return f'rle="{rle}" left="{left}" top="{top}" width="{crop.shape[1]}" height="{crop.shape[0]}"'
+
+
+def _own_attributes(record: Record, row: int) -> str:
+    own = {}
+    if record.instances.scores[row] != 1:
+        own["score"] = repr(float(record.instances.scores[row]))
+    if record.instances.track_ids is not None:
+        own["track_id"] = str(int(record.instances.track_ids[row]))
+    if record.crowds[row]:
+        own["is_crowd"] = "true"
+    return "".join(f'<attribute name="{name}">{value}</attribute>' for name, value in own.items())
+
+
+FORMAT = Format(
+    name="cvat",
+    title="CVAT 1.1 XML",
+    layout="one `.xml`",
+    holds=frozenset(
+        {
+            "overlaps",
+            "holes",
+            "parts",
+            "scores",
+            "tracks",
+            "crowd",
+            "class names",
+            "empty images",
+            "file names",
+        }
+    ),
+    detect=detect,
+    read=read,
+    write=write,
+    suffix=".cvat.xml",
+    media_type="application/xml",
+)

@@ -1,0 +1,281 @@
+"""KITTI MOTS text: a ``.txt`` a video, a line ``frame id class_id height width rle`` for each object of each frame.
+
+``id`` is class_id * 1000 + the object's number. Class 1 is car, 2 is person, 10 a crowd called "ignore"; any other
+class is written as 100 + its COCO category id, which meets none of them. Masks of one frame do not overlap. Source:
+https://www.vision.rwth-aachen.de/page/mots, "Annotation Format".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO, NamedTuple, Protocol
+
+import numpy as np
+
+from maskweave.annotations.base import Format, Put
+from maskweave.annotations.classes import ClassNumbers
+from maskweave.annotations.id_images import flattened
+from maskweave.annotations.numbering import FrameNumbers, TrackNumbers
+from maskweave.annotations.options import Options
+from maskweave.annotations.places import find_image, new_file
+from maskweave.annotations.record import Record
+from maskweave.annotations.report import Report
+from maskweave.annotations.texts import encoding_of
+from maskweave.errors import BadRecord, InvalidValue
+from maskweave.files import atomic_file, atomic_folder
+from maskweave.ops.coco_names import COCO_IDS, FIRST_FREE_ID
+from maskweave.ops.rle import Rle, decode_masks, encode_masks
+from maskweave.sources.walk import files_below
+from maskweave.spool import Spool
+from maskweave.types.instances import Instances
+
+KITTI_CLASSES = {"car": 1, "pedestrian": 2, "person": 2}
+IGNORE_CLASS, MAX_ID = 10, 999
+_OTHERS = 100  # what COCO's ids are raised by
+
+
+class MotsRow(NamedTuple):
+    """One line of a file: an object in a frame (counted from 0)."""
+
+    frame: int
+    track_id: int
+    class_id: int
+    rle: Rle
+
+
+def format_row(row: MotsRow) -> str:
+    """One line of a file, without its end."""
+    height, width = row.rle["size"]
+    number = row.class_id * 1000 + row.track_id
+    return f"{row.frame} {number} {row.class_id} {height} {width} {row.rle['counts']}"
+
+
+def parse_row(line: str) -> MotsRow:
+    """Read one line; raises `InvalidValue` when it is not of this format."""
+    words = line.split()
+    try:
+        frame, number, class_id, height, width = map(int, words[:5])
+        (counts,) = words[5:]
+    except ValueError as error:
+        raise InvalidValue(f"mots: need 'frame id class_id height width rle', got {line[:80]!r}") from error
+    return MotsRow(frame, number - class_id * 1000, class_id, Rle(size=[height, width], counts=counts))
+
+
+def detect(path: Path) -> str | None:
+    """A text file, or a folder of such, whose first line is one of KITTI MOTS."""
+    file = next(files_below(path, (".txt",)), None) if path.is_dir() else path
+    if file is None or file.suffix.lower() != ".txt":
+        return None
+    try:
+        with file.open(encoding=encoding_of(file), errors="replace") as lines:
+            parse_row(lines.readline())
+    except (OSError, InvalidValue):
+        return None
+    return "lines of frame, id, class, height, width and run lengths"
+
+
+def class_name(class_id: int) -> str:
+    """What a class number means.
+
+    >>> class_name(1), class_name(2), class_name(118), class_name(250)
+    ('car', 'person', 'dog', 'class 250')
+    """
+    names = {1: "car", 2: "person", IGNORE_CLASS: "ignore"}
+    names |= {number + _OTHERS: name for name, number in COCO_IDS.items()}
+    return names.get(class_id, f"class {class_id}")
+
+
+def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
+    """Yield a record for each frame with objects, video by video."""
+    files = files_below(path, (".txt",)) if path.is_dir() else iter((path,))
+    root = path if path.is_dir() else path.parent
+    found = False
+    for file in files:
+        video = video_name(file.relative_to(root).as_posix())
+        with Spool() as spool:
+            _spool_rows(file, spool, report)
+            for frame in sorted(key for key in spool if isinstance(key, int)):
+                found = True
+                rows = [parse_row(spool.read(place).decode("ascii")) for place in spool.places(frame)]
+                record = report.attempt(f"{file.name}, frame {frame}", partial(_record, video, rows, options))
+                if record is not None:
+                    yield record
+    if not found:
+        raise InvalidValue(f"{path}: need lines of KITTI MOTS, found none")
+
+
+def video_name(file: str) -> str:
+    """The video that a file is of.
+
+    >>> video_name("street.mots.txt"), video_name("0001.txt")
+    ('street', '0001')
+    """
+    return file.removesuffix(".txt").removesuffix(".mots")
+
+
+def _spool_rows(file: Path, spool: Spool, report: Report) -> None:
+    try:
+        lines = file.open(encoding=encoding_of(file), errors="replace")
+    except OSError as error:
+        raise InvalidValue(f"{file}: cannot be read ({error.strerror})") from error
+    with lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                row = report.attempt(f"{file.name}, line {number}", partial(_checked, line))
+                if row is not None:
+                    spool.add(row.frame, line.encode("ascii"))
+
+
+def _checked(line: str) -> MotsRow:
+    row = parse_row(line)
+    height, width = row.rle["size"]
+    if row.frame < 0 or row.class_id < 0 or not 0 <= row.track_id <= MAX_ID or min(height, width) < 1:
+        raise BadRecord(f"need frame, id, class and size of KITTI MOTS, got {line[:60]!r}")
+    decode_masks([row.rle], (height, width))
+    return row
+
+
+def _record(video: str, rows: Sequence[MotsRow], options: Options) -> Record:
+    frame, (height, width) = rows[0].frame, rows[0].rle["size"]
+    names = tuple(dict.fromkeys(class_name(row.class_id) for row in rows))
+    masks = decode_masks([row.rle for row in rows], (height, width))
+    file_name = f"{video}/{frame:06d}.png"
+    instances = Instances(
+        masks=masks,
+        boxes=masks.boxes,
+        scores=np.ones(len(rows)),
+        class_ids=np.array([names.index(class_name(row.class_id)) for row in rows], dtype=np.int64),
+        class_names=names,
+        track_ids=np.array([row.track_id for row in rows], dtype=np.int64),
+    )
+    crowd = np.array([row.class_id == IGNORE_CLASS for row in rows], np.bool_)
+    image = find_image(file_name, options.images)
+    return Record(file_name, instances, crowd=crowd, video=video, frame=frame, image=image)
+
+
+@contextmanager
+def write(path: Path, options: Options, report: Report) -> Iterator[Put]:
+    """Write a text file for each video, or, where ``path`` ends in ``.txt``, the file of the only one.
+
+    Classes that COCO does not have get numbers from 201 on.
+    """
+    with ExitStack() as files:
+        if path.suffix == ".txt":
+            part = files.enter_context(atomic_file(path))
+            files_of: _Files = _OneFile(part, files)
+        else:
+            folder = files.enter_context(atomic_folder(path, overwrite=options.overwrite))
+            files_of = _Appending(folder, files)
+        rows = _Rows(options, report)
+
+        def put(record: Record) -> None:
+            files_of.write(record.group, "".join(f"{format_row(row)}\n" for row in rows.of(record)))
+
+        yield put
+        files_of.close()
+
+
+class _Rows:
+    """The lines of records, whose classes and tracks get numbers as they come."""
+
+    def __init__(self, options: Options, report: Report) -> None:
+        self._options, self._report = options, report
+        self._classes = ClassNumbers(keep=False, first=FIRST_FREE_ID, fixed=COCO_IDS)
+        self._tracks = TrackNumbers(first=0, last=MAX_ID)
+        self._frames = FrameNumbers()
+
+    def of(self, record: Record) -> Iterator[MotsRow]:
+        self._classes.learn(record)
+        names = record.instances.names
+        self._report.lost("classes", sum(name not in COCO_IDS for name in names))
+        others = sorted(set(names) - set(KITTI_CLASSES))
+        if others and self._options.model is not None:
+            self._report.warn(
+                "classes other than car and person are written as 100 + COCO's id, which KITTI's tools do not know; "
+                "--classes car,person leaves them out"
+            )
+        numbers = self._tracks.of(record, [f"{record.group}\0{name}" for name in names], self._report)
+        fits = numbers >= 0
+        kept = record.instances[fits].replace(track_ids=numbers[fits])
+        _, seen = flattened(kept, self._options.overlaps, self._report)
+        frame = self._frames.of(record)
+        for row, rle in enumerate(encode_masks(seen.masks)):
+            name = seen.names[row]
+            class_id = KITTI_CLASSES.get(name, _OTHERS + self._classes[name])
+            track_id = 0 if seen.track_ids is None else int(seen.track_ids[row])
+            yield MotsRow(frame, track_id, class_id, rle)
+
+
+class _Files(Protocol):
+    """Where the lines of videos go."""
+
+    def write(self, name: str, text: str) -> None:
+        """Add lines of a video."""
+
+    def close(self) -> None:
+        """Bring all lines to the files."""
+
+
+class _OneFile:
+    """The file of one video."""
+
+    def __init__(self, path: Path, files: ExitStack) -> None:
+        self._file: IO[str] = files.enter_context(path.open("w", encoding="ascii", newline="\n"))
+        self._name: str | None = None
+
+    def write(self, name: str, text: str) -> None:
+        if self._name not in (None, name):
+            raise BadRecord(
+                f"need frames of one video in one file, got {self._name} and {name}; give a folder"
+            )
+        self._name = name
+        self._file.write(text)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Appending:
+    """Text files by name, of which one is open at a time."""
+
+    def __init__(self, folder: Path, files: ExitStack) -> None:
+        self._folder, self._files = folder, files
+        self._open: IO[str] | None = None
+        self._name: str | None = None
+        self._known: set[str] = set()
+
+    def write(self, name: str, text: str) -> None:
+        if name != self._name or self._open is None:
+            self.close()
+            path = (
+                self._folder / f"{name}.txt" if name in self._known else new_file(self._folder, f"{name}.txt")
+            )
+            self._known.add(name)
+            self._open = path.open("a", encoding="ascii", newline="\n")
+            self._files.callback(self._open.close)
+            self._name = name
+        self._open.write(text)
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open.close()
+        self._open = self._name = None
+
+
+FORMAT = Format(
+    name="mots",
+    title="KITTI MOTS (text)",
+    layout="a folder of `<video>.txt`",
+    holds=frozenset({"holes", "parts", "tracks"}),
+    detect=detect,
+    read=read,
+    write=write,
+    suffix=".mots.txt",
+    media_type="text/plain",
+    stills=False,
+    needs_tracks=True,
+    note="1000 ids a class; only classes of COCO keep their names",
+)

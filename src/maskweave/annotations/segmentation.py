@@ -1,0 +1,90 @@
+"""COCO's ways to say which pixels are an object's: run lengths, polygons, or only a box."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from maskweave.annotations.values import number, shown
+from maskweave.errors import BadRecord
+from maskweave.ops.coco_polygons import fill_coco_polygons
+from maskweave.ops.rle import Rle, decode_masks
+from maskweave.types.arrays import FloatArray, Mask, Size
+from maskweave.types.masks import Masks
+
+
+def no_pixels(size: Size) -> Masks:
+    """One object of which no pixel is known."""
+    return Masks([np.zeros((0, 0), dtype=bool)], [(0, 0)], size)
+
+
+def segmentation_to_masks(segmentation: Any, size: Size) -> Masks:
+    """One object's segmentation in an image of ``size`` (height, width), as `Masks` of length 1.
+
+    Polygons are filled as cocoapi fills them; their parts outside the image are cut off.
+
+    Raises:
+        InvalidValue: Damaged run lengths, or of another size.
+        BadRecord: A polygon that is no list of at least three points.
+    """
+    if isinstance(segmentation, dict):
+        return decode_masks([checked_rle(segmentation)], size)
+    if not isinstance(segmentation, list | tuple):
+        raise BadRecord(f"need run lengths or polygons, got {shown(segmentation)}")
+    flat = bool(segmentation) and not isinstance(segmentation[0], list | tuple | dict)
+    return fill_coco_polygons([_ring(each) for each in ([segmentation] if flat else segmentation)], size)
+
+
+def checked_rle(segmentation: dict[str, Any]) -> Rle:
+    """Run lengths with their size as whole numbers; raises `BadRecord` where one of both is missing."""
+    size, counts = segmentation.get("size"), segmentation.get("counts")
+    if not isinstance(size, list | tuple) or len(size) != 2 or counts is None:
+        raise BadRecord("need run lengths with size and counts, one is missing")
+    if isinstance(counts, list):
+        counts = [int(number(each, "run length")) for each in counts]
+    return Rle(size=[int(number(each, "size")) for each in size], counts=counts)
+
+
+def _ring(polygon: Any) -> FloatArray:
+    """(P, 2) points of one polygon, whose numbers stand in a row or in pairs."""
+    try:
+        points: FloatArray = np.asarray(polygon, dtype=np.float64).ravel()
+    except (TypeError, ValueError) as error:
+        raise BadRecord(f"polygon: need numbers x, y, got {shown(polygon)}") from error
+    if len(points) < 6 or len(points) % 2:
+        raise BadRecord(f"polygon: need x, y of at least 3 points, got {points.size} numbers")
+    return points.reshape(-1, 2)
+
+
+def corners_of(box: Any) -> list[float]:
+    """x1 y1 x2 y2 of a COCO box (x, y, width, height); raises `BadRecord` for what is none."""
+    if not isinstance(box, list | tuple) or len(box) != 4:
+        raise BadRecord(f"need a bbox of x, y, width, height, got {shown(box)}")
+    x, y, width, height = (number(each, "bbox") for each in box)
+    if width < 0 or height < 0:
+        raise BadRecord(f"need a bbox of x, y, width, height, got {list(box)}")
+    return [x, y, x + width, y + height]
+
+
+def rectangle(box: Sequence[float], size: Size) -> Masks:
+    """The pixels whose centers lie in a box (x1, y1, x2, y2), as `Masks` of length 1."""
+    x1, x2 = (int(np.clip(np.ceil(edge - 0.5), 0, size[1])) for edge in box[0::2])
+    y1, y2 = (int(np.clip(np.ceil(edge - 0.5), 0, size[0])) for edge in box[1::2])
+    return Masks([np.ones((y2 - y1, x2 - x1), dtype=bool)], [(x1, y1)], size)
+
+
+def placed_bitmap(bitmap: Mask, left: int, top: int, size: Size) -> Masks:
+    """A bitmap whose first pixel lies at ``left``, ``top``, as `Masks` of length 1; what lies outside is cut off.
+
+    Raises:
+        BadRecord: Nothing of it lies inside the image.
+    """
+    cut = bitmap[max(0, -top) : max(0, size[0] - top), max(0, -left) : max(0, size[1] - left)]
+    if not cut.any():
+        raise BadRecord(
+            f"need a mask with pixels inside the image of {size[1]} x {size[0]}, "
+            f"got one of {bitmap.shape[1]} x {bitmap.shape[0]} at {left}, {top}"
+        )
+    return Masks([cut], [(max(0, left), max(0, top))], size)

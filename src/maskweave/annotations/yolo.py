@@ -1,0 +1,483 @@
+"""The YOLO segmentation layout: ``data.yaml``, ``labels/…txt``, ``images/…``.
+
+A ``data.yaml`` names the classes and where the images of ``train``, ``val`` and ``test`` are: a folder, a text file
+that lists images, or a list of these. The labels of ``…/images/a.jpg`` are in ``…/labels/a.txt`` (beside the image
+where no folder is called images), a line an object: the class's number, then x y of every corner of its outline, as
+shares of the image's width and height. Four numbers are a box: center x, center y, width, height. A further number
+is a confidence. An image without a label file has no objects. A line has one ring, so the parts and holes of an
+object are joined by seams without width: filled by the even-odd rule, the ring gives the mask back to the last pixel.
+Darknet's data sets of the same labels are read, too (`darknet`). Source: https://docs.ultralytics.com/datasets/segment/.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from maskweave.annotations.base import Format, Put
+from maskweave.annotations.classes import ClassNumbers
+from maskweave.annotations.darknet import darknet_file, darknet_images, read_darknet
+from maskweave.annotations.options import Options
+from maskweave.annotations.outlines import Outline, outlines
+from maskweave.annotations.places import ends_of, image_of_stem, new_file, put_image
+from maskweave.annotations.record import Category, Record
+from maskweave.annotations.report import DAMAGE, Report
+from maskweave.annotations.segmentation import no_pixels
+from maskweave.annotations.texts import decimal, read_text
+from maskweave.annotations.values import score
+from maskweave.errors import BadRecord, InvalidValue, SourceNotFound
+from maskweave.files import TEXT_MARK, atomic_folder
+from maskweave.ops.polygons import Polygon, fill_polygons
+from maskweave.ops.seams import joined_ring
+from maskweave.optional import optional
+from maskweave.sources.images import image_size
+from maskweave.sources.kinds import IMAGE_SUFFIXES
+from maskweave.sources.walk import files_below
+from maskweave.types.arrays import FloatArray, Size
+from maskweave.types.instances import Instances
+from maskweave.types.masks import Masks, concatenate
+
+PARTS = ("train", "val", "test")
+_SUFFIXES = (".yaml", ".yml")
+_MAX_DEPTH = 100  # brackets within brackets
+_MAX_CLASSES = 1_000_000_000
+_MAX_SHARE = 10.0  # an outline may reach over the image's edge, but not that far
+
+
+def is_data_yaml(path: Path) -> bool:
+    """Whether a file is taken for a ``data.yaml`` rather than for COCO JSON: by its suffix."""
+    return path.suffix.lower() in _SUFFIXES
+
+
+def detect(path: Path) -> str | None:
+    """A ``data.yaml``, or a folder that has one; or Darknet's ``obj.data``."""
+    if path.is_file() and is_data_yaml(path):
+        return "a YAML file of the YOLO layout"
+    if (path / "data.yaml").is_file():
+        return "a folder with a data.yaml"
+    return "Darknet's data set, with obj.data" if darknet_file(path) is not None else None
+
+
+def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
+    """Yield a record for each image of all parts, or of one; with ``--images`` for each label file."""
+    darknet = None if (path / "data.yaml").is_file() or is_data_yaml(path) else darknet_file(path)
+    if darknet is not None:
+        yield from _read_darknet(darknet, options, report)
+        return
+    data = read_data_yaml(path / "data.yaml" if path.is_dir() else path)
+    home = data.path.resolve().parent
+    if not options.follow and not data.root.is_relative_to(home):
+        raise InvalidValue(
+            f"{data.path}: its path leads to {data.root}, out of its folder, which is not followed; "
+            "put the file into the folder of the data set"
+        )
+    if options.part is not None and options.part not in data.entries:
+        listed = ", ".join(data.entries) or "none"
+        raise InvalidValue(
+            f"{data.path}: has no {options.part} entry, but {listed}. Say where its {options.part} images are."
+        )
+    root = _root_of(data, options)
+    labels = root is None and options.images is not None
+    pairs = (
+        _by_labels(data, options.images or home, report)
+        if labels
+        else _by_images(data, root or data.root, options, report)
+    )
+    found, folders = False, set[Path]()
+    for name, image, label in pairs:
+        found = True
+        folders.add(label.parent)
+        record = report.attempt(name, partial(_record, name, image, label, data.names, report))
+        if record is not None:
+            yield record
+    if found and not any(folder.is_dir() for folder in folders):
+        report.problem(
+            f"{data.path}",
+            f"has no labels for its images: there is no folder {min(folders)}. "
+            "Labels of …/images/a.jpg belong into …/labels/a.txt.",
+        )
+    if not found:
+        raise InvalidValue(
+            f"{data.path}: has no images, and without them outlines have no pixels; say where they are with --images"
+        )
+
+
+def _read_darknet(file: Path, options: Options, report: Report) -> Iterator[Record]:
+    data = read_darknet(file)
+    found = False
+    for name, image, label in darknet_images(data, options, report):
+        found = True
+        record = report.attempt(name, partial(_record, name, image, label, data.names, report))
+        if record is not None:
+            yield record
+    if not found:
+        raise InvalidValue(f"{file}: has no images, and without them boxes have no size; see --images")
+
+
+def _root_of(data: DataYaml, options: Options) -> Path | None:
+    """The folder that entries start from: ``--images`` where it has one of them; None where it has none."""
+    if options.images is None:
+        return data.root
+    entries = [entry for part in data.entries.values() for entry in part]
+    return options.images if any(_place(options.images, entry) for entry in entries) else None
+
+
+def _by_images(
+    data: DataYaml, root: Path, options: Options, report: Report
+) -> Iterator[tuple[str, Path, Path]]:
+    """Name, image and label file of each image; what is missing is a problem."""
+    home = data.path.resolve().parent
+    seen: set[str] = set()
+    for part in PARTS if options.part is None else (options.part,):
+        for entry in dict.fromkeys(data.entries.get(part, ())):
+            if entry in seen:
+                continue
+            seen.add(entry)
+            place = _place(root, entry)
+            if place is None:
+                report.problem(
+                    f"{data.path}",
+                    f"{part}: there is no {root / entry}. Correct the entry, or `path` in that file.",
+                )
+                continue
+            for image in dict.fromkeys(_images_of(place, root)):
+                if not options.follow and not Path(os.path.normpath(image)).is_relative_to(home):
+                    report.problem(str(image), f"leads out of the folder of {data.path.name}")
+                elif os.path.isfile(image):  # noqa: PTH113 - pathlib raises for names that no file can have
+                    yield _name_within(image, root), image, label_path(image)
+                else:
+                    report.problem(str(image), "the image is missing")
+
+
+def _name_within(image: Path, root: Path) -> str:
+    for folder in (root / "images", root):
+        if image.is_relative_to(folder):
+            return image.relative_to(folder).as_posix()
+    return image.name
+
+
+def _by_labels(data: DataYaml, images: Path, report: Report) -> Iterator[tuple[str, Path, Path]]:
+    folder = data.root / "labels" if (data.root / "labels").is_dir() else data.root
+    for label in files_below(folder, (".txt",)):
+        stem = label.relative_to(folder).with_suffix("").as_posix()
+        image = image_of_stem(stem, images)
+        if image is None:
+            report.problem(f"{label.relative_to(data.root)}", f"its image is missing from {images}")
+        else:
+            yield image.relative_to(images).as_posix(), image, label
+
+
+class _Line(NamedTuple):
+    """One line of labels, checked: an outline or a box, with its confidence where it has one."""
+
+    class_id: int
+    mask: Masks
+    box: list[float]
+    score: float | None
+
+
+def _record(name: str, image: Path, label: Path, names: Sequence[str], report: Report) -> Record:
+    size = image_size(image)
+    lines: list[_Line] = []
+    for place, found in checked_lines(label, len(names), size):
+        if isinstance(found, _Line):
+            lines.append(found)
+        else:
+            report.problem(f"{label.name}, line {place}", found)
+    instances = Instances(
+        masks=concatenate([Masks.empty(size), *(line.mask for line in lines)]),
+        boxes=np.array([line.box for line in lines], dtype=np.float64).reshape(-1, 4),
+        scores=np.array([1.0 if line.score is None else line.score for line in lines]),
+        class_ids=np.array([line.class_id for line in lines], dtype=np.int64),
+        class_names=tuple(names),
+    )
+    categories = tuple(Category(number, each) for number, each in enumerate(names))
+    scored = all(line.score is not None for line in lines)
+    return Record(name, instances, categories=categories, image=image, scored=scored)
+
+
+def checked_lines(label: Path, classes: int, size: Size) -> Iterator[tuple[int, _Line | Exception]]:
+    """The number of each line that says something, from 1, with its object or with why it has none."""
+    for place, fields in _lines(label):
+        try:
+            yield place, _line(fields, classes, size)
+        except DAMAGE as error:
+            yield place, error
+
+
+def _lines(label: Path) -> Iterator[tuple[int, list[str]]]:
+    if not label.is_file():
+        return
+    try:
+        text = read_text(label)
+    except UnicodeError as error:
+        raise BadRecord(f"{label.name}: need text, got other data") from error
+    for place, line in enumerate(text.splitlines(), start=1):
+        fields = line.split()
+        if len(fields) == 1 and "," in line:  # as a table with commas
+            fields = line.split(",")
+        if fields and not fields[0].startswith("#"):
+            yield place, fields
+
+
+def _line(fields: Sequence[str], classes: int, size: Size) -> _Line:
+    class_id, values, confidence = label_numbers(fields, classes)
+    mask, box = _boxed(values, size) if len(values) == 4 else _outlined(values, size)
+    return _Line(class_id, mask, box, confidence)
+
+
+def label_numbers(fields: Sequence[str], classes: int) -> tuple[int, FloatArray, float | None]:
+    """Class number, coordinates and confidence of a line that is split; raises `BadRecord` that says what is wrong.
+
+    >>> label_numbers("1.0 0.5 0.5 0.2 0.2 0.87".split(), 2)
+    (1, array([0.5, 0.5, 0.2, 0.2]), 0.87)
+    """
+    try:
+        number = decimal(fields[0])
+    except ValueError:
+        number = -1.0
+    if not number.is_integer() or not 0 <= number < min(classes, _MAX_CLASSES):
+        raise BadRecord(f"need a class number of 0 to {classes - 1}, got {fields[0][:60]!r}")
+    try:
+        values = np.array([decimal(field) for field in fields[1:]])
+    except ValueError:
+        raise BadRecord("need numbers after the class, got something else") from None
+    confidence = None
+    if len(values) == 5 or (len(values) >= 7 and len(values) % 2):
+        values, confidence = values[:-1], score(float(values[-1]))
+    if len(values) != 4 and (len(values) < 6 or len(values) % 2):
+        raise BadRecord(
+            f"need 4 numbers of a box, or x y of at least 3 points, after the class; got {len(values)} numbers"
+        )
+    if not np.isfinite(values).all():
+        raise BadRecord("need finite coordinates, got NaN or infinity")
+    if np.abs(values).max() > _MAX_SHARE:
+        raise BadRecord(
+            f"need shares of the image's width and height, 0 to 1, got {values.max():g}; are these pixels?"
+        )
+    return int(number), values, confidence
+
+
+def _outlined(values: FloatArray, size: Size) -> tuple[Masks, list[float]]:
+    """Mask and box of an outline; of one that reaches over the image's edge the box is that of what is left."""
+    points = values.reshape(-1, 2) * (size[1], size[0])
+    mask = fill_polygons([Polygon(points)], size)
+    low, high = points.min(axis=0), points.max(axis=0)
+    cut = (low < 0).any() or (high > (size[1], size[0])).any()
+    if cut and mask.areas[0]:
+        return mask, mask.boxes[0].tolist()
+    return mask, [*low.round(2).tolist(), *high.round(2).tolist()]
+
+
+def _boxed(values: FloatArray, size: Size) -> tuple[Masks, list[float]]:
+    """A box without a mask."""
+    scale = np.array([size[1], size[0]])
+    center, half = values[:2] * scale, np.abs(values[2:]) * scale / 2
+    return no_pixels(size), [*(center - half).tolist(), *(center + half).tolist()]
+
+
+@dataclass(frozen=True)
+class DataYaml:
+    """What a ``data.yaml`` says.
+
+    Attributes:
+        path: The file.
+        root: Folder that the entries start from.
+        names: Class names by number.
+        entries: What it lists under "train", "val" and "test"; a part it lacks is missing here.
+    """
+
+    path: Path
+    root: Path
+    names: tuple[str, ...]
+    entries: Mapping[str, tuple[str, ...]]
+
+
+def read_data_yaml(path: Path) -> DataYaml:
+    """Read a ``data.yaml``; its images and labels are not looked at.
+
+    Raises:
+        SourceNotFound: There is no such file.
+        InvalidValue: It is no YAML, or lacks class names.
+        MissingDependency: PyYAML is not installed.
+    """
+    content = _load(path)
+    entries = {
+        part: _places(path, part, entry if isinstance(entry, list) else [entry])
+        for part in PARTS
+        if (entry := content.get(part))
+    }
+    return DataYaml(path, _root(path, content.get("path")), _names(path, content.get("names")), entries)
+
+
+def label_path(image: Path) -> Path:
+    """Where the labels of an image are: its last folder called images exchanged for labels, suffix .txt."""
+    parts = list(image.with_suffix(".txt").parts)
+    for place in range(len(parts) - 2, -1, -1):
+        if parts[place] == "images":
+            parts[place] = "labels"
+            break
+    return Path(*parts)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    with optional("data.yaml", install="pip install pyyaml"):
+        import yaml
+    try:
+        text = read_text(path)
+        if _depth(text) > _MAX_DEPTH:
+            raise InvalidValue(f"{path}: need lists at most {_MAX_DEPTH} deep, got more.")
+        content = yaml.safe_load(text)
+    except InvalidValue:
+        raise
+    except FileNotFoundError as error:
+        raise SourceNotFound(f"{path}: no such file.") from error
+    except Exception as error:  # PyYAML's readers of numbers and dates raise nearly anything
+        why = " ".join(str(error).split())
+        raise InvalidValue(f"{path}: not a YAML file ({why}).") from error
+    if not isinstance(content, dict):
+        raise InvalidValue(f"{path}: need the keys train, val and names, got a {type(content).__name__}.")
+    return content
+
+
+def _depth(text: str) -> int:
+    """How many brackets are open at most, those in quotes counted too: PyYAML takes minutes for thousands."""
+    steps = [(char in "[{") - (char in "]}") for char in text if char in "[]{}"]
+    return max(accumulate(steps), default=0)
+
+
+def _places(path: Path, part: str, value: Sequence[Any]) -> tuple[str, ...]:
+    """The paths of a part; what is none would, as text, be as long as a knot of YAML's aliases makes it."""
+    for each in value:
+        if not isinstance(each, str) or "\0" in each:
+            raise InvalidValue(f"{path}: {part}: need paths, got {_shown(each)}.")
+    return tuple(value)
+
+
+def _shown(value: object) -> str:
+    return repr(value)[:60] if isinstance(value, str | int | float) else f"a {type(value).__name__}"
+
+
+def _root(path: Path, value: Any) -> Path:
+    """The folder a file says its entries start from; its own where that is not on this machine."""
+    base = path.resolve().parent
+    candidates = [base / value, Path(value)] if isinstance(value, str) and "\0" not in value else []
+    return next((folder.resolve() for folder in candidates if os.path.isdir(folder)), base)  # noqa: PTH112 - see _place
+
+
+def _names(path: Path, value: Any) -> tuple[str, ...]:
+    if isinstance(value, dict):  # numbers as text, as JSON has them
+        value = {
+            int(key) if re.fullmatch("[0-9]{1,9}", str(key)) else key: name for key, name in value.items()
+        }
+    if isinstance(value, dict) and sorted(value, key=str) != sorted(range(len(value)), key=str):
+        raise InvalidValue(
+            f"{path}: need names numbered 0 to {len(value) - 1}, got {', '.join(map(str, value))}."
+        )
+    names = [value[number] for number in range(len(value))] if isinstance(value, dict) else value
+    if not isinstance(names, list) or not names:
+        raise InvalidValue(f"{path}: need names, a list of class names; got {_shown(value)}.")
+    for name in names:
+        if name is not None and not isinstance(name, str | int | float | date):
+            raise InvalidValue(f"{path}: need names, a list of class names; one is {_shown(name)}.")
+    return tuple(str(name) for name in names)
+
+
+def _place(root: Path, entry: str) -> Path | None:
+    """The folder or list an entry means; exports of some tools write one ../ too many, or where it lay with them."""
+    shorter = [each for each in ends_of(entry) if "/" in each or each == entry]
+    candidates = (root / each for plain in shorter for each in (plain, plain.removeprefix("../")))
+    return next((place for place in candidates if os.path.exists(place)), None)  # noqa: PTH110 - pathlib raises for
+    # names that no file can have
+
+
+def _images_of(place: Path, root: Path) -> Iterator[Path]:
+    """The images of a folder and its sub-folders, or of a list of paths."""
+    if place.is_dir():
+        yield from files_below(place, IMAGE_SUFFIXES)
+        return
+    try:
+        lines = read_text(place).splitlines()
+    except UnicodeError as error:
+        raise InvalidValue(
+            f"{place}: need a folder or a text file that lists images, got other data."
+        ) from error
+    except OSError as error:
+        raise SourceNotFound(f"{place}: cannot be read ({error.strerror}).") from error
+    for line in lines:
+        if name := line.strip():
+            yield _listed(name, place.parent) or _listed(name, root) or root / name
+
+
+def _listed(name: str, folder: Path) -> Path | None:
+    """The image that a line of a list means, seen from ``folder``; None where it has none."""
+    for each in ends_of(name):
+        if os.path.isfile(folder / each):  # noqa: PTH113 - see _place
+            return folder / each
+    return None
+
+
+def _yaml_text(name: str) -> str:
+    """A class name in YAML: as JSON text, in which YAML wants other characters escaped than JSON does."""
+    return "".join(
+        char if char.isprintable() else f"\\U{ord(char):08X}" for char in json.dumps(name, ensure_ascii=False)
+    )
+
+
+@contextmanager
+def write(path: Path, options: Options, report: Report) -> Iterator[Put]:
+    """Write a label file for each record, empty ones too, and the ``data.yaml`` at the end."""
+    classes = ClassNumbers(keep=False, first=0)
+    with atomic_folder(path, overwrite=options.overwrite) as folder:
+        for name in ("images", "labels"):
+            (folder / name).mkdir()
+
+        def put(record: Record) -> None:
+            lines = _written(record, classes, options, report)
+            label = new_file(folder / "labels", f"{record.stem}.txt")
+            put_image(record, folder / "images", options.with_images)
+            label.write_text("".join(lines), encoding="ascii")
+
+        yield put
+        names = "".join(f"  {each.id}: {_yaml_text(each.name)}\n" for each in classes)
+        text = f"# {TEXT_MARK}\ntrain: images\nval: images\nnames:{' {}' if not names else ''}\n{names}"
+        (folder / "data.yaml").write_text(text, encoding="utf-8")
+
+
+def _written(record: Record, classes: ClassNumbers, options: Options, report: Report) -> list[str]:
+    classes.learn(record)
+    drawn = outlines(record.instances.masks, options, report)
+    names = record.instances.names
+    return [
+        f"{classes[name]} {shares_of(each, record.size)}\n" for name, each in zip(names, drawn, strict=True)
+    ]
+
+
+def shares_of(outline: Outline, size: Size) -> str:
+    """The corners of an object's outline as a line has them: parts and holes joined, shares of width and height."""
+    ring = joined_ring([ring for polygon in outline.polygons for ring in polygon.rings])
+    shares = (ring / np.array([size[1], size[0]])).ravel().tolist()
+    return " ".join(f"{each:.6f}".rstrip("0").rstrip(".") for each in shares)
+
+
+FORMAT = Format(
+    name="yolo",
+    title="YOLO segmentation",
+    layout="a folder with `data.yaml`, `labels/`, `images/`",
+    holds=frozenset({"overlaps", "holes", "parts", "class names", "empty images", "file names"}),
+    detect=detect,
+    read=read,
+    write=write,
+    note="holes and parts are joined by seams; sizes, so that the images are needed to read it",
+)

@@ -1,1 +1,0 @@
-"""Which models exist, where they are fetched from, under what licence, and where they lie on this machine."""

@@ -1,0 +1,446 @@
+"""The run: a source, a model and a request give results, and results give files.
+
+The one place that tells an image, a video, a prompt and a propagation apart. Python, the command line, HTTP and
+batches all come through here with the same `Request`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from maskweave.errors import InvalidValue
+from maskweave.models.base import Model
+from maskweave.options import BUILT_IN, DEFAULT_TRACKER, ModelOptions, Request, VideoOptions
+from maskweave.sources.base import Source, is_incomplete
+from maskweave.stages import StageClock, as_task, check_model, segment_frames, task_of
+from maskweave.types.arrays import Size
+from maskweave.types.counts import Counts
+from maskweave.types.frame import SourceInfo
+from maskweave.types.instances import Instances
+from maskweave.types.prediction import Task
+from maskweave.types.result import FrameResult
+from maskweave.types.semantic import SemanticMap
+
+if TYPE_CHECKING:
+    from maskweave.catalog.download import Progress
+    from maskweave.models.loading import LazyGuide, RuntimeOptions
+    from maskweave.outputs.base import Target, Writer
+    from maskweave.sources.lazy import LazySource
+    from maskweave.types.frame import Frame
+    from maskweave.types.prompt import Prompt
+    from maskweave.video.counting import Counter
+    from maskweave.video.tracking.base import Tracker
+
+OnResult: TypeAlias = Callable[[FrameResult], None]
+"""Called after each frame, with its result."""
+
+
+@dataclass
+class Report:
+    """What one run did: frames, objects, seconds per stage, files, warnings, last counts.
+
+    ``objects`` is summed over the frames; None where the results are maps of classes. ``tracks``: how many different
+    ones they are, where they have ids. ``classes``: how many of each class, every track once. ``shares``: of maps of
+    classes, the mean share of the pixels that each has. ``lost``: of a propagation, the frames in which an object
+    that was seen before has no pixels, as (first, last); noted where ``propagates``. ``replaced``: which of the
+    ``paths`` an earlier run had written. ``is_complete``: whether the
+    source had all that it promised; what is missing is in ``warnings``.
+    """
+
+    frames: int = 0
+    objects: int | None = None
+    tracks: int | None = None
+    classes: dict[str, int] = field(default_factory=dict)
+    shares: dict[str, float] = field(default_factory=dict)
+    lost: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    clock: StageClock = field(default_factory=StageClock)
+    paths: list[Path] = field(default_factory=list)
+    replaced: list[Path] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    counts: Counts | None = None
+    propagates: bool = False
+    is_complete: bool = True
+    _known_ids: set[int] = field(default_factory=set, repr=False, compare=False)
+
+    def add(self, result: FrameResult) -> None:
+        """Take in one frame's result."""
+        self.frames += 1
+        self.counts = result.counts
+        prediction = result.prediction
+        if not isinstance(prediction, Instances):
+            self._add_shares(prediction)
+            return
+        self.objects = (self.objects or 0) + len(prediction)
+        names = prediction.names
+        if prediction.track_ids is not None:
+            ids = prediction.track_ids.tolist()
+            names = tuple(name for name, each in zip(names, ids, strict=True) if each not in self._known_ids)
+            if self.propagates:
+                self._note_lost(self._known_ids.difference(ids))
+            self._known_ids.update(ids)
+            self.tracks = len(self._known_ids)
+        for name in names:
+            self.classes[name] = self.classes.get(name, 0) + 1
+
+    def _add_shares(self, prediction: SemanticMap) -> None:
+        """Move the mean shares of classes on by one map; pixels that are ignored belong to none."""
+        names = prediction.class_names
+        pixels = prediction.class_map
+        counts = np.bincount(pixels.ravel(), minlength=len(names))[: len(names)]
+        self.shares = {name: share * (1 - 1 / self.frames) for name, share in self.shares.items()}
+        for row in np.flatnonzero(counts).tolist():
+            share = float(counts[row]) / pixels.size / self.frames
+            self.shares[names[row]] = self.shares.get(names[row], 0.0) + share
+
+    def _note_lost(self, ids: Iterable[int]) -> None:
+        """Note that objects have no pixels in the newest frame."""
+        frame = self.frames - 1
+        for number in ids:
+            spans = self.lost.setdefault(number, [])
+            if spans and spans[-1][1] == frame - 1:
+                spans[-1] = (spans[-1][0], frame)
+            else:
+                spans.append((frame, frame))
+
+
+def open_model(options: ModelOptions, *, progress: Progress | None = None) -> Model:
+    """Load the model that is asked for; raises what `models.loading.load_model` raises."""
+    from maskweave.models.loading import load_model
+
+    model = load_model(
+        options.model,
+        options=_engine(options),
+        size=options.size,
+        offline=options.offline,
+        progress=progress,
+    )
+    model.guide = _guide(options)
+    return in_tiles(model, options)
+
+
+def _guide(options: ModelOptions) -> LazyGuide:
+    """What answers prompts: the guide that is asked for, or the one in the package."""
+    from maskweave.catalog.entries import GUIDE
+    from maskweave.models.loading import LazyGuide
+
+    return LazyGuide(options.guide or GUIDE, _engine(options))
+
+
+def propagation_model(name: str = BUILT_IN, *, device: str = "cpu") -> ModelOptions:
+    """The model of a propagation: the one in the package finds what is marked and gives features in one."""
+    from maskweave.video.features import FEATURE_SIZE
+
+    return ModelOptions(name, size=FEATURE_SIZE if name == BUILT_IN else None, device=device)
+
+
+def in_tiles(model: Model, options: ModelOptions) -> Model:
+    """``model``, looking at images in tiles where they are asked for."""
+    if options.tile is None:
+        return model
+    from maskweave.models.tiling import TiledModel
+
+    return TiledModel(model, tile=options.tile, overlap=options.overlap)
+
+
+def find_inputs(inputs: Sequence[str | Path], request: Request) -> list[LazySource]:
+    """The inputs, less what earlier runs wrote."""
+    from maskweave.outputs import is_output
+    from maskweave.sources.files import real_path
+    from maskweave.sources.find import find_sources
+
+    results = request.output.folder.resolve()
+    roots = [real_path(Path(text)) for text in inputs]
+    apart = not any(results == root or results in root.parents for root in roots)
+
+    def ignore(path: Path) -> bool:
+        return is_output(path) or (apart and results in real_path(path).parents)
+
+    options = request.source
+    return find_sources(
+        inputs,
+        recursive=options.recursive,
+        max_pixels=options.max_pixels,
+        as_video=options.as_video,
+        rate=options.fps,
+        reconnect=options.reconnect,
+        ignore=ignore,
+        raster_options=request.raster_options,
+    )
+
+
+def check(request: Request, model: Model) -> None:
+    """Raise `InvalidValue` when ``model`` cannot do what is asked, before anything is read."""
+    if request.prompt.prompt is None:
+        check_model(request.segment, model, every=request.video.every)
+    task = task_for(request, model)
+    if request.video.counts and task != "instances":
+        raise InvalidValue(
+            f"--line and --zone: need a model of instances, got {model.name}, which gives {task} maps"
+        )
+
+
+def stream(
+    source: Source, model: Model, request: Request, *, clock: StageClock | None = None
+) -> Generator[FrameResult]:
+    """Yield the result of each frame of an opened source, in order; one is held at a time.
+
+    Close the generator before the source. Raises `InvalidValue` at once for what model or source cannot do.
+    """
+    check(request, model)
+    info = source.info
+    if info.kind == "image" and request.video.counts:
+        raise InvalidValue("--line and --zone: need a video, got an image; a folder is one with --as-video")
+    from maskweave.sources.filtered import limited
+
+    frames = limited(source, frames=request.source.frames, seconds=request.source.seconds)
+    clock = clock or StageClock()
+    prompt = request.prompt.prompt
+    if prompt is not None:
+        results = _prompted(frames, model, request, prompt, clock)
+    elif info.kind == "image":
+        results = segment_frames(frames, model, request.segment, clock=clock)
+    else:
+        results = _video(frames, model, request, clock)
+    return _counted(results, request) if request.video.counts else results
+
+
+def _video(frames: Source, model: Model, request: Request, clock: StageClock) -> Generator[FrameResult]:
+    """A video without a prompt. Motion is seen from each frame to the next, so ``every`` leaves it out."""
+    options, video = request.segment, request.video
+    moving = task_of(options, model) == "foreground" and model.task == "instances" and video.track
+    if moving and video.every == 1 and not options.classes and options.score is None:
+        return _foreground(frames, model, request)
+    tracker = _tracker(video)
+    results = segment_frames(
+        frames, model, options, tracker=tracker, every=video.every, clock=clock, overlap=True
+    )
+    if tracker is None or video.min_track_frames == 1:
+        return results
+    from maskweave.video.short_tracks import drop_short_tracks
+
+    return drop_short_tracks(results, video.min_track_frames)
+
+
+def live(frames: Iterable[Frame], model: Model, request: Request) -> Generator[FrameResult]:
+    """Yield the result of each frame before the next one is asked for: none is read ahead, so that none waits.
+
+    Objects are tracked where that is asked for; none is held back until it has lived for some frames. Raises
+    `InvalidValue` at once for what the model cannot do.
+    """
+    check(request, model)
+    return segment_frames(
+        frames, model, request.segment, tracker=_tracker(request.video), every=request.video.every
+    )
+
+
+def _tracker(options: VideoOptions) -> Tracker | None:
+    if not options.track:
+        return None
+    from maskweave.video.tracking import make_tracker
+
+    return make_tracker(options.tracker)
+
+
+def _foreground(frames: Source, model: Model, request: Request) -> Generator[FrameResult]:
+    """What moves and what the model knows; with classes or a score it is every pixel of those instances instead."""
+    from maskweave.video.foreground import foreground_frames
+
+    with _features(model, request.model) as network:
+        yield from foreground_frames(frames, model, network)
+
+
+def _prompted(
+    frames: Source, model: Model, request: Request, prompt: Prompt, clock: StageClock
+) -> Generator[FrameResult]:
+    """What a prompt means in an image, or what becomes of it through a video."""
+    task = request.segment.task or "instances"
+    score = request.segment.score or 0.0
+    results = (
+        _pointed_at(frames, model, prompt, clock)
+        if frames.info.kind == "image"
+        else _propagated(frames, model, request.model, prompt)
+    )
+    with closing(results):
+        for result in results:
+            found = result.instances
+            yield replace(result, prediction=as_task(found[found.scores >= score] if score else found, task))
+
+
+def _pointed_at(frames: Source, model: Model, prompt: Prompt, clock: StageClock) -> Generator[FrameResult]:
+    for frame in frames:
+        with clock.stage("network"):
+            found = model.prompt(frame.image, prompt, label=frame.source or "image")
+        yield FrameResult(frame, found)
+
+
+def _propagated(
+    frames: Source, model: Model, options: ModelOptions, prompt: Prompt
+) -> Generator[FrameResult]:
+    from maskweave.video.propagation import propagate_frames
+
+    with _features(model, options) as network:
+        yield from propagate_frames(frames, prompt, network, finder=model)
+
+
+def _features(model: Model, options: ModelOptions) -> AbstractContextManager[Model]:
+    """What gives features of frames: ``model`` where it is that network, else one that is closed in the end."""
+    from maskweave.video.features import FEATURE_SIZE, feature_network
+
+    if (options.model, options.size, options.tile) == (BUILT_IN, FEATURE_SIZE, None):
+        return nullcontext(model)
+    return closing(feature_network(options=_engine(options)))
+
+
+def _engine(options: ModelOptions) -> RuntimeOptions:
+    from maskweave.models.loading import RuntimeOptions
+
+    return RuntimeOptions(device=options.device, threads=options.threads, runtime=options.runtime)
+
+
+def _counted(results: Generator[FrameResult], request: Request) -> Generator[FrameResult]:
+    """The results, with what their objects do at the request's lines and in its zones."""
+    counter: Counter | None = None
+    with closing(results):
+        for result in results:
+            counter = counter or counter_of(request.video, result.frame.size)
+            yield replace(result, counts=counter.update(result.instances))
+
+
+def counter_of(video: VideoOptions, size: Size) -> Counter:
+    """A counter for frames of ``size``, of lines and zones that may be given in an image of another size."""
+    from maskweave.video.counting import Counter
+
+    across = down = 1.0
+    if video.drawn_on is not None:
+        across, down = size[1] / video.drawn_on[0], size[0] / video.drawn_on[1]
+    return Counter(
+        [line.scaled(across, down) for line in video.lines],
+        [zone.scaled(across, down) for zone in video.zones],
+    )
+
+
+def formats_for(request: Request, info: SourceInfo, model: Model) -> tuple[str, ...]:
+    """What is to be written of a source; raises `InvalidValue` for what its kind or the task does not have."""
+    from maskweave.outputs import choose_formats
+
+    return choose_formats(request.output.save, kind=info.kind, task=task_for(request, model))
+
+
+def _class_names(request: Request, model: Model) -> tuple[str, ...]:
+    if request.prompt.prompt is None:
+        return model.class_names
+    from maskweave.types.prompt import OBJECT_NAMES
+
+    return OBJECT_NAMES
+
+
+def target_for(
+    request: Request, info: SourceInfo, model: Model, *, inputs: frozenset[Path] = frozenset()
+) -> Target:
+    """What the writers of a source's results must know; ``inputs``: paths that no output may replace."""
+    from maskweave.outputs.base import Target
+
+    output = request.output
+    return Target(
+        output.folder,
+        info,
+        task_for(request, model),
+        _class_names(request, model),
+        model=model.name,
+        style=output.style,
+        inputs=inputs,
+        background=output.behind,
+        geojson_crs=output.geojson_crs,
+        refine_edges=output.refine_edges,
+    )
+
+
+def task_for(request: Request, model: Model) -> Task:
+    """What results will be: the task that is asked for, else what a prompt or the model gives."""
+    if request.prompt.prompt is not None:
+        return request.segment.task or "instances"
+    return task_of(request.segment, model)
+
+
+def run(
+    source: Source,
+    model: Model,
+    request: Request,
+    *,
+    inputs: frozenset[Path] = frozenset(),
+    flat: bool = False,
+    formats: Sequence[str] | None = None,
+    progress: OnResult | None = None,
+) -> Report:
+    """Segment an opened source and write what is asked for; files appear only when all of it worked.
+
+    ``inputs``: paths that no output may replace. ``flat``: the only format that is one image a frame goes into the
+    output folder itself. ``formats``: to be written instead of the request's. ``progress``: called after each frame.
+    """
+    from maskweave.outputs import make_writers, one_image_per_frame
+
+    info = source.info
+    report = Report(propagates=request.prompt.prompt is not None and info.kind != "image")
+    formats = formats_for(request, info, model) if formats is None else formats
+    target = target_for(request, info, model, inputs=inputs)
+    if flat and one_image_per_frame(formats):
+        target = replace(target, flat=True)
+    results = stream(source, model, request, clock=report.clock)
+    write(results, make_writers(formats, target), report=report, progress=progress)
+    report.warnings = [*source.warnings, *_ignored(request, info), *report.warnings]
+    report.is_complete = not is_incomplete(source)
+    return report
+
+
+def write(
+    results: Iterable[FrameResult],
+    writers: Sequence[Writer],
+    *,
+    report: Report | None = None,
+    progress: OnResult | None = None,
+) -> Report:
+    """Write results as they come; the writers' files appear only when all of it worked.
+
+    ``writers`` are entered and left here. ``report`` is added to and returned; None begins a new one.
+    """
+    report = report or Report()
+    before = [
+        writer.path for writer in writers if writer.path.exists() and writer.path != writer.target.folder
+    ]
+    with ExitStack() as stack:
+        if isinstance(results, Generator):
+            stack.callback(results.close)  # its threads end before what they read from is closed
+        for writer in writers:
+            stack.enter_context(writer)
+        for result in results:
+            with report.clock.stage("draw and encode"):
+                for writer in writers:
+                    writer.write(result)
+            report.add(result)
+            if progress is not None:
+                progress(result)
+        with report.clock.stage("draw and encode"):
+            stack.close()
+    report.paths, report.replaced = [writer.path for writer in writers], before
+    report.warnings = [warning for writer in writers for warning in writer.warnings]
+    return report
+
+
+def _ignored(request: Request, info: SourceInfo) -> list[str]:
+    """A warning where options for videos were given for an image."""
+    if info.kind != "image":
+        return []
+    video = request.video
+    given = {
+        "--every": video.every != 1,
+        "--tracker": video.tracker != DEFAULT_TRACKER,
+        "--trail": request.output.trail > 0,
+    }
+    names = [name for name, is_given in given.items() if is_given]
+    return [f"{', '.join(names)}: for videos only, ignored"] if names else []

@@ -1,0 +1,77 @@
+// Frames of this browser on their way up to the server, and what comes back for them.
+
+import { Encoder } from "./encoder.js";
+
+const MOST = 2; // frames on their way: one is looked at while the next one travels; what comes meanwhile is skipped
+const LONGEST = 1280; // pixels of the longer side that is sent
+
+/** Sends frames of a feed over a connection. `onShow({bitmap, answer, taken})` is called for each that is answered. */
+export class BrowserSource {
+  isPaused = false;
+
+  #feed;
+  #connection;
+  #onShow;
+  #encoder = new Encoder();
+  #sent = new Map(); // number → {bitmap, taken}
+  #number = 0;
+  #isBusy = false; // a frame is being made
+  #begun = performance.now();
+
+  constructor(feed, connection, onShow) {
+    this.#feed = feed;
+    this.#connection = connection;
+    this.#onShow = onShow;
+    feed.onFrame = (taken) => this.#send(taken);
+  }
+
+  /** Take an answer: the frame is shown, and those before it, which the server skipped, are forgotten. */
+  answer(answer) {
+    for (const [number, { bitmap, taken }] of this.#sent) {
+      if (number > answer.frame) break;
+      this.#sent.delete(number);
+      if (number === answer.frame && answer.objects) this.#onShow({ bitmap, answer, taken });
+      else bitmap.close();
+    }
+  }
+
+  pause() {
+    this.isPaused = true;
+    this.#feed.pause();
+  }
+
+  resume() {
+    this.isPaused = false;
+    this.#feed.play();
+  }
+
+  close() {
+    for (const { bitmap } of this.#sent.values()) bitmap.close();
+    this.#sent.clear();
+    this.#encoder.close();
+    this.#feed.close();
+  }
+
+  async #send(taken) {
+    if (this.isPaused || this.#isBusy || this.#sent.size >= MOST || !this.#connection.isReady) return undefined;
+    this.#isBusy = true;
+    try {
+      const bitmap = await createImageBitmap(this.#feed.video, scaled(this.#feed.size));
+      const jpeg = await this.#encoder.encode(bitmap);
+      if (!this.#connection.isOpen) return bitmap.close();
+      this.#number += 1;
+      this.#sent.set(this.#number, { bitmap, taken });
+      return this.#connection.sendFrame(this.#number, (taken - this.#begun) / 1000, jpeg);
+    } catch {
+      return undefined; // a video that has just been closed has no picture
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+}
+
+function scaled({ width, height }) {
+  const scale = LONGEST / Math.max(width, height);
+  if (scale >= 1) return {};
+  return { resizeWidth: Math.round(width * scale), resizeHeight: Math.round(height * scale) };
+}

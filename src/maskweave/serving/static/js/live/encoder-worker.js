@@ -1,0 +1,15 @@
+// Makes JPEGs of bitmaps, away from the page's own thread, where encoding would wait for a quiet moment.
+
+const QUALITY = 0.8;
+const canvas = new OffscreenCanvas(1, 1);
+const context = canvas.getContext("2d", { alpha: false });
+
+self.addEventListener("message", async ({ data: { bitmap } }) => {
+  const { width, height } = bitmap;
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY });
+  const jpeg = await blob.arrayBuffer();
+  self.postMessage({ jpeg }, [jpeg]);
+});

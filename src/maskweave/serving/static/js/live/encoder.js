@@ -1,0 +1,23 @@
+// JPEGs of bitmaps, made by a worker.
+
+/** One at a time: whoever asks waits for the answer before the next. */
+export class Encoder {
+  #worker = new Worker(new URL("encoder-worker.js", import.meta.url));
+  #resolve = null;
+
+  constructor() {
+    this.#worker.addEventListener("message", ({ data }) => this.#resolve?.(data.jpeg));
+  }
+
+  /** A promise of the JPEG of `bitmap`, as an ArrayBuffer; the bitmap stays the caller's. */
+  encode(bitmap) {
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+      this.#worker.postMessage({ bitmap });
+    });
+  }
+
+  close() {
+    this.#worker.terminate();
+  }
+}

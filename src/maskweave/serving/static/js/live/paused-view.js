@@ -1,0 +1,39 @@
+// A live frame that stands still, with every tool for pictures.
+
+import { PictureView } from "../page/picture-view.js";
+
+/** `live` goes on when the pause ends; leaving ends it, too. */
+export class PausedView extends PictureView {
+  #live;
+
+  constructor(page, file, live, options) {
+    super(page, file, options);
+    this.#live = live;
+  }
+
+  get isWorking() {
+    return this.#live.isWorking;
+  }
+
+  get leavingWords() {
+    return this.#live.leavingWords;
+  }
+
+  recordOrSave() {
+    return this.#live.recordOrSave();
+  }
+
+  toggle() {
+    this.#live.toggle();
+  }
+
+  /** Put the picture away, and only that. */
+  putAway() {
+    super.close();
+  }
+
+  close() {
+    super.close();
+    this.#live.close();
+  }
+}

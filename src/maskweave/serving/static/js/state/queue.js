@@ -1,0 +1,117 @@
+// Several pictures, looked at one after the other while the user is at work on one of them.
+
+/**
+ * @typedef {{id: string, file: File, name: string, status: "waiting"|"working"|"done"|"failed", result: object|null,
+ *   documents: Map|null}} Entry  `documents`: what was changed in it, with all that can be undone
+ * Pictures are decoded by their view only, so a queue holds files and masks, however long it is. Event: "change".
+ */
+export class Queue extends EventTarget {
+  entries;
+  at = -1;
+  isSaved; // whether all of it was downloaded as it is now
+  dataset; // where it was opened from, null for pictures alone
+
+  #find;
+  #ended = new AbortController();
+  #turn = Promise.resolve(); // one picture is at the server at a time
+
+  /**
+   * `pictures`: [{file, name, result}], where `result` is known of those of a data set; `find(file, signal)` is a
+   * promise of what is found in others.
+   */
+  constructor(pictures, find, { dataset = null } = {}) {
+    super();
+    this.#find = find;
+    this.dataset = dataset;
+    this.isSaved = dataset !== null;
+    this.entries = pictures.map(({ result = null, ...picture }) => ({
+      ...picture,
+      id: newId(),
+      status: result ? "done" : "waiting",
+      result,
+      opened: result,
+      isChanged: false,
+      documents: null,
+    }));
+  }
+
+  /** The entries of a data set that are not as they were opened. */
+  get changed() {
+    return this.entries.filter(({ isChanged }) => isChanged);
+  }
+
+  get current() {
+    return this.entries[this.at];
+  }
+
+  /** How many are done or failed. */
+  get finished() {
+    return this.entries.filter(({ status }) => status === "done" || status === "failed").length;
+  }
+
+  goTo(place) {
+    this.at = Math.min(Math.max(place, 0), this.entries.length - 1);
+    this.#tell();
+    return this.current;
+  }
+
+  /** Look at all that wait. What fails is tried again when it is opened. */
+  async run() {
+    for (const entry of this.entries) {
+      if (this.#ended.signal.aborted) return;
+      await this.resultOf(entry).catch(() => {});
+    }
+  }
+
+  /** What is found in an entry; one that was not yet looked at comes next. */
+  resultOf(entry) {
+    if (entry.result) return Promise.resolve(entry.result);
+    if (entry.status !== "working") entry.promise = this.#turn = this.#turn.catch(() => {}).then(() => this.#look(entry));
+    return entry.promise;
+  }
+
+  /** Put what a person made of the current picture in the place of what was found, and `documents` beside it. */
+  keep(result, documents = null) {
+    if (!this.current) return;
+    const { opened, result: former } = this.current;
+    const content = contentOf(result);
+    this.isSaved &&= content === contentOf(former);
+    const isChanged = Boolean(opened) && content !== contentOf(opened);
+    Object.assign(this.current, { result, documents, isChanged });
+    this.#tell();
+  }
+
+  close() {
+    this.#ended.abort();
+  }
+
+  async #look(entry) {
+    if (entry.result) return entry.result;
+    this.#ended.signal.throwIfAborted();
+    entry.status = "working";
+    this.#tell();
+    try {
+      entry.result = await this.#find(entry.file, this.#ended.signal);
+      entry.status = "done";
+      return entry.result;
+    } catch (error) {
+      entry.status = "failed";
+      throw error;
+    } finally {
+      this.#tell();
+    }
+  }
+
+  #tell() {
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+/** What a label file would say of a result, as text. */
+function contentOf(result) {
+  return JSON.stringify(result?.objects.map(({ row, class: name, rle }) => [row, name, rle.counts]));
+}
+
+function newId() {
+  return crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+}

@@ -1,0 +1,37 @@
+"""A worker's work on the tracks of a video that a person corrected: the other files of a run, made of them anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from maskweave.annotations.convert import convert
+from maskweave.annotations.options import Options
+from maskweave.annotations.report import Report
+from maskweave.annotations.table import format_named, formats, save_names
+from maskweave.errors import InvalidValue
+from maskweave.serving.archives import one_file
+from maskweave.serving.media import media_type
+from maskweave.serving.workers import Message
+
+SOURCE = "youtube-vis"
+"""The format of a tracks file."""
+
+
+def formats_of_tracks() -> list[str]:
+    """What can be made of tracks alone, by the names of ``save``: annotations of videos, without an image."""
+    named = {form: name for name, form in save_names().items()}
+    return [named[each.name] for each in formats() if each.videos and each.name in named]
+
+
+def export_tracks(work: Message, notify: Callable[[Message], None]) -> Message:
+    """Write a tracks file's objects in another format."""
+    if work["format"] not in formats_of_tracks():
+        raise InvalidValue(f"format: need one of {', '.join(formats_of_tracks())}, got {work['format']!r}")
+    form = format_named(save_names()[work["format"]])
+    folder = Path(work["folder"])
+    source = Path(work["file"]).rename(folder / "corrected.tracks.json")
+    target = folder / (f"video{form.suffix}" if form.suffix else f"video.{work['format']}")
+    convert(source, target, to=form.name, format_name=SOURCE, options=Options(), report=Report())
+    path = one_file(target)
+    return {"name": path.name, "media_type": media_type(path.name)}

@@ -1,0 +1,1 @@
+"""What a video's frames say together: tracking, propagation, foreground and counting, one stage each."""

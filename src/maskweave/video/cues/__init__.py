@@ -1,0 +1,1 @@
+"""What hints at where an object is, in numbers that soft masks are sums of."""

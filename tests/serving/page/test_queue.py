@@ -1,0 +1,159 @@
+"""Several images at once: a queue that one goes through and saves as a whole."""
+
+import json
+import zipfile
+
+import pytest
+
+from maskweave.annotations.options import Options
+from maskweave.annotations.report import Report
+from maskweave.annotations.table import format_named
+from tests.serving.page import scene
+from tests.serving.page.conftest import Picture, until
+
+NAMES = ("one.png", "two.png", "three.png")
+ALL_DONE = "document.querySelector('#queue-progress').value === 1"
+
+
+@pytest.fixture
+def expect():
+    return pytest.importorskip("playwright.sync_api").expect
+
+
+def bring(page, names=NAMES):
+    data = scene.encoded(scene.image())
+    page.set_input_files("#file", [{"name": name, "mimeType": "image/png", "buffer": data} for name in names])
+    page.locator("#object-list .object").first.wait_for()
+    return Picture(page)
+
+
+def test_images_are_looked_at_one_after_the_other_while_one_is_open(page, stand_in, expect):
+    stand_in.gate.clear()
+    data = scene.encoded(scene.image())
+    page.set_input_files("#file", [{"name": name, "mimeType": "image/png", "buffer": data} for name in NAMES])
+    expect(page.locator("#queue-words")).to_have_text("0 of 3 looked at")
+    expect(page.locator("#queue-count")).to_have_text("1 of 3")
+    stand_in.gate.set()
+    expect(page.locator("#queue-words")).to_have_text("All are looked at.")
+    assert len(stand_in.asked_for("/v1/segment")) == 3
+    expect(page.locator(".object")).to_have_count(3)
+
+
+def test_changes_stay_when_one_goes_on_and_back(page, expect):
+    bring(page)
+    page.locator(".object__button", has_text="dog").click()
+    page.keyboard.press("Delete")
+    page.keyboard.press("n")
+    expect(page.locator("#queue-count")).to_have_text("2 of 3")
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog", "person"])
+    page.get_by_role("button", name="Previous image").click()
+    expect(page.locator(".object__name")).to_have_text(["cat", "person"])
+
+
+def test_one_coco_file_holds_all_images(page, stand_in, tmp_path, expect):
+    bring(page)
+    page.locator(".object__button", has_text="dog").click()
+    page.keyboard.press("Delete")
+    until(page, ALL_DONE)
+    page.route("**/v1/export", lambda route: route.fulfill(json=coco_of(route.request)))
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save all").click()
+    assert download.value.suggested_filename == "images.coco.json"
+    download.value.save_as(tmp_path / "images.coco.json")
+    records = list(format_named("coco").read(tmp_path / "images.coco.json", Options(), Report()))
+    assert [record.file_name for record in records] == list(NAMES)
+    assert [record.instances.names for record in records] == [
+        ("cat", "person"),
+        ("cat", "dog", "person"),
+        ("cat", "dog", "person"),
+    ]
+    page.locator("#home").click()  # all is saved: nothing is asked
+    expect(page.get_by_role("heading", name="Drop a picture")).to_be_visible()
+
+
+def coco_of(request):
+    """What the server writes for one image, as far as it matters here."""
+    body = request.post_data_buffer
+    start = body.index(b'{"format"')
+    asked = json.loads(body[start : body.index(b"\r\n--", start)])
+    height, width = scene.SIZE
+    names = sorted({each["class"] for each in asked["objects"]})
+    return {
+        "images": [{"id": 1, "file_name": asked["name"], "height": height, "width": width}],
+        "categories": [{"id": place, "name": name} for place, name in enumerate(names, start=1)],
+        "annotations": [
+            {
+                "id": place,
+                "image_id": 1,
+                "category_id": names.index(each["class"]) + 1,
+                "segmentation": each["rle"],
+                "bbox": [0, 0, 1, 1],
+                "area": 1,
+                "iscrowd": 0,
+            }
+            for place, each in enumerate(asked["objects"], start=1)
+        ],
+    }
+
+
+def test_other_formats_come_as_one_zip(page, tmp_path):
+    bring(page)
+    page.get_by_label("Format of the files").select_option("masks")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save all").click()
+    download.value.save_as(tmp_path / "images.zip")
+    with zipfile.ZipFile(tmp_path / "images.zip") as archive:
+        assert archive.namelist() == ["one.coco.json", "two.coco.json", "three.coco.json"]
+
+
+def test_an_image_that_fails_does_not_hold_up_the_others(page, stand_in, expect):
+    stand_in.failure = (422, "image: damaged or cut short", None)
+    data = scene.encoded(scene.image())
+    page.set_input_files("#file", [{"name": name, "mimeType": "image/png", "buffer": data} for name in NAMES])
+    expect(page.get_by_role("alert")).to_contain_text("one.png: image: damaged")
+    until(page, ALL_DONE)
+    expect(page.locator("#queue-list option").first).to_contain_text("failed")
+    page.keyboard.press("n")
+    expect(page.locator(".object")).to_have_count(3)
+
+
+def test_a_queue_that_is_not_saved_is_not_left_without_a_word(page, expect):
+    bring(page)
+    page.locator("#home").click()
+    expect(page.get_by_role("heading", name="The queue is not saved")).to_be_visible()
+    page.get_by_role("button", name="Stay").click()
+    expect(page.locator("#queue")).to_be_visible()
+    page.locator("#home").click()
+    page.get_by_role("button", name="Leave all the same").click()
+    expect(page.get_by_role("heading", name="Drop a picture")).to_be_visible()
+
+
+def test_the_images_of_a_folder_make_a_queue(page, tmp_path, expect):
+    data = scene.encoded(scene.image())
+    (tmp_path / "trip" / "day").mkdir(parents=True)
+    for name in ("b.png", "day/a.png"):
+        (tmp_path / "trip" / name).write_bytes(data)
+    (tmp_path / "trip" / "notes.md").write_text("ours")
+    page.set_input_files("#folder", tmp_path / "trip")
+    expect(page.locator("#queue-count")).to_have_text("1 of 2")
+
+
+def test_what_was_done_before_one_went_on_can_be_undone(page, expect):
+    bring(page)
+    page.locator(".object__button", has_text="dog").click()
+    page.keyboard.press("Delete")
+    page.keyboard.press("n")
+    expect(page.locator("#queue-count")).to_have_text("2 of 3")
+    page.keyboard.press("Shift+n")
+    expect(page.locator(".object__name")).to_have_text(["cat", "person"])
+    page.keyboard.press("Control+z")
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog", "person"])
+    page.keyboard.press("Control+Shift+z")
+    expect(page.locator(".object__name")).to_have_text(["cat", "person"])
+
+
+def test_a_photo_that_comes_along_is_opened(page, stand_in, expect):
+    page.get_by_role("button", name="A cat").click()
+    expect(page.locator(".object")).to_have_count(3)
+    (sent,) = stand_in.asked_for("/v1/segment")
+    assert sent["image"].startswith(b"RIFF")

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -164,11 +165,19 @@ def until(page, condition):
           const end = performance.now() + most;
           while (!({condition})) {{
             if (performance.now() > end) throw new Error("it did not come true");
-            await new Promise(requestAnimationFrame);
+            await new Promise((done) => setTimeout(done, 10));
           }}
         }}""",
         WAIT,
     )
+
+
+def until_true(page, condition):
+    """Wait until ``condition()`` holds here, while what the page sends is taken."""
+    end = time.monotonic() + WAIT / 1000
+    while not condition():
+        assert time.monotonic() < end, "it did not come true"
+        page.evaluate("() => new Promise((done) => setTimeout(done, 10))")
 
 
 def pick(page, data=None, name="scene.png", kind="image/png"):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.serving.page import scene
-from tests.serving.page.conftest import KEPT, Picture, until
+from tests.serving.page.conftest import KEPT, Picture, until, until_true
 from tests.serving.page.test_screens import SCREENS, faults, too_wide
 
 READY = {
@@ -149,6 +149,11 @@ def go_live(page):
 
 def shown(page):
     until(page, f"{VIEW}?.pace?.rate > 0")
+
+
+def shown_frames(server):
+    """The numbers of its frames that the page says it has shown, in order."""
+    return [each["shown"] for each in server.told if "shown" in each]
 
 
 # What is shown
@@ -316,8 +321,7 @@ def test_what_is_shown_is_recorded_to_a_file_that_plays(open_live, server, expec
     page.get_by_role("button", name="Stay").click()
     count = len(server.frames)
     page.wait_for_function("() => document.querySelector('#live-now').textContent.includes('Recording')")
-    while len(server.frames) < count + 8:
-        page.evaluate("() => new Promise(requestAnimationFrame)")
+    until_true(page, lambda: len(server.frames) >= count + 8)
     with page.expect_download() as saved:
         page.get_by_role("button", name="End and save").click()
     assert saved.value.suggested_filename == "live.webm"
@@ -341,8 +345,7 @@ def test_a_file_of_this_device_is_played_live(open_live, server, film, expect):
     page = open_live()
     go_live(page)
     page.set_input_files("#live-file", film)
-    while not server.frames or server.frames[-1][2] != scene.FILM_SIZE:
-        page.evaluate("() => new Promise(requestAnimationFrame)")
+    until_true(page, lambda: server.frames and server.frames[-1][2] == scene.FILM_SIZE)
     shown(page)
     expect(page.locator("#about-run")).to_contain_text("film.mp4")
     page.set_input_files("#live-file", {"name": "no.mp4", "mimeType": "video/mp4", "buffer": b"nothing"})
@@ -360,14 +363,12 @@ def test_frames_of_the_server_are_shown_and_said_to_be(open_live, server, stand_
     expect(page.locator("#live-source")).to_have_value("server:1")
     until(page, "document.querySelector('.counter__name')")
     assert page.locator(".counter__name").input_value() == "gate"
-    while [each.get("shown") for each in server.told if "shown" in each] != [0, 1]:
-        page.evaluate("() => new Promise(requestAnimationFrame)")
+    until_true(page, lambda: shown_frames(server) == [0, 1])
     page.keyboard.press("Space")
     expect(page.locator(".object__name").first).to_be_visible()
     server.send_frame(2)
     page.get_by_role("button", name="Go on").click()
-    while {"shown": 2} not in server.told:  # not before it went on
-        page.evaluate("() => new Promise(requestAnimationFrame)")
+    until_true(page, lambda: shown_frames(server) == [0, 1, 2])  # not before it went on
     server.say(over="the video is over")
     expect(page.locator(".note")).to_contain_text("the video is over")
 
@@ -453,8 +454,7 @@ def test_frames_that_the_server_refuses_are_said_once(open_live, server, expect)
     expect(page.locator(".note--error")).to_contain_text("need at most 4 MB")
     page.get_by_role("button", name="Close this note").click()
     before = len(server.frames)
-    while len(server.frames) < before + 4:
-        page.evaluate("() => new Promise(requestAnimationFrame)")
+    until_true(page, lambda: len(server.frames) >= before + 4)
     expect(page.locator(".note--error")).to_have_count(0)
 
 

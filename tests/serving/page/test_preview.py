@@ -7,7 +7,7 @@ import pytest
 
 from maskweave.ops.rle import decode_masks
 from tests.serving.page import scene
-from tests.serving.page.conftest import pick, until
+from tests.serving.page.conftest import pick, until, until_true
 
 
 @pytest.fixture
@@ -85,8 +85,7 @@ def test_one_question_is_on_its_way_and_then_the_latest(page, stand_in):
 
 
 def until_asked(page, held, count):
-    while len(held) < count:
-        page.evaluate("() => new Promise(requestAnimationFrame)")
+    until_true(page, lambda: len(held) >= count)
 
 
 def form_point(form):

@@ -25,8 +25,10 @@ from maskweave.training.guide import simulate
 
 BOX, CLICKS, MASK = range(3)
 _COLOR = Augmentation(color=0.3, gray=0.05)
-_FACTORS = {BOX: (1.15, 2.2), CLICKS: (1.2, 6.0), MASK: (1.2, 4.0)}
+_FACTORS = {BOX: (1.2, 1.9), CLICKS: (1.2, 6.0), MASK: (1.2, 3.0)}
 """How many times as large as the object a window is, by what guides it."""
+_OFF_CENTER = {BOX: 0.2, CLICKS: 0.45, MASK: 0.3}
+"""How far from the window's middle the object lies at most, as a share of the room there is, by what guides it."""
 _MIN_VISIBLE = 16
 """Objects of which a crop shows fewer pixels are drawn again elsewhere."""
 
@@ -160,7 +162,7 @@ def _view(
     limit = max(1.4 * max(record.size), 1.2 * longer)
     side = min(max(float(np.exp(rng.uniform(low, high))) * longer, 24.0), limit)
     spare = max(side - longer, 0.0)
-    off = rng.uniform(-0.45, 0.45, 2) * spare
+    off = rng.uniform(-1, 1, 2) * _OFF_CENTER[kind] * spare
     window = Window((x1 + x2 - side) / 2 + off[0], (y1 + y2 - side) / 2 + off[1], side)
     change = np.eye(3)
     stretch = float(np.exp(rng.normal(0, 0.06)))

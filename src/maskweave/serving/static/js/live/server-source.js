@@ -6,6 +6,7 @@ export class ServerSource {
 
   #connection;
   #onShow;
+  #turn = Promise.resolve(); // of the newest frame
   #unsaid = []; // frames that the server is not told of while it is paused
 
   constructor(connection, onShow) {
@@ -13,11 +14,15 @@ export class ServerSource {
     this.#onShow = onShow;
   }
 
-  async answer(answer, jpeg) {
-    if (jpeg) {
-      const bitmap = await createImageBitmap(jpeg).catch(() => null);
-      if (bitmap && !this.isPaused) this.#onShow({ bitmap, answer, taken: null });
-    }
+  /** Take a frame. Frames are decoded side by side and shown in the order in which they came. */
+  answer(answer, jpeg) {
+    const decoded = jpeg ? createImageBitmap(jpeg).catch(() => null) : null;
+    this.#turn = this.#turn.then(async () => this.#take(answer, await decoded));
+  }
+
+  #take(answer, bitmap) {
+    if (bitmap && !this.isPaused) this.#onShow({ bitmap, answer, taken: null });
+    else bitmap?.close();
     if (this.isPaused) this.#unsaid.push(answer.frame);
     else this.#connection.tell({ shown: answer.frame });
   }

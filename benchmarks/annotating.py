@@ -61,7 +61,7 @@ _TAP = """async ([x, y]) => {
 _PAINT = """async (seconds) => {
   const { page } = await import("/static/js/main.js");
   const { stage } = page;
-  const { width, height } = stage.picture;
+  const { width, height } = stage.imageSize;
   const { tool } = stage.painter;
   const painted = [];
   const paintNow = stage.paintNow.bind(stage);

@@ -1,9 +1,9 @@
 """Live video on the page: frames a second, and how far behind the camera, in a real browser and with the real server.
 
-    python benchmarks/live.py [film.mp4] [--write docs/performance.md] [--rounds N] [--seconds S] [--short]
+    python benchmarks/live.py [video.mp4] [--write docs/performance.md] [--rounds N] [--seconds S] [--short]
 
 Each round starts `maskweave serve` and a fresh page in Chromium, whose camera plays a video of 640x480 with 30 frames
-a second: the demo's cat and astronaut, who drift past each other, or the film that is named. A frame counts as shown
+a second: the demo's cat and astronaut, who drift past each other, or the video that is named. A frame counts as shown
 when the browser's next animation frame comes after its masks were painted, and it is as late as that is after the
 browser took it from the camera (`captureTime`). The first seconds, in which the model is loaded, do not count.
 Browser, server and model share all cores of this machine. Needs playwright and Chromium.
@@ -70,7 +70,7 @@ WAYS = {
 def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("film", nargs="?", type=Path, help="a video for the camera to show")
+    parser.add_argument("video", nargs="?", type=Path, help="a video for the camera to show")
     parser.add_argument(
         "--rounds", type=int, default=3, help="servers and pages that are started, for each way"
     )
@@ -83,7 +83,7 @@ def main() -> None:
     rounds, seconds = (1, 3.0) if options.short else (options.rounds, options.seconds)
     with tempfile.TemporaryDirectory() as folder:
         camera = Path(folder) / "camera.y4m"
-        write_y4m(camera, film_images(options.film) if options.film else drawn_images())
+        write_y4m(camera, video_images(options.video) if options.video else drawn_images())
         rows = measured(options.chromium, camera, options.model, rounds=rounds, seconds=seconds)
     text = f"{table(rows)}\n\n{machine('onnxruntime', 'fastapi', 'playwright')}"
     print(text)
@@ -152,11 +152,11 @@ def drawn_images() -> Iterator[np.ndarray]:
     yield from reversed(forward)
 
 
-def film_images(path: Path) -> Iterator[np.ndarray]:
-    """The first frames of a film in the camera's size."""
+def video_images(path: Path) -> Iterator[np.ndarray]:
+    """The first frames of a video in the camera's size."""
     from maskweave.sources.video import VideoSource
 
-    with VideoSource(path, "film") as video:
+    with VideoSource(path, "clip") as video:
         for frame in video:
             if frame.index >= 10 * _FRAMES:
                 return

@@ -2,7 +2,7 @@
 
     python benchmarks/video.py [VIDEO] [--model NAME] [--size PIXELS] [--frames N] [--runs N] [--write FILE] [--short]
 
-Reading, network, masks, ids, overlay and H.264 with sound. Without a video one is made: two photos under a moving
+Reading, network, masks, ids, overlay and H.264 with audio. Without a video one is made: two photos under a moving
 camera, 854x480. The two ways take turns, and must give the same objects. The overlapped way
 can be no shorter than its longest stage that has one frame at a time, nor than all its work shared out over the
 cores; how close it comes is its efficiency.

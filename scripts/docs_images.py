@@ -37,11 +37,11 @@ LINE = "615,0,615,480=middle"
 EVERY = 3
 """A clip has every third frame of the video."""
 
-Picture = NDArray[np.uint8]
+ImageArray = NDArray[np.uint8]
 
 
 class Studio:
-    """The media and the loaded model, for all who make pictures."""
+    """The media and the loaded model, for all who make images."""
 
     def __init__(self, folder: Path, seconds: float) -> None:
         self.photos = {path.stem: path for path in write_photos(folder)}
@@ -63,18 +63,18 @@ class Studio:
         return list(mw.propagate(self.video, boxes=[CAT_BOX]))
 
 
-def row(*pictures: Picture, gap: int = 8) -> Picture:
-    """Pictures of one height beside each other."""
-    height = min(picture.shape[0] for picture in pictures)
-    parts: list[Picture] = []
-    for picture in pictures:
-        width = round(picture.shape[1] * height / picture.shape[0])
-        small = np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
+def row(*images: ImageArray, gap: int = 8) -> ImageArray:
+    """Images of one height beside each other."""
+    height = min(pixels.shape[0] for pixels in images)
+    parts: list[ImageArray] = []
+    for pixels in images:
+        width = round(pixels.shape[1] * height / pixels.shape[0])
+        small = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
         parts += [small, np.full((height, gap, 3), 255, np.uint8)]
     return np.concatenate(parts[:-1], axis=1)
 
 
-def on_checks(cutout: Picture) -> Picture:
+def on_checks(cutout: ImageArray) -> ImageArray:
     """RGBA pixels on the gray checks by which transparency is shown."""
     rows, columns = np.indices(cutout.shape[:2]) // 12
     checks = np.where((rows + columns) % 2, 255, 215).astype(np.uint8)[..., None].repeat(3, axis=2)
@@ -82,7 +82,7 @@ def on_checks(cutout: Picture) -> Picture:
     return np.round(cutout[..., :3] * alpha + checks * (1 - alpha)).astype(np.uint8)
 
 
-def ids(instances: mw.Instances) -> Picture:
+def ids(instances: mw.Instances) -> ImageArray:
     """The label map, a color for each number."""
     canvas = np.zeros((*instances.size, 3), np.uint8)
     for number, mask in enumerate(instances.masks.dense(), start=1):
@@ -90,25 +90,25 @@ def ids(instances: mw.Instances) -> Picture:
     return canvas
 
 
-def crops(studio: Studio) -> Picture:
+def crops(studio: Studio) -> ImageArray:
     """The bitmaps of compact masks: each is as large as its object."""
     masks = studio.result("coffee", score=0.2).instances.masks
     return row(*((crop * np.uint8(255))[..., None].repeat(3, axis=2) for crop in masks.crops[:4]))
 
 
-def semantic(studio: Studio) -> Picture:
+def semantic(studio: Studio) -> ImageArray:
     """A map of classes."""
     return studio.result(task="semantic").overlay(mw.OverlayStyle(color_by="class"))
 
 
-def foreground(studio: Studio) -> Picture:
+def foreground(studio: Studio) -> ImageArray:
     """The photo and its foreground."""
     result = studio.result("cat", task="foreground")
     mask = (result.semantic.mask("foreground") * np.uint8(255))[..., None].repeat(3, axis=2)
     return row(result.image, mask)
 
 
-def tiles(studio: Studio) -> Picture:
+def tiles(studio: Studio) -> ImageArray:
     """A large image, made of twenty-four photos, looked at in tiles."""
     names = ("astronaut", "cat", "coffee", "cat", "coffee", "astronaut", "coffee", "astronaut", "cat") * 3
     cells = [np.asarray(Image.fromarray(photo(name)).resize((240, 160))) for name in names]
@@ -117,19 +117,19 @@ def tiles(studio: Studio) -> Picture:
         return tiled(image).overlay()
 
 
-def followed(studio: Studio) -> Picture:
+def followed(studio: Studio) -> ImageArray:
     """The first, middle and last frame of an object that one box marks."""
     results = studio.followed
     return row(*(results[at].overlay() for at in (0, len(results) // 2, -1)))
 
 
-def frames_of(video: Path) -> list[Picture]:
+def frames_of(video: Path) -> list[ImageArray]:
     """The frames of a video file."""
     with av.open(str(video)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
-STILLS: dict[str, Callable[[Studio], Picture]] = {
+STILLS: dict[str, Callable[[Studio], ImageArray]] = {
     "overlay": lambda studio: studio.results[0].overlay(),
     "photo-astronaut": lambda studio: studio.result().overlay(),
     "photo-cat": lambda studio: studio.result("cat").overlay(),
@@ -163,12 +163,12 @@ STILLS: dict[str, Callable[[Studio], Picture]] = {
 """Each still by its name in docs/images: what makes it."""
 
 
-def trails(studio: Studio) -> list[Picture]:
+def trails(studio: Studio) -> list[ImageArray]:
     """The video with masks, names, numbers, and the way that each object came."""
     return written(studio, style=mw.OverlayStyle(trail=1.5))
 
 
-def written(studio: Studio, **options: object) -> list[Picture]:
+def written(studio: Studio, **options: object) -> list[ImageArray]:
     """The frames that `segment_video` writes."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.mp4"
@@ -176,7 +176,7 @@ def written(studio: Studio, **options: object) -> list[Picture]:
         return frames_of(out)[:: 2 if "style" in options else EVERY]
 
 
-CLIPS: dict[str, Callable[[Studio], Sequence[Picture]]] = {
+CLIPS: dict[str, Callable[[Studio], Sequence[ImageArray]]] = {
     "hero": trails,
     "clip-counts": lambda studio: written(studio, lines=[LINE]),
     "clip-foreground": lambda studio: written(studio, task="foreground"),
@@ -186,17 +186,17 @@ CLIPS: dict[str, Callable[[Studio], Sequence[Picture]]] = {
 """Each clip by its name: what makes its frames, every `EVERY`-th of 24 a second, of the first every other one."""
 
 
-def save_still(name: str, picture: Picture) -> Path:
+def save_still(name: str, pixels: ImageArray) -> Path:
     """Keep a still, at most 900 pixels wide."""
-    image = Image.fromarray(picture)
+    image = Image.fromarray(pixels)
     image.thumbnail((900, 900), Image.Resampling.LANCZOS)
     path = FOLDER / f"{name}.jpg"
     image.save(path, quality=86, optimize=True)
     return path
 
 
-def save_clip(name: str, frames: Sequence[Picture]) -> Path:
-    """Keep a clip as animated WebP; the first picture of the README is larger than the others."""
+def save_clip(name: str, frames: Sequence[ImageArray]) -> Path:
+    """Keep a clip as animated WebP; the first image of the README is larger than the others."""
     every, width = (2, 640) if name == "hero" else (EVERY, 427)
     kept = [Image.fromarray(frame) for frame in frames]
     small = [each.resize((width, round(width * each.height / each.width))) for each in kept]

@@ -55,9 +55,9 @@ def main(folder: Path) -> None:
 
 
 @contextmanager
-def server(film: Path) -> Iterator[str]:
-    """The address of a `maskweave serve` of its own, which shows the film live."""
-    options = ["--port", "0", "--workers", "1", "--live-source", str(film)]
+def server(video: Path) -> Iterator[str]:
+    """The address of a `maskweave serve` of its own, which shows the video live."""
+    options = ["--port", "0", "--workers", "1", "--live-source", str(video)]
     command = [sys.executable, "-m", "maskweave", "serve", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
@@ -72,7 +72,7 @@ def server(film: Path) -> Iterator[str]:
 
 
 def live(browser: Browser, url: str) -> Page:
-    """A page that shows the server's film live, near its middle."""
+    """A page that shows the server's video live, near its middle."""
     page = browser.new_page(color_scheme="light", **SCREEN)
     page.goto(f"{url}/#live=0")
     page.evaluate(

@@ -93,7 +93,7 @@ def rotate_mp4(path: Path, degrees: int) -> None:
 
 
 def write_tone(path: Path, seconds: float = 0.5, codec: str = "aac") -> Path:
-    """A file with sound and no image."""
+    """A file with audio and no image."""
     with av.open(str(path), "w") as container:
         _write_tone(container, container.add_stream(codec, rate=44100), seconds, Fraction(0))
     return path
@@ -119,7 +119,7 @@ def _write_tone(container: object, stream: object, seconds: float, start: Fracti
 
 
 def audio_packets(path: Path) -> list[tuple[Fraction, bytes]]:
-    """(time in seconds, bytes) of every packet of the first sound track."""
+    """(time in seconds, bytes) of every packet of the first audio track."""
     with av.open(str(path)) as container:
         if not container.streams.audio:
             return []

@@ -125,37 +125,37 @@ def test_what_was_passed_over_in_an_image_reaches_the_caller(model, image, tmp_p
 
 
 def test_what_is_missing_of_a_video_reaches_the_caller_once(model, tmp_path):
-    path = write_clip(tmp_path / "film.ts", Clip(ticks=range(20)))
+    path = write_clip(tmp_path / "clip.ts", Clip(ticks=range(20)))
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.warns(SourceWarning) as caught:
         list(model.stream(path))
     lines = [str(each.message) for each in caught]
     assert len(lines) == len(set(lines))
-    assert all(line.startswith("film: ") for line in lines)
+    assert all(line.startswith("clip: ") for line in lines)
     assert {each.filename for each in caught} == {__file__}
 
 
-def film(folder, frames=6):
+def video_file(folder, frames=6):
     images = []
     for x in range(frames):
         image = np.zeros((64, 96, 3), np.uint8)
         image[20:44, 10 + x : 40 + x] = 255
         images.append(image)
     return write_clip(
-        folder / "film.mp4", Clip(ticks=tuple(range(frames)), size=(64, 96), images=images, audio="aac")
+        folder / "clip.mp4", Clip(ticks=tuple(range(frames)), size=(64, 96), images=images, audio="aac")
     )
 
 
 def test_streaming_a_video(model, tmp_path):
-    results = list(model.stream(film(tmp_path)))
+    results = list(model.stream(video_file(tmp_path)))
     assert [result.frame.index for result in results] == list(range(6))
     assert [result.instances.track_ids.tolist() for result in results] == [[1]] * 6
-    untracked = next(iter(model.stream(film(tmp_path), tracker=None)))
+    untracked = next(iter(model.stream(video_file(tmp_path), tracker=None)))
     assert untracked.instances.track_ids is None
     with pytest.raises(SourceNotFound):
         next(model.stream(tmp_path / "nosuch.mp4"))
     with pytest.raises(InvalidValue, match="score"):
-        model.stream(film(tmp_path), score=7)  # told at once, not at the first frame
+        model.stream(video_file(tmp_path), score=7)  # told at once, not at the first frame
     assert [each["image_id"] for result in results for each in result.to_coco()] == list(range(1, 7))
 
 
@@ -163,11 +163,11 @@ def test_the_network_may_look_at_each_third_frame_of_a_video(model, tmp_path, mo
     looked = []
     infer = model.model.infer
     monkeypatch.setattr(model.model, "infer", lambda inputs: looked.append(1) or infer(inputs))
-    results = list(model.stream(film(tmp_path), every=3))
+    results = list(model.stream(video_file(tmp_path), every=3))
     assert len(looked) == 2
     assert [result.instances.track_ids.tolist() for result in results] == [[1]] * 6
     with pytest.raises(InvalidValue, match="every: need 1 or more"):
-        model.stream(film(tmp_path), every=0)
+        model.stream(video_file(tmp_path), every=0)
 
 
 class Sevens:
@@ -182,13 +182,13 @@ class Sevens:
 
 def test_a_tracker_is_chosen_by_name(model, tmp_path, monkeypatch):
     monkeypatch.setattr("maskweave.video.tracking.TRACKERS", {"maskweave": MaskTracker, "sevens": Sevens})
-    results = model.stream(film(tmp_path), tracker="sevens")
+    results = model.stream(video_file(tmp_path), tracker="sevens")
     assert [result.instances.track_ids.tolist() for result in results] == [[7]] * 6
     seen, write = [], OverlayVideo.write
     monkeypatch.setattr(
         OverlayVideo, "write", lambda self, result: seen.append(result.instances) or write(self, result)
     )
-    mw.segment_video(film(tmp_path), tmp_path / "out.mp4", model=model, tracker="sevens")
+    mw.segment_video(video_file(tmp_path), tmp_path / "out.mp4", model=model, tracker="sevens")
     assert [found.track_ids.tolist() for found in seen] == [[7]] * 6
 
 
@@ -204,29 +204,32 @@ def test_a_tracker_is_chosen_by_name(model, tmp_path, monkeypatch):
 )
 def test_a_tracker_that_cannot_be_is_told_at_once(model, tmp_path, choice, message):
     with pytest.raises(InvalidValue, match=message):
-        model.stream(film(tmp_path), **choice)
+        model.stream(video_file(tmp_path), **choice)
     with pytest.raises(InvalidValue, match=message):
-        mw.segment_video(film(tmp_path), tmp_path / "out.mp4", model=model, **choice)
+        mw.segment_video(video_file(tmp_path), tmp_path / "out.mp4", model=model, **choice)
     assert not (tmp_path / "out.mp4").exists()
 
 
 def test_a_tracker_that_is_not_installed_is_told_at_once(model, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "supervision", None)
     with pytest.raises(MissingDependency, match=r"maskweave\[trackers\]"):
-        model.stream(film(tmp_path), tracker="bytetrack")
+        model.stream(video_file(tmp_path), tracker="bytetrack")
 
 
 def test_segment_video(model, tmp_path):
     seen = []
     report = mw.segment_video(
-        film(tmp_path), tmp_path / "out.mp4", model=model, progress=lambda frame: seen.append(frame.index)
+        video_file(tmp_path),
+        tmp_path / "out.mp4",
+        model=model,
+        progress=lambda frame: seen.append(frame.index),
     )
     assert (report.frames, report.objects, seen) == (6, 6, list(range(6)))
     assert report.paths == [tmp_path / "out.mp4"]
     with pytest.raises(InvalidValue, match=r"ends in .mp4"):
-        mw.segment_video(tmp_path / "film.mp4", tmp_path / "out.avi", model=model)
+        mw.segment_video(tmp_path / "clip.mp4", tmp_path / "out.avi", model=model)
     with pytest.raises(OutputError, match="would replace an input"):
-        mw.segment_video(tmp_path / "film.mp4", tmp_path / "film.mp4", model=model)
+        mw.segment_video(tmp_path / "clip.mp4", tmp_path / "clip.mp4", model=model)
 
 
 def test_results_do_not_change_with_the_callers_array(model, image):

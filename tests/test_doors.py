@@ -58,39 +58,39 @@ PHOTOS = [
     Feature({"stretch": "0,50"}, "ramp.tif", python={"raster_options": RasterOptions(stretch=(0, 50))}),
     Feature({"window": "900,50"}, "slice.dcm", python={"raster_options": RasterOptions(window=(900, 50))}),
 ]
-FILMS = [
-    Feature({"track": False}, "film.mp4", python={"tracker": None}),
-    Feature({"tracker": "bytetrack"}, "film.mp4"),
-    Feature({"every": 3}, "film.mp4"),
-    Feature({"score": 0.95}, "film.mp4"),
-    Feature({"tile": 64}, "film.mp4"),
-    Feature({"line": ["50,0,50,96=gate"]}, "film.mp4", python={"lines": ["50,0,50,96=gate"]}),
+VIDEOS = [
+    Feature({"track": False}, "clip.mp4", python={"tracker": None}),
+    Feature({"tracker": "bytetrack"}, "clip.mp4"),
+    Feature({"every": 3}, "clip.mp4"),
+    Feature({"score": 0.95}, "clip.mp4"),
+    Feature({"tile": 64}, "clip.mp4"),
+    Feature({"line": ["50,0,50,96=gate"]}, "clip.mp4", python={"lines": ["50,0,50,96=gate"]}),
     Feature(
         {"line": ["100,0,100,96=gate"], "drawn_on": "256x96"},
-        "film.mp4",
+        "clip.mp4",
         python={"lines": ["50,0,50,96=gate"]},
     ),
-    Feature({"zone": ["0,0,128,0,128,96"]}, "film.mp4", python={"zones": [(0, 0, 128, 0, 128, 96)]}),
-    Feature({"box": ["8,26,42,62"]}, "film.mp4", python={"boxes": [(8, 26, 42, 62)]}, call="propagate"),
+    Feature({"zone": ["0,0,128,0,128,96"]}, "clip.mp4", python={"zones": [(0, 0, 128, 0, 128, 96)]}),
+    Feature({"box": ["8,26,42,62"]}, "clip.mp4", python={"boxes": [(8, 26, 42, 62)]}, call="propagate"),
     Feature(
         {"point": ["20,40"], "frame": 2, "score": 0.5},
-        "film.mp4",
+        "clip.mp4",
         python={"points": [(20, 40)], "frame": 2, "score": 0.5},
         call="propagate",
     ),
 ]
 LOOKS = [
-    Feature({"opacity": 0.9}, "film.mp4"),
-    Feature({"color_by": "class"}, "film.mp4", python={"color_by": "class"}),
-    Feature({"trail": 1.0}, "film.mp4"),
-    Feature({"every": 3}, "film.mp4"),
+    Feature({"opacity": 0.9}, "clip.mp4"),
+    Feature({"color_by": "class"}, "clip.mp4", python={"color_by": "class"}),
+    Feature({"trail": 1.0}, "clip.mp4"),
+    Feature({"every": 3}, "clip.mp4"),
 ]
 CUTOUTS = [Feature({"background": "teal"}), Feature({"refine_edges": True})]
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    """One input of each kind; in the film a square moves right, grows, and another one comes."""
+    """One input of each kind; in the video a square moves right, grows, and another one comes."""
     folder = tmp_path_factory.mktemp("inputs")
     photo = np.zeros((100, 150, 3), np.uint8)
     photo[12:41, 12:41] = photo[60:90, 90:131] = 255
@@ -107,7 +107,7 @@ def inputs(tmp_path_factory):
         image = np.zeros((96, 128, 3), np.uint8)
         image[30 : 58 + 2 * number, 12 + 4 * number : 38 + 6 * number] = 255
         images.append(image)
-    write_clip(folder / "film.mp4", Clip(ticks=tuple(range(8)), size=(96, 128), images=images))
+    write_clip(folder / "clip.mp4", Clip(ticks=tuple(range(8)), size=(96, 128), images=images))
     return folder
 
 
@@ -180,7 +180,7 @@ class Reference:
         mw.Result(result.frame, result.prediction).save(tmp_path / f"reference.{name}.png")
         return label_map(Image.open(tmp_path / f"reference.{name}.png"))
 
-    def film(self, path, options, tmp_path):
+    def video(self, path, options, tmp_path):
         return frames_of(self.prediction(path, options))
 
 
@@ -203,7 +203,7 @@ class Python:
         )
         return label_map(Image.open(result.save(tmp_path / f"a.{name}.png")))
 
-    def film(self, path, feature, tmp_path):
+    def video(self, path, feature, tmp_path):
         with self.load(feature.options) as model:
             if feature.call == "propagate":
                 results = mw.propagate(path, model=model, **self.words(feature))
@@ -232,7 +232,7 @@ class Files:
         name = {"instances": "masks"}.get(task, task)
         return label_map(Image.open(next(folder.glob(f"*.{name}.png"))))
 
-    def film(self, path, feature, tmp_path):
+    def video(self, path, feature, tmp_path):
         counts = {"line", "zone"} & set(feature.options)
         folder = self.write(path, feature.options | {"save": "coco,tracks" if counts else "coco"}, tmp_path)
         return frames_in(folder, next(folder.glob("*[a-z].json")).name.split(".")[0])
@@ -354,14 +354,14 @@ def test_images(feature, door, inputs, known, tmp_path):
     np.testing.assert_array_equal(door.photo(path, feature, tmp_path), expected)
 
 
-@pytest.mark.parametrize("feature", FILMS, ids=str)
+@pytest.mark.parametrize("feature", VIDEOS, ids=str)
 def test_videos(feature, door, inputs, known, tmp_path):
     if "tracker" in feature.options:
         pytest.importorskip("trackers", reason="the package trackers is not installed")
     path = inputs / feature.source
-    expected = known("film", path, feature.options, tmp_path)
-    assert not same_frames(expected, known("film", path, {}, tmp_path))
-    assert same_frames(door.film(path, feature, tmp_path), expected)
+    expected = known("video", path, feature.options, tmp_path)
+    assert not same_frames(expected, known("video", path, {}, tmp_path))
+    assert same_frames(door.video(path, feature, tmp_path), expected)
 
 
 _LOOKS: dict[str, bytes] = {}

@@ -4,7 +4,7 @@
 
 Ray on this machine with two workers (extra [ray]). While outcomes come in, actors get SIGKILL, one at a time. Each
 input must have one outcome, and the files must be those of the executor for one machine, which then finds nothing
-left to do. Then a film is divided between two workers of Ray: its files, ids included, must be those of an undivided
+left to do. Then a video is divided between two workers of Ray: its files, ids included, must be those of an undivided
 run on one machine. Linux.
 """
 
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jobs import draw_film, draw_photos, hashes, main, must
+from jobs import draw_photos, draw_video, hashes, main, must
 
 import maskweave as mw
 from maskweave.batch.executor import ExecutorConfig
@@ -54,28 +54,28 @@ def table(options: Any) -> str:
         "left to do for the other executor |\n"
         "|---:|---:|---:|---:|---:|---:|\n"
         f"| {images} | {killed} | {lost} | {len(seen) - len(set(seen))} | 0 | {len(again)} |\n\n"
-        f"A film of {frames} frames, divided into {STRETCHES} stretches: its files, with {ids} ids, are those of an "
+        f"A video of {frames} frames, divided into {STRETCHES} stretches: its files, with {ids} ids, are those of an "
         "undivided run on one machine."
     )
 
 
 def divided(folder: Path, frames: int) -> int:
-    """Have two workers of Ray look at a film; returns the number of ids in it."""
-    film = draw_film(folder / "film.mp4", frames)
+    """Have two workers of Ray look at a video; returns the number of ids in it."""
+    video = draw_video(folder / "clip.mp4", frames)
     save, score = ("tracks", "coco", "overlay"), 0.05
     split = frames / 25 / STRETCHES
     do(
-        film,
-        folder / "film-ray",
+        video,
+        folder / "video-ray",
         ExecutorConfig(executor="ray", workers=2, split=split),
         [],
         save=save,
         score=score,
     )
-    do(film, folder / "film-here", ExecutorConfig(workers=1), [], save=save, score=score)
-    must(hashes(folder / "film-ray") == hashes(folder / "film-here"), "a divided film has other files")
-    ids = len(json.loads((folder / "film-here" / "film.tracks.json").read_text())["annotations"])
-    must(ids > 0, "nothing was found in the film")
+    do(video, folder / "video-here", ExecutorConfig(workers=1), [], save=save, score=score)
+    must(hashes(folder / "video-ray") == hashes(folder / "video-here"), "a divided video has other files")
+    ids = len(json.loads((folder / "video-here" / "clip.tracks.json").read_text())["annotations"])
+    must(ids > 0, "nothing was found in the clip")
     return ids
 
 

@@ -55,8 +55,8 @@ def draw_photos(
     return folder
 
 
-def draw_film(path: Path, frames: int) -> Path:
-    """Write a film of one image that moves."""
+def draw_video(path: Path, frames: int) -> Path:
+    """Write a video of one image that moves."""
     image = draw(0, (160, 320))
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(25))

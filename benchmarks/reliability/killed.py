@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs import SMALL, command, draw_film, draw_photos, finished_files, half_done, hashes, main, must, run
+from jobs import SMALL, command, draw_photos, draw_video, finished_files, half_done, hashes, main, must, run
 
 
 @dataclass
@@ -46,8 +46,8 @@ def table(options: Any) -> str:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         photos = draw_photos(folder / "photos", 12 if options.short else 40)
-        film = draw_film(folder / "film.mp4", 10 if options.short else 50)
-        for title, inputs in (("folder of photos", photos), ("video", film)):
+        video = draw_video(folder / "clip.mp4", 10 if options.short else 50)
+        for title, inputs in (("folder of photos", photos), ("video", video)):
             tally = kill_often(inputs, folder / title.split()[0], kills)
             must(not tally.partial + tally.different + tally.redone, f"{title}: {tally}")
             lines.append(

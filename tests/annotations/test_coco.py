@@ -32,16 +32,16 @@ def test_ids_scores_tracks_crowds_and_boxes_are_kept(tmp_path):
     )
     categories = (Category(18, "car"), Category(3, "person"), Category(77, "unicorn"))
     before = Record(
-        "film/00004.png",
+        "clip/00004.png",
         instances,
         crowd=[False, True],
         categories=categories,
-        video="film",
+        video="clip",
         frame=4,
         time=0.16,
     )
     path = tmp_path / "a.json"
-    write(path, "coco", [before, Record("film/5.png", objects(dense[:0]))])
+    write(path, "coco", [before, Record("clip/5.png", objects(dense[:0]))])
     after, empty = read(path)
     assert after.instances.scores.tolist() == instances.scores.tolist()
     assert after.instances.track_ids.tolist() == [7, 9]
@@ -52,7 +52,7 @@ def test_ids_scores_tracks_crowds_and_boxes_are_kept(tmp_path):
         (3, "person"),
         (77, "unicorn"),
     }
-    assert (after.video, after.frame, after.time) == ("film", 4, 0.16)
+    assert (after.video, after.frame, after.time) == ("clip", 4, 0.16)
     assert (len(empty.instances), empty.frame) == (0, None)
 
 

@@ -8,7 +8,7 @@ from tests.annotations.scenes import collected, objects, plain, read, rectangle,
 HEAD = (
     '<?xml version="1.0" encoding="utf-8"?>\n<annotations><version>1.1</version><meta><task>'
     "<size>3</size><labels><label><name>cat</name></label><label><name>dog</name></label></labels>"
-    "<original_size><width>16</width><height>12</height></original_size><source>film.mp4</source></task></meta>"
+    "<original_size><width>16</width><height>12</height></original_size><source>clip.mp4</source></task></meta>"
 )
 
 
@@ -47,11 +47,11 @@ def test_tracks_of_a_video_become_frames(tmp_path):
         f'<track id="9" label="cat">{shape.format(0, 0)}</track></annotations>'
     )
     found = read(path)
-    assert [each.stem for each in found] == ["film/00000", "film/00001", "film/00002"]
+    assert [each.stem for each in found] == ["clip/00000", "clip/00001", "clip/00002"]
     assert found[0].instances.track_ids.tolist() == [7, 9]
     assert found[0].instances.names == ("dog", "cat")
     assert [len(each.instances) for each in found] == [2, 0, 0]
-    assert (found[2].video, found[2].frame) == ("film", 2)
+    assert (found[2].video, found[2].frame) == ("clip", 2)
 
 
 def test_simple_outlines_are_polygons_and_the_rest_masks(tmp_path):

@@ -309,7 +309,7 @@ def test_data_sets_within_data_sets_are_read(tmp_path):
 def test_videos_of_a_cvat_project_are_told_apart(tmp_path):
     tasks = "".join(
         f"<task><id>{task}</id><name>t</name><size>{frames}</size><original_size><width>{width}</width>"
-        "<height>50</height></original_size><source>film.mp4</source></task>"
+        "<height>50</height></original_size><source>clip.mp4</source></task>"
         for task, frames, width in ((3, 2, 100), (4, 1, 60))
     )
     tracks = "".join(
@@ -320,7 +320,7 @@ def test_videos_of_a_cvat_project_are_told_apart(tmp_path):
     meta = f"<meta><project><tasks>{tasks}</tasks>{LABELS}</project></meta>"
     (tmp_path / "a.xml").write_text(f"{HEAD}{meta}{tracks}</annotations>")
     found = [(each.video, each.frame, each.size[1], len(each.instances)) for each in read(tmp_path / "a.xml")]
-    assert found == [("film", 0, 100, 1), ("film", 1, 100, 0), ("film-4", 0, 60, 1)]
+    assert found == [("clip", 0, 100, 1), ("clip", 1, 100, 0), ("clip-4", 0, 60, 1)]
 
 
 def test_instance_ids_alone_are_cityscapes(tmp_path):

@@ -17,8 +17,8 @@ from tests.annotations.scenes import plain, read, write
         ("a.png", {}, "a", "a.png", "video"),
         ("trip/a.b.jpg", {}, "trip/a.b", "trip/a.b.jpg", "trip"),
         ("clip/00007.jpg", {"video": "clip", "frame": 7}, "clip/00007", "clip/00007.jpg", "clip"),
-        ("film.mp4", {"video": "film", "frame": 7}, "film/00007", "film/00007.png", "film"),
-        ("film.mp4", {}, "film", "film.mp4", "video"),
+        ("clip.mp4", {"video": "clip", "frame": 7}, "clip/00007", "clip/00007.png", "clip"),
+        ("clip.mp4", {}, "clip", "clip.mp4", "video"),
     ],
 )
 def test_names_of_images_and_frames(name, more, stem, image, group):
@@ -75,12 +75,12 @@ def test_sizes_that_are_none_are_refused(sides):
 
 def test_a_video_segmented_by_maskweave_becomes_a_data_set(tmp_path):
     """The frames of a COCO file of ours share the video's name."""
-    frames = [Record("film.mp4", plain().instances, video="film", frame=number) for number in range(2)]
-    write(tmp_path / "film.json", "coco", frames)
+    frames = [Record("clip.mp4", plain().instances, video="clip", frame=number) for number in range(2)]
+    write(tmp_path / "clip.json", "coco", frames)
     for form in ("labelme", "voc", "npz", "supervisely", "davis", "mots"):
-        convert(tmp_path / "film.json", tmp_path / form, to=form)
+        convert(tmp_path / "clip.json", tmp_path / form, to=form)
         found = read(tmp_path / form)
-        assert [each.stem.startswith("film/0") for each in found] == [True, True]
+        assert [each.stem.startswith("clip/0") for each in found] == [True, True]
 
 
 def test_without_a_ledger_the_first_problem_is_raised(tmp_path):

@@ -218,7 +218,7 @@ def test_no_format_is_imported_before_it_is_used():
 
 
 def test_a_folder_that_convert_writes_is_one_that_evaluate_takes(tmp_path):
-    film = [
+    video_records = [
         Record(
             f"clip/{n:05d}.png",
             objects([rectangle(n, 1, n + 4, 6), rectangle(9, 7, 15, 11)], track_ids=[1, 2]),
@@ -227,10 +227,10 @@ def test_a_folder_that_convert_writes_is_one_that_evaluate_takes(tmp_path):
         )
         for n in range(3)
     ]
-    write(tmp_path / "davis", "davis", film)
+    write(tmp_path / "davis", "davis", video_records)
     ((first, second),) = evaluate_davis(tmp_path / "davis", tmp_path / "davis", skip_ends=False)
     assert (first.jf_mean, second.jf_mean) == (1, 1)
-    write(tmp_path / "panoptic", "panoptic", film[:1])
+    write(tmp_path / "panoptic", "panoptic", video_records[:1])
     known, metric = PanopticFile(tmp_path / "panoptic", Report()), PanopticMetric(NAMES, (True, True))
     add_files(metric, known, PanopticFile(tmp_path / "panoptic", Report(), like=known), Report())
     assert metric.result().all.pq == 100

@@ -22,7 +22,7 @@ VIDEO = ["youtube-vis", "mots", "mots-png", "davis"]
 SUFFIX = {"youtube-vis": ".json"}
 
 
-def film(name="clip", count=3, ids=(4, 9), names=("person", "car"), size=SIZE):
+def video_records(name="clip", count=3, ids=(4, 9), names=("person", "car"), size=SIZE):
     """Two objects that move to the right."""
     return [
         Record(
@@ -41,7 +41,7 @@ def film(name="clip", count=3, ids=(4, 9), names=("person", "car"), size=SIZE):
 
 @pytest.mark.parametrize("form", VIDEO)
 def test_videos_are_told_apart_and_keep_their_tracks(tmp_path, form):
-    given_records = [*film("one"), *film("two", ids=(9, 4))]
+    given_records = [*video_records("one"), *video_records("two", ids=(9, 4))]
     place = tmp_path / f"out{SUFFIX.get(form, '')}"
     write(place, form, given_records)
     found = read(place)
@@ -61,7 +61,7 @@ def test_videos_are_told_apart_and_keep_their_tracks(tmp_path, form):
 
 @pytest.mark.parametrize("form", VIDEO)
 def test_frames_of_two_videos_may_come_in_turns(tmp_path, form):
-    mixed = [each for pair in zip(film("one"), film("two"), strict=True) for each in pair]
+    mixed = [each for pair in zip(video_records("one"), video_records("two"), strict=True) for each in pair]
     place = tmp_path / f"out{SUFFIX.get(form, '')}"
     write(place, form, mixed)
     found = read(place)
@@ -80,7 +80,7 @@ def test_stills_without_ids_are_a_video_of_their_own(tmp_path, form):
 
 
 def test_davis_is_what_its_benchmark_reads(tmp_path):
-    write(tmp_path / "out", "davis", film("bear"))
+    write(tmp_path / "out", "davis", video_records("bear"))
     root = tmp_path / "out" / "Annotations"
     image = Image.open(root / "480p" / "bear" / "00001.png")
     assert (image.mode, sorted(np.unique(image).tolist())) == ("P", [0, 4, 9])
@@ -93,7 +93,7 @@ def test_davis_is_what_its_benchmark_reads(tmp_path):
 
 
 def test_a_image_of_colors_is_named_and_the_rest_goes_on(tmp_path):
-    write(tmp_path / "out", "davis", film("bear"))
+    write(tmp_path / "out", "davis", video_records("bear"))
     Image.new("RGB", (16, 12)).save(tmp_path / "out" / "Annotations" / "480p" / "bear" / "00001.png")
     found, (line,) = collected(tmp_path / "out")
     assert [each.frame for each in found] == [0, 2]
@@ -104,7 +104,7 @@ def test_a_image_of_colors_is_named_and_the_rest_goes_on(tmp_path):
 def test_youtube_vis_keeps_the_ids_of_one_video_and_numbers_those_of_several(tmp_path):
     for videos, ids in ((("one",), [4, 9]), (("one", "two"), [1, 2, 3, 4])):
         path = tmp_path / f"{len(videos)}.json"
-        write(path, "youtube-vis", [each for name in videos for each in film(name)])
+        write(path, "youtube-vis", [each for name in videos for each in video_records(name)])
         data = json.loads(path.read_text())
         assert [each["id"] for each in data["annotations"]] == ids
         assert [each["track_id"] for each in data["annotations"]] == [4, 9] * len(videos)
@@ -143,7 +143,7 @@ DAMAGES = {
 def test_a_broken_track_is_named_and_the_rest_goes_on(tmp_path, name):
     change, message, frames = DAMAGES[name]
     path = tmp_path / "a.json"
-    write(path, "youtube-vis", [*film("one"), *film("two")])
+    write(path, "youtube-vis", [*video_records("one"), *video_records("two")])
     data = json.loads(path.read_text())
     change(data)
     path.write_text(json.dumps(data))
@@ -158,7 +158,7 @@ def test_a_broken_track_is_named_and_the_rest_goes_on(tmp_path, name):
 
 def test_class_numbers_of_mots_mean_what_our_writer_means(tmp_path):
     assert [class_name(number) for number in (1, 2, 118, 110)] == ["car", "person", "dog", "traffic light"]
-    report = write(tmp_path / "out", "mots", film(names=("unicorn", "dog")))
+    report = write(tmp_path / "out", "mots", video_records(names=("unicorn", "dog")))
     assert report.losses == {"classes": (3, 0)}
     assert read(tmp_path / "out")[0].instances.names == ("class 201", "dog")
 
@@ -175,7 +175,7 @@ def test_class_numbers_of_mots_mean_what_our_writer_means(tmp_path):
     ],
 )
 def test_a_broken_line_is_named_and_the_rest_goes_on(tmp_path, line, message):
-    write(tmp_path / "out", "mots", film())
+    write(tmp_path / "out", "mots", video_records())
     file = tmp_path / "out" / "clip.txt"
     file.write_text(f"{file.read_text()}{line}\n", encoding="utf-8")
     found, (told,) = collected(tmp_path / "out")
@@ -185,7 +185,7 @@ def test_a_broken_line_is_named_and_the_rest_goes_on(tmp_path, line, message):
 
 
 def test_regions_to_ignore_are_crowds(tmp_path):
-    write(tmp_path / "out", "mots-png", film(count=1))
+    write(tmp_path / "out", "mots-png", video_records(count=1))
     file = tmp_path / "out" / "instances" / "clip" / "000000.png"
     with Image.open(file) as image:
         values = np.array(image)
@@ -235,7 +235,7 @@ def test_a_track_has_one_number_and_a_number_one_track(frames):
 def test_frames_count_where_they_have_no_number():
     frames = FrameNumbers()
     assert [frames.of(plain(name)) for name in ("a/x.png", "b/x.png", "a/y.png")] == [0, 0, 1]
-    assert frames.of(film()[2]) == 2
+    assert frames.of(video_records()[2]) == 2
 
 
 @pytest.mark.parametrize("form", ["davis", "mots", "mots-png"])

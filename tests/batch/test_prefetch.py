@@ -20,7 +20,7 @@ SPLIT = ExecutorConfig(split=0.4)
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory):
+def video_file(tmp_path_factory):
     """Two seconds of a square that moves right and leaves, while another comes; a key frame every 10 frames."""
     images = []
     for number in range(50):
@@ -32,13 +32,13 @@ def film(tmp_path_factory):
         images.append(image)
     options = {"crf": "10", "preset": "veryfast", "g": "10"}
     clip = Clip(ticks=tuple(range(50)), size=(64, 96), images=images, options=options)
-    return write_clip(tmp_path_factory.mktemp("film") / "film.mp4", clip)
+    return write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", clip)
 
 
 @pytest.fixture
-def job(film, tmp_path, monkeypatch):
+def job(video_file, tmp_path, monkeypatch):
     monkeypatch.setattr("maskweave.batch.run.run_local", inline)
-    return job_for(film, tmp_path / "out", model_in(tmp_path), save=("tracks", "coco", "overlay"))
+    return job_for(video_file, tmp_path / "out", model_in(tmp_path), save=("tracks", "coco", "overlay"))
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_stretches_that_were_looked_at_are_kept_over_an_interruption(job, tmp_pa
 
 def test_only_long_videos_are_divided_and_what_depends_on_frames_before_is_not(job, tmp_path):
     items = [
-        replace(prefetch.Item(0, "film", job.inputs[0])),
+        replace(prefetch.Item(0, "clip", job.inputs[0])),
         prefetch.Item(1, "photo", str(write_photos(tmp_path / "photos", 1) / "0.png")),
         prefetch.Item(2, "gone", str(tmp_path / "gone.mp4")),
     ]
@@ -120,8 +120,8 @@ def test_only_long_videos_are_divided_and_what_depends_on_frames_before_is_not(j
         ExecutorConfig(split=0)
 
 
-def test_stretches_of_a_video_together_are_the_video(film):
-    with VideoSource(film) as video:
+def test_stretches_of_a_video_together_are_the_video(video_file):
+    with VideoSource(video_file) as video:
         begin, end = video.span
         assert (begin, end) == (0, 2)
         whole = list(video)

@@ -123,30 +123,30 @@ def test_sub_folders_and_videos_have_their_names(job, tmp_path):
     write_photo_in = tmp_path / "photos" / "deep"
     write_photo_in.mkdir()
     write_photo(write_photo_in / "0.png", seed=7)
-    write_clip(tmp_path / "photos" / "film.mp4", Clip(ticks=(0, 1, 2)))
+    write_clip(tmp_path / "photos" / "clip.mp4", Clip(ticks=(0, 1, 2)))
     do(job.changed(recursive=True))
     made = outputs(tmp_path / "out")
-    assert {"deep/0.masks.png", "film.json", "film.masks/000002.png", "0.masks.png"} <= set(made)
+    assert {"deep/0.masks.png", "clip.json", "clip.masks/000002.png", "0.masks.png"} <= set(made)
     names = [each["file_name"] for each in json.loads(made["coco.json"])["images"]]
     assert names == ["0.png", "1.png", "3.png", "deep/0.png"]
 
 
 def test_a_video_that_is_cut_short_is_done_and_counted_as_incomplete(job, tmp_path):
-    film = write_clip(tmp_path / "photos" / "film.ts", Clip(ticks=range(20)))
-    film.write_bytes(film.read_bytes()[:-1000])
+    video = write_clip(tmp_path / "photos" / "clip.ts", Clip(ticks=range(20)))
+    video.write_bytes(video.read_bytes()[:-1000])
     for _ in range(2):  # the same command again has the same to say
         counts = do(job).counts
         assert (counts.done, counts.incomplete, counts.failed) == (4, 1, 1)
     with Manifest(record_path(job.output), read_only=True) as manifest:
         complete = {outcome.name: outcome.is_complete for _, outcome in manifest.outcomes()}
-    assert [name for name, is_complete in complete.items() if not is_complete] == ["film"]
+    assert [name for name, is_complete in complete.items() if not is_complete] == ["clip"]
 
 
 def test_what_a_killed_run_left_is_removed_and_nothing_else(job, tmp_path):
     out = tmp_path / "out"
     do(job)
     (out / ".0.masks.0123abcd.part.png").touch()
-    (out / ".film.0123abcd.part").mkdir()
+    (out / ".clip.0123abcd.part").mkdir()
     (out / ".mine.png").touch()
     do(job)
     assert sorted(path.name for path in out.glob(".*")) == [".maskweave", ".mine.png"]

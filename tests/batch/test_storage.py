@@ -72,11 +72,11 @@ def test_what_is_in_the_folder_is_sent_when_the_block_ends_and_nothing_when_it_f
 
 
 def test_images_are_found_in_natural_order_and_others_are_not(place):
-    for name in ("b10.jpg", "b9.jpg", "notes.txt", ".hidden.jpg", "deep/a.png", "film.mp4"):
+    for name in ("b10.jpg", "b9.jpg", "notes.txt", ".hidden.jpg", "deep/a.png", "video.mp4"):
         write_bytes(f"{place}/in/{name}", b"1")
     for name in ("c.photo", "DSC0001", "song.ogg"):
         write_bytes(f"{place}/in/{name}", b"OggS" if name == "song.ogg" else b"\x89PNG\r\n\x1a\n")
-    names = ["b9.jpg", "b10.jpg", "c.photo", "DSC0001", "film.mp4"]
+    names = ["b9.jpg", "b10.jpg", "c.photo", "DSC0001", "video.mp4"]
     found = find_remote(f"{place}/in", recursive=False)
     assert sorted(found.paths, key=str.lower) == sorted(
         (f"{place}/in/{name}" for name in names), key=str.lower

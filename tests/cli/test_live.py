@@ -19,8 +19,8 @@ pytest.importorskip("fastapi", reason="needs the extra [serve]")
 
 
 @pytest.fixture
-def film(tmp_path):
-    return write_clip(tmp_path / "film.mp4", Clip(ticks=range(6)))
+def video(tmp_path):
+    return write_clip(tmp_path / "clip.mp4", Clip(ticks=range(6)))
 
 
 def test_options_go_on_in_the_address_of_the_page():
@@ -37,15 +37,15 @@ def test_options_go_on_in_the_address_of_the_page():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["film.mp4", "film.mp4", "camera:0"], "got 2 inputs"),
+        (["clip.mp4", "clip.mp4", "camera:0"], "got 2 inputs"),
         (["photo.png"], "got an image"),
         (["nowhere.mp4"], "nowhere.mp4"),
-        (["film.mp4", "--save", "coco"], "leave --save out"),
-        (["film.mp4", "-o", "out", "--trail", "3"], "leave --output, --trail out"),
+        (["clip.mp4", "--save", "coco"], "leave --save out"),
+        (["clip.mp4", "-o", "out", "--trail", "3"], "leave --output, --trail out"),
     ],
 )
 def test_what_cannot_be_shown_is_said_before_anything_is_served(
-    film, arguments, words, monkeypatch, capsys, tmp_path
+    video, arguments, words, monkeypatch, capsys, tmp_path
 ):
     from PIL import Image
 
@@ -58,7 +58,7 @@ def test_what_cannot_be_shown_is_said_before_anything_is_served(
     assert words in capsys.readouterr().err
 
 
-def test_it_serves_until_ctrl_c_and_opens_the_page(film, tmp_path):
+def test_it_serves_until_ctrl_c_and_opens_the_page(video, tmp_path):
     from tests.serving.conftest import wait_until
     from tests.serving.sockets import live
 
@@ -67,14 +67,14 @@ def test_it_serves_until_ctrl_c_and_opens_the_page(film, tmp_path):
     opener.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
     opener.chmod(0o755)
     environment = {**os.environ, "PATH": f"{opener.parent}{os.pathsep}{os.environ['PATH']}"}
-    command = [sys.executable, "-m", "maskweave", "segment", str(film), "--live", "--score", "0.5"]
+    command = [sys.executable, "-m", "maskweave", "segment", str(video), "--live", "--score", "0.5"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     try:
         said = process.stderr.readline()
         port, fragment = re.search(r"http://127\.0\.0\.1:(\d+)/(#\S+)", said).groups()
         assert fragment == "#live=0&score=0.5"
         with live(SimpleNamespace(port=int(port)), source=0) as (talking, ready):
-            assert ready["name"] == film.name
+            assert ready["name"] == video.name
             answer, _ = talking.receive()
             assert answer["frame"] == 0
         if sys.platform == "linux":
@@ -90,8 +90,8 @@ def _text(path):
     return path.read_text() if path.is_file() else ""
 
 
-def test_programs_are_told_the_address_and_no_browser_is_opened(film, tmp_path):
-    command = [sys.executable, "-m", "maskweave", "segment", str(film), "--live", "--json"]
+def test_programs_are_told_the_address_and_no_browser_is_opened(video, tmp_path):
+    command = [sys.executable, "-m", "maskweave", "segment", str(video), "--live", "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert json.loads(process.stdout.readline())["url"].endswith("/#live=0")

@@ -79,14 +79,14 @@ def test_files_that_another_task_replaces_are_named(model, tmp_path, monkeypatch
     assert json.loads(out)["replaced"] == json.loads(out)["outputs"]
 
 
-def test_a_video_keeps_frames_sound_and_ids(model, tmp_path, monkeypatch, capfd):
-    clip = film(tmp_path, 12, audio="aac")
+def test_a_video_keeps_frames_audio_and_ids(model, tmp_path, monkeypatch, capfd):
+    clip = video_file(tmp_path, 12, audio="aac")
     code, _, err = run(monkeypatch, capfd, "segment", clip, "-m", model, "-o", tmp_path / "out")
     assert code == 0, err
-    coco = json.loads((tmp_path / "out" / "film.json").read_text())
+    coco = json.loads((tmp_path / "out" / "clip.json").read_text())
     assert len(coco["images"]) == 12
     assert {each["track_id"] for each in coco["annotations"]} == {1}
-    with av.open(str(tmp_path / "out" / "film.overlay.mp4")) as container:
+    with av.open(str(tmp_path / "out" / "clip.overlay.mp4")) as container:
         assert container.streams.video[0].codec_context.name == "h264"
         assert container.streams.audio
         assert sum(1 for _ in container.decode(video=0)) == 12
@@ -99,16 +99,25 @@ def test_a_tracker_can_be_chosen(name, model, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(
         "maskweave.video.tracking.make_tracker", lambda name: made.append(name) or make_tracker(name)
     )
-    words = ("segment", film(tmp_path, 4), "-m", model, "-o", tmp_path / "out", "--save", "coco")
+    words = ("segment", video_file(tmp_path, 4), "-m", model, "-o", tmp_path / "out", "--save", "coco")
     code, _, err = run(monkeypatch, capfd, *words, "--tracker", name)
     assert (code, made[-1]) == (0, name), err
-    coco = json.loads((tmp_path / "out" / "film.json").read_text())
+    coco = json.loads((tmp_path / "out" / "clip.json").read_text())
     assert [each["track_id"] for each in coco["annotations"]] == [1] * 4
 
 
 def test_a_tracker_that_is_not_installed_is_told_in_one_line(model, tmp_path, monkeypatch, capfd):
     monkeypatch.setitem(sys.modules, "supervision", None)
-    words = ("segment", film(tmp_path, 2), "-m", model, "-o", tmp_path / "out", "--tracker", "bytetrack")
+    words = (
+        "segment",
+        video_file(tmp_path, 2),
+        "-m",
+        model,
+        "-o",
+        tmp_path / "out",
+        "--tracker",
+        "bytetrack",
+    )
     assert run(monkeypatch, capfd, *words) == (
         1,
         "",
@@ -117,11 +126,11 @@ def test_a_tracker_that_is_not_installed_is_told_in_one_line(model, tmp_path, mo
     )
 
 
-def film(folder, frames, audio=None):
+def video_file(folder, frames, audio=None):
     """A clip of a bright square that moves to the right."""
     images = [moving(x) for x in range(frames)]
     clip = Clip(ticks=tuple(range(frames)), size=(64, 96), images=images, audio=audio)
-    return write_clip(folder / "film.mp4", clip)
+    return write_clip(folder / "clip.mp4", clip)
 
 
 def moving(x):
@@ -137,23 +146,23 @@ def test_of_a_video_each_third_frame_may_be_looked_at(model, tmp_path, monkeypat
     infer = CompactModel.infer
     monkeypatch.setattr(CompactModel, "infer", lambda self, inputs: looked.append(1) or infer(self, inputs))
     words = ("-m", model, "-o", tmp_path / "out", "--every", "3", "--json")
-    code, out, _ = run(monkeypatch, capfd, "segment", film(tmp_path, 7), *words)
+    code, out, _ = run(monkeypatch, capfd, "segment", video_file(tmp_path, 7), *words)
     assert code == 0
     assert json.loads(out)["frames"] == 7
     assert len(looked) == 3
 
 
-def test_foreground_of_a_video_is_a_binary_film_and_one_bit_images(model, tmp_path, monkeypatch, capfd):
-    clip = film(tmp_path, 4)
+def test_foreground_of_a_video_is_a_binary_video_and_one_bit_images(model, tmp_path, monkeypatch, capfd):
+    clip = video_file(tmp_path, 4)
     words = ("segment", clip, "-m", model, "-o", tmp_path / "out", "--task", "foreground")
     assert run(monkeypatch, capfd, *words)[0] == 0
-    images = sorted((tmp_path / "out" / "film.foreground").iterdir())
+    images = sorted((tmp_path / "out" / "clip.foreground").iterdir())
     assert [path.name for path in images] == [f"{index:06d}.png" for index in range(4)]
     first = Image.open(images[0])
     assert first.mode == "1"
     truth = moving(0)[..., 0] > 0
     assert (np.asarray(first) & truth).sum() / (np.asarray(first) | truth).sum() > 0.85
-    assert (tmp_path / "out" / "film.foreground.mp4").is_file()
+    assert (tmp_path / "out" / "clip.foreground.mp4").is_file()
 
 
 def test_semantic_image(photo, model, tmp_path, monkeypatch, capfd):
@@ -181,13 +190,13 @@ def test_one_bad_input_does_not_stop_the_others(photo, model, tmp_path, monkeypa
 
 
 def test_other_bad_inputs_are_one_line_each(model, tmp_path, monkeypatch, capfd):
-    sound = write_tone(tmp_path / "sound.mp4")
-    clip = film(tmp_path, 8)
+    tone = write_tone(tmp_path / "audio.mp4")
+    clip = video_file(tmp_path, 8)
     (tmp_path / "half.mp4").write_bytes(clip.read_bytes()[: clip.stat().st_size // 3])
     (tmp_path / "none").mkdir()
     huge = tmp_path / "huge.png"
     Image.new("1", (9000, 9000)).save(huge)
-    words = ("segment", sound, tmp_path / "half.mp4", tmp_path / "none", huge)
+    words = ("segment", tone, tmp_path / "half.mp4", tmp_path / "none", huge)
     code, _, err = run(monkeypatch, capfd, *words, "-m", model, "-o", tmp_path / "out")
     lines = err.splitlines()
     assert code == 1
@@ -196,7 +205,7 @@ def test_other_bad_inputs_are_one_line_each(model, tmp_path, monkeypatch, capfd)
     assert "--max-pixels" in lines[3]
 
 
-def test_a_film_that_is_cut_short_is_done_as_far_as_it_goes_and_the_exit_code_says_so(
+def test_a_video_that_is_cut_short_is_done_as_far_as_it_goes_and_the_exit_code_says_so(
     model, tmp_path, monkeypatch, capfd
 ):
     whole = write_clip(tmp_path / "whole.ts", Clip(ticks=range(20)))
@@ -266,7 +275,7 @@ def test_a_signal_leaves_finished_outputs_and_nothing_half(name, photo, model, t
 
     original = VideoWriter.write
     monkeypatch.setattr(VideoWriter, "write", interrupted)
-    clip = film(tmp_path, 8)
+    clip = video_file(tmp_path, 8)
     code, _, err = run(monkeypatch, capfd, "segment", photo, clip, "-m", model, "-o", tmp_path / "out")
     assert code == 130
     assert err.splitlines()[-1] == "maskweave: interrupted; finished outputs stay"
@@ -396,7 +405,7 @@ def test_the_two_words_camera_0(model, tmp_path, monkeypatch, capfd):
 
 
 def test_limits_in_frames_and_seconds(model, tmp_path, monkeypatch, capfd):
-    clip = film(tmp_path, 10)
+    clip = video_file(tmp_path, 10)
     for words, frames in [(("--frames", 3), 3), (("--seconds", 0.2), 5)]:
         code, out, _ = run(
             monkeypatch, capfd, "segment", clip, "-m", model, "-o", tmp_path / "out", "--json", *words
@@ -447,28 +456,28 @@ def test_an_internal_error_is_one_line_too(photo, model, tmp_path, monkeypatch, 
 
 
 def test_every_output_of_a_video_with_lines_and_zones(model, tmp_path, monkeypatch, capfd):
-    clip = film(tmp_path, 30, audio="aac")
+    clip = video_file(tmp_path, 30, audio="aac")
     formats = "overlay,side-by-side,davis,tracks,mots,csv,cutout"
     places = ("--line", "45,0,45,64=door", "--zone", "0,0,96,0,96,64,0,64", "--trail", "1")
     words = ("segment", clip, "-m", model, "-o", tmp_path / "out", "--save", formats, *places)
     code, out, err = run(monkeypatch, capfd, *words, "--json")
     assert code == 0, err
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "film.overlay.mp4", "film.side-by-side.mp4", "film.davis", "film.tracks.json", "film.mots.txt", "film.csv",
-        "film.cutout.webm",
+        "clip.overlay.mp4", "clip.side-by-side.mp4", "clip.davis", "clip.tracks.json", "clip.mots.txt", "clip.csv",
+        "clip.cutout.webm",
     }  # fmt: skip
     record = json.loads(out)
     # the square goes from left to right over a line from top to bottom: from its left side to its right is backward
     assert record["lines"] == {"door": {"forward": 0, "backward": 1}}
     assert record["zones"] == {"zone 1": {"inside": 1, "seen": 1}}
     assert any("no audio" in warning for warning in record["warnings"])
-    tracks = json.loads((tmp_path / "out" / "film.tracks.json").read_text())
+    tracks = json.loads((tmp_path / "out" / "clip.tracks.json").read_text())
     assert [each["direction"] for each in tracks["counts"]["lines"][0]["crossings"]] == ["backward"]
     code, _, err = run(monkeypatch, capfd, *words)
-    assert (code, "film: door: 0 crossed forward, 1 backward" in err) == (0, True), err
+    assert (code, "clip: door: 0 crossed forward, 1 backward" in err) == (0, True), err
     code, _, err = run(monkeypatch, capfd, "segment", tmp_path / "out", "-m", model, "-o", tmp_path / "again")
     assert code == 1  # nothing that was written is taken for an input
-    assert "film" not in "".join(path.name for path in tmp_path.glob("again/*"))
+    assert "clip" not in "".join(path.name for path in tmp_path.glob("again/*"))
 
 
 def test_a_cut_out_photo(photo, model, tmp_path, monkeypatch, capfd):
@@ -503,7 +512,7 @@ def test_a_cut_out_photo(photo, model, tmp_path, monkeypatch, capfd):
 def test_wrong_values_of_video_outputs_are_told_in_one_line(
     options, message, model, tmp_path, monkeypatch, capfd
 ):
-    clip = film(tmp_path, 3)
+    clip = video_file(tmp_path, 3)
     code, _, err = run(monkeypatch, capfd, "segment", clip, "-m", model, "-o", tmp_path / "out", *options)
     assert code in {1, 2}
     assert message in err
@@ -547,11 +556,11 @@ def test_wrong_pointing_is_told_before_anything_is_loaded(photo, words, message,
 
 
 def test_what_is_pointed_at_in_a_video_is_followed(model, tmp_path, monkeypatch, capfd):
-    words = ("segment", film(tmp_path, 4), "-m", model, "-o", tmp_path / "out", "--save", "coco")
+    words = ("segment", video_file(tmp_path, 4), "-m", model, "-o", tmp_path / "out", "--save", "coco")
     code, out, err = run(monkeypatch, capfd, *words, "--box", "8,18,42,46", "--line", "30,0,30,64", "--json")
     assert code == 0, err
     assert json.loads(out)["lines"] == {"line 1": {"forward": 0, "backward": 0}}
-    coco = json.loads((tmp_path / "out" / "film.json").read_text())
+    coco = json.loads((tmp_path / "out" / "clip.json").read_text())
     assert [each["track_id"] for each in coco["annotations"]] == [1] * 4
 
 

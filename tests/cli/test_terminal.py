@@ -10,7 +10,7 @@ from maskweave.run import Report
 from maskweave.types.frame import Frame
 from maskweave.types.result import FrameResult
 from maskweave.types.semantic import SemanticMap
-from tests.cli.test_segment import film, model, photo, run  # noqa: F401 - fixtures
+from tests.cli.test_segment import model, photo, run, video_file  # noqa: F401 - fixtures
 
 
 def see(monkeypatch):

@@ -76,7 +76,7 @@ def test_an_instances_file_is_read_by_names(tmp_path):
 def test_a_folder_of_files_that_each_begin_with_image_1(tmp_path):
     whole = as_instances()
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "film.tracks.json").write_text("not for us")
+    (tmp_path / "out" / "clip.tracks.json").write_text("not for us")
     for number in range(2):
         one = {
             "images": [{**whole["images"][number], "id": 1}],

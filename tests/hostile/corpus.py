@@ -46,18 +46,18 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
 def whole_files(folder: Path) -> dict[str, bytes]:
     """A whole file of each container, by suffix."""
     moving = [noise(seed=number) for number in range(10)]
-    films = {}
+    videos = {}
     for suffix, codec in ((".mp4", "libx264"), (".mkv", "libx264"), (".avi", "mpeg4")):
         options = {"crf": "20", "g": "4"} if codec == "libx264" else {}
         clip = Clip(ticks=range(10), images=moving, codec=codec, options=options)
-        films[suffix] = write_clip(folder / f"whole{suffix}", clip).read_bytes()
+        videos[suffix] = write_clip(folder / f"whole{suffix}", clip).read_bytes()
         (folder / f"whole{suffix}").unlink()
     image = Image.fromarray(noise())
     return {
         ".jpg": encoded(image, "JPEG"),
         ".png": encoded(image, "PNG"),
         ".webp": encoded(image, "WEBP", quality=90),
-        **films,
+        **videos,
     }
 
 
@@ -84,14 +84,14 @@ Put = Callable[[str, bytes, str], None]
 
 def _cut(whole: dict[str, bytes], put: Put) -> None:
     for suffix, data in whole.items():
-        is_film = suffix in {".mp4", ".mkv", ".avi"}
+        is_video = suffix in {".mp4", ".mkv", ".avi"}
         for percent in (0, 1, 20, 50, 80, 99):
             piece = data[: len(data) * percent // 100]
-            first = is_film and suffix != ".mp4" and percent >= 50  # an MP4's index is at its end
+            first = is_video and suffix != ".mp4" and percent >= 50  # an MP4's index is at its end
             put(
                 f"cut_{percent:02}_{suffix[1:]}{suffix}",
                 piece,
-                WARNED if first else ANY if is_film else FAILS,
+                WARNED if first else ANY if is_video else FAILS,
             )
 
 
@@ -128,9 +128,9 @@ def _misnamed(whole: dict[str, bytes], put: Put) -> None:
     put("named_png.jpg", whole[".png"], DONE)
     put("named_webp.png", whole[".webp"], DONE)
     put("named_image.mp4", whole[".png"], DONE)
-    put("named_film.jpg", whole[".mp4"], DONE)
-    put("named_film.avi", whole[".mkv"], DONE)
-    put("text.mp4", b"no film at all\n" * 50, FAILS)
+    put("named_clip.jpg", whole[".mp4"], DONE)
+    put("named_clip.avi", whole[".mkv"], DONE)
+    put("text.mp4", b"no video at all\n" * 50, FAILS)
     put("zeros.png", bytes(2000), FAILS)
     put("random.mkv", random.Random(7).randbytes(3000), FAILS)
 
@@ -223,23 +223,23 @@ def _images(put: Put) -> None:
 def _videos(folder: Path) -> list[Case]:
     base = Fraction(1, 90_000)
     clips = {
-        "film_turned.mp4": (Clip(ticks=range(3), images=[corners()] * 3, rotation=90), DONE),
-        "film_variable.mp4": (Clip(ticks=(0, 3003, 6006, 7000, 20_000, 90_000), time_base=base), DONE),
-        "film_odd.mkv": (Clip(ticks=range(3), size=(33, 47), pix_fmt="yuv444p"), DONE),
-        "film_small.mkv": (Clip(ticks=range(3), size=(16, 16)), DONE),
-        "film_one.mp4": (Clip(ticks=[0]), DONE),
-        "film_late.mp4": (Clip(ticks=range(50, 55)), DONE),
-        "film_bare.ts": (Clip(ticks=range(5)), DONE),
+        "clip_turned.mp4": (Clip(ticks=range(3), images=[corners()] * 3, rotation=90), DONE),
+        "clip_variable.mp4": (Clip(ticks=(0, 3003, 6006, 7000, 20_000, 90_000), time_base=base), DONE),
+        "clip_odd.mkv": (Clip(ticks=range(3), size=(33, 47), pix_fmt="yuv444p"), DONE),
+        "clip_small.mkv": (Clip(ticks=range(3), size=(16, 16)), DONE),
+        "clip_one.mp4": (Clip(ticks=[0]), DONE),
+        "clip_late.mp4": (Clip(ticks=range(50, 55)), DONE),
+        "clip_bare.ts": (Clip(ticks=range(5)), DONE),
     }
     for name, (clip, _) in clips.items():
         write_clip(folder / name, clip)
-    write_tone(folder / "film_sound.mp4")
-    live = write_clip(folder / "film_endless.mkv", Clip(ticks=range(5)))
+    write_tone(folder / "clip_audio.mp4")
+    live = write_clip(folder / "clip_endless.mkv", Clip(ticks=range(5)))
     live.write_bytes(without_length(live.read_bytes()))
     return [
         *(Case(name, outcome) for name, (_, outcome) in clips.items()),
-        Case("film_sound.mp4", FAILS),
-        Case("film_endless.mkv", DONE),
+        Case("clip_audio.mp4", FAILS),
+        Case("clip_endless.mkv", DONE),
     ]
 
 

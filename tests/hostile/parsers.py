@@ -189,7 +189,7 @@ _LABELME = {
 }
 _CVAT = b"""<?xml version="1.0" encoding="utf-8"?>
 <annotations><version>1.1</version><meta><task><size>3</size><original_size><width>16</width><height>12</height>
-</original_size><source>film.mp4</source><labels><label><name>cat</name></label></labels></task></meta>
+</original_size><source>clip.mp4</source><labels><label><name>cat</name></label></labels></task></meta>
 <image id="0" name="a.png" width="16" height="12">
 <polygon label="cat" points="1,1;9,1;9,9"><attribute name="score">0.5</attribute></polygon>
 <box label="cat" xtl="1" ytl="1" xbr="9" ybr="8" rotation="30"></box>

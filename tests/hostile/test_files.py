@@ -17,7 +17,7 @@ from maskweave.sources.video import VideoSource
 from tests.clips import Clip, write_clip
 from tests.hostile.corpus import encoded, noise, whole_files, without_length
 
-IMAGES, FILMS = (".jpg", ".png", ".webp"), (".mp4", ".mkv", ".avi")
+IMAGES, VIDEOS = (".jpg", ".png", ".webp"), (".mp4", ".mkv", ".avi")
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +44,9 @@ def test_a_image_that_ends_anywhere_is_refused(whole, suffix):
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("suffix", FILMS)
-def test_a_film_that_ends_anywhere_is_refused_or_told_and_its_frames_are_right(whole, suffix, tmp_path):
-    path = tmp_path / f"film{suffix}"
+@pytest.mark.parametrize("suffix", VIDEOS)
+def test_a_video_that_ends_anywhere_is_refused_or_told_and_its_frames_are_right(whole, suffix, tmp_path):
+    path = tmp_path / f"video{suffix}"
     path.write_bytes(whole[suffix])
     expected, told = frames_of(path)
     assert (len(expected), told) == (10, [])
@@ -59,8 +59,8 @@ def test_a_film_that_ends_anywhere_is_refused_or_told_and_its_frames_are_right(w
         if frames is None:
             continue
         lengths.add(len(frames))
-        sound = len(frames) - 1  # the last may be half there, which is told
-        assert all(np.array_equal(one, other) for one, other in zip(frames[:sound], expected, strict=False))
+        intact = len(frames) - 1  # the last may be half there, which is told
+        assert all(np.array_equal(one, other) for one, other in zip(frames[:intact], expected, strict=False))
     assert max(lengths, default=0) >= (0 if suffix == ".mp4" else 9)
 
 
@@ -88,7 +88,7 @@ def test_an_mp4_with_its_index_first_is_told_to_be_short(tmp_path):
         assert frames_of(front)[1], percent
 
 
-@pytest.mark.parametrize("suffix", [*IMAGES, *FILMS])
+@pytest.mark.parametrize("suffix", [*IMAGES, *VIDEOS])
 @pytest.mark.parametrize("way", ["flipped", "zeroed"])
 def test_spoilt_bytes_give_an_error_or_images_of_the_promised_size(whole, suffix, way, tmp_path):
     path = tmp_path / f"file{suffix}"

@@ -19,7 +19,7 @@ from maskweave.runtimes.onnxruntime import OnnxRuntime
 from tests.models.maps import color_maps, iou, rectangle_image
 from tests.models.rectangles import rectangles
 
-GREY = np.full((1, 3), 1 / 3), np.zeros(1)  # alpha is the brightness
+GRAY = np.full((1, 3), 1 / 3), np.zeros(1)  # alpha is the brightness
 STEEP = np.full((1, 3), 8.0), np.array([-12.0])  # logits: -12 for black, 12 for white
 
 
@@ -30,17 +30,17 @@ def of(norm):
 # The catalog's name, and an ONNX file of its layout, smaller where the published one is large.
 LAYOUTS = {
     "u2net": color_maps(
-        *GREY,
+        *GRAY,
         **of(IMAGENET),
         input_name="input.1",
         canvas=(128, 128),
         outputs=("1959", "1960", "1961", "1962", "1963", "1964", "1965"),
     ),
     "isnet": color_maps(
-        *GREY, **of(replace(UNIT, mean=(0.5, 0.5, 0.5))), canvas=(128, 128), outputs=("output", "2", "3")
+        *GRAY, **of(replace(UNIT, mean=(0.5, 0.5, 0.5))), canvas=(128, 128), outputs=("output", "2", "3")
     ),
     "birefnet-lite": color_maps(*STEEP, **of(IMAGENET), canvas=(128, 128), outputs=("output_image",)),
-    "modnet": color_maps(*GREY, **of(HALF), outputs=("output",), half=True),
+    "modnet": color_maps(*GRAY, **of(HALF), outputs=("output",), half=True),
     "human-seg": color_maps(
         np.array([[-4.0] * 3, [4.0] * 3]),
         np.array([6.0, -6.0]),

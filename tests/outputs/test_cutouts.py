@@ -1,4 +1,4 @@
-"""Cut-outs: the alpha is there, the background is what was asked for, times and sound are kept."""
+"""Cut-outs: the alpha is there, the background is what was asked for, times and audio are kept."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -68,7 +68,7 @@ def test_a_transparent_video_has_alpha_and_the_sources_times(tmp_path):
         np.testing.assert_allclose(rgba[30, 20 + 5 * index, :3].astype(int), (200, 60, 30), atol=16)
 
 
-def test_odd_sizes_work_and_sound_is_said_to_be_missing(tmp_path):
+def test_odd_sizes_work_and_audio_is_said_to_be_missing(tmp_path):
     info = SourceInfo("x", "video", tmp_path / "x.mp4", has_audio=True)
     with AlphaVideoWriter(tmp_path / "a.webm", info) as writer:
         writer.write(np.full((17, 33, 4), 255, np.uint8), time=Fraction(2), duration=Fraction(1, 25))
@@ -115,7 +115,7 @@ def test_images_without_alpha_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["lime", "blur"])
-def test_a_background_gives_h264_with_the_sound(tmp_path, name):
+def test_a_background_gives_h264_with_the_audio(tmp_path, name):
     clip = write_clip(tmp_path / "street.mp4", Clip(size=SIZE, audio="aac"))
     with VideoSource(clip) as source:
         chosen = Target(tmp_path / "out", source.info, "instances", NAMES, background=parse_background(name))

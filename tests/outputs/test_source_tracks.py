@@ -46,9 +46,9 @@ def flash_and_beep(path, codec="aac", at=(10, 30), ticks=50):
             frame.pts, frame.time_base = tick, Fraction(1, 25)
             container.mux(video.encode(frame))
             piece = tone[None, tick * 1920 : (tick + 1) * 1920]
-            sound = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece), format="fltp", layout="mono")
-            sound.sample_rate, sound.pts, sound.time_base = 48000, tick * 1920, Fraction(1, 48000)
-            container.mux(audio.encode(sound))
+            block = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece), format="fltp", layout="mono")
+            block.sample_rate, block.pts, block.time_base = 48000, tick * 1920, Fraction(1, 48000)
+            container.mux(audio.encode(block))
         container.mux(video.encode(None))
         container.mux(audio.encode(None))
     return path
@@ -135,15 +135,15 @@ def test_any_number_of_channels_becomes_audio_that_plays(tmp_path, channels, suf
         video.height, video.width, video.pix_fmt = 48, 64, "yuv420p"
         audio = container.add_stream("pcm_s16le", rate=48000, layout=channels)
         count = av.AudioLayout(channels).nb_channels
-        sound = av.AudioFrame.from_ndarray(
+        block = av.AudioFrame.from_ndarray(
             np.zeros((1, 24000 * count), np.int16), format="s16", layout=channels
         )
-        sound.sample_rate, sound.pts, sound.time_base = 48000, 0, Fraction(1, 48000)
+        block.sample_rate, block.pts, block.time_base = 48000, 0, Fraction(1, 48000)
         for tick in range(12):
             frame = av.VideoFrame.from_ndarray(gray_frame(20), format="rgb24")
             frame.pts, frame.time_base = tick, Fraction(1, 25)
             container.mux(video.encode(frame))
-        container.mux(audio.encode(sound))
+        container.mux(audio.encode(block))
         container.mux(video.encode(None))
     writer, _ = copy(tmp_path / f"a{suffix}", tmp_path / "b.mp4")
     with av.open(str(tmp_path / "b.mp4")) as container:
@@ -183,10 +183,10 @@ def crash(argument, beat):
 
 
 def everything(path):
-    """A film with two languages, subtitles, chapters and a title."""
+    """A video with two languages, subtitles, chapters and a title."""
     clip = write_clip(path.with_name("clip.mkv"), Clip(ticks=range(50), audio="aac"))
     with av.open(str(clip)) as source, av.open(str(path), "w") as output:
-        output.metadata.update({"title": "My film", "creation_time": "2020-01-02T03:04:05.000000Z"})
+        output.metadata.update({"title": "My clip", "creation_time": "2020-01-02T03:04:05.000000Z"})
         output.metadata["location"] = "+48.1/"
         video = output.add_stream_from_template(source.streams.video[0])
         audio = [output.add_stream_from_template(source.streams.audio[0]) for _ in range(2)]
@@ -242,7 +242,7 @@ def test_languages_subtitles_chapters_and_title_are_kept(tmp_path, suffix):
             if packet.size > 2
         ]
         chapters = [(each["start"] / 1000, each["metadata"]["title"]) for each in container.chapters()]
-        assert container.metadata["title"] == "My film"
+        assert container.metadata["title"] == "My clip"
         assert container.metadata["creation_time"] == "2020-01-02T03:04:05.000000Z"
         assert words.metadata["language"] == "ger"
     assert languages == ["ger", "eng"]

@@ -59,7 +59,7 @@ def test_the_class_is_what_the_track_was_most_often(tmp_path):
 
 
 @st.composite
-def films(draw):
+def sequences(draw):
     """A few frames of objects, each with an id of its own: (ids, (N, H, W) bool) a frame."""
     size = draw(st.tuples(st.integers(1, 12), st.integers(1, 12)))
     frames = []
@@ -69,10 +69,10 @@ def films(draw):
     return size, frames
 
 
-@given(films())
+@given(sequences())
 @settings(max_examples=30)
-def test_pycocotools_reads_every_mask_back(tmp_path_factory, film):
-    size, frames = film
+def test_pycocotools_reads_every_mask_back(tmp_path_factory, sequence):
+    size, frames = sequence
     results = []
     for ids, dense in frames:
         masks = Masks.from_dense(dense)
@@ -80,7 +80,7 @@ def test_pycocotools_reads_every_mask_back(tmp_path_factory, film):
         results.append(
             Instances(masks, masks.boxes, np.ones(count), np.zeros(count, int), NAMES, np.array(ids, int))
         )
-    data = document(tmp_path_factory.mktemp("film"), results, size=size)
+    data = document(tmp_path_factory.mktemp("clip"), results, size=size)
     found = {each["track_id"]: each for each in data["annotations"]}
     assert set(found) == {track_id for ids, _ in frames for track_id in ids}
     for track_id, annotation in found.items():

@@ -1,4 +1,4 @@
-"""The written video: every image at its own time, its sound, its colors; whole or not at all."""
+"""The written video: every image at its own time, its audio, its colors; whole or not at all."""
 
 # ruff: noqa: PT012, SIM117 - what must fail is how a block ends, so the block stands inside
 
@@ -98,7 +98,7 @@ def test_variable_rate_copy(tmp_path):
     assert times(tmp_path / "b.mp4") == times(tmp_path / "a.mp4")
 
 
-def test_sound_is_copied_bit_for_bit(tmp_path):
+def test_audio_is_copied_bit_for_bit(tmp_path):
     write_clip(tmp_path / "a.mp4", Clip(ticks=range(30), audio="aac"))
     writer = copy(tmp_path / "a.mp4", tmp_path / "b.mp4")
     assert writer.warnings == []
@@ -106,7 +106,7 @@ def test_sound_is_copied_bit_for_bit(tmp_path):
 
 
 @pytest.mark.parametrize("codec", ["libmp3lame", "flac", "ac3", "alac"])
-def test_sound_that_mp4_holds_is_copied_from_other_containers(tmp_path, codec):
+def test_audio_that_mp4_holds_is_copied_from_other_containers(tmp_path, codec):
     if codec not in av.codecs_available:
         pytest.skip(f"this PyAV has no encoder {codec} to make the clip with")
     write_clip(tmp_path / "a.mkv", Clip(ticks=range(30), audio=codec))
@@ -118,14 +118,14 @@ def test_sound_that_mp4_holds_is_copied_from_other_containers(tmp_path, codec):
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [(".mov", "pcm_s16le"), (".mkv", "pcm_s16le")])
-def test_other_sound_becomes_aac(tmp_path, suffix, codec):
+def test_other_audio_becomes_aac(tmp_path, suffix, codec):
     write_clip(tmp_path / f"a{suffix}", Clip(ticks=range(50), audio=codec))
     writer = copy(tmp_path / f"a{suffix}", tmp_path / "b.mp4")
     assert writer.warnings == [f"the audio was {codec}, which MP4 does not hold; turned into AAC"]
     with av.open(str(tmp_path / "b.mp4")) as container:
-        sound = container.streams.audio[0]
-        assert sound.codec_context.name == "aac"
-        frames = list(container.decode(sound))
+        stream = container.streams.audio[0]
+        assert stream.codec_context.name == "aac"
+        frames = list(container.decode(stream))
     heard = np.concatenate([frame.to_ndarray()[0] for frame in frames])
     assert len(heard) / 44100 == pytest.approx(2.0, abs=0.05)
     crossings = np.count_nonzero(np.diff(np.signbit(heard[4410:83790])))
@@ -135,8 +135,8 @@ def test_other_sound_becomes_aac(tmp_path, suffix, codec):
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
 @pytest.mark.parametrize("late", [0, 2])
-def test_sound_and_image_stay_together(tmp_path, suffix, late):
-    """The image begins 0.4 s after the sound; with ``late``, neither begins at 0."""
+def test_audio_and_image_stay_together(tmp_path, suffix, late):
+    """The image begins 0.4 s after the audio; with ``late``, neither begins at 0."""
     ticks = range(25 * late + 10, 25 * late + 40)
     clip = Clip(ticks=ticks, audio="aac", seconds=1.6, audio_start=Fraction(late))
     path = write_clip(tmp_path / f"a{suffix}", clip)
@@ -151,7 +151,7 @@ def test_sound_and_image_stay_together(tmp_path, suffix, late):
     assert len(packets) == len(audio_packets(path))
 
 
-def test_sound_ends_with_a_part_of_the_images(tmp_path):
+def test_audio_ends_with_a_part_of_the_images(tmp_path):
     write_clip(tmp_path / "a.mp4", Clip(ticks=range(100), audio="aac"))
     with VideoSource(tmp_path / "a.mp4") as source, VideoWriter(tmp_path / "b.mp4", source.info) as writer:
         for frame in source:
@@ -160,7 +160,7 @@ def test_sound_ends_with_a_part_of_the_images(tmp_path):
     assert float(audio_packets(tmp_path / "b.mp4")[-1][0]) == pytest.approx(1.0, abs=0.03)
 
 
-def test_sound_is_not_read_ahead(tmp_path, monkeypatch):
+def test_audio_is_not_read_ahead(tmp_path, monkeypatch):
     write_clip(tmp_path / "a.mp4", Clip(ticks=range(100), audio="aac"))
     ahead = []
     write = source_tracks._CopiedAudio.write
@@ -178,7 +178,7 @@ def test_sound_is_not_read_ahead(tmp_path, monkeypatch):
     assert max(ahead) < 0.5
 
 
-def test_source_that_is_gone_costs_the_sound_only(tmp_path):
+def test_source_that_is_gone_costs_the_audio_only(tmp_path):
     info = SourceInfo(name="x", kind="video", path=tmp_path / "gone.mp4", is_container=True, has_audio=True)
     with VideoWriter(tmp_path / "b.mp4", info) as writer:
         writer.write(gray_frame(9), time=Fraction(0))

@@ -26,7 +26,7 @@ def jpeg(cat):
 
 
 @pytest.fixture(scope="module")
-def film(cat, tmp_path_factory):
+def video_file(cat, tmp_path_factory):
     """Half a second in which the camera moves over the photo."""
     images = [cat[20 : 20 + 192, 60 + 4 * step : 60 + 4 * step + 256].copy() for step in range(12)]
     path = tmp_path_factory.mktemp("live") / "cat.mp4"
@@ -34,9 +34,9 @@ def film(cat, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def live_server(film):
-    """A server that has a film to show, and no free place for a second live video."""
-    with running_server(live_sources=(str(film),), live_sessions=1) as server:
+def live_server(video_file):
+    """A server that has a video to show, and no free place for a second live video."""
+    with running_server(live_sources=(str(video_file),), live_sessions=1) as server:
         yield server
 
 
@@ -140,9 +140,9 @@ def test_of_frames_that_come_too_fast_only_the_newest_waits(server, jpeg):
         assert answers[-1]["skipped"] == 8
 
 
-def test_a_film_is_shown_in_its_own_time_and_the_page_is_waited_for(server, film):
+def test_a_video_is_shown_in_its_own_time_and_the_page_is_waited_for(server, video_file):
     with live(server, source=0) as (talking, ready):
-        assert ready["name"] == film.name
+        assert ready["name"] == video_file.name
         first, image = talking.receive()
         assert image.startswith(b"\xff\xd8\xff")
         assert first["size"] == [192, 256]
@@ -183,7 +183,7 @@ def test_a_place_is_free_again_when_the_connection_breaks_off(server, jpeg):
     [
         ({"score": 2}, "score"),
         ({"classes": "unicorn"}, "unicorn"),
-        ({"colour": 1}, "colour"),
+        ({"shade": 1}, "shade"),
         ({"model": "../../etc/passwd"}, "model: need a name"),
         ({"source": 7}, "source: need a number"),
         ({"address": "rtsp://127.0.0.1/x"}, "--allow-streams"),
@@ -215,7 +215,7 @@ def test_frames_that_are_no_jpeg_are_answered_with_why_and_the_next_goes_on(serv
         assert talking.receive()["objects"]
 
 
-def test_a_frame_over_the_limit_of_pixels_is_refused(film, cat):
+def test_a_frame_over_the_limit_of_pixels_is_refused(video_file, cat):
     with running_server(max_pixels=50_000, live_sessions=1) as server, live(server) as (talking, _):
         talking.frame(0, encoded(cat, "JPEG"))
         error = talking.receive()["refused"]
@@ -294,11 +294,11 @@ def test_the_token_is_needed_or_the_cookie_that_it_gets():
 # What the server shows
 
 
-def test_the_page_learns_what_can_be_shown_and_no_password(film):
-    sources = (str(film), "rtsp://user:secret@camera.local/one")
+def test_the_page_learns_what_can_be_shown_and_no_password(video_file):
+    sources = (str(video_file), "rtsp://user:secret@camera.local/one")
     with running_server(live_sources=sources, allow_streams=True) as server, server.client() as client:
         answer = client.get("/v1/live/sources").json()
-    assert answer == {"sources": [film.name, "rtsp://camera.local/one"], "streams": True}
+    assert answer == {"sources": [video_file.name, "rtsp://camera.local/one"], "streams": True}
 
 
 @pytest.mark.parametrize(

@@ -355,7 +355,7 @@ def test_a_playlist_named_mp4_is_refused(client, tmp_path, text):
     secret = write_clip(tmp_path / "secret.ts")
     os.utime(secret, (0, secret.stat().st_mtime))
     playlist = text.format(path=secret).encode()
-    answer = client.post("/v1/videos", files={"video": ("film.mp4", playlist, "video/mp4")})
+    answer = client.post("/v1/videos", files={"video": ("clip.mp4", playlist, "video/mp4")})
     assert answer.status_code == 415
     assert secret.stat().st_atime == 0
 

@@ -19,11 +19,11 @@ from tests.serving.conftest import running_server, wait_until
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory, blob):
+def video_file(tmp_path_factory, blob):
     """Eight frames in which the disc moves."""
     images = [np.roll(blob, 3 * step, axis=1) for step in range(8)]
     clip = Clip(ticks=range(8), size=(96, 128), images=images)
-    return write_clip(tmp_path_factory.mktemp("film") / "film.mp4", clip)
+    return write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", clip)
 
 
 @pytest.fixture
@@ -41,9 +41,9 @@ def events_of(client, path):
     return names, told
 
 
-def test_a_video_is_segmented_watched_and_fetched(client, film):
+def test_a_video_is_segmented_watched_and_fetched(client, video_file):
     query = {"save": "overlay,tracks,csv,masks", "score": 0.02}
-    begun = client.post("/v1/videos", params=query, content=film.read_bytes())
+    begun = client.post("/v1/videos", params=query, content=video_file.read_bytes())
     assert begun.status_code == 202
     assert begun.headers["location"] == begun.json()["links"]["self"]
     names, told = events_of(client, begun.json()["links"]["events"])
@@ -69,8 +69,10 @@ def test_a_video_is_segmented_watched_and_fetched(client, film):
     assert {row["frame"] for row in csv.DictReader(io.StringIO(table.text))} <= {str(n) for n in range(8)}
 
 
-def test_a_player_can_seek_in_a_result(client, film):
-    begun = client.post("/v1/videos", params={"save": "overlay"}, files={"video": film.read_bytes()}).json()
+def test_a_player_can_seek_in_a_result(client, video_file):
+    begun = client.post(
+        "/v1/videos", params={"save": "overlay"}, files={"video": video_file.read_bytes()}
+    ).json()
     _, told = events_of(client, begun["links"]["events"])
     href = told[-1]["results"][0]["href"]
     whole = client.get(href)
@@ -80,8 +82,8 @@ def test_a_player_can_seek_in_a_result(client, film):
     assert part.content == whole.content[100:200]
 
 
-def test_a_removed_job_is_gone_with_its_files(server, client, film):
-    begun = client.post("/v1/videos", params={"save": "csv"}, content=film.read_bytes()).json()
+def test_a_removed_job_is_gone_with_its_files(server, client, video_file):
+    begun = client.post("/v1/videos", params={"save": "csv"}, content=video_file.read_bytes()).json()
     events_of(client, begun["links"]["events"])
     folder = server.call(server.service.jobs.find, begun["id"]).folder
     assert folder.is_dir()
@@ -95,21 +97,21 @@ def test_a_removed_job_is_gone_with_its_files(server, client, film):
         assert client.get(path).status_code == 404
 
 
-def test_only_results_can_be_fetched(client, film):
-    begun = client.post("/v1/videos", params={"save": "csv"}, content=film.read_bytes()).json()
+def test_only_results_can_be_fetched(client, video_file):
+    begun = client.post("/v1/videos", params={"save": "csv"}, content=video_file.read_bytes()).json()
     events_of(client, begun["links"]["events"])
     assert client.get(f"{begun['links']['self']}/results/video.csv").status_code == 200
     for name in ("video", "..%2Fupload", "%2Fetc%2Fpasswd", "video.mp4", "%2e%2e%2f%2e%2e%2fetc%2fpasswd"):
         assert client.get(f"{begun['links']['self']}/results/{name}").status_code == 404
 
 
-def test_lines_count_and_wrong_ones_are_told_before_the_video_is_read(client, film):
+def test_lines_count_and_wrong_ones_are_told_before_the_video_is_read(client, video_file):
     query = {
         "save": "tracks",
         "line": "64,0,64,96=gate",
         "zone": ["0,0,64,0,64,96", "64,0,128,0,128,96=right"],
     }
-    begun = client.post("/v1/videos", params=query, content=film.read_bytes()).json()
+    begun = client.post("/v1/videos", params=query, content=video_file.read_bytes()).json()
     _, told = events_of(client, begun["links"]["events"])
     counts = client.get(told[-1]["results"][0]["href"]).json()["counts"]
     assert [each["name"] for each in counts["lines"]] == ["gate"]
@@ -117,21 +119,21 @@ def test_lines_count_and_wrong_ones_are_told_before_the_video_is_read(client, fi
     assert client.post("/v1/videos", params={"line": "1,2"}, content=b"x").status_code == 422
 
 
-def test_lines_may_be_given_in_an_image_as_players_show_it(client, film):
+def test_lines_may_be_given_in_an_image_as_players_show_it(client, video_file):
     query = {"save": "tracks", "line": "128,0,128,192=gate", "drawn_on": "256x192"}
-    begun = client.post("/v1/videos", params=query, content=film.read_bytes()).json()
+    begun = client.post("/v1/videos", params=query, content=video_file.read_bytes()).json()
     _, told = events_of(client, begun["links"]["events"])
     (line,) = client.get(told[-1]["results"][0]["href"]).json()["counts"]["lines"]
     assert (line["start"], line["end"]) == ([64, 0], [64, 96])
 
 
-def test_masks_of_several_frames_are_followed(client, remote, film, blob):
+def test_masks_of_several_frames_are_followed(client, remote, video_file, blob):
     disc = (blob == (220, 30, 30)).all(axis=2)
     first, later = disc.astype(int), np.roll(disc, 12, axis=1) * 1
     later[5:15, 100:120] = 7
     masks = {0: first, 4: later}
-    local = [result.instances for result in maskweave.propagate(film, mask=masks)]
-    there = list(remote.video(film, save=("tracks",), masks=masks).instances())
+    local = [result.instances for result in maskweave.propagate(video_file, mask=masks)]
+    there = list(remote.video(video_file, save=("tracks",), masks=masks).instances())
     assert [each.track_ids.tolist() for each in there] == [each.track_ids.tolist() for each in local]
     assert [each.track_ids.tolist() for each in there] == [[1]] * 4 + [[1, 7]] * 4
     assert all(one.masks == other.masks for one, other in zip(there, local, strict=True))
@@ -153,9 +155,9 @@ RLE = {"size": [96, 128], "counts": [50, 10, 96 * 128 - 60]}
         ({"every": 2}, [{"frame": 0, "objects": [{"id": 1, "rle": RLE}]}], "leave every"),
     ],
 )
-def test_masks_that_cannot_be_followed_are_told_at_once(client, film, query, frames, word):
+def test_masks_that_cannot_be_followed_are_told_at_once(client, video_file, query, frames, word):
     form = {"request": json.dumps({"masks": frames})}
-    answer = client.post("/v1/videos", params=query, files={"video": film.read_bytes()}, data=form)
+    answer = client.post("/v1/videos", params=query, files={"video": video_file.read_bytes()}, data=form)
     assert answer.status_code == 422
     assert word in answer.json()["detail"]
 
@@ -168,9 +170,9 @@ def test_masks_that_cannot_be_followed_are_told_at_once(client, film, query, fra
         ({"size": [100_000, 100_000], "counts": [9_999_999_999, 1]}, "over the budget"),
     ],
 )
-def test_masks_that_do_not_fit_fail_the_job_with_their_reason(client, film, rle, word):
+def test_masks_that_do_not_fit_fail_the_job_with_their_reason(client, video_file, rle, word):
     form = {"request": json.dumps({"masks": [{"frame": 1, "objects": [{"id": 1, "rle": rle}]}]})}
-    begun = client.post("/v1/videos", files={"video": film.read_bytes()}, data=form).json()
+    begun = client.post("/v1/videos", files={"video": video_file.read_bytes()}, data=form).json()
     _, told = events_of(client, begun["links"]["events"])
     assert told[-1]["status"] == "failed"
     assert word in told[-1]["error"]
@@ -178,8 +180,8 @@ def test_masks_that_do_not_fit_fail_the_job_with_their_reason(client, film, rle,
 
 def test_motion_jpeg_is_a_video(client, tmp_path):
     clip = Clip(ticks=range(3), codec="mjpeg", pix_fmt="yuvj420p", options={})
-    film = write_clip(tmp_path / "a.mjpeg", clip)
-    begun = client.post("/v1/videos", params={"save": "csv"}, content=film.read_bytes()).json()
+    video_file = write_clip(tmp_path / "a.mjpeg", clip)
+    begun = client.post("/v1/videos", params={"save": "csv"}, content=video_file.read_bytes()).json()
     _, told = events_of(client, begun["links"]["events"])
     assert (told[-1]["status"], told[-1]["frames"]) == ("done", 3)
 
@@ -192,8 +194,8 @@ def test_head_is_answered_as_get_without_the_body(client, path):
     assert asked.content == b""
 
 
-def test_a_result_says_its_size_to_head(client, film):
-    begun = client.post("/v1/videos", params={"save": "csv"}, content=film.read_bytes()).json()
+def test_a_result_says_its_size_to_head(client, video_file):
+    begun = client.post("/v1/videos", params={"save": "csv"}, content=video_file.read_bytes()).json()
     events_of(client, begun["links"]["events"])
     asked = client.head(
         f"{begun['links']['self']}/results/video.csv", headers={"accept": "text/event-stream"}
@@ -210,14 +212,14 @@ def test_a_result_says_its_size_to_head(client, film):
         ({"task": "semantic", "save": "tracks"}, "tracks"),
     ],
 )
-def test_wrong_calls_are_told_at_once(client, film, query, word):
-    answer = client.post("/v1/videos", params=query, content=film.read_bytes())
+def test_wrong_calls_are_told_at_once(client, video_file, query, word):
+    answer = client.post("/v1/videos", params=query, content=video_file.read_bytes())
     assert answer.status_code == 422
     assert word in answer.json()["detail"]
 
 
-def test_a_damaged_video_is_one_failed_job_that_tells_no_path(server, client, film):
-    begun = client.post("/v1/videos", content=film.read_bytes()[:900]).json()
+def test_a_damaged_video_is_one_failed_job_that_tells_no_path(server, client, video_file):
+    begun = client.post("/v1/videos", content=video_file.read_bytes()[:900]).json()
     names, told = events_of(client, begun["links"]["events"])
     assert names[-1] == "failed"
     assert told[-1]["error"].startswith("video: need a video")
@@ -233,11 +235,11 @@ def test_a_video_of_too_many_frames_is_refused(server, client, tmp_path):
     assert "3600 seconds" in told[-1]["error"]
 
 
-def test_frames_and_their_pixels_have_budgets(film, tmp_path):
+def test_frames_and_their_pixels_have_budgets(video_file, tmp_path):
     silent = write_clip(tmp_path / "a.mkv", Clip(ticks=range(5)))  # its header does not tell how many
     told = write_clip(tmp_path / "a.mp4", Clip(ticks=range(5)))
     with running_server(max_frames=4, max_pixels=10_000) as server, server.client() as client:
-        for path, words in ((silent, "4 frames, got more"), (told, "4 frames, got 5"), (film, "Mpx")):
+        for path, words in ((silent, "4 frames, got more"), (told, "4 frames, got 5"), (video_file, "Mpx")):
             begun = client.post("/v1/videos", params={"save": "csv"}, content=path.read_bytes()).json()
             last = events_of(client, begun["links"]["events"])[1][-1]
             assert last["status"] == "failed"
@@ -245,7 +247,7 @@ def test_frames_and_their_pixels_have_budgets(film, tmp_path):
             assert last["results"] == []
 
 
-def test_the_client_gives_the_librarys_types(remote, film, blob, image, tmp_path):
+def test_the_client_gives_the_librarys_types(remote, video_file, blob, image, tmp_path):
     with maskweave.load() as segmenter:
         expected = segmenter(blob, score=0.02, multi_label=False).instances
     found = remote.segment(image, score=0.02)
@@ -256,7 +258,7 @@ def test_the_client_gives_the_librarys_types(remote, film, blob, image, tmp_path
     assert foreground.names == ("foreground",)
     assert (foreground.masks.union() == expected.masks.union()).all()
     job = remote.video(
-        film, save=("tracks", "csv"), score=0.02, lines=["64,0,64,96=gate"], zones=["0,0,64,0,64,96"]
+        video_file, save=("tracks", "csv"), score=0.02, lines=["64,0,64,96=gate"], zones=["0,0,64,0,64,96"]
     )
     states = list(job)
     assert [state.is_over for state in states] == [False] * (len(states) - 1) + [True]
@@ -312,7 +314,7 @@ def endless(tmp_path):
     return write_clip(tmp_path / "endless.mp4", Clip(ticks=range(250), size=(240, 320)))
 
 
-def test_cancelling_ends_the_process_and_the_next_video_is_unharmed(server, client, film, tmp_path):
+def test_cancelling_ends_the_process_and_the_next_video_is_unharmed(server, client, video_file, tmp_path):
     begun = client.post(
         "/v1/videos", params={"save": "overlay"}, content=endless(tmp_path).read_bytes()
     ).json()
@@ -328,15 +330,15 @@ def test_cancelling_ends_the_process_and_the_next_video_is_unharmed(server, clie
         assert "event: cancelled" in list(lines)
     assert not is_alive(pid)
     assert not job.folder.exists()
-    after = client.post("/v1/videos", params={"save": "csv"}, content=film.read_bytes()).json()
+    after = client.post("/v1/videos", params={"save": "csv"}, content=video_file.read_bytes()).json()
     assert events_of(client, after["links"]["events"])[0][-1] == "done"
 
 
-def test_a_worker_that_is_killed_costs_its_job_only(server, client, film, tmp_path):
+def test_a_worker_that_is_killed_costs_its_job_only(server, client, video_file, tmp_path):
     begun = client.post(
         "/v1/videos", params={"save": "overlay"}, content=endless(tmp_path).read_bytes()
     ).json()
-    after = client.post("/v1/videos", params={"save": "csv"}, content=film.read_bytes()).json()
+    after = client.post("/v1/videos", params={"save": "csv"}, content=video_file.read_bytes()).json()
     with client.stream("GET", begun["links"]["events"]) as answer:
         told = []
         for line in answer.iter_lines():
@@ -350,13 +352,13 @@ def test_a_worker_that_is_killed_costs_its_job_only(server, client, film, tmp_pa
     assert events_of(client, after["links"]["events"])[0][-1] == "done"
 
 
-def test_a_video_has_a_deadline_and_a_full_queue_says_when_to_come_back(film):
+def test_a_video_has_a_deadline_and_a_full_queue_says_when_to_come_back(video_file):
     with running_server(video_seconds=1.0, waiting_videos=0) as server, server.client() as client:
-        begun = client.post("/v1/videos", content=film.read_bytes()).json()
+        begun = client.post("/v1/videos", content=video_file.read_bytes()).json()
         (worker,) = server.service.videos.workers
         wait_until(lambda: worker.pid is not None)
         os.kill(worker.pid, signal.SIGSTOP)  # so that it surely takes too long
-        refused = client.post("/v1/videos", content=film.read_bytes())
+        refused = client.post("/v1/videos", content=video_file.read_bytes())
         assert refused.status_code == 429
         assert int(refused.headers["retry-after"]) >= 1
         last = events_of(client, begun["links"]["events"])[1][-1]
@@ -365,20 +367,20 @@ def test_a_video_has_a_deadline_and_a_full_queue_says_when_to_come_back(film):
         wait_until(lambda: list(server.service.folder.iterdir()) == [])
 
 
-def test_results_are_kept_for_a_while_only(film):
+def test_results_are_kept_for_a_while_only(video_file):
     with running_server(keep_seconds=0.5) as server, server.client() as client:
-        begun = client.post("/v1/videos", params={"save": "csv"}, content=film.read_bytes()).json()
+        begun = client.post("/v1/videos", params={"save": "csv"}, content=video_file.read_bytes()).json()
         assert events_of(client, begun["links"]["events"])[0][-1] == "done"
         wait_until(lambda: client.get(begun["links"]["self"]).status_code == 404)
         assert list(server.service.folder.iterdir()) == []
 
 
-def test_of_too_many_results_the_oldest_go(monkeypatch, film):
+def test_of_too_many_results_the_oldest_go(monkeypatch, video_file):
     monkeypatch.setattr("maskweave.serving.jobs._MAX_FINISHED", 1)
     with running_server() as server, server.client() as client:
         done = []
         for _ in range(2):
-            begun = client.post("/v1/videos", params={"save": "csv"}, content=film.read_bytes()).json()
+            begun = client.post("/v1/videos", params={"save": "csv"}, content=video_file.read_bytes()).json()
             events_of(client, begun["links"]["events"])
             done.append(begun["links"]["self"])
         wait_until(lambda: client.get(done[0]).status_code == 404)

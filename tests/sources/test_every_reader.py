@@ -89,7 +89,7 @@ def check(path, expected, readers, tolerance=0):
         assert np.abs(image.astype(int) - wanted).max() <= tolerance, reader.__name__
 
 
-GREYS = {  # values, what tifffile is told, the expected gray, readers that can
+GRAYS = {  # values, what tifffile is told, the expected gray, readers that can
     "8-bit": (levels(8, "u1"), {}, levels(8, "u1"), READERS),
     "8-bit-white-is-0": (levels(8, "u1"), {"photometric": "miniswhite"}, 255 - levels(8, "u1"), READERS),
     "1-bit": (RAMP > 0.5, {}, (RAMP > 0.5) * 255, READERS),
@@ -126,9 +126,9 @@ GREYS = {  # values, what tifffile is told, the expected gray, readers that can
 }
 
 
-@pytest.mark.parametrize("kind", GREYS)
+@pytest.mark.parametrize("kind", GRAYS)
 def test_depth_and_sign_of_gray_values(tmp_path, kind):
-    values, options, expected, readers = GREYS[kind]
+    values, options, expected, readers = GRAYS[kind]
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, values, **({"photometric": "minisblack"} | options))
     check(path, expected, readers)

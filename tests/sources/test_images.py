@@ -25,7 +25,7 @@ from maskweave.errors import (
 from maskweave.sources.images import ImageSource, read_image
 from tests.clips import corners, quarter_names
 
-GREY = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
+GRAY = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
 
 
 def encoded(image, kind="PNG", **options):
@@ -130,11 +130,11 @@ def test_a_profile_that_cannot_be_used_is_told():
 
 
 def test_gray_palette_and_one_bit():
-    assert np.array_equal(read_image(encoded(Pillow.fromarray(GREY)))[:, :, 1], GREY)
+    assert np.array_equal(read_image(encoded(Pillow.fromarray(GRAY)))[:, :, 1], GRAY)
     palette = Pillow.fromarray(corners()).quantize(4)
     assert quarter_names(read_image(encoded(palette))) == "RG/BW"
-    bits = Pillow.fromarray(GREY > 100)
-    assert np.array_equal(read_image(encoded(bits))[:, :, 2], (GREY > 100) * np.uint8(255))
+    bits = Pillow.fromarray(GRAY > 100)
+    assert np.array_equal(read_image(encoded(bits))[:, :, 2], (GRAY > 100) * np.uint8(255))
 
 
 def test_floats_are_0_to_1():
@@ -288,7 +288,7 @@ def test_source_of_everything(tmp_path):
     assert ImageSource(path).info.name == "sea"
     assert ImageSource(path).info.path == path
     assert ImageSource(b"").info.name == "image"
-    assert len(list(ImageSource(GREY))) == 1
+    assert len(list(ImageSource(GRAY))) == 1
 
 
 @pytest.mark.parametrize("dpi", [None, (300, 300)])

@@ -16,7 +16,7 @@ CLUSTER, CHECKSUM = b"\x1f\x43\xb6\x75", b"\xbf\x84"
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """40 frames of noise in several clusters, with sound and checksums, and as WebM without."""
+    """40 frames of noise in several clusters, with audio and checksums, and as WebM without."""
     folder, images = (
         tmp_path_factory.mktemp("whole"),
         np.random.default_rng(0).integers(0, 255, (40, 48, 64, 3)),

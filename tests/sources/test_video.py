@@ -209,7 +209,7 @@ def test_an_empty_packet_in_the_middle_is_no_end_and_no_damage(tmp_path):
     assert damage == Damage()
 
 
-def test_a_film_cut_out_of_another_between_key_frames_misses_nothing(tmp_path):
+def test_a_video_cut_out_of_another_between_key_frames_misses_nothing(tmp_path):
     moving = np.random.default_rng(0).integers(0, 255, (40, 48, 64, 3), dtype=np.uint8)
     options = {"g": "10", "bf": "3", "x264-params": "open-gop=1"}
     whole = write_clip(tmp_path / "whole.mkv", Clip(ticks=range(40), images=moving, options=options))
@@ -231,7 +231,7 @@ def test_no_index(tmp_path):
         VideoSource(path)
 
 
-def test_sound_only(tmp_path):
+def test_audio_only(tmp_path):
     with pytest.raises(UnreadableVideo, match="need a video stream, got only audio"):
         VideoSource(write_tone(tmp_path / "s.mp4"))
 

@@ -18,7 +18,7 @@ from maskweave.types import Frame, Instances, Masks
 
 NAMES = ("car", "person")
 SIZE = (240, 428)
-RED, BLUE, WHITE, GREEN, GREY = (200, 40, 40), (40, 60, 200), (230, 230, 230), (40, 160, 60), (120, 120, 120)
+RED, BLUE, WHITE, GREEN, GRAY = (200, 40, 40), (40, 60, 200), (230, 230, 230), (40, 160, 60), (120, 120, 120)
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def traffic():
     things = []
     for lane, (y, speed, start) in enumerate([(60, 150, -30), (120, -130, 460), (185, 190, -30)]):
         for number in range(5):
-            color = (WHITE, RED, GREY, BLUE, WHITE)[(number + lane) % 5]
+            color = (WHITE, RED, GRAY, BLUE, WHITE)[(number + lane) % 5]
             begin = 0.55 * number + 0.1 * lane
             path = line(start - speed * begin, y + 3 * (number % 2), speed)
             things.append(Thing(path, color, (20 + 2 * lane, 12), box=True, since=begin))

@@ -132,8 +132,8 @@ class Record:
         """The name without its suffix, "/"-separated; a frame that only has its video's name adds its number.
 
         >>> nothing = Instances.empty((2, 2), ())
-        >>> Record("a/b.jpg", nothing).stem, Record("film.mp4", nothing, video="film", frame=7).stem
-        ('a/b', 'film/00007')
+        >>> Record("a/b.jpg", nothing).stem, Record("clip.mp4", nothing, video="clip", frame=7).stem
+        ('a/b', 'clip/00007')
         """
         path = PurePosixPath(self.file_name)
         of_video = path.suffix.lower() in VIDEO_SUFFIXES or self.file_name in ("", self.video)

@@ -18,7 +18,7 @@ MAX_OVERLAP = 0.75
 def tile_grid(size: Size, tile: int, overlap: float) -> list[Tile]:
     """Tiles of ``tile`` x ``tile`` pixels that cover an image of ``size``, row after row.
 
-    Neighbours have at least the share ``overlap`` of their side in common; tiles are spread evenly, so that none
+    Neighbors have at least the share ``overlap`` of their side in common; tiles are spread evenly, so that none
     hangs over the edge. A side that is shorter than a tile has one, as long as itself.
 
     Raises `InvalidValue` for a tile under 64 pixels or an overlap outside [0, 0.75].

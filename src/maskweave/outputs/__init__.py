@@ -148,7 +148,7 @@ def one_image_per_frame(names: Sequence[str]) -> bool:
 def is_output(path: Path) -> bool:
     """Whether a file is named, or lies in a folder that is named, as this program names what it writes.
 
-    >>> is_output(Path("street.overlay.jpg")), is_output(Path("film.masks/000001.png")), is_output(Path("street.jpg"))
+    >>> is_output(Path("street.overlay.jpg")), is_output(Path("clip.masks/000001.png")), is_output(Path("street.jpg"))
     (True, True, False)
     """
     return bool(

@@ -19,7 +19,7 @@ class LatePackets:
     """Encoded images of one stream, muxed when all are there.
 
     FFmpeg keeps the place of every packet of an MP4 in memory until the file's end, 7 MB an hour of video: nothing
-    for a film, but a camera runs for days. Side data of packets is not kept.
+    for a video file, but a camera runs for days. Side data of packets is not kept.
     """
 
     def __init__(self, folder: Path) -> None:

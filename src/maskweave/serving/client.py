@@ -6,7 +6,7 @@
         instances = client.segment("street.jpg", score=0.5)
         mask = client.prompt("street.jpg", points=[(60, 40), (90, 40, 0)])
         data = client.export("street.jpg", instances, "cutout", background="blur")
-        job = client.video("film.mp4", save=("overlay", "tracks"))
+        job = client.video("clip.mp4", save=("overlay", "tracks"))
         for state in job:                       # as the server tells it
             print(state.status, state.frames)
         job.download("results")

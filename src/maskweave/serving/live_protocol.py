@@ -15,7 +15,7 @@ _FILES = 3
 def shown_source(text: str) -> str:
     """What a page is told of a source: of an address no password, of a file its own name and not where it lies.
 
-    >>> shown_source("/films/street.mp4"), shown_source("rtsp://me:secret@camera/1"), shown_source("camera:0")
+    >>> shown_source("/videos/street.mp4"), shown_source("rtsp://me:secret@camera/1"), shown_source("camera:0")
     ('street.mp4', 'rtsp://camera/1', 'camera:0')
     """
     return shown_as(text) if "://" in text else PurePath(text).name

@@ -161,7 +161,7 @@ class StreamSource(LiveSource):
                 count += 1
         except av.FFmpegError as error:
             raise DroppedOut(self._why(error)) from None
-        if not count or connection.duration is None:  # a camera that is switched off ends like a film does
+        if not count or connection.duration is None:  # a camera that is switched off ends like a video does
             raise DroppedOut("the camera ended the stream")
 
     @property

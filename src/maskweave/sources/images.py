@@ -266,7 +266,7 @@ def open_encoded(data: Path | bytes) -> Pillow.Image:
 
 
 def pillow_opens(path: Path) -> bool:
-    """Whether Pillow knows the kind of image that a sound file holds."""
+    """Whether Pillow knows the kind of image that an intact file holds."""
     try:
         open_encoded(path).close()
     except Exception:  # a kind that it does not know can provoke nearly any exception inside a decoder
@@ -285,7 +285,7 @@ def _register_heif() -> None:
 def _checked_page(data: Path | bytes, label: str) -> int:
     """The number of a TIFF's first page that is no smaller view of another.
 
-    Raises `UnreadableImage` for a sound file that Pillow does not decode, or decodes to other numbers.
+    Raises `UnreadableImage` for an intact file that Pillow does not decode, or decodes to other numbers.
     """
     pages = tiff_pages(data if isinstance(data, Path) else BytesIO(data)).pages
     if not pages:

@@ -40,7 +40,7 @@ _CACHE = (
 )
 _SAMPLE = 1024  # long side of the overview that percentiles are taken of
 _NOT_KNOWN = ("codec", "not supported", "unsupported", "cannot handle")
-"""What GDAL says of a file that may be sound, but that it does not know."""
+"""What GDAL says of a file that may be intact, but that it does not know."""
 _INKS = {5: "CMYK", 8: "LAB"}
 """Photometric interpretations whose colors Pillow makes, by the profile of the file: GDAL knows none."""
 _GEO_STRETCH = (2.0, 98.0)

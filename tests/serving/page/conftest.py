@@ -103,19 +103,19 @@ def _worrying(message):
         "Failed to load resource",
         "WebSocket connection to",
         "willReadFrequently",
-    )  # `Picture.colour`
+    )  # `Canvas.color`
     written_by_maskweave = any(words in message.text for words in expected)
     return [message.text] if message.type in ("error", "warning") and not written_by_maskweave else []
 
 
-class Picture:
-    """What a person does on the canvas, in pixels of the picture."""
+class Canvas:
+    """What a person does on the canvas, in pixels of the image."""
 
     def __init__(self, page):
         self._page = page
 
     def place(self, x, y):
-        """Where a pixel of the picture lies in the window."""
+        """Where a pixel of the image lies in the window."""
         return self._page.evaluate(
             """async ([x, y]) => {
               const { stage } = (await import("/static/js/main.js")).page;
@@ -142,7 +142,7 @@ class Picture:
         self._page.mouse.move(*self.place(*end), steps=4)
         self._page.mouse.up()
 
-    def colour(self, x, y):
+    def color(self, x, y):
         """(red, green, blue) that is shown there."""
         return tuple(
             self._page.evaluate(
@@ -181,8 +181,8 @@ def until_true(page, condition):
 
 
 def pick(page, data=None, name="scene.png", kind="image/png"):
-    """Open a picture and wait for its objects."""
+    """Open an image and wait for its objects."""
     data = scene.encoded(scene.image()) if data is None else data
     page.set_input_files("#file", {"name": name, "mimeType": kind, "buffer": data})
     page.locator("#object-list .object").first.wait_for()
-    return Picture(page)
+    return Canvas(page)

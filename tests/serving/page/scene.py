@@ -1,4 +1,4 @@
-"""A small picture whose masks are known, and a clip in which one square walks."""
+"""A small image whose masks are known, and a clip in which one square walks."""
 
 import io
 from fractions import Fraction
@@ -18,7 +18,7 @@ SIZE = (120, 160)
 GROUND = (96, 104, 112)
 NAMES = ("cat", "dog", "person")
 FRAMES, RATE = 25, 25
-FILM_SIZE = (96, 128)
+VIDEO_SIZE = (96, 128)
 
 
 def _drawn():
@@ -34,20 +34,20 @@ def _drawn():
 MASKS = _drawn()
 CLASSES = ("cat", "dog", "person", "cat")
 SCORES = (0.93, 0.62, 0.5, 0.2)  # the last lies under the default of 0.35
-_COLOURS = ((200, 60, 50), (60, 160, 80), (70, 90, 200), (210, 180, 60))
+_COLORS = ((200, 60, 50), (60, 160, 80), (70, 90, 200), (210, 180, 60))
 
 
 def image():
-    """(H, W, 3) uint8: the objects in plain colours on grey."""
-    picture = np.full((*SIZE, 3), GROUND, np.uint8)
-    for mask, colour in zip(MASKS, _COLOURS, strict=True):
-        picture[mask] = colour
-    return picture
+    """(H, W, 3) uint8: the objects in plain colors on gray."""
+    pixels = np.full((*SIZE, 3), GROUND, np.uint8)
+    for mask, color in zip(MASKS, _COLORS, strict=True):
+        pixels[mask] = color
+    return pixels
 
 
-def encoded(picture, form="PNG"):
+def encoded(pixels, form="PNG"):
     buffer = io.BytesIO()
-    PILImage.fromarray(picture).save(buffer, format=form)
+    PILImage.fromarray(pixels).save(buffer, format=form)
     return buffer.getvalue()
 
 
@@ -93,16 +93,16 @@ def walk(frame):
     return 50, 5 + 2 * frame
 
 
-def write_film(path, *, aspect=Fraction(1), begin=0):
+def write_video(path, *, aspect=Fraction(1), begin=0):
     """A second of H.264; ``aspect``: of its pixels, ``begin``: the second at which it begins."""
     images = []
     for number in range(FRAMES):
-        picture = np.full((*FILM_SIZE, 3), GROUND, np.uint8)
+        pixels = np.full((*VIDEO_SIZE, 3), GROUND, np.uint8)
         x, y = walk(number)
-        picture[y : y + 20, x : x + 20] = (220, 200, 60)
-        images.append(picture)
+        pixels[y : y + 20, x : x + 20] = (220, 200, 60)
+        images.append(pixels)
     ticks = range(begin * RATE, begin * RATE + FRAMES)
-    return write_clip(path, Clip(ticks=ticks, size=FILM_SIZE, images=images, aspect=aspect))
+    return write_clip(path, Clip(ticks=ticks, size=VIDEO_SIZE, images=images, aspect=aspect))
 
 
 def write_tracks(folder, lines, zones, *, begin=0, drawn_on="128x96"):
@@ -111,7 +111,7 @@ def write_tracks(folder, lines, zones, *, begin=0, drawn_on="128x96"):
         "video", "video", rate=Fraction(RATE), time_base=Fraction(1, 12800), start=Fraction(begin)
     )
     width, height = (int(side) for side in drawn_on.split("x"))
-    scale = FILM_SIZE[1] / width, FILM_SIZE[0] / height
+    scale = VIDEO_SIZE[1] / width, VIDEO_SIZE[0] / height
     counter = Counter(
         [parse_line(each).scaled(*scale) for each in lines],
         [parse_zone(each).scaled(*scale) for each in zones],
@@ -121,7 +121,7 @@ def write_tracks(folder, lines, zones, *, begin=0, drawn_on="128x96"):
             instances = _seen(number)
             counts = counter.update(instances) if lines or zones else None
             time = Fraction(number, RATE)
-            frame = Frame(np.zeros((*FILM_SIZE, 3), np.uint8), number, time, Fraction(1, RATE))
+            frame = Frame(np.zeros((*VIDEO_SIZE, 3), np.uint8), number, time, Fraction(1, RATE))
             writer.write(FrameResult(frame, instances, counts))
     return writer.path
 
@@ -141,7 +141,7 @@ def seen_frame(number, *, begin=0):
         {"id": each, "class": name, "score": score, "box": box, "rle": rle}
         for each, name, score, box, rle in columns
     ]
-    return {"time": begin + number / RATE, "size": list(FILM_SIZE), "objects": objects}
+    return {"time": begin + number / RATE, "size": list(VIDEO_SIZE), "objects": objects}
 
 
 def _seen(number):
@@ -149,5 +149,5 @@ def _seen(number):
     if number >= 15:
         corners, ids, classes = [*corners, (90, 10)], [1, 2], [0, 1]
     crops = [np.ones((20, 20), bool) for _ in corners]
-    masks = Masks(crops, np.array(corners), FILM_SIZE)
+    masks = Masks(crops, np.array(corners), VIDEO_SIZE)
     return Instances(masks, masks.boxes, [0.9, 0.6][: len(ids)], classes, NAMES, np.array(ids))

@@ -215,7 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.stand_in.gate.wait(60)
         ending = self.stand_in.ending
         if ending == "failed":
-            self._event("failed", {**_state("failed", 10), "error": "video: need pictures of one size"})
+            self._event("failed", {**_state("failed", 10), "error": "video: need images of one size"})
         elif ending == "done":
             self._event("done", _state("done", scene.FRAMES, self.stand_in.job))
         self.close_connection = True

@@ -1,4 +1,4 @@
-"""Masks and cut-outs are copied as pictures that other programs take."""
+"""Masks and cut-outs are copied as images that other programs take."""
 
 import base64
 import io

@@ -9,7 +9,7 @@ import pytest
 from tests.annotations.scenes import read
 from tests.serving.conftest import encoded
 from tests.serving.page import scene
-from tests.serving.page.conftest import Picture
+from tests.serving.page.conftest import Canvas
 
 HEIGHT, WIDTH = scene.SIZE
 LABELS = {
@@ -65,7 +65,7 @@ def page(open_page, server):
 def open_folder(page, folder, expect):
     page.set_input_files("#folder", folder)
     expect(page.locator("#queue-count")).to_have_text("1 of 2")
-    return Picture(page)
+    return Canvas(page)
 
 
 def save(page, path):
@@ -76,13 +76,13 @@ def save(page, path):
 
 
 def test_a_folder_with_coco_labels_is_corrected_and_saved_back(page, folder, tmp_path, expect):
-    picture = open_folder(page, folder, expect)
+    canvas = open_folder(page, folder, expect)
     expect(page.locator(".object__name")).to_have_text(["cat", "person"])
     expect(page.locator("#queue-words")).to_have_text("photos: nothing is corrected yet.")
     expect(page.get_by_role("alert")).to_contain_text("missing.png: the image is not among")
     page.locator(".object__button", has_text="person").click()
     page.keyboard.press("e")
-    picture.drag((20, 85), (70, 85))
+    canvas.drag((20, 85), (70, 85))
     expect(page.locator("#undo")).to_be_enabled()
     page.keyboard.press("n")
     expect(page.locator(".object__detail")).to_contain_text("box only")
@@ -102,7 +102,7 @@ def test_a_folder_with_coco_labels_is_corrected_and_saved_back(page, folder, tmp
     assert sum(one != other for one, other in lines) > 0
     assert {**json.loads(after), "annotations": None} == {**LABELS, "annotations": None}
     page.locator("#home").click()  # all is saved: nothing is asked
-    expect(page.get_by_role("heading", name="Drop a picture")).to_be_visible()
+    expect(page.get_by_role("heading", name="Drop an image")).to_be_visible()
 
 
 def test_what_is_undone_is_not_corrected_and_comes_back_as_it_was(page, folder, tmp_path, expect):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.serving.page import scene
-from tests.serving.page.conftest import KEPT, Picture, until, until_true
+from tests.serving.page.conftest import KEPT, Canvas, until, until_true
 from tests.serving.page.test_screens import SCREENS, faults, too_wide
 
 READY = {
@@ -27,8 +27,8 @@ def expect():
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory):
-    return scene.write_film(tmp_path_factory.mktemp("film") / "film.mp4")
+def video_file(tmp_path_factory):
+    return scene.write_video(tmp_path_factory.mktemp("clip") / "clip.mp4")
 
 
 def size_of(jpeg):
@@ -144,7 +144,7 @@ def go_live(page):
     """Open the fake camera and wait for its first frame with objects."""
     page.get_by_role("button", name="Live camera").click()
     shown(page)
-    return Picture(page)
+    return Canvas(page)
 
 
 def shown(page):
@@ -179,12 +179,12 @@ def test_the_camera_is_shown_with_masks_names_ids_and_counts(open_live, server, 
 
 def test_a_class_that_is_pressed_is_not_shown(open_live, server, expect):
     page = open_live()
-    picture = go_live(page)
+    canvas = go_live(page)
     server.answers = False
     page.locator("#opacity").fill("1")
-    over_cat = picture.colour(480, 300)
+    over_cat = canvas.color(480, 300)
     page.locator("#live-counts .chip", has_text="cat").click()
-    assert picture.colour(480, 300) != over_cat
+    assert canvas.color(480, 300) != over_cat
     expect(page.locator("#live-counts .chip", has_text="cat")).to_have_attribute("aria-pressed", "false")
 
 
@@ -206,40 +206,38 @@ def test_at_most_two_frames_are_on_their_way(open_live, server, expect):
 
 def test_the_background_is_blurred_replaced_or_cut_out(open_live, server, expect):
     page = open_live()
-    picture = go_live(page)
+    canvas = go_live(page)
     server.answers = False
-    page.locator("#live-ground").select_option("colour")
-    page.locator("#live-colour").fill("#ff00ff")
+    page.locator("#live-ground").select_option("color")
+    page.locator("#live-color").fill("#ff00ff")
     expect(page.locator("#live-marks")).not_to_be_checked()
     assert page.locator("#live-keep").input_value() == "person"
-    assert picture.colour(600, 40) == (255, 0, 255)
-    assert picture.colour(480, 300) == (255, 0, 255)  # the cat is no person
-    assert picture.colour(200, 300) != (255, 0, 255)
+    assert canvas.color(600, 40) == (255, 0, 255)
+    assert canvas.color(480, 300) == (255, 0, 255)  # the cat is no person
+    assert canvas.color(200, 300) != (255, 0, 255)
     page.locator("#live-keep").select_option("")
-    assert picture.colour(480, 300) != (255, 0, 255)
+    assert canvas.color(480, 300) != (255, 0, 255)
     image = np.full((30, 40, 3), (10, 200, 30), np.uint8)
-    page.locator("#live-ground").select_option("picture")
+    page.locator("#live-ground").select_option("image")
     page.set_input_files(
-        "#live-picture", {"name": "beach.png", "mimeType": "image/png", "buffer": scene.encoded(image)}
+        "#live-image", {"name": "beach.png", "mimeType": "image/png", "buffer": scene.encoded(image)}
     )
-    until(page, f"{VIEW} && document.querySelector('#live-picture-refused').hidden")
-    page.wait_for_function("() => document.querySelector('#live-ground').value === 'picture'")
+    until(page, f"{VIEW} && document.querySelector('#live-image-refused').hidden")
+    page.wait_for_function("() => document.querySelector('#live-ground').value === 'image'")
     until(page, "(await import('/static/js/main.js')).page.stage.painter.frame")
-    assert _soon(page, picture, (600, 40), (10, 200, 30))
-    page.set_input_files(
-        "#live-picture", {"name": "beach.png", "mimeType": "image/png", "buffer": b"nothing"}
-    )
-    expect(page.locator("#live-picture-refused")).to_be_visible()
+    assert _soon(page, canvas, (600, 40), (10, 200, 30))
+    page.set_input_files("#live-image", {"name": "beach.png", "mimeType": "image/png", "buffer": b"nothing"})
+    expect(page.locator("#live-image-refused")).to_be_visible()
     page.locator("#live-ground").select_option("transparent")
-    assert picture.colour(600, 40) in ((244, 244, 244), (217, 217, 217))
+    assert canvas.color(600, 40) in ((244, 244, 244), (217, 217, 217))
     page.locator("#live-ground").select_option("blur")
     page.locator("#live-ground").select_option("none")
     expect(page.locator("#live-marks")).to_be_checked()
 
 
-def _soon(page, picture, place, colour):
+def _soon(page, canvas, place, color):
     for _ in range(200):
-        if picture.colour(*place) == colour:
+        if canvas.color(*place) == color:
             return True
         page.evaluate("() => new Promise(requestAnimationFrame)")
     return False
@@ -247,9 +245,9 @@ def _soon(page, picture, place, colour):
 
 def test_lines_are_drawn_and_counted_by_the_server(open_live, server, expect):
     page = open_live()
-    picture = go_live(page)
+    canvas = go_live(page)
     page.get_by_role("button", name="Line: count").click()
-    picture.drag((100, 100), (500, 100))
+    canvas.drag((100, 100), (500, 100))
     expect(page.locator(".counter__count")).to_have_text("2 forward, 1 back")
     until(page, "document.querySelector('#counter-list .counter')")
     told = server.told[-1]
@@ -269,7 +267,7 @@ def test_lines_are_drawn_and_counted_by_the_server(open_live, server, expect):
 # Pause and correct
 
 
-def test_a_paused_frame_is_corrected_with_the_tools_for_pictures(open_live, server, stand_in, expect):
+def test_a_paused_frame_is_corrected_with_the_tools_for_images(open_live, server, stand_in, expect):
     stand_in.result = {**stand_in.result, "size": [480, 640]}
     page = open_live()
     go_live(page)
@@ -278,10 +276,10 @@ def test_a_paused_frame_is_corrected_with_the_tools_for_pictures(open_live, serv
     expect(page.locator(".object__name")).to_have_text(["person", "cat"])
     expect(page.locator("#live-pause")).to_have_text("Go on")
     expect(page.locator("#live-now")).to_have_text("Paused")
-    picture = Picture(page)
-    picture.click(200, 300)
+    canvas = Canvas(page)
+    canvas.click(200, 300)
     page.keyboard.press("r")
-    picture.click(120, 200)
+    canvas.click(120, 200)
     expect(page.locator("#undo")).to_be_enabled()
     (form,) = stand_in.asked_for("/v1/refine")
     assert size_of(form["image"]) == (480, 640)
@@ -341,13 +339,13 @@ def _frames_of(path):
 # Other sources
 
 
-def test_a_file_of_this_device_is_played_live(open_live, server, film, expect):
+def test_a_file_of_this_device_is_played_live(open_live, server, video_file, expect):
     page = open_live()
     go_live(page)
-    page.set_input_files("#live-file", film)
-    until_true(page, lambda: server.frames and server.frames[-1][2] == scene.FILM_SIZE)
+    page.set_input_files("#live-file", video_file)
+    until_true(page, lambda: server.frames and server.frames[-1][2] == scene.VIDEO_SIZE)
     shown(page)
-    expect(page.locator("#about-run")).to_contain_text("film.mp4")
+    expect(page.locator("#about-run")).to_contain_text("clip.mp4")
     page.set_input_files("#live-file", {"name": "no.mp4", "mimeType": "video/mp4", "buffer": b"nothing"})
     expect(page.locator(".note").last).to_contain_text("cannot play “no.mp4”")
 

@@ -151,10 +151,10 @@ def test_every_format_is_explained(page):
     assert page.evaluate(script, [list(format_names()), titles]) == []
 
 
-def test_colours_are_those_of_the_overlays(page):
-    colours = run(page, "(m, count) => [...Array(count).keys()].map(m.objectColour)", 40)
+def test_colors_are_those_of_the_overlays(page):
+    colors = run(page, "(m, count) => [...Array(count).keys()].map(m.objectColor)", 40)
     ours = [object_color(key) for key in range(40)]
-    assert np.abs(np.array(colours) - np.array(ours)).max() <= 1
+    assert np.abs(np.array(colors) - np.array(ours)).max() <= 1
 
 
 def test_a_stroke_covers_what_lies_within_the_radius_of_its_way(page):

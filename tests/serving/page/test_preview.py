@@ -36,29 +36,29 @@ def mask_of(page, number):
 
 
 def test_what_a_click_would_add_is_drawn_and_the_click_makes_just_that(page, stand_in, expect):
-    picture = pick(page)
+    canvas = pick(page)
     page.locator(".object__button", has_text="cat").click()
     page.keyboard.press("a")
-    picture.hover(62, 30)
+    canvas.hover(62, 30)
     shown(page)
-    bare = picture.colour(80, 100)
-    assert picture.colour(66, 24) != tuple(scene.GROUND)
+    bare = canvas.color(80, 100)
+    assert canvas.color(66, 24) != tuple(scene.GROUND)
     assert asked(stand_in) == 1
     assert np.array_equal(mask_of(page, 0), scene.MASKS[0])  # nothing is changed yet
-    picture.click(62, 30)
+    canvas.click(62, 30)
     expect(page.locator("#undo")).to_be_enabled()
     assert asked(stand_in) == 1  # the answer was there
     assert mask_of(page, 0)[30, 65]
-    assert picture.colour(80, 100) == bare
+    assert canvas.color(80, 100) == bare
     page.keyboard.press("Control+z")
     assert np.array_equal(mask_of(page, 0), scene.MASKS[0])
 
 
 def test_escape_takes_a_preview_away_and_leaves_the_tool(page, stand_in, expect):
-    picture = pick(page)
+    canvas = pick(page)
     page.locator(".object__button", has_text="cat").click()
     page.keyboard.press("r")
-    picture.hover(30, 30)
+    canvas.hover(30, 30)
     shown(page)
     page.keyboard.press("Escape")
     until(page, "!(await import('/static/js/main.js')).page.stage.painter.tool.isShowing")
@@ -68,14 +68,14 @@ def test_escape_takes_a_preview_away_and_leaves_the_tool(page, stand_in, expect)
 
 
 def test_one_question_is_on_its_way_and_then_the_latest(page, stand_in):
-    picture = pick(page)
+    canvas = pick(page)
     page.keyboard.press("a")
     held = []
     page.route("**/v1/refine", lambda route: held.append(route))  # noqa: PLW0108 - it is told of one argument
-    picture.hover(20, 60)
+    canvas.hover(20, 60)
     until_asked(page, held, 1)
     for x in (30, 40, 50, 60):
-        picture.hover(x, 60)
+        canvas.hover(x, 60)
     held[0].continue_()
     until_asked(page, held, 2)
     held[1].continue_()
@@ -107,10 +107,10 @@ def test_the_crosshair_has_a_preview_too(page, stand_in):
 
 
 def test_a_point_of_an_outline_is_dragged(page, expect):
-    picture = pick(page)
+    canvas = pick(page)
     page.locator(".object__button", has_text="cat").click()
     page.keyboard.press("y")
-    picture.drag((60, 50), (75, 58))
+    canvas.drag((60, 50), (75, 58))
     expect(page.locator("#undo")).to_be_enabled()
     mask = mask_of(page, 0)
     assert mask[50, 64]
@@ -121,10 +121,10 @@ def test_a_point_of_an_outline_is_dragged(page, expect):
 
 
 def test_a_point_is_added_on_the_line_and_taken_away(page, expect):
-    picture = pick(page)
+    canvas = pick(page)
     page.locator(".object__button", has_text="cat").click()
     page.keyboard.press("y")
-    picture.drag((35, 10), (35, 4))  # the middle of the upper edge
+    canvas.drag((35, 10), (35, 4))  # the middle of the upper edge
     expect(page.locator("#undo")).to_be_enabled()
     grown = mask_of(page, 0)
     assert grown[7, 35]
@@ -154,7 +154,7 @@ def test_keys_alone_move_add_and_take_away_points(page, expect):
 
 
 def test_the_ring_of_a_hole_is_an_outline_too(page, expect):
-    picture = pick(page)
+    canvas = pick(page)
     page.locator(".object__button", has_text="person").click()
     page.keyboard.press("f")
     page.keyboard.press("y")
@@ -165,15 +165,15 @@ def test_the_ring_of_a_hole_is_an_outline_too(page, expect):
         }"""
     )
     x, y = points[0]
-    picture.drag((x, y), (45, 85))
+    canvas.drag((x, y), (45, 85))
     expect(page.locator("#undo")).to_be_enabled()
     assert mask_of(page, 2).sum() > scene.MASKS[2].sum()  # a smaller hole
 
 
 def test_elsewhere_a_tap_selects_another_object(page, expect):
-    picture = pick(page)
+    canvas = pick(page)
     page.keyboard.press("y")
     expect(page.locator("#hint")).to_have_text("Select one object to move the points of its outline.")
-    picture.click(110, 40)
+    canvas.click(110, 40)
     expect(page.locator(".object__button[aria-pressed=true]")).to_contain_text("dog")
     expect(page.locator("#hint")).to_contain_text("Drag a point")

@@ -6,7 +6,7 @@ from maskweave.ops.rle import decode_masks
 from tests.models.maps import rectangle_image
 from tests.models.promptable import sam
 from tests.serving.conftest import encoded, running_server
-from tests.serving.page.conftest import Picture
+from tests.serving.page.conftest import Canvas
 
 IN_ONE, IN_OTHER, ON_GROUND = (40, 50), (260, 70), (150, 20)
 SIZE = (120, 300)
@@ -35,31 +35,31 @@ def refined(page, act):
 
 
 def opened(page, image, expect):
-    """Open a picture in which the model of the package finds nothing."""
+    """Open an image in which the model of the package finds nothing."""
     page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": encoded(image)})
     expect(page.locator("#announcements")).to_contain_text("found")
     if page.locator("#score-field").is_visible():
         page.get_by_label("Minimum score").fill("1")
     expect(page.locator(".object")).to_have_count(0)
-    return Picture(page)
+    return Canvas(page)
 
 
 def test_clicks_add_and_take_away_by_the_model_that_was_pulled(open_page, promptable_server, squares, expect):
     page = open_page(url=promptable_server.url)
-    picture = opened(page, squares, expect)
-    bare = picture.colour(*IN_OTHER)
+    canvas = opened(page, squares, expect)
+    bare = canvas.color(*IN_OTHER)
     page.keyboard.press("a")
-    both = refined(page, lambda: picture.click(*IN_ONE))
+    both = refined(page, lambda: canvas.click(*IN_ONE))
     assert (both != (squares[..., 0] > 0)).sum() < 80  # of 3200: the network's grid
     expect(page.locator(".object")).to_have_count(1)
     area = page.locator(".object__detail")
     expect(area).to_contain_text(f"{both.sum():,} px")
     page.keyboard.press("v")  # a tool that asks nothing of the server where the pointer is
-    picture.hover(*ON_GROUND)
+    canvas.hover(*ON_GROUND)
     expect(page.locator(".object--lit")).to_have_count(0)
-    assert picture.colour(*IN_OTHER) != bare
+    assert canvas.color(*IN_OTHER) != bare
     page.keyboard.press("r")
-    one = refined(page, lambda: picture.click(*IN_OTHER))
+    one = refined(page, lambda: canvas.click(*IN_OTHER))
     assert one[50, 40]
     assert not one[70, 260]
     assert one.sum() < both.sum() - 300
@@ -70,9 +70,9 @@ def test_clicks_add_and_take_away_by_the_model_that_was_pulled(open_page, prompt
 
 def test_a_box_is_the_models_too(open_page, promptable_server, squares, expect):
     page = open_page(url=promptable_server.url)
-    picture = opened(page, squares, expect)
+    canvas = opened(page, squares, expect)
     page.keyboard.press("x")
-    found = refined(page, lambda: picture.drag((22, 32), (64, 74)))
+    found = refined(page, lambda: canvas.drag((22, 32), (64, 74)))
     assert (found != (squares[..., 0] > 0)).sum() < 80
     expect(page.locator(".object")).to_have_count(1)
 
@@ -81,8 +81,8 @@ def test_where_it_answers_by_default_another_finds_and_it_is_pointed_at(open_pag
     (tmp_path / "mine.onnx").write_bytes(sam(side=1024))
     with running_server(model=str(tmp_path / "mine.onnx")) as server:
         page = open_page(url=server.url)
-        picture = opened(page, squares, expect)
+        canvas = opened(page, squares, expect)
         expect(page.locator("#about-run")).to_contain_text("compact-s")
         page.keyboard.press("a")
-        found = refined(page, lambda: picture.click(*IN_ONE))
+        found = refined(page, lambda: canvas.click(*IN_ONE))
         assert (found != (squares[..., 0] > 0)).sum() < 80

@@ -9,7 +9,7 @@ from maskweave.annotations.options import Options
 from maskweave.annotations.report import Report
 from maskweave.annotations.table import format_named
 from tests.serving.page import scene
-from tests.serving.page.conftest import Picture, until
+from tests.serving.page.conftest import Canvas, until
 
 NAMES = ("one.png", "two.png", "three.png")
 ALL_DONE = "document.querySelector('#queue-progress').value === 1"
@@ -24,7 +24,7 @@ def bring(page, names=NAMES):
     data = scene.encoded(scene.image())
     page.set_input_files("#file", [{"name": name, "mimeType": "image/png", "buffer": data} for name in names])
     page.locator("#object-list .object").first.wait_for()
-    return Picture(page)
+    return Canvas(page)
 
 
 def test_images_are_looked_at_one_after_the_other_while_one_is_open(page, stand_in, expect):
@@ -68,7 +68,7 @@ def test_one_coco_file_holds_all_images(page, stand_in, tmp_path, expect):
         ("cat", "dog", "person"),
     ]
     page.locator("#home").click()  # all is saved: nothing is asked
-    expect(page.get_by_role("heading", name="Drop a picture")).to_be_visible()
+    expect(page.get_by_role("heading", name="Drop an image")).to_be_visible()
 
 
 def coco_of(request):
@@ -125,7 +125,7 @@ def test_a_queue_that_is_not_saved_is_not_left_without_a_word(page, expect):
     expect(page.locator("#queue")).to_be_visible()
     page.locator("#home").click()
     page.get_by_role("button", name="Leave all the same").click()
-    expect(page.get_by_role("heading", name="Drop a picture")).to_be_visible()
+    expect(page.get_by_role("heading", name="Drop an image")).to_be_visible()
 
 
 def test_the_images_of_a_folder_make_a_queue(page, tmp_path, expect):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.serving.page import scene
-from tests.serving.page.conftest import KEPT, Picture, pick, until
+from tests.serving.page.conftest import KEPT, Canvas, pick, until
 from tests.serving.page.stand_in import MODEL
 from tests.serving.page.test_videos import run
 
@@ -25,8 +25,8 @@ def expect():
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory):
-    return scene.write_film(tmp_path_factory.mktemp("film") / "film.mp4")
+def video(tmp_path_factory):
+    return scene.write_video(tmp_path_factory.mktemp("clip") / "clip.mp4")
 
 
 def faults(page):
@@ -63,7 +63,7 @@ def test_every_screen_is_readable_and_axe_finds_nothing(open_page, stand_in, art
     assert too_wide(page) == []
     pick(page)
     page.locator(".object__button").first.click()
-    page.screenshot(path=artefacts / f"page-picture-{screen}-{scheme}.png")
+    page.screenshot(path=artefacts / f"page-image-{screen}-{scheme}.png")
     assert faults(page) == []
     assert too_wide(page) == []
     font, line = page.evaluate(
@@ -73,11 +73,11 @@ def test_every_screen_is_readable_and_axe_finds_nothing(open_page, stand_in, art
 
 
 @pytest.mark.parametrize(("screen", "scheme"), [("phone", "light"), ("laptop", "dark"), ("4k", "light")])
-def test_the_video_screen_too(open_page, artefacts, film, screen, scheme):
+def test_the_video_screen_too(open_page, artefacts, video, screen, scheme):
     page = open_page(color_scheme=scheme, **SCREENS[screen])
-    run(page, film)
+    run(page, video)
     page.get_by_role("button", name="Line: count").click()
-    Picture(page).drag((10, 50), (120, 50))
+    Canvas(page).drag((10, 50), (120, 50))
     page.screenshot(path=artefacts / f"page-video-{screen}-{scheme}.png")
     assert faults(page) == []
     assert too_wide(page) == []
@@ -103,13 +103,13 @@ def show_comparison(page, stand_in):
 
 def show_cutout(page, stand_in):
     page.keyboard.press("3")
-    page.get_by_label("Background", exact=True).select_option("colour")
+    page.get_by_label("Background", exact=True).select_option("color")
 
 
 def show_correction(page, stand_in):
     page.locator(".object__button").first.click()
     page.keyboard.press("a")
-    Picture(page).click(60, 30)
+    Canvas(page).click(60, 30)
     until(page, "!document.querySelector('#undo').disabled")
 
 
@@ -169,7 +169,7 @@ def test_axe_finds_nothing_in_what_happens_on_the_way(open_page, stand_in, artef
 
 def test_nothing_speaks_of_dropping_where_fingers_are_all_there_is(open_page, expect):
     page = open_page(is_mobile=True, **SCREENS["phone"])
-    expect(page.get_by_role("heading", name="Open a picture or a video")).to_be_visible()
+    expect(page.get_by_role("heading", name="Open an image or a video")).to_be_visible()
     expect(page.get_by_text("or paste one with")).to_be_hidden()
     expect(page.get_by_text("Files go to this server only.")).to_be_visible()
 
@@ -188,11 +188,11 @@ def test_a_box_is_drawn_by_keys(page, stand_in, expect):
 
 def test_a_finger_draws_a_box(open_page, stand_in, expect):
     page = open_page(**SCREENS["phone"])
-    picture = pick(page)
+    canvas = pick(page)
     page.locator("[data-tool=box]").tap()
     session = page.context.new_cdp_session(page)
     for kind, place in (("touchStart", (70, 70)), ("touchMove", (80, 90)), ("touchMove", (90, 110))):
-        x, y = picture.place(*place)
+        x, y = canvas.place(*place)
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     expect(page.locator(".object")).to_have_count(4)
@@ -202,11 +202,11 @@ def test_a_finger_draws_a_box(open_page, stand_in, expect):
 
 def test_a_finger_moves_the_slider_between_before_and_after(open_page, expect):
     page = open_page(**SCREENS["phone"])
-    picture = pick(page)
+    canvas = pick(page)
     page.locator("#compare").tap()
     session = page.context.new_cdp_session(page)
     for kind, place in (("touchStart", (80, 60)), ("touchMove", (60, 60)), ("touchMove", (40, 60))):
-        x, y = picture.place(*place)
+        x, y = canvas.place(*place)
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     expect(page.get_by_role("slider", name="How much of the original")).to_have_attribute(
@@ -327,23 +327,23 @@ def test_the_pages_landmarks_and_live_words(page, expect):
 
 def test_touch_selects_and_two_fingers_zoom(open_page, expect):
     page = open_page(**SCREENS["phone"])
-    picture = pick(page)
-    page.touchscreen.tap(*picture.place(110, 40))
+    canvas = pick(page)
+    page.touchscreen.tap(*canvas.place(110, 40))
     expect(page.locator(".object__button[aria-pressed=true]")).to_contain_text("dog")
     expect(page.locator(".object__button[aria-pressed=true]")).to_have_count(1)
-    (x, y), session = picture.place(80, 60), page.context.new_cdp_session(page)
+    (x, y), session = canvas.place(80, 60), page.context.new_cdp_session(page)
     for kind, spread in (("touchStart", 20), ("touchMove", 40), ("touchMove", 60), ("touchEnd", 0)):
         points = [{"x": x - spread, "y": y}, {"x": x + spread, "y": y}] if spread else []
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     until(page, "!(await import('/static/js/main.js')).page.stage.viewport.isFitted")
-    assert picture.place(80, 60) == pytest.approx((x, y), abs=3)
+    assert canvas.place(80, 60) == pytest.approx((x, y), abs=3)
 
 
 def test_a_finger_that_holds_adds_to_the_selection(open_page, expect):
     page = open_page(**SCREENS["phone"])
-    picture = pick(page)
-    page.touchscreen.tap(*picture.place(110, 40))
-    x, y = picture.place(30, 30)
+    canvas = pick(page)
+    page.touchscreen.tap(*canvas.place(110, 40))
+    x, y = canvas.place(30, 30)
     session, now = page.context.new_cdp_session(page), page.evaluate("Date.now() / 1000")
     touch = [{"x": x, "y": y}]
     session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": touch, "timestamp": now})
@@ -355,11 +355,11 @@ def test_light_and_dark_can_be_chosen_and_stay(page):
     ground = "() => getComputedStyle(document.body).backgroundColor"
     button = page.locator("#theme")
     button.click()
-    assert button.get_attribute("aria-label") == "Colours: light"
+    assert button.get_attribute("aria-label") == "Colors: light"
     light = page.evaluate(ground)
     button.click()
-    assert button.get_attribute("aria-label") == "Colours: dark"
-    other = f"light => ({ground})() !== light"  # colours of light-dark() follow with the next frame
+    assert button.get_attribute("aria-label") == "Colors: dark"
+    other = f"light => ({ground})() !== light"  # colors of light-dark() follow with the next frame
     page.wait_for_function(other, arg=light)
     page.reload()
     page.wait_for_function(other, arg=light)

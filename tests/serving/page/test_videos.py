@@ -9,7 +9,7 @@ from maskweave.annotations.options import Options
 from maskweave.annotations.report import Report
 from maskweave.annotations.table import format_named
 from tests.serving.page import scene
-from tests.serving.page.conftest import KEPT, KNOWS_SERVER, SETTINGS, WAIT, Picture, until
+from tests.serving.page.conftest import KEPT, KNOWS_SERVER, SETTINGS, WAIT, Canvas, until
 from tests.serving.page.stand_in import PREFIX
 
 FRAME = "(await import('/static/js/main.js')).page.stage.painter.frame"
@@ -21,21 +21,21 @@ def expect():
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory):
-    return scene.write_film(tmp_path_factory.mktemp("film") / "film.mp4")
+def video(tmp_path_factory):
+    return scene.write_video(tmp_path_factory.mktemp("clip") / "clip.mp4")
 
 
-def load(page, film):
+def load(page, video):
     """Open the clip and wait for its first frame."""
-    page.set_input_files("#file", film)
+    page.set_input_files("#file", video)
     until(page, "(await import('/static/js/main.js')).page.stage.painter?.video?.videoWidth")
-    return Picture(page)
+    return Canvas(page)
 
 
-def run(page, film):
-    picture = load(page, film)
+def run(page, video):
+    canvas = load(page, video)
     follow(page)
-    return picture
+    return canvas
 
 
 def follow(page):
@@ -51,10 +51,10 @@ def seek(page, frame):
     until(page, f"{FRAME} === {frame}")
 
 
-def test_a_video_is_followed_and_its_objects_are_listed(page, stand_in, film, expect):
+def test_a_video_is_followed_and_its_objects_are_listed(page, stand_in, video, expect):
     stand_in.gate.clear()
-    picture = load(page, film)
-    assert picture.colour(60, 15) != scene.GROUND  # the first frame is there before anything is sent
+    canvas = load(page, video)
+    assert canvas.color(60, 15) != scene.GROUND  # the first frame is there before anything is sent
     page.get_by_role("button", name="Find and follow objects").click()
     expect(page.locator("#busy")).to_contain_text("Frame 10 of 25")
     stand_in.gate.set()
@@ -62,20 +62,20 @@ def test_a_video_is_followed_and_its_objects_are_listed(page, stand_in, film, ex
     expect(page.locator(".object").first).to_contain_text("25 of 25 frames")
     (query,) = [query for _, path, query, _ in stand_in.asked if path == "/v1/videos"]
     assert query["save"] == ["overlay,tracks,csv"]
-    assert query["name"] == ["film.mp4"]
+    assert query["name"] == ["clip.mp4"]
     assert "score" not in query  # the model's own, as the command line asks
-    assert stand_in.asked_for("/v1/videos")[0]["video"] == film.read_bytes()
+    assert stand_in.asked_for("/v1/videos")[0]["video"] == video.read_bytes()
 
 
-def test_masks_follow_the_frames(page, film):
-    picture = run(page, film)
+def test_masks_follow_the_frames(page, video):
+    canvas = run(page, video)
     for frame in (3, 20):
         seek(page, frame)
         x, y = scene.walk(frame)
         page.get_by_label("Opacity").fill("1")
-        covered = picture.colour(x + 10, y + 10)
+        covered = canvas.color(x + 10, y + 10)
         page.get_by_label("Opacity").fill("0")
-        bare = picture.colour(x + 10, y + 10)
+        bare = canvas.color(x + 10, y + 10)
         assert bare != covered
         assert bare == pytest.approx((220, 200, 60), abs=25)  # H.264
     page.locator("#canvas").press("ArrowRight")
@@ -84,10 +84,10 @@ def test_masks_follow_the_frames(page, film):
 
 def test_masks_lie_over_objects_whose_pixels_are_not_square(page, stand_in, tmp_path):
     """The player shows them as wide as they are; the tracks count the file's own pixels."""
-    film = scene.write_film(tmp_path / "wide.mp4", aspect=Fraction(2))
-    picture = load(page, film)
+    video = scene.write_video(tmp_path / "wide.mp4", aspect=Fraction(2))
+    canvas = load(page, video)
     page.get_by_role("button", name="Line: count").click()
-    picture.drag((20, 50), (240, 50))
+    canvas.drag((20, 50), (240, 50))
     follow(page)
     (query,) = [query for _, path, query, _ in stand_in.asked if path == "/v1/videos"]
     assert query["drawn_on"] == ["256x96"]
@@ -95,25 +95,25 @@ def test_masks_lie_over_objects_whose_pixels_are_not_square(page, stand_in, tmp_
     x, y = scene.walk(3)
     page.keyboard.press("Escape")  # no line any more: what is clicked is meant
     page.get_by_label("Opacity").fill("1")
-    covered = [picture.colour(2 * x + shift, y + 10) for shift in (5, 20, 35)]
-    beside = picture.colour(x + 10, y + 10)
+    covered = [canvas.color(2 * x + shift, y + 10) for shift in (5, 20, 35)]
+    beside = canvas.color(x + 10, y + 10)
     page.get_by_label("Opacity").fill("0")
-    bare = [picture.colour(2 * x + shift, y + 10) for shift in (5, 20, 35)]
+    bare = [canvas.color(2 * x + shift, y + 10) for shift in (5, 20, 35)]
     assert all(one != other for one, other in zip(covered, bare, strict=True))
-    assert picture.colour(x + 10, y + 10) == beside
-    picture.click(2 * x + 35, y + 10)
+    assert canvas.color(x + 10, y + 10) == beside
+    canvas.click(2 * x + 35, y + 10)
     page.locator(".object__button[aria-pressed=true]", has_text="cat").wait_for()
 
 
-def test_a_film_that_begins_late_is_shown_on_one_clock(page, stand_in, tmp_path, expect):
+def test_a_video_that_begins_late_is_shown_on_one_clock(page, stand_in, tmp_path, expect):
     stand_in.begin = 1
-    run(page, scene.write_film(tmp_path / "late.mp4", begin=1))
+    run(page, scene.write_video(tmp_path / "late.mp4", begin=1))
     page.get_by_label("Place in the video").fill(str(1 + 3.5 / scene.RATE))
     until(page, f"{FRAME} === 3")
     expect(page.locator(".track", has_text="cat")).to_have_accessible_name("cat 1, seen 1.0 s to 2.0 s")
 
 
-def test_the_page_works_behind_a_proxy_that_serves_it_under_a_path(browser, stand_in, film):
+def test_the_page_works_behind_a_proxy_that_serves_it_under_a_path(browser, stand_in, video):
     stand_in.reset()
     stand_in.playable = None
     page = browser.new_context(**SETTINGS).new_page()
@@ -123,7 +123,7 @@ def test_the_page_works_behind_a_proxy_that_serves_it_under_a_path(browser, stan
     page.goto(f"{stand_in.url}{PREFIX}/")
     page.wait_for_function(KNOWS_SERVER)
     page.locator("#task").select_option("semantic")  # the player then fetches the overlay itself
-    page.set_input_files("#file", film)
+    page.set_input_files("#file", video)
     page.get_by_role("button", name="Find and follow objects").click()
     page.locator(".file").first.wait_for()
     page.context.close()
@@ -134,14 +134,14 @@ def test_the_page_works_behind_a_proxy_that_serves_it_under_a_path(browser, stan
     assert any(each.endswith("/results/video.overlay.mp4") for each in asked)
 
 
-def test_an_object_is_followed_alone(page, film, expect):
-    picture = run(page, film)
+def test_an_object_is_followed_alone(page, video, expect):
+    canvas = run(page, video)
     seek(page, 20)
-    picture.hover(100, 80)
-    ground = picture.colour(20, 80)
-    picture.click(100, 20)  # the dog
+    canvas.hover(100, 80)
+    ground = canvas.color(20, 80)
+    canvas.click(100, 20)  # the dog
     expect(page.locator(".object__button[aria-pressed=true]")).to_contain_text("dog")
-    assert max(picture.colour(20, 80)) < max(ground) - 20  # the rest steps back
+    assert max(canvas.color(20, 80)) < max(ground) - 20  # the rest steps back
     page.keyboard.press("Escape")
     page.locator(".track", has_text="cat").click()
     expect(page.locator(".track[aria-pressed=true]")).to_have_accessible_name("cat 1, seen 0.0 s to 1.0 s")
@@ -151,23 +151,23 @@ def test_an_object_is_followed_alone(page, film, expect):
     until(page, f"{FRAME} === 15")
 
 
-def test_filters_hold_for_tracks_too(page, film, expect):
-    run(page, film)
+def test_filters_hold_for_tracks_too(page, video, expect):
+    run(page, video)
     page.locator("#score").fill("0.8")
     expect(page.locator(".object__name")).to_have_text(["cat"])
     expect(page.locator(".track:visible")).to_have_count(1)
 
 
-def test_choosing_an_object_in_the_list_goes_to_where_it_is_seen(page, film, expect):
-    run(page, film)
-    expect(page.locator(".object__number")).to_have_text(["1", "2"])  # as on the picture
+def test_choosing_an_object_in_the_list_goes_to_where_it_is_seen(page, video, expect):
+    run(page, video)
+    expect(page.locator(".object__number")).to_have_text(["1", "2"])  # as on the image
     seek(page, 2)
     page.locator(".object__button", has_text="dog").click()
     until(page, f"{FRAME} === 15")
 
 
-def test_the_slider_and_the_lanes_are_of_one_width(page, film):
-    run(page, film)
+def test_the_slider_and_the_lanes_are_of_one_width(page, video):
+    run(page, video)
     page.get_by_label("Place in the video").fill("0")
     seek(page, 12)
     until(
@@ -185,8 +185,8 @@ def test_the_slider_and_the_lanes_are_of_one_width(page, film):
     )
 
 
-def test_the_timeline_has_those_in_sight_first(page, film, expect):
-    run(page, film)
+def test_the_timeline_has_those_in_sight_first(page, video, expect):
+    run(page, video)
     page.mouse.move(5, 5)
     seek(page, 2)
     expect(page.locator(".track__name")).to_have_text(["cat 1", "dog 2"])
@@ -199,23 +199,23 @@ def test_the_timeline_has_those_in_sight_first(page, film, expect):
     expect(page.locator(".track__name")).to_have_text(["cat 3", "dog 2", "cat 1"])
 
 
-def test_a_line_tool_draws_one_line(page, film, expect):
-    picture = load(page, film)
+def test_a_line_tool_draws_one_line(page, video, expect):
+    canvas = load(page, video)
     page.get_by_role("button", name="Line: count").click()
-    picture.drag((10, 50), (120, 50))
+    canvas.drag((10, 50), (120, 50))
     expect(page.locator("[data-tool=select]:visible")).to_have_attribute("aria-pressed", "true")
-    picture.drag((10, 60), (120, 60))
+    canvas.drag((10, 60), (120, 60))
     expect(page.locator(".counter")).to_have_count(1)
 
 
-def test_what_is_drawn_after_the_run_counts_at_once_and_follows_the_filter(page, film, expect):
-    picture = run(page, film)
+def test_what_is_drawn_after_the_run_counts_at_once_and_follows_the_filter(page, video, expect):
+    canvas = run(page, video)
     seek(page, 24)
     page.get_by_role("button", name="Line: count").click()
-    picture.drag((10, 50), (120, 50))
+    canvas.drag((10, 50), (120, 50))
     page.get_by_role("button", name="Zone: count").click()
     for corner in ((85, 5), (120, 5), (120, 40), (85, 40), (85.5, 5.5)):
-        picture.click(*corner)
+        canvas.click(*corner)
     expect(page.locator(".counter__count")).to_have_text(["1 forward, 0 back", "1 inside, 1 in all"])
     page.locator(".chip", has_text="cat").click()
     expect(page.locator(".counter__count")).to_have_text(["0 forward, 0 back", "1 inside, 1 in all"])
@@ -224,27 +224,27 @@ def test_what_is_drawn_after_the_run_counts_at_once_and_follows_the_filter(page,
     expect(page.locator(".counter__count")).to_have_text(["1 forward, 0 back", "0 inside, 0 in all"])
 
 
-def test_masks_are_there_while_the_job_runs(page, stand_in, film, expect):
+def test_masks_are_there_while_the_job_runs(page, stand_in, video, expect):
     stand_in.gate.clear()
-    picture = load(page, film)
+    canvas = load(page, video)
     page.get_by_role("button", name="Find and follow objects").click()
     expect(page.locator(".object")).to_have_count(1)
     expect(page.locator(".object")).to_contain_text("10 of 10 frames")
     page.get_by_label("Opacity").fill("1")
     seek(page, 5)
     x, y = scene.walk(5)
-    covered = picture.colour(x + 10, y + 10)
+    covered = canvas.color(x + 10, y + 10)
     page.get_by_label("Place in the video").fill(str(20.5 / scene.RATE))  # the job has not been there
     until(page, f"{FRAME} === -1")
     x, y = scene.walk(20)
-    assert picture.colour(x + 10, y + 10) != covered
+    assert canvas.color(x + 10, y + 10) != covered
     stand_in.gate.set()
     expect(page.locator(".object")).to_have_count(2)
 
 
-def test_leaving_asks_before_it_cancels_a_run(page, stand_in, film, expect):
+def test_leaving_asks_before_it_cancels_a_run(page, stand_in, video, expect):
     stand_in.gate.clear()
-    load(page, film)
+    load(page, video)
     page.get_by_role("button", name="Find and follow objects").click()
     expect(page.locator("#busy")).to_contain_text("Frame 10")
     page.locator("#home").click()
@@ -255,11 +255,11 @@ def test_leaving_asks_before_it_cancels_a_run(page, stand_in, film, expect):
     with page.expect_request(lambda request: request.method == "DELETE"):
         page.get_by_role("button", name="Leave all the same").click()
     stand_in.gate.set()
-    expect(page.get_by_role("heading", name="Drop a picture")).to_be_visible()
+    expect(page.get_by_role("heading", name="Drop an image")).to_be_visible()
 
 
-def test_tracks_are_cut_merged_renamed_and_deleted(page, stand_in, film, tmp_path, expect):
-    run(page, film)
+def test_tracks_are_cut_merged_renamed_and_deleted(page, stand_in, video, tmp_path, expect):
+    run(page, video)
     seek(page, 10)
     page.locator(".object__button", has_text="cat").click()
     page.keyboard.press("w")
@@ -269,9 +269,9 @@ def test_tracks_are_cut_merged_renamed_and_deleted(page, stand_in, film, tmp_pat
     page.keyboard.type("tiger")
     page.keyboard.press("Enter")
     with page.expect_download() as download:
-        page.locator(".file", has_text="film.tracks.json").click()
-    download.value.save_as(tmp_path / "film.tracks.json")
-    found = convert_tracks(tmp_path / "film.tracks.json")
+        page.locator(".file", has_text="clip.tracks.json").click()
+    download.value.save_as(tmp_path / "clip.tracks.json")
+    found = convert_tracks(tmp_path / "clip.tracks.json")
     assert found == {
         1: ("cat", list(range(10))),
         2: ("dog", list(range(15, 25))),
@@ -299,13 +299,13 @@ def convert_tracks(path):
     return dict(sorted(found.items()))
 
 
-def test_lines_and_zones_are_drawn_sent_and_counted(page, stand_in, film, expect):
-    picture = load(page, film)
+def test_lines_and_zones_are_drawn_sent_and_counted(page, stand_in, video, expect):
+    canvas = load(page, video)
     page.get_by_role("button", name="Line: count").click()
-    picture.drag((10, 50), (120, 50))
+    canvas.drag((10, 50), (120, 50))
     page.get_by_role("button", name="Zone: count").click()
     for corner in ((40, 40), (90, 40), (90, 90), (40, 90), (40.5, 40.5)):
-        picture.click(*corner)
+        canvas.click(*corner)
     name = page.get_by_label("Name of line 1")
     name.fill("gate")
     name.press("Tab")
@@ -325,8 +325,8 @@ def test_lines_and_zones_are_drawn_sent_and_counted(page, stand_in, film, expect
     expect(page.locator(".counter")).to_have_count(1)
 
 
-def test_lines_and_zones_are_drawn_by_keys(page, stand_in, film, expect):
-    load(page, film)
+def test_lines_and_zones_are_drawn_by_keys(page, stand_in, video, expect):
+    load(page, video)
     page.locator("#canvas").focus()
     page.keyboard.press("l")
     for key in ("ArrowDown", "Enter", *["ArrowRight"] * 6, "Enter"):
@@ -344,8 +344,8 @@ def test_lines_and_zones_are_drawn_by_keys(page, stand_in, film, expect):
     assert query["zone"][0].count(",") == 5  # three corners: Enter twice has closed it
 
 
-def test_a_video_is_steered_by_keys(page, film, expect):
-    run(page, film)
+def test_a_video_is_steered_by_keys(page, video, expect):
+    run(page, video)
     page.locator(".track", has_text="dog").focus()
     page.keyboard.press("Enter")
     until(page, f"{FRAME} === 15")  # where it is seen first
@@ -357,42 +357,42 @@ def test_a_video_is_steered_by_keys(page, film, expect):
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
 
 
-def test_a_video_can_be_dropped(page, film, expect):
+def test_a_video_can_be_dropped(page, video, expect):
     transfer = page.evaluate_handle(
         """(data) => {
           const transfer = new DataTransfer();
-          transfer.items.add(new File([new Uint8Array(data)], "film.mp4", { type: "video/mp4" }));
+          transfer.items.add(new File([new Uint8Array(data)], "clip.mp4", { type: "video/mp4" }));
           return transfer;
         }""",
-        list(film.read_bytes()),
+        list(video.read_bytes()),
     )
     page.dispatch_event("body", "drop", {"dataTransfer": transfer})
     expect(page.get_by_role("button", name="Find and follow objects")).to_be_visible()
     until(page, "(await import('/static/js/main.js')).page.stage.painter?.video?.videoWidth === 128")
 
 
-def test_the_files_of_a_run_can_be_had(page, film):
-    run(page, film)
-    assert page.locator(".file", has_text="film.csv").inner_text().startswith("film.csv\na table")
+def test_the_files_of_a_run_can_be_had(page, video):
+    run(page, video)
+    assert page.locator(".file", has_text="clip.csv").inner_text().startswith("clip.csv\na table")
     with page.expect_download() as download:
-        page.locator(".file", has_text="film.tracks.json").click()
-    assert download.value.suggested_filename == "film.tracks.json"
+        page.locator(".file", has_text="clip.tracks.json").click()
+    assert download.value.suggested_filename == "clip.tracks.json"
 
 
 def test_other_files_have_the_corrections_too_or_say_that_they_have_not(
-    page, stand_in, film, tmp_path, expect
+    page, stand_in, video, tmp_path, expect
 ):
-    run(page, film)
+    run(page, video)
     expect(page.locator("#download-what")).to_have_text("The files of this run.")
     page.locator(".object__button", has_text="dog").click()
     page.keyboard.press("Delete")
     expect(page.locator("#download-what")).to_have_text("With your corrections, where not said otherwise.")
-    expect(page.locator(".file", has_text="film.overlay.mp4")).to_contain_text(
+    expect(page.locator(".file", has_text="clip.overlay.mp4")).to_contain_text(
         "as found before you corrected it"
     )
     with page.expect_download() as download:
-        page.locator(".file", has_text="film.csv").click()
-    assert download.value.suggested_filename == "film.csv"
+        page.locator(".file", has_text="clip.csv").click()
+    assert download.value.suggested_filename == "clip.csv"
     (sent,) = stand_in.asked_for("/v1/tracks/export")
     assert json.loads(sent["request"]) == {"format": "csv"}
     assert [each["track_id"] for each in json.loads(sent["tracks"])["annotations"]] == [1]
@@ -400,26 +400,26 @@ def test_other_files_have_the_corrections_too_or_say_that_they_have_not(
     expect(page.locator("#download-what")).to_have_text("The files of this run.")
 
 
-def test_the_servers_overlay_is_played_where_the_browser_cannot_play_the_file(page, stand_in, film, expect):
+def test_the_servers_overlay_is_played_where_the_browser_cannot_play_the_file(page, stand_in, video, expect):
     page.set_input_files(
-        "#file", {"name": "old.avi", "mimeType": "video/x-msvideo", "buffer": film.read_bytes()[:99]}
+        "#file", {"name": "old.avi", "mimeType": "video/x-msvideo", "buffer": video.read_bytes()[:99]}
     )
     expect(page.get_by_role("alert")).to_contain_text("cannot play the file")
-    stand_in.playable = film.read_bytes()
+    stand_in.playable = video.read_bytes()
     follow(page)
     until(page, "(await import('/static/js/main.js')).page.stage.painter.video.videoWidth === 128")
     seek(page, 20)
-    assert Picture(page).colour(60, 55) == pytest.approx((220, 200, 60), abs=25)
+    assert Canvas(page).color(60, 55) == pytest.approx((220, 200, 60), abs=25)
 
 
 def test_a_file_that_the_browser_cannot_play_has_its_timeline_while_the_job_runs(
-    page, stand_in, film, expect
+    page, stand_in, video, expect
 ):
     stand_in.begin = 100
     stand_in.gate.clear()
-    stand_in.playable = film.read_bytes()
+    stand_in.playable = video.read_bytes()
     page.set_input_files(
-        "#file", {"name": "old.avi", "mimeType": "video/x-msvideo", "buffer": film.read_bytes()[:99]}
+        "#file", {"name": "old.avi", "mimeType": "video/x-msvideo", "buffer": video.read_bytes()[:99]}
     )
     expect(page.get_by_role("alert")).to_contain_text("cannot play the file")
     page.get_by_role("button", name="Find and follow objects").click()
@@ -435,8 +435,8 @@ def test_a_file_that_the_browser_cannot_play_has_its_timeline_while_the_job_runs
     until(page, in_its_lane)
 
 
-def test_another_task_plays_the_overlay(page, stand_in, film, expect):
-    load(page, film)
+def test_another_task_plays_the_overlay(page, stand_in, video, expect):
+    load(page, video)
     page.locator("#task").select_option("semantic")
     page.get_by_role("button", name="Find and follow objects").click()
     expect(page.locator(".file")).to_have_count(2)
@@ -445,41 +445,41 @@ def test_another_task_plays_the_overlay(page, stand_in, film, expect):
     )
 
 
-def test_a_token_also_opens_what_the_player_fetches(open_page, stand_in, film, expect):
+def test_a_token_also_opens_what_the_player_fetches(open_page, stand_in, video, expect):
     stand_in.token = "sesame"
     page = open_page(accept_downloads=True)
     page.get_by_label("Token", exact=True).fill("sesame")
     page.get_by_role("button", name="Go on").click()
     expect(page.locator("#token")).to_be_hidden()
-    run(page, film)
+    run(page, video)
     with page.expect_download() as download:
-        page.locator(".file", has_text="film.csv").click()
+        page.locator(".file", has_text="clip.csv").click()
     assert download.value.failure() is None
 
 
-def test_a_job_that_fails_is_told_and_can_be_begun_again(page, stand_in, film, expect):
-    load(page, film)
+def test_a_job_that_fails_is_told_and_can_be_begun_again(page, stand_in, video, expect):
+    load(page, video)
     stand_in.ending = "failed"
     start = page.get_by_role("button", name="Find and follow objects")
     start.click()
-    expect(page.get_by_role("alert")).to_contain_text("video: need pictures of one size")
+    expect(page.get_by_role("alert")).to_contain_text("video: need images of one size")
     expect(page.locator("#busy")).to_be_hidden()
     stand_in.ending = "done"
     page.get_by_role("button", name="Try again").click()
     expect(page.locator(".object__name")).to_have_text(["cat", "dog"])
 
 
-def test_a_job_is_followed_though_its_events_break_off(page, stand_in, film, expect):
-    load(page, film)
+def test_a_job_is_followed_though_its_events_break_off(page, stand_in, video, expect):
+    load(page, video)
     stand_in.ending = "broken"
     page.get_by_role("button", name="Find and follow objects").click()
     expect(page.locator(".object__name")).to_have_text(["cat", "dog"])
     assert stand_in.asked_for("/v1/jobs/7")  # its state was asked for instead
 
 
-def test_cancelling_removes_the_job(page, stand_in, film, expect):
+def test_cancelling_removes_the_job(page, stand_in, video, expect):
     stand_in.gate.clear()
-    load(page, film)
+    load(page, video)
     page.get_by_role("button", name="Find and follow objects").click()
     expect(page.locator("#busy")).to_contain_text("Frame 10")
     with page.expect_request(lambda request: request.method == "DELETE"):
@@ -487,11 +487,11 @@ def test_cancelling_removes_the_job(page, stand_in, film, expect):
     stand_in.gate.set()
 
 
-def test_earlier_videos_come_back(open_page, stand_in, film, expect):
+def test_earlier_videos_come_back(open_page, stand_in, video, expect):
     page = open_page(locale="en-GB")
-    run(page, film)
+    run(page, video)
     until(page, f"(await {KEPT}.keptResults()).length === 1")
     page.reload()
-    page.locator("#recent .card__open", has_text="film.mp4").click()
+    page.locator("#recent .card__open", has_text="clip.mp4").click()
     expect(page.locator(".object__name")).to_have_text(["cat", "dog"])
     assert len(stand_in.asked_for("/v1/videos")) == 1

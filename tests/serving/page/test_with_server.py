@@ -6,7 +6,7 @@ import pytest
 
 from maskweave.outputs import saved_formats
 from tests.clips import Clip, write_clip
-from tests.serving.page.conftest import Picture, pick, until
+from tests.serving.page.conftest import Canvas, pick, until
 
 ASKS_FIRST = 9  # browsers ask before they take more files than that of one page
 FORMATS_OF = """async (names) => {
@@ -34,24 +34,24 @@ def download(page, name):
     return download.value
 
 
-def test_a_picture_is_segmented_corrected_and_exported(open_page, server, cat, expect):
+def test_an_image_is_segmented_corrected_and_exported(open_page, server, cat, expect):
     from tests.serving.conftest import encoded
 
     page = open_page(url=server.url, accept_downloads=True)
-    picture = pick(page, encoded(cat), "chelsea.png")
+    canvas = pick(page, encoded(cat), "chelsea.png")
     expect(page.locator(".object__name").first).to_have_text(re.compile("cat|dog"))
     area = page.locator(".object__detail").first
     before = area.inner_text()
-    picture.click(200, 150)
+    canvas.click(200, 150)
     page.keyboard.press("r")
-    picture.click(200, 200)
+    canvas.click(200, 200)
     expect(page.locator("#undo")).to_be_enabled()
     expect(area).not_to_have_text(before)
     page.keyboard.press("x")
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     page.keyboard.press("x")
-    picture.drag((120, 90), (280, 220))
+    canvas.drag((120, 90), (280, 220))
     expect(page.locator(".object").last).to_contain_text("by hand")
     for name in [file.get_attribute("data-name") for file in page.locator(".file").all()][:ASKS_FIRST]:
         saved = download(page, name)
@@ -64,9 +64,9 @@ def test_a_picture_is_segmented_corrected_and_exported(open_page, server, cat, e
 
 def test_a_video_is_followed_with_a_line(open_page, server, cat, tmp_path, expect):
     images = [cat[20 : 20 + 192, 60 + 4 * step : 60 + 4 * step + 256].copy() for step in range(6)]
-    film = write_clip(tmp_path / "cat.mp4", Clip(ticks=range(6), size=(192, 256), images=images))
+    video = write_clip(tmp_path / "cat.mp4", Clip(ticks=range(6), size=(192, 256), images=images))
     page = open_page(url=server.url, accept_downloads=True)
-    page.set_input_files("#file", film)
+    page.set_input_files("#file", video)
     until(page, "(await import('/static/js/main.js')).page.stage.painter?.video?.videoWidth")
     for task in ("semantic", "foreground", "instances"):
         page.locator("#task").select_option(task)
@@ -75,7 +75,7 @@ def test_a_video_is_followed_with_a_line(open_page, server, cat, tmp_path, expec
     for box in page.locator("input[name=save]:enabled").all():
         box.check()
     page.get_by_role("button", name="Line: count").click()
-    Picture(page).drag((10, 100), (200, 100))
+    Canvas(page).drag((10, 100), (200, 100))
     page.get_by_role("button", name="Find and follow objects").click()
     expect(page.locator(".file").first).to_be_visible(timeout=120_000)
     expect(page.locator(".object__name").first).to_have_text(re.compile("cat|dog"))
@@ -87,20 +87,20 @@ def test_a_video_is_followed_with_a_line(open_page, server, cat, tmp_path, expec
         assert download(page, name).failure() is None
 
 
-def test_a_film_is_followed_live_recorded_and_corrected(open_page, server, cat, tmp_path, expect):
+def test_a_video_is_followed_live_recorded_and_corrected(open_page, server, cat, tmp_path, expect):
     images = [cat[20 : 20 + 192, 60 + 2 * step : 60 + 2 * step + 256].copy() for step in range(50)]
-    film = write_clip(tmp_path / "cat.mp4", Clip(ticks=range(50), size=(192, 256), images=images))
+    video = write_clip(tmp_path / "cat.mp4", Clip(ticks=range(50), size=(192, 256), images=images))
     page = open_page(url=server.url, accept_downloads=True)
     page.get_by_role("button", name="Live camera").click()
     until(page, "(await import('/static/js/main.js')).page.view?.pace?.rate > 0")
-    page.set_input_files("#live-file", film)
+    page.set_input_files("#live-file", video)
     expect(page.locator("#live-counts .chip", has_text=re.compile("cat|dog")).first).to_be_visible()
     page.get_by_role("button", name="Record").click()
     page.get_by_role("button", name="Pause").click()
     expect(page.locator(".object__name").first).to_have_text(re.compile("cat|dog"))
-    picture = Picture(page)
+    canvas = Canvas(page)
     page.keyboard.press("x")
-    picture.drag((20, 40), (200, 185))
+    canvas.drag((20, 40), (200, 185))
     expect(page.locator("#undo")).to_be_enabled()
     page.get_by_role("button", name="Go on").click()
     until(page, "(await import('/static/js/main.js')).page.view?.pace?.rate > 0")

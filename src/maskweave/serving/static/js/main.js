@@ -1,32 +1,32 @@
-// The page: makes its parts, and opens pictures and videos.
+// The page: makes its parts, and opens images and videos.
 
 import { find, make } from "./dom.js";
 import { liveOf } from "./live/address.js";
 import { LiveView } from "./live/live-view.js";
+import { notify } from "./notify.js";
 import { useCamera } from "./page/camera.js";
 import { scaledDown } from "./page/decode.js";
 import { Filters } from "./page/filters.js";
 import { showEarlierResults, startHistory } from "./page/history.js";
-import { isPicture, isVideo, takeFiles } from "./page/intake.js";
+import { ImageView } from "./page/image-view.js";
+import { isImage, isVideo, takeFiles } from "./page/intake.js";
 import { mayLeave } from "./page/leave-question.js";
 import { LookControls } from "./page/look-controls.js";
 import { startModelManager } from "./page/model-manager.js";
 import { ObjectList } from "./page/object-list.js";
 import { oneStop } from "./page/one-stop.js";
-import { PictureView } from "./page/picture-view.js";
 import { QueuePanel } from "./page/queue-panel.js";
 import { offerSamples } from "./page/samples.js";
-import { showHelp, startShortcuts } from "./page/shortcuts.js";
 import { shortcutsOf } from "./page/shortcut-table.js";
+import { showHelp, startShortcuts } from "./page/shortcuts.js";
 import { startTheme } from "./page/theme.js";
 import { fetchFormats, fetchModels, segment } from "./server/calls.js";
 import { askTokenWith } from "./server/request.js";
 import { askForToken } from "./server/token.js";
 import { Stage } from "./stage/stage.js";
-import { Dataset, isDataset, picturesOf } from "./state/dataset.js";
+import { Dataset, imagesOf, isDataset } from "./state/dataset.js";
 import { Look } from "./state/look.js";
 import { Queue } from "./state/queue.js";
-import { tell } from "./tell.js";
 import { Timeline } from "./video/timeline.js";
 import { VideoView } from "./video/video-view.js";
 
@@ -41,7 +41,7 @@ export const page = {
   choices: { task: "instances", model: null, refiner: null },
   showTool,
   showChoices,
-  sayProblem,
+  describeProblem,
   leave,
   keepInQueue,
   swap,
@@ -51,7 +51,7 @@ export const page = {
 };
 const VIDEO_WORDS = ["The video is still at work", "Leaving cancels the run, and nothing of it is kept."];
 let view = null;
-let queue = null; // several pictures, of which the view shows one
+let queue = null; // several images, of which the view shows one
 const queuePanel = new QueuePanel(page, { onGo: goTo, keep: keepInQueue });
 
 function showTool(name) {
@@ -75,76 +75,76 @@ async function isFree() {
   return mayLeave("The queue is not saved", "Leaving closes all its images. Save them first by “Save all”.");
 }
 
-/** Open what the user brought, [{path, file}]: one file, several pictures as a queue, or a data set. */
+/** Open what the user brought, [{path, file}]: one file, several images as a queue, or a data set. */
 async function openAll(brought) {
   if (isDataset(brought)) return openDataset(brought);
   const files = brought.map(({ file }) => file);
-  const pictures = files.length === 1 ? files.filter((file) => !isVideo(file)) : files.filter(isPicture);
+  const images = files.length === 1 ? files.filter((file) => !isVideo(file)) : files.filter(isImage);
   if (files.length === 1) return open(files[0]);
-  if (!pictures.length) return files.some(isVideo) ? open(files.find(isVideo)) : tell("There is no picture and no video among these files.", { kind: "error" });
+  if (!images.length) return files.some(isVideo) ? open(files.find(isVideo)) : notify("There is no image and no video among these files.", { kind: "error" });
   if (!(await isFree())) return null;
   const videos = files.filter(isVideo).length;
-  if (videos) tell(`${videos === 1 ? "A video is" : `${videos} videos are`} left out: open them one by one.`);
-  return startQueue(pictures.map((file) => ({ file, name: file.name })));
+  if (videos) notify(`${videos === 1 ? "A video is" : `${videos} videos are`} left out: open them one by one.`);
+  return startQueue(images.map((file) => ({ file, name: file.name })));
 }
 
 /** Open a COCO or YOLO data set, to go on correcting it. */
 async function openDataset(brought) {
   if (!(await isFree())) return null;
   leave();
-  let close = tell("Opening the data set …");
-  const say = (words) => {
+  let close = notify("Opening the data set …");
+  const showStep = (words) => {
     close();
-    close = tell(words);
+    close = notify(words);
   };
   try {
-    const dataset = await Dataset.open(brought, say);
+    const dataset = await Dataset.open(brought, showStep);
     const asked = JSON.stringify({ task: page.choices.task, model: page.choices.model });
-    const pictures = dataset.entries.map((entry) => ({ ...entry, result: resultOf(entry, dataset, asked) }));
-    if (!pictures.length) throw new Error(`No image of the data set can be opened. ${dataset.problems[0] ?? ""}`);
-    sayProblems(dataset.problems);
-    return startQueue(pictures, dataset);
+    const images = dataset.entries.map((entry) => ({ ...entry, result: resultOf(entry, dataset, asked) }));
+    if (!images.length) throw new Error(`No image of the data set can be opened. ${dataset.problems[0] ?? ""}`);
+    notifyOfProblems(dataset.problems);
+    return startQueue(images, dataset);
   } catch (error) {
     const again = { label: "Try again", run: () => openDataset(brought) };
-    const alone = { label: "Open the images alone", run: async () => openAll(await picturesOf(brought)) };
-    return tell(sayProblem(error, brought[0].file.name), { kind: "error", action: error.status !== undefined && mayWorkLater(error) ? again : alone });
+    const alone = { label: "Open the images alone", run: async () => openAll(await imagesOf(brought)) };
+    return notify(describeProblem(error, brought[0].file.name), { kind: "error", action: error.status !== undefined && mayWorkLater(error) ? again : alone });
   } finally {
     close();
   }
 }
 
-/** What the labels of an image say, as the server's answer about a picture. */
+/** What the labels of an image say, as the server's answer about an image. */
 function resultOf({ size, source, objects }, dataset, asked) {
   const numbered = objects.map(({ row, class: name, score, area, box, rle }) => ({ id: row + 1, row, class: name, score, area, box, rle }));
   return { size, model: source, task: "instances", asked, default_score: 0, class_names: dataset.classNames, objects: numbered };
 }
 
-function sayProblems(problems) {
+function notifyOfProblems(problems) {
   if (!problems.length) return;
   const more = problems.length > 1 ? ` And ${problems.length - 1} more of this kind.` : "";
-  tell(`${problems[0]}.${more} What cannot be read stays in the files as it is.`, { kind: "error" });
+  notify(`${problems[0]}.${more} What cannot be read stays in the files as it is.`, { kind: "error" });
 }
 
-function startQueue(pictures, dataset = null) {
+function startQueue(images, dataset = null) {
   leave();
   const find = (file, signal) => {
     const { task, model } = page.choices;
     return segment(file, { task, model, signal }).then((found) => ({ ...found, asked: JSON.stringify({ task, model }) }));
   };
-  queue = new Queue(pictures, find, { dataset });
+  queue = new Queue(images, find, { dataset });
   queuePanel.bind(queue);
   queue.run();
   return goTo(0);
 }
 
-/** Open another picture of the queue; what was changed in this one stays. */
+/** Open another image of the queue; what was changed in this one stays. */
 function goTo(place) {
   if (!queue || place < 0 || place >= queue.entries.length) return null;
   keepInQueue();
   const entry = queue.goTo(place);
   closeView();
   const { id, name, result, documents } = entry;
-  return show(entry.file, { id, name, kind: "picture", result, documents, find: () => queue.resultOf(entry) });
+  return show(entry.file, { id, name, kind: "image", result, documents, find: () => queue.resultOf(entry) });
 }
 
 function keepInQueue() {
@@ -190,7 +190,7 @@ function leave() {
 /** Show a file, or with `entry` an earlier result of it. */
 async function open(file, entry = null) {
   if (!file && entry?.kind !== "video") {
-    tell("The picture was too large to be kept with its result; open it again.", { kind: "error" });
+    notify("The image was too large to be kept with its result; open it again.", { kind: "error" });
     return;
   }
   if (!(await isFree())) return;
@@ -199,17 +199,17 @@ async function open(file, entry = null) {
 }
 
 async function show(file, entry) {
-  const isFilm = entry ? entry.kind === "video" : isVideo(file);
-  const opened = new (isFilm ? VideoView : PictureView)(page, file, entry ?? {});
+  const View = (entry ? entry.kind === "video" : isVideo(file)) ? VideoView : ImageView;
+  const opened = new View(page, file, entry ?? {});
   view = opened;
   showWork(opened.kind);
   try {
     await opened.open(entry?.result);
   } catch (error) {
     if (view !== opened || error.name === "AbortError") return;
-    if (queue) return tell(`${entry.name}: ${sayProblem(error, entry.name)}`, { kind: "error", action: { label: "Try again", run: () => goTo(queue?.at) } });
+    if (queue) return notify(`${entry.name}: ${describeProblem(error, entry.name)}`, { kind: "error", action: { label: "Try again", run: () => goTo(queue?.at) } });
     leave();
-    tell(sayProblem(error, file?.name), { kind: "error", action: wayOut(error, file, entry) });
+    notify(describeProblem(error, file?.name), { kind: "error", action: wayOut(error, file, entry) });
   }
 }
 
@@ -220,10 +220,10 @@ function wayOut(error, file, entry) {
 }
 
 async function openSmaller(file, { message }) {
-  const most = Number(/budget of ([\d.]+) Mpx/.exec(message)?.[1] ?? 16);
-  const smaller = await scaledDown(file, most * 1e6);
-  if (!smaller) return tell("This browser cannot scale the image down; use another program.", { kind: "error" });
-  tell("The image is opened smaller than it is; masks fit the smaller one.");
+  const maxMegapixels = Number(/budget of ([\d.]+) Mpx/.exec(message)?.[1] ?? 16);
+  const smaller = await scaledDown(file, maxMegapixels * 1e6);
+  if (!smaller) return notify("This browser cannot scale the image down; use another program.", { kind: "error" });
+  notify("The image is opened smaller than it is; masks fit the smaller one.");
   return open(smaller);
 }
 
@@ -234,7 +234,7 @@ function showWork(kind) {
   find("#work").dataset.kind = kind;
   find("#player").hidden = kind !== "video";
   find("#about-run").textContent = "";
-  if (kind !== "picture" && page.look.mode === "cutout") page.look.set({ mode: "masks" });
+  if (kind !== "image" && page.look.mode === "cutout") page.look.set({ mode: "masks" });
   page.look.compare(false);
   find("#content").focus({ preventScroll: true });
 }
@@ -244,8 +244,8 @@ function mayWorkLater({ status }) {
   return ![413, 415, 422].includes(status);
 }
 
-function sayProblem(error, name = "") {
-  if (error.status === 415) return `“${name}” is no picture or video of a kind that is known here.`;
+function describeProblem(error, name = "") {
+  if (error.status === 415) return `“${name}” is no image or video of a kind that is known here.`;
   const wait = error.retryAfter ? ` Try again in ${error.retryAfter} seconds.` : "";
   return `${error.message}${wait && /\w$/.test(error.message) ? "." : ""}${wait}`;
 }
@@ -257,7 +257,7 @@ async function learnServer() {
     Object.assign(page.formats, formats);
     offerModels(models.filter((model) => model.here));
   } catch (error) {
-    tell(sayProblem(error), { kind: "error", action: { label: "Try again", run: learnServer } });
+    notify(describeProblem(error), { kind: "error", action: { label: "Try again", run: learnServer } });
   }
 }
 
@@ -272,11 +272,11 @@ function offerModels(models) {
   page.choices.refiner = models.find((model) => model.promptable)?.name ?? null;
 }
 
-/** Another task or model looks at the open picture anew; a video waits for its button. */
+/** Another task or model looks at the open image anew; a video waits for its button. */
 function choose(changes) {
   Object.assign(page.choices, changes);
   if (view?.kind === "live") view.choose();
-  if (view?.kind !== "picture") return;
+  if (view?.kind !== "image") return;
   if (view.document) view.choose();
   else open(view.file);
 }
@@ -329,7 +329,7 @@ takeFiles(openAll);
 offerSamples((file) => open(file));
 startModelManager((models) => offerModels(models.filter((model) => model.here)));
 startHistory((entry, file) => open(file, entry));
-startShortcuts(shortcutsOf({ page, view: () => view, nextPicture: (step) => queue && goTo(queue.at + step), useCamera: () => useCamera(open), goLive: () => goLive(), showHelp }));
+startShortcuts(shortcutsOf({ page, view: () => view, nextImage: (step) => queue && goTo(queue.at + step), useCamera: () => useCamera(open), goLive: () => goLive(), showHelp }));
 learnServer();
 const asked = liveOf(location.hash);
 if (asked) goLive(asked);

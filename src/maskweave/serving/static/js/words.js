@@ -17,7 +17,7 @@ export function percent(share) {
   return share === null || share === undefined ? "" : `${Math.round(share * 100)} %`;
 }
 
-/** A share of the picture: "12 %", "0.4 %", "< 0.1 %". */
+/** A share of the image: "12 %", "0.4 %", "< 0.1 %". */
 export function share(part, total) {
   const hundredths = (100 * part) / total;
   if (hundredths >= 10) return `${Math.round(hundredths)} %`;

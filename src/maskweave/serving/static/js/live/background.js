@@ -1,4 +1,4 @@
-// What lies behind the objects that are kept: the picture blurred, a color, another picture, or nothing.
+// What lies behind the objects that are kept: the image blurred, a color, another image, or nothing.
 
 import { joined } from "../stage/draw.js";
 
@@ -6,7 +6,7 @@ const SOFT = 2; // pixels over which a border fades, so that it does not tremble
 const SMALL = 160; // pixels of the longer side of what is blurred
 const BLUR = 4; // pixels there
 
-/** @typedef {{kind: "none"|"blur"|"colour"|"picture"|"transparent", colour: string, picture: ImageBitmap|null}} Ground */
+/** @typedef {{kind: "none"|"blur"|"color"|"image"|"transparent", color: string, image: ImageBitmap|null}} Ground */
 
 /** Composes frames; one object serves one live video, so that its canvases are made once. */
 export class Background {
@@ -34,13 +34,13 @@ export class Background {
     return this.#front;
   }
 
-  #drawGround(context, bitmap, { kind, colour, picture }) {
+  #drawGround(context, bitmap, { kind, color, image }) {
     const { width, height } = bitmap;
-    if (kind === "colour") {
-      context.fillStyle = colour;
+    if (kind === "color") {
+      context.fillStyle = color;
       context.fillRect(0, 0, width, height);
-    } else if (kind === "picture" && picture) {
-      drawCovering(context, picture, width, height);
+    } else if (kind === "image" && image) {
+      drawCovering(context, image, width, height);
     } else if (kind === "blur") {
       context.imageSmoothingQuality = "low";
       context.drawImage(this.#blurred(bitmap), 0, 0, width, height);
@@ -61,12 +61,12 @@ export class Background {
   }
 }
 
-/** Draw `picture` so that it covers all; what does not fit is cut off on both sides. */
-function drawCovering(context, picture, width, height) {
-  const scale = Math.max(width / picture.width, height / picture.height);
-  const [across, down] = [picture.width * scale, picture.height * scale];
+/** Draw `image` so that it covers all; what does not fit is cut off on both sides. */
+function drawCovering(context, image, width, height) {
+  const scale = Math.max(width / image.width, height / image.height);
+  const [across, down] = [image.width * scale, image.height * scale];
   context.imageSmoothingQuality = "high";
-  context.drawImage(picture, (width - across) / 2, (height - down) / 2, across, down);
+  context.drawImage(image, (width - across) / 2, (height - down) / 2, across, down);
 }
 
 function resize(canvas, width, height) {

@@ -2,10 +2,10 @@
 
 import { Encoder } from "./encoder.js";
 
-const MOST = 2; // frames on their way: one is looked at while the next one travels; what comes meanwhile is skipped
-const LONGEST = 1280; // pixels of the longer side that is sent
+const MAX_ON_THE_WAY = 2; // frames on their way: one is looked at while the next one travels; what comes meanwhile is skipped
+const MAX_SIDE = 1280; // pixels of the longer side that is sent
 
-/** Sends frames of a feed over a connection. `onShow({bitmap, answer, taken})` is called for each that is answered. */
+/** Sends frames of a feed over a connection. `onShow({bitmap, answer, capturedAt})` is called for each that is answered. */
 export class BrowserSource {
   isPaused = false;
 
@@ -13,7 +13,7 @@ export class BrowserSource {
   #connection;
   #onShow;
   #encoder = new Encoder();
-  #sent = new Map(); // number → {bitmap, taken}
+  #sent = new Map(); // number → {bitmap, capturedAt}
   #number = 0;
   #isBusy = false; // a frame is being made
   #begun = performance.now();
@@ -22,15 +22,15 @@ export class BrowserSource {
     this.#feed = feed;
     this.#connection = connection;
     this.#onShow = onShow;
-    feed.onFrame = (taken) => this.#send(taken);
+    feed.onFrame = (capturedAt) => this.#send(capturedAt);
   }
 
   /** Take an answer: the frame is shown, and those before it, which the server skipped, are forgotten. */
   answer(answer) {
-    for (const [number, { bitmap, taken }] of this.#sent) {
+    for (const [number, { bitmap, capturedAt }] of this.#sent) {
       if (number > answer.frame) break;
       this.#sent.delete(number);
-      if (number === answer.frame && answer.objects) this.#onShow({ bitmap, answer, taken });
+      if (number === answer.frame && answer.objects) this.#onShow({ bitmap, answer, capturedAt });
       else bitmap.close();
     }
   }
@@ -52,18 +52,18 @@ export class BrowserSource {
     this.#feed.close();
   }
 
-  async #send(taken) {
-    if (this.isPaused || this.#isBusy || this.#sent.size >= MOST || !this.#connection.isReady) return undefined;
+  async #send(capturedAt) {
+    if (this.isPaused || this.#isBusy || this.#sent.size >= MAX_ON_THE_WAY || !this.#connection.isReady) return undefined;
     this.#isBusy = true;
     try {
       const bitmap = await createImageBitmap(this.#feed.video, scaled(this.#feed.size));
       const jpeg = await this.#encoder.encode(bitmap);
       if (!this.#connection.isOpen) return bitmap.close();
       this.#number += 1;
-      this.#sent.set(this.#number, { bitmap, taken });
-      return this.#connection.sendFrame(this.#number, (taken - this.#begun) / 1000, jpeg);
+      this.#sent.set(this.#number, { bitmap, capturedAt });
+      return this.#connection.sendFrame(this.#number, (capturedAt - this.#begun) / 1000, jpeg);
     } catch {
-      return undefined; // a video that has just been closed has no picture
+      return undefined; // a video that has just been closed has no image
     } finally {
       this.#isBusy = false;
     }
@@ -71,7 +71,7 @@ export class BrowserSource {
 }
 
 function scaled({ width, height }) {
-  const scale = LONGEST / Math.max(width, height);
+  const scale = MAX_SIDE / Math.max(width, height);
   if (scale >= 1) return {};
   return { resizeWidth: Math.round(width * scale), resizeHeight: Math.round(height * scale) };
 }

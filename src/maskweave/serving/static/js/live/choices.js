@@ -92,8 +92,8 @@ export class GroundChoice {
     this.#scene = scene;
     const on = (selector, name, run) => find(selector).addEventListener(name, run, { signal });
     on("#live-ground", "change", ({ target }) => this.#choose(target.value));
-    on("#live-colour", "input", ({ target }) => this.#change({ colour: target.value }));
-    on("#live-picture", "change", ({ target }) => this.#load(target));
+    on("#live-color", "input", ({ target }) => this.#change({ color: target.value }));
+    on("#live-image", "change", ({ target }) => this.#load(target));
     on("#live-marks", "change", ({ target }) => scene.set({ hasMarks: target.checked }));
     on("#live-keep", "change", ({ target }) => scene.set({ keeps: target.value }));
     this.show();
@@ -112,17 +112,17 @@ export class GroundChoice {
   }
 
   show() {
-    const { kind, colour } = this.#scene.ground;
+    const { kind, color } = this.#scene.ground;
     find("#live-ground").value = kind;
-    find("#live-colour").value = colour;
-    find("#live-colour").hidden = kind !== "colour";
-    find("#live-pick").hidden = kind !== "picture";
+    find("#live-color").value = color;
+    find("#live-color").hidden = kind !== "color";
+    find("#live-pick").hidden = kind !== "image";
     find("#live-keep-field").hidden = kind === "none";
     find("#live-marks").checked = this.#scene.hasMarks;
   }
 
   #choose(kind) {
-    if (kind === "picture" && !this.#scene.ground.picture) find("#live-picture").click();
+    if (kind === "image" && !this.#scene.ground.image) find("#live-image").click();
     this.#scene.set({ hasMarks: kind === "none" }); // a background is to be seen by others; marks come back by their box
     this.#change({ kind });
   }
@@ -135,9 +135,9 @@ export class GroundChoice {
   async #load(field) {
     const [file] = field.files;
     field.value = "";
-    const picture = file && (await createImageBitmap(file).catch(() => null));
-    find("#live-picture-refused").hidden = !file || Boolean(picture);
-    if (picture) this.#change({ kind: "picture", picture });
+    const image = file && (await createImageBitmap(file).catch(() => null));
+    find("#live-image-refused").hidden = !file || Boolean(image);
+    if (image) this.#change({ kind: "image", image });
   }
 }
 

@@ -67,8 +67,8 @@ export class LiveConnection {
     this.#socket.send(message);
   }
 
-  /** Say something besides: {shown: number}, or {line, zone}. */
-  tell(message) {
+  /** Report something besides: {shown: number}, or {line, zone}. */
+  report(message) {
     if (this.isOpen) this.#socket.send(JSON.stringify(message));
   }
 

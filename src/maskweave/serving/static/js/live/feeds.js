@@ -1,6 +1,6 @@
 // Where a browser's frames come from: a camera of this device, or a video file that plays.
 
-import { sayWhy } from "../page/camera.js";
+import { describeCameraError } from "../page/camera.js";
 
 const NO_CAMERA = "The browser lets pages use a camera only over https, or on this machine itself.";
 
@@ -10,14 +10,14 @@ export async function openCamera({ deviceId = "", width, height }) {
   const size = { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: 30 } };
   const video = deviceId ? { ...size, deviceId: { exact: deviceId } } : size;
   const stream = await navigator.mediaDevices.getUserMedia({ video }).catch((error) => {
-    throw new Error(sayWhy(error));
+    throw new Error(describeCameraError(error));
   });
   const [track] = stream.getVideoTracks();
   const feed = new Feed(() => stream.getTracks().forEach((each) => each.stop()));
   feed.deviceId = track.getSettings().deviceId ?? "";
   track.addEventListener("ended", () => feed.onEnd?.("The camera was switched off or unplugged."));
   feed.video.srcObject = stream;
-  await feed.begin("The camera gives no picture; another program may use it.");
+  await feed.begin("The camera gives no image; another program may use it.");
   return feed;
 }
 
@@ -38,7 +38,7 @@ export async function cameras() {
   return found.map(({ deviceId, label }, index) => ({ id: deviceId, name: label || `Camera ${index + 1}` }));
 }
 
-/** A video that gives frames. `onFrame(taken)` is called for each, with the time (performance.now) it was taken at. */
+/** A video that gives frames. `onFrame(capturedAt)` is called for each, with the time (performance.now) of its capture. */
 class Feed {
   video = document.createElement("video");
   deviceId = "";
@@ -58,7 +58,7 @@ class Feed {
     return { width: this.video.videoWidth, height: this.video.videoHeight };
   }
 
-  /** Play; throws an Error with `words` where no picture comes. */
+  /** Play; throws an Error with `words` where no image comes. */
   async begin(words) {
     const failure = new Promise((_, reject) => {
       this.video.addEventListener("error", () => reject(new Error(words)), { once: true });
@@ -92,9 +92,9 @@ class Feed {
   }
 
   #watch() {
-    this.#next((taken) => {
+    this.#next((capturedAt) => {
       if (this.#isClosed) return;
-      this.onFrame?.(taken);
+      this.onFrame?.(capturedAt);
       this.#watch();
     });
   }

@@ -1,6 +1,6 @@
 // A live frame with its objects on the stage, or on the canvas that is recorded.
 
-import { objectColour } from "../masks/palette.js";
+import { objectColor } from "../masks/palette.js";
 import { Shapes } from "../masks/shape.js";
 import * as draw from "../stage/draw.js";
 import { Tags } from "../stage/tags.js";
@@ -13,7 +13,7 @@ const KEPT = 64; // shapes: those of one frame
 /** Draws the newest frame that was answered. `scene` says how, see `Scene`. */
 export class LivePainter {
   tool = null;
-  picture = { width: 640, height: 480 };
+  imageSize = { width: 640, height: 480 };
   frame = null; // {bitmap, answer}
 
   #scene;
@@ -36,8 +36,8 @@ export class LivePainter {
     this.frame = frame;
     this.#composed = null;
     const { bitmap, answer } = frame;
-    this.picture = { width: bitmap.width, height: bitmap.height };
-    this.#shapes = new Shapes(answer.size, { most: KEPT });
+    this.imageSize = { width: bitmap.width, height: bitmap.height };
+    this.#shapes = new Shapes(answer.size, { maxKept: KEPT });
   }
 
   close() {
@@ -50,11 +50,11 @@ export class LivePainter {
     return this.frame ? this.frame.answer.objects.filter((object) => this.#scene.isShown(object)) : [];
   }
 
-  colourOf = (object) => objectColour(this.#look.colourBy === "class" ? this.#scene.placeOf(object.class) : object.id - 1);
+  colorOf = (object) => objectColor(this.#look.colorBy === "class" ? this.#scene.placeOf(object.class) : object.id - 1);
 
   paint(context, stage) {
     if (!this.frame) return;
-    if (this.#scene.ground.kind === "transparent") draw.drawGround(context, stage, { picture: this.picture, look: { background: "transparent" } });
+    if (this.#scene.ground.kind === "transparent") draw.drawGround(context, stage, { imageSize: this.imageSize, look: { background: "transparent" } });
     this.#paintFrame(context, stage);
     drawBegun(context, stage, this.tool);
     if (stage.crosshair) draw.drawCrosshair(context, stage, stage.crosshair);
@@ -64,8 +64,8 @@ export class LivePainter {
   paintPlain(context, canvas) {
     if (!this.frame) return;
     const viewport = new Viewport();
-    viewport.resize(this.picture, 0, 0);
-    viewport.show(this.picture);
+    viewport.resize(this.imageSize, 0, 0);
+    viewport.show(this.imageSize);
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
     this.#paintFrame(context, { viewport, canvas, ratio: 1 });
@@ -75,11 +75,11 @@ export class LivePainter {
     const { bitmap } = this.frame;
     const image = this.#image();
     if (this.#look.compares) {
-      draw.drawPicture(context, stage, bitmap, this.picture, "low");
+      draw.drawBitmap(context, stage, bitmap, this.imageSize, "low");
       context.save();
-      draw.clipRightOf(context, stage, this.picture, this.#look.split);
+      draw.clipRightOf(context, stage, this.imageSize, this.#look.split);
     }
-    draw.drawPicture(context, stage, image, this.picture, "low");
+    draw.drawBitmap(context, stage, image, this.imageSize, "low");
     if (this.#scene.hasMarks) for (const object of this.shown) this.#paintMask(context, stage, object);
     if (this.#look.compares) context.restore();
     const tags = new Tags(context, stage);
@@ -102,7 +102,7 @@ export class LivePainter {
   /** How much wider and higher a pixel of the masks is shown: a large frame of the server comes smaller. */
   get #stretch() {
     const [height, width] = this.frame.answer.size;
-    return [this.picture.width / width, this.picture.height / height];
+    return [this.imageSize.width / width, this.imageSize.height / height];
   }
 
   #paintMask(context, stage, object) {
@@ -110,7 +110,7 @@ export class LivePainter {
       path: this.#shapes.of(object.rle).path,
       scale: this.#shapes.scale,
       stretch: this.#stretch,
-      colour: this.colourOf(object),
+      color: this.colorOf(object),
       fill: this.#look.mode === "outlines" ? 0 : this.#look.opacity,
       line: 1.5,
     });
@@ -121,6 +121,6 @@ export class LivePainter {
     const [x1, y1, x2, y2] = object.box;
     const number = object.score === null ? "" : ` ${object.id}`;
     const box = [x1 * across, y1 * down, x2 * across, y2 * down];
-    tags.draw({ text: `${object.class}${number}`, box, colour: this.colourOf(object) });
+    tags.draw({ text: `${object.class}${number}`, box, color: this.colorOf(object) });
   }
 }

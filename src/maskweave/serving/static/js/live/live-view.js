@@ -1,10 +1,10 @@
 // A live video: its source, the connection, the painter and the controls, tied together.
 
 import { find } from "../dom.js";
-import { sayHint } from "../page/hint.js";
-import { announce, tell } from "../tell.js";
-import { clock, tally } from "../words.js";
+import { announce, notify } from "../notify.js";
+import { showHint } from "../page/hint.js";
 import { lineTool, ZoneTool } from "../video/counters.js";
+import { clock, tally } from "../words.js";
 import { BrowserSource } from "./browser-source.js";
 import { GroundChoice, SourceChoice } from "./choices.js";
 import { LiveConnection } from "./connection.js";
@@ -76,7 +76,7 @@ export class LiveView {
     find("#live-bar").hidden = false;
     find("#live-record").hidden = !canRecord;
     this.#ticking = setInterval(() => this.#tick(), BETWEEN_WORDS);
-    this.#page.stage.show(this.#painter.picture, this.#painter);
+    this.#page.stage.show(this.#painter.imageSize, this.#painter);
     this.chooseTool("select");
     await this.#start();
   }
@@ -89,7 +89,7 @@ export class LiveView {
     this.#recorder = null;
     this.#painter.close();
     find("#live-bar").hidden = true;
-    sayHint("");
+    showHint("");
   }
 
   /** Another task or model was chosen. */
@@ -100,13 +100,13 @@ export class LiveView {
   chooseTool(name) {
     if (!["select", "line", "zone"].includes(name)) return;
     const { stage } = this.#page;
-    const { picture } = this.#painter;
+    const { imageSize } = this.#painter;
     const done = () => this.chooseTool("select");
-    if (name === "line") this.#painter.tool = lineTool(this.#counters, stage, picture, done);
-    else if (name === "zone") this.#painter.tool = new ZoneTool(this.#counters, stage, picture, done);
+    if (name === "line") this.#painter.tool = lineTool(this.#counters, stage, imageSize, done);
+    else if (name === "zone") this.#painter.tool = new ZoneTool(this.#counters, stage, imageSize, done);
     else this.#painter.tool = { canDrag: false };
     this.#page.showTool(name);
-    sayHint(HINTS[name] ?? "");
+    showHint(HINTS[name] ?? "");
     stage.invalidate();
   }
 
@@ -145,11 +145,11 @@ export class LiveView {
     this.#paused = null;
     const { stage } = this.#page;
     this.#page.swap(this);
-    stage.show(this.#painter.picture, this.#painter);
+    stage.show(this.#painter.imageSize, this.#painter);
     this.chooseTool("select");
     this.pace.clear();
     this.#showState();
-    this.#sayWhatItIs();
+    this.#describe();
     if (this.#isLost) await this.#start();
     else this.#source?.resume();
     this.#recorder?.resume();
@@ -158,7 +158,7 @@ export class LiveView {
   /** Begin to record, or end it and save the file. */
   async recordOrSave() {
     if (this.#recorder) return this.#saveRecording();
-    if (!this.#painter.frame) return tell("There is nothing to record yet.");
+    if (!this.#painter.frame) return notify("There is nothing to record yet.");
     this.#recorder = new Recorder(this.#painter);
     if (this.#paused) this.#recorder.pause();
     announce("Recording.");
@@ -192,7 +192,7 @@ export class LiveView {
     const connection = new LiveConnection({
       onReady: (ready) => isNewest() && this.#begin(ready),
       onAnswer: (answer, jpeg) => isNewest() && this.#take(answer, jpeg),
-      onWarning: (text) => tell(text),
+      onWarning: (text) => notify(text),
       onEnd: (text, isProblem) => isNewest() && this.#over(text, isProblem),
     });
     this.#connection = connection;
@@ -200,7 +200,7 @@ export class LiveView {
     this.#source = feed ? new BrowserSource(feed, connection, show) : new ServerSource(connection, show);
     if (feed) feed.onEnd = (text) => isNewest() && this.#fail(text);
     if (chosen.kind === "camera") this.#choice.show(feed.deviceId);
-    sayHint("Getting ready …");
+    showHint("Getting ready …");
     await connection.open(this.#asked(chosen));
     return undefined;
   }
@@ -209,7 +209,7 @@ export class LiveView {
   #feed(chosen) {
     if (chosen.kind === "file") return openFile(chosen.file);
     if (chosen.kind !== "camera") return null;
-    sayHint("Opening the camera …");
+    showHint("Opening the camera …");
     const [width, height] = find("#live-size").value.split("x").map(Number);
     return openCamera({ deviceId: chosen.id, width, height });
   }
@@ -230,7 +230,7 @@ export class LiveView {
   }
 
   get #drawnOn() {
-    const { width, height } = this.#painter.picture;
+    const { width, height } = this.#painter.imageSize;
     return this.#painter.frame ? `${width}x${height}` : undefined;
   }
 
@@ -248,7 +248,7 @@ export class LiveView {
 
   #countAnew() {
     this.#counters?.take(null);
-    this.#connection?.tell({ line: this.#counters.texts("line"), zone: this.#counters.texts("zone"), drawn_on: this.#drawnOn });
+    this.#connection?.report({ line: this.#counters.texts("line"), zone: this.#counters.texts("zone"), drawn_on: this.#drawnOn });
     this.#counters?.show(0);
     this.#page.stage.invalidate();
   }
@@ -258,36 +258,36 @@ export class LiveView {
     this.#scene.classNames = ready.class_names;
     this.#ground.offer(ready.class_names);
     this.#connection.isReady = true;
-    this.#sayWhatItIs();
+    this.#describe();
     this.chooseTool("select");
     announce("Live.");
   }
 
-  #sayWhatItIs() {
+  #describe() {
     const { name = find("#live-source").selectedOptions[0]?.textContent ?? "", model } = this.#ready ?? {};
     find("#about-run").textContent = model ? `${name} · ${model}` : "";
   }
 
   #take(answer, jpeg) {
-    if (answer.refused && answer.refused !== this.#refused) tell(answer.refused, { kind: "error" });
+    if (answer.refused && answer.refused !== this.#refused) notify(answer.refused, { kind: "error" });
     this.#refused = answer.refused ?? "";
     this.#source.answer(answer, jpeg);
   }
 
   #show(frame) {
     if (this.#paused) return frame.bitmap.close();
-    const before = this.#painter.picture;
+    const before = this.#painter.imageSize;
     this.#counters.take(frame.answer.counts);
     this.#painter.show(frame);
     if (this.#words.line || this.#words.zone) this.#placeAsked(frame);
     const { stage } = this.#page;
-    const { width, height } = this.#painter.picture;
+    const { width, height } = this.#painter.imageSize;
     if (before.width !== width || before.height !== height) {
-      stage.show(this.#painter.picture, this.#painter);
+      stage.show(this.#painter.imageSize, this.#painter);
       this.chooseTool("select");
     }
     stage.paintNow(); // at once: the next frame of the screen has it
-    requestAnimationFrame((now) => this.pace.add(frame.taken, Math.max(now, performance.now())));
+    requestAnimationFrame((now) => this.pace.add(frame.capturedAt, Math.max(now, performance.now())));
     if (!this.#recorder) return undefined;
     if (!this.#recorder.fits) return this.#saveRecording();
     return this.#recorder.add();
@@ -341,8 +341,8 @@ export class LiveView {
   #end(text, kind) {
     this.#stop();
     if (this.#recorder) this.#saveRecording();
-    sayHint(text);
-    tell(text, { kind, action: { label: "Begin again", run: () => this.#ended.signal.aborted || this.#start() } });
+    showHint(text);
+    notify(text, { kind, action: { label: "Begin again", run: () => this.#ended.signal.aborted || this.#start() } });
   }
 
   #stop() {

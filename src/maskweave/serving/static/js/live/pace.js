@@ -6,9 +6,9 @@ const SPAN = 2000; // milliseconds that are looked back on
 export class Pace {
   #shown = []; // [when it was shown, when it was taken or null]
 
-  /** A frame that was taken at `taken` (null where nobody knows) is shown now. */
-  add(taken, now = performance.now()) {
-    this.#shown.push([now, taken]);
+  /** A frame that was taken at `capturedAt` (null where nobody knows) is shown now. */
+  add(capturedAt, now = performance.now()) {
+    this.#shown.push([now, capturedAt]);
     while (this.#shown[0][0] < now - SPAN) this.#shown.shift();
   }
 
@@ -26,7 +26,7 @@ export class Pace {
 
   /** Milliseconds behind, the median; null where nobody knows. */
   get behind() {
-    const late = this.#shown.filter(([, taken]) => taken !== null).map(([now, taken]) => now - taken);
+    const late = this.#shown.filter(([, capturedAt]) => capturedAt !== null).map(([now, capturedAt]) => now - capturedAt);
     return late.length ? late.sort((one, other) => one - other)[late.length >> 1] : null;
   }
 

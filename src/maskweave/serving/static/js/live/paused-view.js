@@ -1,9 +1,9 @@
-// A live frame that stands still, with every tool for pictures.
+// A live frame that stands still, with every tool for images.
 
-import { PictureView } from "../page/picture-view.js";
+import { ImageView } from "../page/image-view.js";
 
 /** `live` goes on when the pause ends; leaving ends it, too. */
-export class PausedView extends PictureView {
+export class PausedView extends ImageView {
   #live;
 
   constructor(page, file, live, options) {
@@ -27,7 +27,7 @@ export class PausedView extends PictureView {
     this.#live.toggle();
   }
 
-  /** Put the picture away, and only that. */
+  /** Put the image away, and only that. */
   putAway() {
     super.close();
   }

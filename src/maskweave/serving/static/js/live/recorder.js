@@ -18,12 +18,12 @@ export class Recorder {
   #pieces = [];
   #begun = 0;
   #painter;
-  #picture;
+  #imageSize;
 
   constructor(painter) {
     this.#painter = painter;
-    this.#picture = painter.picture;
-    Object.assign(this.#canvas, this.#picture);
+    this.#imageSize = painter.imageSize;
+    Object.assign(this.#canvas, this.#imageSize);
     const kind = KINDS.find((each) => MediaRecorder.isTypeSupported(each));
     this.#recorder = new MediaRecorder(this.#canvas.captureStream(), { mimeType: kind, videoBitsPerSecond: BITS });
     this.#recorder.addEventListener("dataavailable", ({ data }) => data.size && this.#pieces.push(data));
@@ -39,8 +39,8 @@ export class Recorder {
 
   /** Whether frames of the painter still fit. */
   get fits() {
-    const { width, height } = this.#painter.picture;
-    return width === this.#picture.width && height === this.#picture.height;
+    const { width, height } = this.#painter.imageSize;
+    return width === this.#imageSize.width && height === this.#imageSize.height;
   }
 
   /** Record the frame that is shown now. */

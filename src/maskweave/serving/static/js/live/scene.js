@@ -5,7 +5,7 @@
 /** The choices of one live video. Event: "change". */
 export class Scene extends EventTarget {
   /** @type {Ground} */
-  ground = { kind: "none", colour: "#1d6b52", picture: null };
+  ground = { kind: "none", color: "#1d6b52", image: null };
   keeps = ""; // the class that stays before the ground; "" keeps all that is shown
   hasMarks = true; // masks and names
 

@@ -7,7 +7,7 @@ export class ServerSource {
   #connection;
   #onShow;
   #turn = Promise.resolve(); // of the newest frame
-  #unsaid = []; // frames that the server is not told of while it is paused
+  #unreported = []; // frames that the server is not told about while it is paused
 
   constructor(connection, onShow) {
     this.#connection = connection;
@@ -21,10 +21,10 @@ export class ServerSource {
   }
 
   #take(answer, bitmap) {
-    if (bitmap && !this.isPaused) this.#onShow({ bitmap, answer, taken: null });
+    if (bitmap && !this.isPaused) this.#onShow({ bitmap, answer, capturedAt: null });
     else bitmap?.close();
-    if (this.isPaused) this.#unsaid.push(answer.frame);
-    else this.#connection.tell({ shown: answer.frame });
+    if (this.isPaused) this.#unreported.push(answer.frame);
+    else this.#connection.report({ shown: answer.frame });
   }
 
   pause() {
@@ -33,7 +33,7 @@ export class ServerSource {
 
   resume() {
     this.isPaused = false;
-    for (const frame of this.#unsaid.splice(0)) this.#connection.tell({ shown: frame });
+    for (const frame of this.#unreported.splice(0)) this.#connection.report({ shown: frame });
   }
 
   close() {}

@@ -3,7 +3,7 @@
 import { unionOf } from "./rle.js";
 
 /**
- * The pixels of a picture of `size` [height, width] whose centres lie within `radius` of a way through `points`
+ * The pixels of an image of `size` [height, width] whose centers lie within `radius` of a way through `points`
  * [[x, y], …].
  */
 export function strokeSpans(points, radius, size) {
@@ -61,9 +61,9 @@ function bandAt([x1, y1], [x2, y2], radius, x) {
   return low <= high ? [low, high] : null;
 }
 
-/** [low, high] of y for which slope * y + offset lies between `least` and `most`. */
-function between(slope, offset, least, most) {
-  if (slope === 0) return offset >= least && offset <= most ? [-Infinity, Infinity] : [Infinity, -Infinity];
-  const ends = [(least - offset) / slope, (most - offset) / slope];
+/** [low, high] of y for which slope * y + offset lies between `min` and `max`. */
+function between(slope, offset, min, max) {
+  if (slope === 0) return offset >= min && offset <= max ? [-Infinity, Infinity] : [Infinity, -Infinity];
+  const ends = [(min - offset) / slope, (max - offset) / slope];
   return [Math.min(...ends), Math.max(...ends)];
 }

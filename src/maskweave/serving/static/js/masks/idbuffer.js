@@ -1,6 +1,6 @@
-// Which object lies under a point: a picture of ids, painted from the largest object to the smallest.
+// Which object lies under a point: an image of ids, painted from the largest object to the smallest.
 
-/** A picture of `width` x `height` ids; 0 is no object. */
+/** An image of `width` x `height` ids; 0 is no object. */
 export class IdBuffer {
   #rows;
   #ids = [0];

@@ -14,7 +14,7 @@ const TURNS = {
 };
 
 /**
- * Loops of corners [x, y, x, y, …] in the coordinates of the picture that `crop` is cut from. Outer borders go
+ * Loops of corners [x, y, x, y, …] in the coordinates of the image that `crop` is cut from. Outer borders go
  * clockwise and holes the other way, so filling by the nonzero rule, also of several masks at once, is right.
  */
 export function loopsOf(crop) {

@@ -1,15 +1,15 @@
-// One colour per object: the same that the overlays of the command line use (rendering of overlays).
+// One color per object: the same that the overlays of the command line use (rendering of overlays).
 
 const GOLDEN = 0.618033988749895; // successive hues lie as far apart as they can
 const LIGHTNESS = [0.56, 0.44, 0.64];
 
 /** [red, green, blue] 0..255 of object number `key`, from 0. */
-export function objectColour(key) {
+export function objectColor(key) {
   const hue = (0.58 + key * GOLDEN) % 1;
   return fromHls(hue, LIGHTNESS[Math.floor(key / 8) % 3], 0.85).map((part) => Math.round(part * 255));
 }
 
-/** The colour as CSS, with `alpha` from 0 to 1. */
+/** The color as CSS, with `alpha` from 0 to 1. */
 export function css([red, green, blue], alpha = 1) {
   return `rgb(${red} ${green} ${blue} / ${alpha})`;
 }

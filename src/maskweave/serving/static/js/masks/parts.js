@@ -1,6 +1,6 @@
 // The connected parts of a mask.
 
-/** The spans of each part of a mask (pixels that touch by an edge), the largest first; `height` is the picture's. */
+/** The spans of each part of a mask (pixels that touch by an edge), the largest first; `height` is the image's. */
 export function partsOf(spans, height) {
   const runs = columnRuns(spans, height);
   const parents = runs.map((_, place) => place);

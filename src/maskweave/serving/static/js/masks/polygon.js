@@ -4,8 +4,8 @@ import { differenceOf } from "./brush.js";
 import { unionOf } from "./rle.js";
 
 /**
- * The pixels of a picture of `size` [height, width] whose centres a ring [[x, y], …] encloses, by the even-odd rule; a
- * centre on its border belongs to it where the ring lies right of it or below. The library's rule (ops/polygons.py).
+ * The pixels of an image of `size` [height, width] whose centers a ring [[x, y], …] encloses, by the even-odd rule; a
+ * center on its border belongs to it where the ring lies right of it or below. The library's rule (ops/polygons.py).
  */
 export function ringSpans(ring, [height, width]) {
   const [top, bottom] = [Math.min(...ring.map(([, y]) => y)), Math.max(...ring.map(([, y]) => y))];
@@ -23,7 +23,7 @@ export function ringSpans(ring, [height, width]) {
   return unionOf(inOrder.map(([, runs]) => Uint32Array.from(runs)));
 }
 
-/** Where the edges of a ring cross the row whose centres are at `y`. */
+/** Where the edges of a ring cross the row whose centers are at `y`. */
 function crossingsOf(ring, y) {
   const found = [];
   ring.forEach(([x1, y1], place) => {

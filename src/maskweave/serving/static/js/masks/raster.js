@@ -8,8 +8,8 @@ import { boxOf } from "./rle.js";
 const NOTHING = { x: 0, y: 0, width: 0, height: 0, data: new Uint8Array(0) };
 
 /**
- * The mask as a bitmap of the picture scaled by `scale` (0 < scale <= 1), each pixel taken at its centre.
- * An object too thin to be met by any centre keeps one pixel, so that it can still be seen and pointed at.
+ * The mask as a bitmap of the image scaled by `scale` (0 < scale <= 1), each pixel taken at its center.
+ * An object too thin to be met by any center keeps one pixel, so that it can still be seen and pointed at.
  */
 export function rasterise(spans, size, scale = 1) {
   const [height, width] = size;
@@ -38,7 +38,7 @@ function emptyCrop([x1, y1, x2, y2], scale) {
   return { x, y, width, height, data: new Uint8Array(width * height) };
 }
 
-/** The first shown row whose centre lies at or below `row` of the picture. */
+/** The first shown row whose center lies at or below `row` of the image. */
 function rowAfter(row, scale) {
   return Math.ceil(row * scale - 0.5);
 }

@@ -1,4 +1,4 @@
-// COCO's compressed run-length text, exact at any size of picture.
+// COCO's compressed run-length text, exact at any size of image.
 //
 // A mask is read column by column; lengths of background and object alternate, background first. Here a mask is its
 // *spans*: a Uint32Array start, end, start, end, … of the object's runs in that order, sorted and apart.
@@ -77,7 +77,7 @@ export function rleOf(spans, size) {
   return { size: [...size], counts: compressCounts(counts) };
 }
 
-/** What lies in any of several masks of one picture. */
+/** What lies in any of several masks of one image. */
 export function unionOf(masks) {
   const pieces = [];
   for (const spans of masks) {
@@ -100,7 +100,7 @@ export function areaOf(spans) {
   return area;
 }
 
-/** [x1, y1, x2, y2] of the pixels, the end excluded; null for an empty mask. `height` is the picture's. */
+/** [x1, y1, x2, y2] of the pixels, the end excluded; null for an empty mask. `height` is the image's. */
 export function boxOf(spans, height) {
   if (!spans.length) return null;
   let top = height;

@@ -3,23 +3,23 @@
 import { differenceOf, strokeSpans } from "../masks/brush.js";
 import { css } from "../masks/palette.js";
 import { spansOf, unionOf } from "../masks/rle.js";
-import { announce, tell } from "../tell.js";
+import { announce, notify } from "../notify.js";
 
 const STEP = 1.25; // by which a key makes the brush larger or smaller
-const NEW_COLOUR = [66, 133, 244]; // of a stroke that makes an object
-const MOST = 500; // pixels of its radius
+const NEW_COLOR = [66, 133, 244]; // of a stroke that makes an object
+const MAX_RADIUS = 500; // pixels of its radius
 
 /** The size that all brushes have: pixels of the radius. */
 export const brush = { radius: 0 };
 
-/** A brush that suits a picture of `size` [height, width], unless there is one already. */
+/** A brush that suits an image of `size` [height, width], unless there is one already. */
 export function fitBrush(size) {
   if (!brush.radius) brush.radius = Math.max(2, Math.round(Math.max(...size) / 60));
 }
 
 export function resizeBrush(steps) {
   const radius = brush.radius * STEP ** steps;
-  brush.radius = Math.min(MOST, Math.max(0.5, steps > 0 ? Math.ceil(radius) : Math.floor(radius)));
+  brush.radius = Math.min(MAX_RADIUS, Math.max(0.5, steps > 0 ? Math.ceil(radius) : Math.floor(radius)));
 }
 
 /** One stroke is one edit. `erases`: it takes away. */
@@ -30,12 +30,12 @@ export class BrushTool {
   #stage;
   #erases;
   #newName;
-  #colourOf;
+  #colorOf;
   #points = null; // the way of the stroke that is begun
   #at = null; // where the pointer is
 
-  constructor(document, stage, { erases, newName, colourOf }) {
-    this.#colourOf = colourOf;
+  constructor(document, stage, { erases, newName, colorOf }) {
+    this.#colorOf = colorOf;
     this.#document = document;
     this.#stage = stage;
     this.#erases = erases;
@@ -87,7 +87,7 @@ export class BrushTool {
       for (const point of [this.#points[0], ...this.#points]) context.lineTo(...point);
       context.lineCap = context.lineJoin = "round";
       context.lineWidth = 2 * brush.radius;
-      context.strokeStyle = this.#erases ? "rgb(255 255 255 / 0.55)" : css(object ? this.#colourOf(object) : NEW_COLOUR, 0.6);
+      context.strokeStyle = this.#erases ? "rgb(255 255 255 / 0.55)" : css(object ? this.#colorOf(object) : NEW_COLOR, 0.6);
       context.stroke();
     }
     if (this.#at) this.#drawRing(context, stage);
@@ -113,8 +113,8 @@ export class BrushTool {
     if (!points) return;
     const chosen = this.#document.selected.filter(({ id }) => !this.#document.isLocked(id));
     const stroke = strokeSpans(points, brush.radius, this.#document.size);
-    if (this.#erases && !chosen.length) tell("Select the object that has too much.");
-    else if (!this.#erases && chosen.length > 1) tell("Select one object to paint, or none to make a new one.");
+    if (this.#erases && !chosen.length) notify("Select the object that has too much.");
+    else if (!this.#erases && chosen.length > 1) notify("Select one object to paint, or none to make a new one.");
     else if (this.#erases) this.#document.paint(changed(chosen, (spans) => differenceOf(spans, stroke)));
     else if (chosen.length) this.#document.paint(changed(chosen, (spans) => unionOf([spans, stroke])));
     else if (stroke.length) this.#document.add(stroke, this.#newName());

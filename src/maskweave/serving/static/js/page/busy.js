@@ -11,11 +11,11 @@ export function startBusy(text, onCancel) {
   find("#busy").hidden = false;
   find("#stage").classList.add("stage--busy");
   find("#stage").setAttribute("aria-busy", "true");
-  sayBusy(text);
+  showProgress(text);
 }
 
 /** Say how far it is: a share from 0 to 1, or null where nobody knows. */
-export function sayBusy(text, share = null) {
+export function showProgress(text, share = null) {
   const line = find("#busy-text");
   if (line.textContent !== text) line.textContent = text;
   const bar = find("#busy-bar");

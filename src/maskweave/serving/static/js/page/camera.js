@@ -1,14 +1,14 @@
 // A photo from the camera.
 
 import { find, make } from "../dom.js";
-import { tell } from "../tell.js";
+import { notify } from "../notify.js";
 
 const dialog = find("#camera");
-const picture = find("#camera-picture");
+const preview = find("#camera-video");
 const choice = find("#camera-choice");
 const take = find("#take");
 
-/** Show the camera's picture and call `onFile` with the photo when the user takes one. */
+/** Show the camera's image and call `onFile` with the photo when the user takes one. */
 export async function useCamera(onFile) {
   if (!navigator.mediaDevices?.getUserMedia) {
     find("#capture").click(); // an address without TLS: the phone's own camera still works
@@ -17,7 +17,7 @@ export async function useCamera(onFile) {
   try {
     await show({ video: { facingMode: "environment", width: { ideal: 4096 }, height: { ideal: 4096 } } });
   } catch (error) {
-    tell(sayWhy(error), { kind: "error" });
+    notify(describeCameraError(error), { kind: "error" });
     return;
   }
   dialog.returnValue = "";
@@ -29,14 +29,14 @@ export async function useCamera(onFile) {
 async function show(wish) {
   stop();
   take.disabled = true;
-  picture.srcObject = await navigator.mediaDevices.getUserMedia(wish);
-  picture.addEventListener("loadeddata", () => (take.disabled = false), { once: true });
+  preview.srcObject = await navigator.mediaDevices.getUserMedia(wish);
+  preview.addEventListener("loadeddata", () => (take.disabled = false), { once: true });
 }
 
 async function offerOthers() {
   const devices = await navigator.mediaDevices.enumerateDevices();
   const cameras = devices.filter((device) => device.kind === "videoinput");
-  const used = picture.srcObject?.getVideoTracks()[0]?.getSettings().deviceId;
+  const used = preview.srcObject?.getVideoTracks()[0]?.getSettings().deviceId;
   choice.replaceChildren(
     ...cameras.map(({ deviceId, label }, index) =>
       make("option", { value: deviceId, text: label || `Camera ${index + 1}`, selected: deviceId === used }),
@@ -53,19 +53,19 @@ async function leave(onFile) {
 }
 
 async function photograph() {
-  const canvas = new OffscreenCanvas(picture.videoWidth, picture.videoHeight);
-  canvas.getContext("2d").drawImage(picture, 0, 0);
+  const canvas = new OffscreenCanvas(preview.videoWidth, preview.videoHeight);
+  canvas.getContext("2d").drawImage(preview, 0, 0);
   const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: 0.95 });
   return new File([blob], "photo.jpg", { type: "image/jpeg" });
 }
 
 function stop() {
-  picture.srcObject?.getTracks().forEach((track) => track.stop());
-  picture.srcObject = null;
+  preview.srcObject?.getTracks().forEach((track) => track.stop());
+  preview.srcObject = null;
 }
 
 /** What keeps a camera from being used, in a sentence. */
-export function sayWhy(error) {
+export function describeCameraError(error) {
   const reasons = {
     NotAllowedError: "The browser does not allow the camera for this page; see the sign beside the address.",
     NotFoundError: "There is no camera.",

@@ -1,17 +1,17 @@
-// Pictures for other programs, by the clipboard.
+// Images for other programs, by the clipboard.
 
-import { announce, tell } from "../tell.js";
+import { announce, notify } from "../notify.js";
 
-/** Whether this browser takes pictures for its clipboard; it does so on safe addresses only. */
+/** Whether this browser takes images for its clipboard; it does so on safe addresses only. */
 export const canCopy = Boolean(navigator.clipboard?.write && window.ClipboardItem);
 
 /** Copy the PNG that `made()` promises. `what` is said when it is there. */
-export async function copyPicture(made, what) {
+export async function copyImage(made, what) {
   try {
     await navigator.clipboard.write([new ClipboardItem({ "image/png": made() })]);
     announce(`${what} copied`);
-    tell(`${what} copied.`);
+    notify(`${what} copied.`);
   } catch (error) {
-    tell(`The browser did not take it: ${error.message}`, { kind: "error" });
+    notify(`The browser did not take it: ${error.message}`, { kind: "error" });
   }
 }

@@ -1,4 +1,4 @@
-// Many pictures' COCO files as one.
+// Many images' COCO files as one.
 
 /** One document of several, each with images, annotations and categories; numbers are given anew, names stay. */
 export function joinedCoco(documents) {

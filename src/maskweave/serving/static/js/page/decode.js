@@ -1,12 +1,12 @@
-// Pictures as the browser can show them.
+// Images as the browser can show them.
 
 import { displayScale } from "../masks/shape.js";
 
 /**
- * A bitmap of a picture file, upright; a huge one is scaled for display. Null where the browser does not know the
+ * A bitmap of an image file, upright; a huge one is scaled for display. Null where the browser does not know the
  * kind of file (TIFF, 16 bits, …): the server can then say what it looks like.
  */
-export async function decodePicture(file) {
+export async function decodeImage(file) {
   let bitmap;
   try {
     bitmap = await createImageBitmap(file);
@@ -24,7 +24,7 @@ export async function decodePicture(file) {
   return resized;
 }
 
-/** The picture again with at most `pixels` of them, under the same name; null where the browser cannot show it. */
+/** The image again with at most `pixels` of them, under the same name; null where the browser cannot show it. */
 export async function scaledDown(file, pixels) {
   const bitmap = await createImageBitmap(file).catch(() => null);
   if (!bitmap) return null;

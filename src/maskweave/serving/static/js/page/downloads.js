@@ -1,7 +1,7 @@
 // The list of files that can be had, one by one or all in one.
 
 import { find, icon, make } from "../dom.js";
-import { announce, tell } from "../tell.js";
+import { announce, notify } from "../notify.js";
 import { saveBlob } from "./save.js";
 import { zipOf } from "./zip.js";
 
@@ -20,7 +20,7 @@ export function showDownloads(files, what, { archive = "" } = {}) {
 }
 
 /** Say how many objects are shown and selected, and so what the files hold. */
-export function sayWhatIsDownloaded(words) {
+export function describeDownloads(words) {
   const radio = find("#download-scope input[value=selected]");
   radio.disabled = !words.selected;
   if (radio.disabled && radio.checked) find("#download-scope input[value=all]").checked = true;
@@ -64,7 +64,7 @@ async function run(button, name, fetch) {
     await fetch();
     announce(`${name} saved`);
   } catch (error) {
-    tell(error.message, { kind: "error", action: { label: "Try again", run: () => run(button, name, fetch) } });
+    notify(error.message, { kind: "error", action: { label: "Try again", run: () => run(button, name, fetch) } });
   } finally {
     button.removeAttribute("aria-busy");
   }

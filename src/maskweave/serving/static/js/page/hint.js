@@ -1,16 +1,16 @@
-// The line over the picture that says what the chosen tool is about to do.
+// The line over the image that says what the chosen tool is about to do.
 
 import { find } from "../dom.js";
 
 const hint = find("#hint");
 
 /** Say `text`; "" takes the line away. */
-export function sayHint(text) {
+export function showHint(text) {
   hint.textContent = text;
   hint.hidden = !text;
 }
 
-/** What lies under the line is the picture, too: it steps aside for a pointer that comes there. */
+/** What lies under the line is the image, too: it steps aside for a pointer that comes there. */
 find("#canvas").addEventListener("pointermove", stepAside);
 find("#canvas").addEventListener("pointerdown", stepAside);
 

@@ -1,8 +1,8 @@
 // Earlier results of this browser: on the first page, and in a dialog.
 
 import { find, icon, make } from "../dom.js";
+import { notify } from "../notify.js";
 import * as kept from "../state/kept-results.js";
-import { tell } from "../tell.js";
 
 const ON_FIRST_PAGE = 6;
 const THUMBNAIL = 320; // pixels of the longer side
@@ -36,8 +36,8 @@ export async function keep(entry, file) {
     await kept.keepResult(entry, file);
     if (!find("#welcome").hidden) await showEarlierResults();
   } catch {
-    if (!keep.hasTold) tell("This browser has no room to keep the result for later.");
-    keep.hasTold = true;
+    if (!keep.hasWarned) notify("This browser has no room to keep the result for later.");
+    keep.hasWarned = true;
   }
 }
 
@@ -71,11 +71,11 @@ async function fillCards() {
 function card(entry, forget) {
   const address = entry.thumbnail ? URL.createObjectURL(entry.thumbnail) : null;
   const when = new Date(entry.when).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-  const picture = make("img", { class: "card__picture", alt: "", src: address, onload: () => URL.revokeObjectURL(address) });
+  const image = make("img", { class: "card__image", alt: "", src: address, onload: () => URL.revokeObjectURL(address) });
   const button = make(
     "button",
     { class: "card__open", type: "button", onclick: () => open(entry) },
-    picture,
+    image,
     make("span", { class: "card__name", text: entry.name }),
     make("span", { class: "card__words", text: `${entry.words} · ${when}` }),
   );

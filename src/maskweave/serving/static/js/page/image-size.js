@@ -1,14 +1,14 @@
-// How large pictures are, from their first bytes.
+// How large images are, from their first bytes.
 
 const HEAD = 1 << 18; // bytes; what is longer before the size is read whole
 const AT_ONCE = 4;
 
-/** {width, height} of a picture as it is shown, upright; null where the browser cannot tell. */
+/** {width, height} of an image as it is shown, upright; null where the browser cannot tell. */
 export async function imageSize(file) {
   return (await measured(file.slice(0, HEAD, file.type))) ?? (file.size > HEAD ? measured(file) : null);
 }
 
-/** The sizes of many pictures, in their order; `onProgress(count)` is called on the way. */
+/** The sizes of many images, in their order; `onProgress(count)` is called on the way. */
 export async function imageSizes(files, onProgress) {
   const sizes = new Array(files.length);
   let next = 0;

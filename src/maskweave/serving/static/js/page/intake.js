@@ -11,8 +11,8 @@ export function isVideo(file) {
   return VIDEO_NAMES.test(file.name ?? "");
 }
 
-/** Whether a file is a picture, by its type or its name. */
-export function isPicture(file) {
+/** Whether a file is an image, by its type or its name. */
+export function isImage(file) {
   return file.type.startsWith("image/") || /\.(tiff?|heic|heif|avif|jp2|psd|p[npgb]m|bmp|webp)$/i.test(file.name ?? "");
 }
 

@@ -3,9 +3,9 @@
 import { find } from "../dom.js";
 import { percent } from "../words.js";
 
-const KEY_STEP = 0.02; // of the picture's width
+const KEY_STEP = 0.02; // of the image's width
 
-/** Binds the page's controls to `look`; `stage` tells where the picture lies. */
+/** Binds the page's controls to `look`; `stage` tells where the image lies. */
 export class LookControls {
   #look;
   #stage;
@@ -18,10 +18,10 @@ export class LookControls {
       radio.addEventListener("change", () => look.set({ mode: radio.value }));
     }
     find("#opacity").addEventListener("input", (event) => look.set({ opacity: Number(event.target.value) }));
-    find("#colour-by").addEventListener("change", (event) => look.set({ colourBy: event.target.value }));
+    find("#color-by").addEventListener("change", (event) => look.set({ colorBy: event.target.value }));
     find("#background").addEventListener("change", (event) => look.set({ background: event.target.value }));
-    find("#colour").addEventListener("input", (event) =>
-      look.set({ colour: event.target.value, background: "colour" }),
+    find("#color").addEventListener("input", (event) =>
+      look.set({ color: event.target.value, background: "color" }),
     );
     find("#compare").addEventListener("click", () => look.compare(!look.compares));
     this.#split.addEventListener("keydown", (event) => this.#key(event));
@@ -40,29 +40,29 @@ export class LookControls {
     find("#opacity-value").textContent = percent(look.opacity);
     find("#opacity-field").hidden = look.mode !== "masks";
     find("#background-field").hidden = look.mode !== "cutout";
-    find("#colour-by").value = look.colourBy;
+    find("#color-by").value = look.colorBy;
     find("#background").value = look.background;
-    find("#colour").value = look.colour;
-    find("#colour").hidden = look.background !== "colour";
+    find("#color").value = look.color;
+    find("#color").hidden = look.background !== "color";
     find("#compare").setAttribute("aria-pressed", String(look.compares));
     this.#split.hidden = !look.compares;
     this.#split.setAttribute("aria-valuenow", String(Math.round(look.split * 100)));
     this.place();
   }
 
-  /** Put the slider where the picture is split. */
+  /** Put the slider where the image is split. */
   place() {
     if (this.#split.hidden) return;
     const { viewport, ratio } = this.#stage;
-    const [x] = viewport.toWindow(this.#look.split * this.#stage.picture.width, 0);
+    const [x] = viewport.toWindow(this.#look.split * this.#stage.imageSize.width, 0);
     this.#split.style.setProperty("--x", `${x / ratio}px`);
   }
 
   #drag(event) {
     if (!this.#split.hasPointerCapture(event.pointerId)) return;
     const left = this.#stage.canvas.getBoundingClientRect().left;
-    const [x] = this.#stage.viewport.toPicture((event.clientX - left) * this.#stage.ratio, 0);
-    this.#look.moveSplit(x / this.#stage.picture.width);
+    const [x] = this.#stage.viewport.toImage((event.clientX - left) * this.#stage.ratio, 0);
+    this.#look.moveSplit(x / this.#stage.imageSize.width);
   }
 
   #key(event) {

@@ -1,8 +1,8 @@
 // The models that the server knows: which are there, what they are, and how to get or remove one.
 
 import { find, icon, make } from "../dom.js";
+import { announce, notify } from "../notify.js";
 import { fetchModels, getModel, removeModel } from "../server/calls.js";
-import { announce, tell } from "../tell.js";
 import { bytes, percent } from "../words.js";
 
 const BETWEEN_LOOKS = 700; // milliseconds, while a model is on its way
@@ -33,7 +33,7 @@ async function refresh() {
     show(models);
     if (dialog.open && models.some(isComing)) timer = setTimeout(refresh, BETWEEN_LOOKS);
   } catch (error) {
-    tell(error.message, { kind: "error" });
+    notify(error.message, { kind: "error" });
   }
 }
 
@@ -81,7 +81,7 @@ function button(name, words, sign, run) {
     try {
       await run();
     } catch (error) {
-      tell(error.message, { kind: "error" });
+      notify(error.message, { kind: "error" });
     }
     await refresh();
   };

@@ -1,13 +1,13 @@
-// The list of objects: the same in words as the masks on the picture.
+// The list of objects: the same in words as the masks on the image.
 
-import { announce } from "../tell.js";
 import { find, icon, make } from "../dom.js";
 import { css } from "../masks/palette.js";
+import { announce } from "../notify.js";
 import { counted } from "../words.js";
 import { VirtualList } from "./virtual-list.js";
 
 /**
- * Shows the `Findings` it is bound to; `describe(item)` gives the short words behind a name, `colourOf(item)` a colour,
+ * Shows the `Findings` it is bound to; `describe(item)` gives the short words behind a name, `colorOf(item)` a color,
  * `hasNumbers` whether objects go by their number, too.
  */
 export class ObjectList {
@@ -28,10 +28,10 @@ export class ObjectList {
   }
 
   /** `onRename(ids, name)` is called when the user has typed another name. */
-  bind(findings, { describe, colourOf, onRename, hasNumbers = false }) {
+  bind(findings, { describe, colorOf, onRename, hasNumbers = false }) {
     this.clear();
     this.#findings = findings;
-    this.#options = { describe, colourOf, onRename, hasNumbers };
+    this.#options = { describe, colorOf, onRename, hasNumbers };
     find("#sort").value = findings.order;
     const options = { signal: this.#unbind.signal };
     const render = () => this.#render();
@@ -52,7 +52,7 @@ export class ObjectList {
     find("#object-count").textContent = "";
   }
 
-  /** Show the rows anew, as when colours are others. */
+  /** Show the rows anew, as when colors are others. */
   refresh() {
     if (this.#findings) this.#list.refresh();
   }
@@ -154,7 +154,7 @@ export class ObjectList {
     button.setAttribute("aria-pressed", String(findings.isSelected(item.id)));
     row.querySelector(".object__switch--hide").setAttribute("aria-pressed", String(findings.isHidden(item.id)));
     row.querySelector(".object__switch--lock").setAttribute("aria-pressed", String(findings.isLocked(item.id)));
-    row.querySelector(".object__swatch").style.setProperty("--colour", css(this.#options.colourOf(item)));
+    row.querySelector(".object__swatch").style.setProperty("--color", css(this.#options.colorOf(item)));
     row.querySelector(".object__name").textContent = item.class;
     row.querySelector(".object__number").textContent = this.#options.hasNumbers ? String(item.id) : "";
     const words = this.#options.describe(item);

@@ -23,6 +23,6 @@ export function oneStop(root) {
     some[Math.min(Math.max(to, 0), some.length - 1)].focus();
   });
   new MutationObserver(mark).observe(root, { childList: true, subtree: true, attributes: true, attributeFilter: ["disabled", "hidden"] });
-  new ResizeObserver(mark).observe(root); // what a picture's and a video's tools have in common is shown anew
+  new ResizeObserver(mark).observe(root); // what an image's and a video's tools have in common is shown anew
   mark();
 }

@@ -4,13 +4,13 @@ import { loopsOf } from "../masks/outline.js";
 import { distanceToEdge, reshaped, ringsOf } from "../masks/polygon.js";
 import { rasterise } from "../masks/raster.js";
 import { rleOf, spansOf } from "../masks/rle.js";
+import { announce } from "../notify.js";
 import { drawHandles, drawLine } from "../stage/draw.js";
-import { announce } from "../tell.js";
 
 const NEAR = 10; // CSS pixels round a point, or an edge, in which it is meant
 const TOLERANCE = 1.5; // CSS pixels by which the points may lie off the outline
-const LEAST_TOLERANCE = 0.75; // of the picture's pixels
-const STEP = 8; // CSS pixels that an arrow key moves a point; with Shift it is one of the picture's
+const MIN_TOLERANCE = 0.75; // of the image's pixels
+const STEP = 8; // CSS pixels that an arrow key moves a point; with Shift it is one of the image's
 
 /** Points of the one selected object of `document`. `select(x, y)` is what a tap beside them does. */
 export class OutlineTool {
@@ -35,7 +35,7 @@ export class OutlineTool {
     return this.#rings;
   }
 
-  /** Whether a drag from there moves a point; from elsewhere it moves the picture. */
+  /** Whether a drag from there moves a point; from elsewhere it moves the image. */
   canDragFrom(x, y) {
     return this.#nearest(x, y) !== null;
   }
@@ -146,7 +146,7 @@ export class OutlineTool {
     drawHandles(context, stage, handles);
   }
 
-  /** Pixels of the picture that a CSS pixel covers. */
+  /** Pixels of the image that a CSS pixel covers. */
   get #pixel() {
     return this.#stage.ratio / this.#stage.viewport.scale;
   }
@@ -158,7 +158,7 @@ export class OutlineTool {
     if (only === this.#object) return;
     if (only?.id !== this.#object?.id) this.#chosen = null;
     this.#object = only;
-    const tolerance = Math.max(LEAST_TOLERANCE, TOLERANCE * this.#pixel);
+    const tolerance = Math.max(MIN_TOLERANCE, TOLERANCE * this.#pixel);
     this.#rings = only?.area ? ringsOf(loopsOf(rasterise(spansOf(only.rle), only.rle.size)), tolerance) : [];
     if (!this.#point(this.#chosen)) this.#chosen = null;
   }

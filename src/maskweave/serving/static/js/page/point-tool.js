@@ -1,11 +1,11 @@
 // A click that adds to an object, or takes away from it, with a preview under the pointer.
 
-import { drawPreview } from "../stage/draw.js";
 import { Shapes } from "../masks/shape.js";
+import { drawPreview } from "../stage/draw.js";
 import { Preview } from "./preview.js";
 
 const KEPT = 4; // previews
-const NEW_COLOUR = [66, 133, 244];
+const NEW_COLOR = [66, 133, 244];
 
 /**
  * `label`: 1 adds, 0 takes away. `meant()`: {object, prompts} that a click is about, null where it would be about none;
@@ -18,17 +18,17 @@ export class PointTool {
   #meant;
   #commit;
   #isInside;
-  #colourOf;
+  #colorOf;
   #preview;
   #shapes;
 
-  constructor({ label, size, stage, meant, ask, commit, isInside, colourOf }) {
+  constructor({ label, size, stage, meant, ask, commit, isInside, colorOf }) {
     this.#label = label;
     this.#meant = meant;
     this.#commit = commit;
     this.#isInside = isInside;
-    this.#colourOf = colourOf;
-    this.#shapes = new Shapes(size, { most: KEPT });
+    this.#colorOf = colorOf;
+    this.#shapes = new Shapes(size, { maxKept: KEPT });
     this.#preview = new Preview({
       ask: ({ prompts, point }) => ask({ ...prompts, points: [...prompts.points, point] }),
       changed: () => stage.invalidate(),
@@ -66,8 +66,8 @@ export class PointTool {
     const { found } = this.#preview;
     if (!found) return;
     const { object } = this.#meant() ?? {};
-    const colour = object ? this.#colourOf(object) : NEW_COLOUR;
-    drawPreview(context, stage, { path: this.#shapes.of(found.rle).path, scale: this.#shapes.scale, colour });
+    const color = object ? this.#colorOf(object) : NEW_COLOR;
+    drawPreview(context, stage, { path: this.#shapes.of(found.rle).path, scale: this.#shapes.scale, color });
   }
 
   #wishAt(x, y) {

@@ -3,7 +3,7 @@
 import { find } from "../dom.js";
 
 const KEY = "maskweave.presets";
-const MOST = 9;
+const MAX_CLASSES = 9;
 
 const field = find("#presets");
 let own = read();
@@ -21,7 +21,7 @@ field.addEventListener("change", () => {
 /** Offer the user's own classes, or else those of `findings`. */
 export function offerPresets(findings) {
   const names = own.length ? own : [...new Set(findings.items.map((item) => item.class))];
-  field.value = names.slice(0, MOST).join(", ");
+  field.value = names.slice(0, MAX_CLASSES).join(", ");
 }
 
 /** The class on a number key, from 1; undefined where there is none. */
@@ -31,7 +31,7 @@ export function presetOf(number) {
 
 function namesIn(text) {
   const names = text.split(",").map((name) => name.trim());
-  return [...new Set(names)].filter(Boolean).slice(0, MOST);
+  return [...new Set(names)].filter(Boolean).slice(0, MAX_CLASSES);
 }
 
 function read() {

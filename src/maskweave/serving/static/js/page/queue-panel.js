@@ -1,8 +1,8 @@
-// The queue in the column beside the picture: where one is, what is done, all of it as files.
+// The queue in the column beside the image: where one is, what is done, all of it as files.
 
 import { find, make } from "../dom.js";
+import { announce, notify } from "../notify.js";
 import { exportObjects } from "../server/calls.js";
-import { announce, tell } from "../tell.js";
 import { counted } from "../words.js";
 import { joinedCoco } from "./coco-set.js";
 import { ownName, saveBlob, wordsOf } from "./save.js";
@@ -10,7 +10,7 @@ import { zipOf } from "./zip.js";
 
 const AS_OPENED = "opened"; // in the label files of the data set
 
-/** Shows a `Queue`; `onGo(place)` opens another of its pictures, `keep()` puts the open one's changes into it. */
+/** Shows a `Queue`; `onGo(place)` opens another of its images, `keep()` puts the open one's changes into it. */
 export class QueuePanel {
   #page;
   #queue = null;
@@ -74,7 +74,7 @@ export class QueuePanel {
       queue.isSaved = true;
       announce(`${counted(count, "image")} saved`);
     } catch (error) {
-      tell(error.message, { kind: "error", action: { label: "Try again", run: () => this.#save() } });
+      notify(error.message, { kind: "error", action: { label: "Try again", run: () => this.#save() } });
     } finally {
       button.disabled = false;
       this.#update();
@@ -93,8 +93,8 @@ export class QueuePanel {
   async #export(queue, entry, format, place) {
     find("#queue-words").textContent = `Writing ${place + 1} of ${queue.entries.length} …`;
     const { objects, minScore, default_score: score } = await queue.resultOf(entry);
-    const least = minScore ?? score ?? 0;
-    const shown = objects.filter((object) => object.score === null || object.score >= least);
+    const min = minScore ?? score ?? 0;
+    const shown = objects.filter((object) => object.score === null || object.score >= min);
     const { blob, name } = await exportObjects(entry.file, format, shown, {});
     return { name: ownName(name, entry.name), blob };
   }
@@ -114,7 +114,7 @@ async function saveInto(queue) {
   }));
   const { blob, name } = await queue.dataset.revised(revisions);
   saveBlob(blob, name);
-  tell(`${name} has ${counted(changed.length, "corrected image")}; all else is as it was.`);
+  notify(`${name} has ${counted(changed.length, "corrected image")}; all else is as it was.`);
   return changed.length;
 }
 

@@ -1,8 +1,8 @@
 // Photos that come with the program, for who has none at hand.
 
 import { find, make } from "../dom.js";
+import { notify } from "../notify.js";
 import { request } from "../server/request.js";
-import { tell } from "../tell.js";
 
 const SAMPLES = [
   { name: "cat", words: "A cat" },
@@ -17,7 +17,7 @@ export function offerSamples(onOpen) {
       const { blob } = await request("GET", addressOf(name));
       onOpen(new File([blob], `${name}.webp`, { type: "image/webp" }));
     } catch (error) {
-      tell(error.message, { kind: "error" });
+      notify(error.message, { kind: "error" });
     }
   };
   find("#samples").replaceChildren(
@@ -25,7 +25,7 @@ export function offerSamples(onOpen) {
       make(
         "li",
         {},
-        make("button", { class: "sample", type: "button", "aria-label": words, title: words, onclick: () => open(name) }, make("img", { class: "sample__picture", src: addressOf(name), alt: "", loading: "lazy" })),
+        make("button", { class: "sample", type: "button", "aria-label": words, title: words, onclick: () => open(name) }, make("img", { class: "sample__image", src: addressOf(name), alt: "", loading: "lazy" })),
       ),
     ),
   );

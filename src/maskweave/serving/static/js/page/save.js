@@ -23,16 +23,16 @@ export function ownName(result, file) {
 
 /** What the formats that this page has more to say of are, in a few words; the others have the server's titles. */
 const FORMAT_WORDS = {
-  overlay: "the picture with masks drawn over it",
+  overlay: "the image with masks drawn over it",
   "side-by-side": "original and overlay",
   masks: "one number per object, as PNG",
   foreground: "white where something is",
   coco: "COCO JSON: boxes, masks, scores",
-  csv: "a table: area, centre and box",
+  csv: "a table: area, center and box",
   cutout: "the objects alone",
-  geojson: "outlines with holes, on the map where the picture lies on one",
+  geojson: "outlines with holes, on the map where the image lies on one",
   nrrd: "labels as a volume, for 3D Slicer and ITK",
-  davis: "id pictures in DAVIS's palette",
+  davis: "label maps in DAVIS's palette",
   tracks: "YouTube-VIS JSON: all masks by object",
   mots: "KITTI MOTS text",
 };
@@ -42,7 +42,7 @@ export function wordsOf(format, formats) {
   return FORMAT_WORDS[format] ?? formats.titles?.[format] ?? "";
 }
 
-/** The format that the server's file of that name is in, "" where it is none of ours: the longest ending that fits. */
+/** The format that the server's file of that name is in, "" where it is none that this page writes: the longest ending that fits. */
 export function formatOf(name, formats) {
   const known = [...new Set([...formats.image, ...formats.video])];
   const endingOf = (format) => formats.suffixes?.[format] ?? `.${format}`;

@@ -5,8 +5,8 @@ import { presetOf } from "./presets.js";
 
 const OPACITY_STEP = 0.1;
 
-/** The page's shortcuts. `view()` is what is open now: a picture, a video or null. */
-export function shortcutsOf({ page, view, nextPicture, useCamera, goLive, showHelp }) {
+/** The page's shortcuts. `view()` is what is open now: an image, a video or null. */
+export function shortcutsOf({ page, view, nextImage, useCamera, goLive, showHelp }) {
   const { look, stage } = page;
   const tool = (name) => () => view()?.chooseTool(name);
   const mode = (name) => () => view() && look.set({ mode: name });
@@ -22,14 +22,14 @@ export function shortcutsOf({ page, view, nextPicture, useCamera, goLive, showHe
   const classify = (number) => view()?.classify?.(presetOf(number));
   const entry = (group, keys, words, run, shown) => ({ group, keys, words, run, shown });
   return [
-    entry("Files", ["o"], "Open a picture or a video", () => find("#file").click()),
+    entry("Files", ["o"], "Open an image or a video", () => find("#file").click()),
     entry("Files", ["Shift+o"], "Open a folder, or a data set", () => find("#folder").click(), "Shift o"),
     entry("Files", ["c"], "Take a photo with the camera", useCamera),
     entry("Files", ["Shift+c"], "Live camera", goLive, "Shift c"),
     entry("Files", ["h"], "Earlier results", () => find("#open-history").click()),
     entry("Files", ["i"], "Models", () => find("#open-models").click()),
-    entry("Files", ["n"], "Next image of the queue", () => nextPicture(1)),
-    entry("Files", ["Shift+n"], "Previous image of the queue", () => nextPicture(-1), "Shift n"),
+    entry("Files", ["n"], "Next image of the queue", () => nextImage(1)),
+    entry("Files", ["Shift+n"], "Previous image of the queue", () => nextImage(-1), "Shift n"),
     entry("Objects", ["j"], "Next object", next(1)),
     entry("Objects", ["k"], "Previous object", next(-1)),
     entry("Objects", ["f"], "Zoom to the selected object", () => zoomToSelected(view(), stage)),
@@ -60,7 +60,7 @@ export function shortcutsOf({ page, view, nextPicture, useCamera, goLive, showHe
     entry("Tools", ["z"], "Draw a zone (video)", tool("zone")),
     entry("View", ["1"], "Masks, while nothing is selected", () => classify(1) || mode("masks")()),
     entry("View", ["2"], "Outlines", () => classify(2) || mode("outlines")()),
-    entry("View", ["3"], "Cut-out", () => classify(3) || (view()?.kind === "picture" && look.set({ mode: "cutout" }))),
+    entry("View", ["3"], "Cut-out", () => classify(3) || (view()?.kind === "image" && look.set({ mode: "cutout" }))),
     entry("View", ["b"], "Before and after", () => view() && look.compare(!look.compares)),
     entry("View", ["["], "Masks fainter", fade(-OPACITY_STEP)),
     entry("View", ["]"], "Masks stronger", fade(OPACITY_STEP)),

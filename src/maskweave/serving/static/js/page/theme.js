@@ -11,8 +11,8 @@ export function startTheme() {
   if (!(theme in NEXT)) theme = "system";
   const apply = () => {
     document.documentElement.dataset.theme = theme;
-    find("#theme").setAttribute("aria-label", `Colours: ${WORDS[theme]}`);
-    find("#theme").title = `Colours: ${WORDS[theme]} (T)`;
+    find("#theme").setAttribute("aria-label", `Colors: ${WORDS[theme]}`);
+    find("#theme").title = `Colors: ${WORDS[theme]} (T)`;
   };
   find("#theme").addEventListener("click", () => {
     theme = NEXT[theme];

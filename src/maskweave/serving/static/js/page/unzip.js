@@ -4,7 +4,7 @@
 const CENTRAL = 0x02014b50;
 const END = 0x06054b50;
 const END_LENGTH = 22;
-const MOST_COMMENT = 0xffff;
+const MAX_COMMENT = 0xffff;
 const STORED = 0;
 const DEFLATED = 8;
 
@@ -15,7 +15,7 @@ export function isZip(file) {
 
 /** [{name, blob()}] of the files in a zip, in its order; `blob` is a promise. Throws RangeError for what is no zip. */
 export async function filesOfZip(zip) {
-  const tail = zip.slice(Math.max(0, zip.size - END_LENGTH - MOST_COMMENT));
+  const tail = zip.slice(Math.max(0, zip.size - END_LENGTH - MAX_COMMENT));
   const view = new DataView(await tail.arrayBuffer());
   let at = view.byteLength - END_LENGTH;
   while (at >= 0 && view.getUint32(at, true) !== END) at -= 1;

@@ -1,4 +1,4 @@
-// Several files as one zip, stored as they are: pictures and videos do not shrink further.
+// Several files as one zip, stored as they are: images and videos do not shrink further.
 // Source: APPNOTE.TXT of PKWARE, 4.3.
 
 const LOCAL = 0x04034b50;
@@ -6,7 +6,7 @@ const CENTRAL = 0x02014b50;
 const END = 0x06054b50;
 const VERSION = 20;
 const UTF8 = 1 << 11;
-const MOST = 0xffffffff; // bytes; what is longer needs the format's other form
+const MAX_LENGTH = 0xffffffff; // bytes; what is longer needs the format's other form
 
 /** A zip of `files` [{name, blob}]; names that come twice get a number. Throws RangeError beyond 4 GB. */
 export async function zipOf(files) {
@@ -23,7 +23,7 @@ export async function zipOf(files) {
   }
   const directory = entries.map((entry) => record(CENTRAL, entry));
   const length = directory.reduce((sum, each) => sum + each.length, 0);
-  if (offset + length > MOST) throw new RangeError("The files are more than 4 GB together; download them one by one.");
+  if (offset + length > MAX_LENGTH) throw new RangeError("The files are more than 4 GB together; download them one by one.");
   return new Blob([...parts, ...directory, end(entries.length, length, offset)], { type: "application/zip" });
 }
 

@@ -1,37 +1,37 @@
-// Marks on the canvas. Widths and sizes are CSS pixels, places are pixels of the picture.
+// Marks on the canvas. Widths and sizes are CSS pixels, places are pixels of the image.
 
 import { css } from "../masks/palette.js";
 
 const TILE = 8; // CSS pixels of a square of the ground that means transparent
-const BLUR_AT = 512; // pixels of the longer side of the picture that is blurred: it has no detail to lose
+const BLUR_AT = 512; // pixels of the longer side of the image that is blurred: it has no detail to lose
 
-/** Draw `bitmap` so that it fills `picture` {width, height}; `quality`: what a moving picture has no time for. */
-export function drawPicture(context, stage, bitmap, picture, quality = "high") {
+/** Draw `bitmap` so that it fills `imageSize` {width, height}; `quality`: what a moving image has no time for. */
+export function drawBitmap(context, stage, bitmap, imageSize, quality = "high") {
   stage.viewport.apply(context);
   context.imageSmoothingEnabled = stage.viewport.scale < 3; // far in, pixels are what one wants to see
   context.imageSmoothingQuality = quality;
-  context.drawImage(bitmap, 0, 0, picture.width, picture.height);
+  context.drawImage(bitmap, 0, 0, imageSize.width, imageSize.height);
 }
 
-/** Draw only right of the place that parts before from after: `split` of the picture's width. */
-export function clipRightOf(context, stage, picture, split) {
+/** Draw only right of the place that parts before from after: `split` of the image's width. */
+export function clipRightOf(context, stage, imageSize, split) {
   stage.viewport.apply(context);
   context.beginPath();
-  context.rect(picture.width * split, 0, picture.width * (1 - split), picture.height);
+  context.rect(imageSize.width * split, 0, imageSize.width * (1 - split), imageSize.height);
   context.clip();
 }
 
-/** Fill a mask with `fill` (opacity) of its colour and draw its border `line` wide; 0 leaves either out. */
-export function drawMask(context, stage, { path, scale, stretch, colour, fill = 0, line = 0, halo = false }) {
+/** Fill a mask with `fill` (opacity) of its color and draw its border `line` wide; 0 leaves either out. */
+export function drawMask(context, stage, { path, scale, stretch, color, fill = 0, line = 0, halo = false }) {
   stage.viewport.apply(context, scale, stretch);
   if (fill > 0) {
-    context.fillStyle = css(colour, fill);
+    context.fillStyle = css(color, fill);
     context.fill(path);
   }
   const width = (line * stage.ratio * scale) / stage.viewport.scale;
   context.lineJoin = "round";
   if (halo) strokePath(context, path, "rgb(255 255 255 / 0.85)", width * 2.2);
-  if (line > 0) strokePath(context, path, css(colour), width);
+  if (line > 0) strokePath(context, path, css(color), width);
 }
 
 function strokePath(context, path, style, width) {
@@ -47,31 +47,31 @@ export function joined(paths) {
   return all;
 }
 
-/** Only what `paths` enclose of the picture, before the ground that `look` says. */
-export function drawCutout(context, stage, { bitmap, blurred, picture, paths, scale, look }) {
-  drawGround(context, stage, { blurred, picture, look });
+/** Only what `paths` enclose of the image, before the ground that `look` says. */
+export function drawCutout(context, stage, { bitmap, blurred, imageSize, paths, scale, look }) {
+  drawGround(context, stage, { blurred, imageSize, look });
   context.save();
   stage.viewport.apply(context, scale);
   context.clip(joined(paths));
-  drawPicture(context, stage, bitmap, picture);
+  drawBitmap(context, stage, bitmap, imageSize);
   context.restore();
 }
 
 /** What lies behind a cut-out. */
-export function drawGround(context, stage, { blurred, picture, look }) {
+export function drawGround(context, stage, { blurred, imageSize, look }) {
   const [x, y] = stage.viewport.toWindow(0, 0);
-  const [width, height] = [picture.width, picture.height].map((side) => side * stage.viewport.scale);
+  const [width, height] = [imageSize.width, imageSize.height].map((side) => side * stage.viewport.scale);
   context.setTransform(1, 0, 0, 1, 0, 0);
   if (look.background === "blur") {
     context.imageSmoothingEnabled = true;
     context.drawImage(blurred(), x, y, width, height);
     return;
   }
-  context.fillStyle = look.background === "colour" ? look.colour : chequered(context, stage.ratio);
+  context.fillStyle = look.background === "color" ? look.color : checkered(context, stage.ratio);
   context.fillRect(x, y, width, height);
 }
 
-function chequered(context, ratio) {
+function checkered(context, ratio) {
   const side = Math.round(TILE * ratio);
   const tile = new OffscreenCanvas(side * 2, side * 2);
   const tiles = tile.getContext("2d");
@@ -84,10 +84,10 @@ function chequered(context, ratio) {
 }
 
 /** A small, blurred copy of `bitmap`. */
-export function blurredCopy(bitmap, picture) {
-  const shrink = Math.min(1, BLUR_AT / Math.max(picture.width, picture.height));
-  const width = Math.max(1, Math.round(picture.width * shrink));
-  const height = Math.max(1, Math.round(picture.height * shrink));
+export function blurredCopy(bitmap, imageSize) {
+  const shrink = Math.min(1, BLUR_AT / Math.max(imageSize.width, imageSize.height));
+  const width = Math.max(1, Math.round(imageSize.width * shrink));
+  const height = Math.max(1, Math.round(imageSize.height * shrink));
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d");
   const sigma = Math.max(width, height) / 70; // as the server's writer blurs
@@ -120,7 +120,7 @@ function disc(context, x, y, radius, style) {
 }
 
 /** A line through corners, light upon dark, so that it shows on every ground. */
-export function drawLine(context, stage, points, { isClosed = false, colour = "#fff", dash = [] } = {}) {
+export function drawLine(context, stage, points, { isClosed = false, color = "#fff", dash = [] } = {}) {
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.beginPath();
   points.forEach(([x, y]) => context.lineTo(...stage.viewport.toWindow(x, y)));
@@ -132,26 +132,26 @@ export function drawLine(context, stage, points, { isClosed = false, colour = "#
   context.stroke();
   context.setLineDash(dash.map((length) => length * stage.ratio));
   context.lineWidth = 2 * stage.ratio;
-  context.strokeStyle = colour;
+  context.strokeStyle = color;
   context.stroke();
   context.setLineDash([]);
 }
 
-export function drawBox(context, stage, [x1, y1, x2, y2], colour = "#fff") {
+export function drawBox(context, stage, [x1, y1, x2, y2], color = "#fff") {
   const corners = [
     [x1, y1],
     [x2, y1],
     [x2, y2],
     [x1, y2],
   ];
-  drawLine(context, stage, corners, { isClosed: true, colour, dash: [7, 5] });
+  drawLine(context, stage, corners, { isClosed: true, color, dash: [7, 5] });
 }
 
 /** What a click would make: filled faintly, with a dashed border that shows on every ground. */
-export function drawPreview(context, stage, { path, scale, colour }) {
+export function drawPreview(context, stage, { path, scale, color }) {
   stage.viewport.apply(context, scale);
   const pixel = (stage.ratio * scale) / stage.viewport.scale;
-  context.fillStyle = css(colour, 0.22);
+  context.fillStyle = css(color, 0.22);
   context.fill(path);
   context.lineJoin = "round";
   strokePath(context, path, "rgb(0 0 0 / 0.65)", 3.5 * pixel);

@@ -4,26 +4,26 @@ import { Viewport } from "./viewport.js";
 
 const TAP = 5; // CSS pixels that a hand may shake while it taps
 const TOUCH_TAP = 12;
-const HOLD = 450; // milliseconds after which a finger on the picture means what Shift means
-const MARGIN = 16; // CSS pixels round a fitted picture
-const KEY_STEP = 1 / 60; // of the picture's longer side that an arrow key moves the crosshair
+const HOLD = 450; // milliseconds after which a finger on the image means what Shift means
+const MARGIN = 16; // CSS pixels round a fitted image
+const KEY_STEP = 1 / 60; // of the image's longer side that an arrow key moves the crosshair
 const FINE_KEY_STEP = 1 / 600;
 
 /**
  * Draws by `painter.paint(context, stage)` and hands gestures on to `painter.tool`: an object with any of
  * hover(x, y), leave(), tap(x, y, {adds}), canDrag or canDragFrom(x, y), dragStart(x, y), drag(x, y), dragEnd(x, y), all
- * in pixels of the picture; `adds` where Shift or Ctrl is held, or a finger for a while. What the tool does not drag
- * moves the picture. nudge([dx, dy], isFine) and enter() may take the arrow keys and Enter, and say whether they did.
+ * in pixels of the image; `adds` where Shift or Ctrl is held, or a finger for a while. What the tool does not drag
+ * moves the image. nudge([dx, dy], isFine) and enter() may take the arrow keys and Enter, and say whether they did.
  */
 export class Stage {
   viewport = new Viewport();
-  crosshair = null; // [x, y] in the picture while it is steered by keys
+  crosshair = null; // [x, y] in the image while it is steered by keys
   painter = null;
-  onpaint = null; // called after each painting, when the picture may have moved
+  onpaint = null; // called after each painting, when the image may have moved
 
   #canvas;
   #context;
-  #picture = { width: 1, height: 1 };
+  #imageSize = { width: 1, height: 1 };
   #pointers = new Map();
   #gesture = null; // {kind: "press" | "drag" | "pan" | "pinch", …}
   #isDue = false;
@@ -45,8 +45,8 @@ export class Stage {
     on("dblclick", () => this.painter?.tool?.finish?.());
   }
 
-  get picture() {
-    return this.#picture;
+  get imageSize() {
+    return this.#imageSize;
   }
 
   get canvas() {
@@ -58,13 +58,13 @@ export class Stage {
     return window.devicePixelRatio || 1;
   }
 
-  /** Show a picture of {width, height} by `painter`. */
-  show(picture, painter) {
-    this.#picture = picture;
+  /** Show an image of {width, height} by `painter`. */
+  show(imageSize, painter) {
+    this.#imageSize = imageSize;
     this.painter = painter;
     this.crosshair = null;
-    this.#canvas.parentElement.style.setProperty("--aspect", picture.width / picture.height);
-    this.viewport.show(picture);
+    this.#canvas.parentElement.style.setProperty("--aspect", imageSize.width / imageSize.height);
+    this.viewport.show(imageSize);
     this.invalidate();
   }
 
@@ -92,13 +92,13 @@ export class Stage {
     this.invalidate();
   }
 
-  /** Let `box` of the picture fill most of the window. */
+  /** Let `box` of the image fill most of the window. */
   zoomTo(box) {
     this.viewport.zoomTo(box);
     this.invalidate();
   }
 
-  /** Bring `box` of the picture into the middle, unless all of the picture is seen. */
+  /** Bring `box` of the image into the middle, unless all of the image is seen. */
   moveTo(box) {
     if (!this.viewport.isFitted) this.viewport.moveTo(box);
     this.invalidate();
@@ -143,8 +143,8 @@ export class Stage {
     return [(event.clientX - box.left) * ratio, (event.clientY - box.top) * ratio];
   }
 
-  #pictureAt(place) {
-    return this.viewport.toPicture(...place);
+  #toImage(place) {
+    return this.viewport.toImage(...place);
   }
 
   #down(event) {
@@ -163,26 +163,26 @@ export class Stage {
     const place = this.#place(event);
     const tool = this.painter?.tool;
     if (!this.#pointers.has(event.pointerId)) {
-      tool?.hover?.(...this.#pictureAt(place));
+      tool?.hover?.(...this.#toImage(place));
       return;
     }
     this.#pointers.set(event.pointerId, place);
     if (this.#gesture?.kind === "press") this.#decide(event, place);
-    if (this.#gesture?.kind === "drag") tool?.drag?.(...this.#pictureAt(place));
+    if (this.#gesture?.kind === "drag") tool?.drag?.(...this.#toImage(place));
     if (this.#gesture?.kind === "pan") this.#pan(place);
     if (this.#gesture?.kind === "pinch") this.#pinch();
   }
 
-  /** A press that moves becomes the tool's, or moves the picture. */
+  /** A press that moves becomes the tool's, or moves the image. */
   #decide(event, place) {
     const { start, isMiddle } = this.#gesture;
     const far = Math.hypot(place[0] - start[0], place[1] - start[1]) / this.ratio;
     if (far < (event.pointerType === "touch" ? TOUCH_TAP : TAP)) return;
     const tool = this.painter?.tool;
-    const drags = tool?.canDragFrom?.(...this.#pictureAt(start)) ?? tool?.canDrag;
+    const drags = tool?.canDragFrom?.(...this.#toImage(start)) ?? tool?.canDrag;
     if (drags && !isMiddle) {
       this.#gesture = { kind: "drag" };
-      tool.dragStart(...this.#pictureAt(start));
+      tool.dragStart(...this.#toImage(start));
     } else {
       this.#gesture = { kind: "pan", last: start };
     }
@@ -196,8 +196,8 @@ export class Stage {
     this.#gesture = null;
     const tool = this.painter?.tool;
     const holds = event.pointerType === "touch" && event.timeStamp - gesture?.since >= HOLD;
-    if (gesture?.kind === "press" && !gesture.isMiddle) this.#tap(this.#pictureAt(place), event, holds);
-    if (gesture?.kind === "drag") tool?.dragEnd?.(...this.#pictureAt(place));
+    if (gesture?.kind === "press" && !gesture.isMiddle) this.#tap(this.#toImage(place), event, holds);
+    if (gesture?.kind === "drag") tool?.dragEnd?.(...this.#toImage(place));
   }
 
   #tap(place, event, holds = false) {
@@ -258,10 +258,10 @@ export class Stage {
   }
 
   #moveCrosshair([dx, dy], isFine) {
-    const { width, height } = this.#picture;
+    const { width, height } = this.#imageSize;
     const step = Math.max(width, height) * (isFine ? FINE_KEY_STEP : KEY_STEP);
     const [x, y] = this.crosshair ?? [width / 2, height / 2];
-    const within = (value, most) => Math.min(most - 0.5, Math.max(0.5, value));
+    const within = (value, max) => Math.min(max - 0.5, Math.max(0.5, value));
     this.crosshair = [within(x + dx * step, width), within(y + dy * step, height)];
     this.painter.tool.hover?.(...this.crosshair);
     this.invalidate();

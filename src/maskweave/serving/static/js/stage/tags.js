@@ -10,7 +10,7 @@ export class Tags {
   #context;
   #stage;
   #size;
-  #taken = []; // [left, top, right, bottom] in pixels of the window
+  #occupied = []; // [left, top, right, bottom] in pixels of the window
 
   constructor(context, stage) {
     this.#context = context;
@@ -21,8 +21,8 @@ export class Tags {
     context.font = `600 ${this.#size}px ${getComputedStyle(stage.canvas).fontFamily}`;
   }
 
-  /** Draw `text` at `box` of the picture, where there is room; one that `isMeant` has its place in any case. */
-  draw({ text, box, colour, isMeant = false }) {
+  /** Draw `text` at `box` of the image, where there is room; one that `isMeant` has its place in any case. */
+  draw({ text, box, color, isMeant = false }) {
     this.#context.setTransform(1, 0, 0, 1, 0, 0);
     const width = this.#context.measureText(text).width + 1.2 * this.#size;
     const height = 1.7 * this.#size;
@@ -39,8 +39,8 @@ export class Tags {
     ].map((place) => this.#inside(place, width, height));
     const place = places.find((each) => this.#isFree(each)) ?? (isMeant ? places[0] : null);
     if (!place) return;
-    this.#taken.push(place);
-    this.#paint(text, place, colour);
+    this.#occupied.push(place);
+    this.#paint(text, place, color);
   }
 
   #inside([x, y], width, height) {
@@ -51,10 +51,10 @@ export class Tags {
   }
 
   #isFree([left, top, right, bottom]) {
-    return !this.#taken.some((other) => left < other[2] && right > other[0] && top < other[3] && bottom > other[1]);
+    return !this.#occupied.some((other) => left < other[2] && right > other[0] && top < other[3] && bottom > other[1]);
   }
 
-  #paint(text, [left, top, right, bottom], colour) {
+  #paint(text, [left, top, right, bottom], color) {
     const context = this.#context;
     const [round, height] = [0.45 * this.#size, bottom - top];
     context.textBaseline = "middle";
@@ -62,7 +62,7 @@ export class Tags {
     context.beginPath();
     context.roundRect(left, top, right - left, height, round);
     context.fill();
-    context.fillStyle = css(colour);
+    context.fillStyle = css(color);
     context.beginPath();
     context.roundRect(left, top, 0.32 * this.#size, height, [round, 0, 0, round]);
     context.fill();

@@ -1,8 +1,8 @@
 // A data set that is corrected: its label files and images as they were brought, and what comes of them.
 
-import { zipOf } from "../page/zip.js";
-import { filesOfZip, isZip } from "../page/unzip.js";
 import { imageSizes } from "../page/image-size.js";
+import { filesOfZip, isZip } from "../page/unzip.js";
+import { zipOf } from "../page/zip.js";
 import { readLabels, reviseLabels } from "../server/calls.js";
 
 const LABELS = /\.(json|ya?ml|txt)$/i;
@@ -16,7 +16,7 @@ export function isDataset(brought) {
 }
 
 /** The images alone of what was brought, out of a zip, too. */
-export async function picturesOf(brought) {
+export async function imagesOf(brought) {
   const zip = brought.find(({ file }) => isZip(file))?.file;
   const given = zip ? await unpacked(await filesOfZip(zip)) : brought;
   return given.filter(({ path }) => IMAGES.test(path));
@@ -50,10 +50,10 @@ export class Dataset {
     const archive = zip ? await filesOfZip(zip) : null;
     const given = archive ? await unpacked(archive) : brought;
     const labels = new Map(given.filter(({ path }) => LABELS.test(path)).map(({ path, file }) => [path, file]));
-    const pictures = given.filter(({ path }) => IMAGES.test(path));
-    const count = pictures.length;
-    const sizes = await imageSizes(pictures.map(({ file }) => file), (done) => onProgress(`Image ${done} of ${count} …`, done / count));
-    const images = new Map(pictures.map(({ path, file }, place) => [path, { file, size: sizes[place] }]).filter(([, { size }]) => size));
+    const imageFiles = given.filter(({ path }) => IMAGES.test(path));
+    const count = imageFiles.length;
+    const sizes = await imageSizes(imageFiles.map(({ file }) => file), (done) => onProgress(`Image ${done} of ${count} …`, done / count));
+    const images = new Map(imageFiles.map(({ path, file }, place) => [path, { file, size: sizes[place] }]).filter(([, { size }]) => size));
     const dataset = new Dataset({ name: zip?.name ?? folderOf(given), archive, labels, images });
     onProgress("Reading the labels …", null);
     await dataset.#read();

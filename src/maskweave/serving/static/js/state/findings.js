@@ -1,4 +1,4 @@
-// What was found and what of it is shown: the ground that pictures and videos share.
+// What was found and what of it is shown: the ground that images and videos share.
 
 const ORDERS = {
   found: () => 0,
@@ -93,31 +93,31 @@ export class Findings extends EventTarget {
 
   setMinScore(score) {
     this.#minScore = score;
-    this.#tell("filter");
+    this.#emit("filter");
   }
 
   /** Show only what has `text` in its class or number. */
   search(text) {
     this.#search = text.trim().toLowerCase();
-    this.#tell("filter");
+    this.#emit("filter");
   }
 
   /** `order`: "found", "class", "score" or "size". */
   sort(order) {
     this.#order = order;
-    this.#tell("filter");
+    this.#emit("filter");
   }
 
   toggleClass(name) {
     toggle(this.#hiddenClasses, name);
-    this.#tell("filter");
+    this.#emit("filter");
   }
 
   /** Hide what is shown of these, or show them again where none is. */
   toggleHidden(ids) {
     const isAnyShown = ids.some((id) => !this.#hidden.has(id));
     for (const id of ids) isAnyShown ? this.#hidden.add(id) : this.#hidden.delete(id);
-    this.#tell("filter");
+    this.#emit("filter");
   }
 
   /** Hide everything but these; everything is shown again for none, and where that is so already. */
@@ -125,14 +125,14 @@ export class Findings extends EventTarget {
     const others = this.#items.map((item) => item.id).filter((id) => !ids.includes(id));
     const isSolo = others.length === this.#hidden.size && others.every((id) => this.#hidden.has(id));
     this.#hidden = new Set(isSolo || !ids.length ? [] : others);
-    this.#tell("filter");
+    this.#emit("filter");
   }
 
-  /** Lock these against changes and against being selected on the picture, or free them where all are locked. */
+  /** Lock these against changes and against being selected on the image, or free them where all are locked. */
   toggleLocked(ids) {
     const isAnyFree = ids.some((id) => !this.#locked.has(id));
     for (const id of ids) isAnyFree ? this.#locked.add(id) : this.#locked.delete(id);
-    this.#tell("filter");
+    this.#emit("filter");
   }
 
   /** Select one item, or with `add` put it to the selection or take it away; id 0 selects none. */
@@ -145,13 +145,13 @@ export class Findings extends EventTarget {
       const isAlone = before.size === 1 && before.has(id);
       this.#selected = new Set(id && !isAlone ? [id] : []);
     }
-    this.#tell("selection");
+    this.#emit("selection");
   }
 
   /** Select exactly these. */
   selectAll(ids) {
     this.#selected = new Set(ids);
-    this.#tell("selection");
+    this.#emit("selection");
   }
 
   /** Select the shown item `step` places after the selected one, and return it. */
@@ -167,13 +167,13 @@ export class Findings extends EventTarget {
   hover(id) {
     if (id === this.#hovered) return;
     this.#hovered = id;
-    this.#tell("hover");
+    this.#emit("hover");
   }
 
   /** For those who build upon this: put other items in the place of these. */
   replaceItems(items) {
     this.#items = items;
-    this.#tell("items");
+    this.#emit("items");
   }
 
   #passes(item) {
@@ -182,7 +182,7 @@ export class Findings extends EventTarget {
     return !this.#search || `${item.class} ${item.id}`.toLowerCase().includes(this.#search);
   }
 
-  #tell(what) {
+  #emit(what) {
     if (what === "items" || what === "filter") this.#shown = null;
     this.dispatchEvent(new Event(what));
   }

@@ -1,8 +1,8 @@
 // This browser's earlier results, in IndexedDB: never sent anywhere.
 
 const NAME = "maskweave";
-const MOST = 40; // results; the oldest make room
-const LARGEST = 200e6; // bytes of a file that is kept with its result
+const MAX_RESULTS = 40; // results; the oldest make room
+const MAX_FILE_SIZE = 200e6; // bytes of a file that is kept with its result
 
 let opened = null;
 
@@ -14,7 +14,7 @@ export async function keepResult(entry, file = null) {
   const base = await database();
   const stores = base.transaction(["entries", "files"], "readwrite");
   stores.objectStore("entries").put(entry);
-  if (file && file.size <= LARGEST) stores.objectStore("files").put(file, entry.id);
+  if (file && file.size <= MAX_FILE_SIZE) stores.objectStore("files").put(file, entry.id);
   await finished(stores);
   await forgetOldest();
 }
@@ -50,7 +50,7 @@ export async function forgetAll() {
 
 async function forgetOldest() {
   const entries = await keptResults();
-  await Promise.all(entries.slice(MOST).map((entry) => forgetResult(entry.id)));
+  await Promise.all(entries.slice(MAX_RESULTS).map((entry) => forgetResult(entry.id)));
 }
 
 function database() {

@@ -1,9 +1,9 @@
 // How results are shown; a choice lasts for the browser.
 
-const KEY = "maskweave.look";
-const FIRST = { mode: "masks", colourBy: "object", opacity: 0.45, background: "transparent", colour: "#ffffff" };
+const KEY = "maskweave.appearance";
+const FIRST = { mode: "masks", colorBy: "object", opacity: 0.45, background: "transparent", color: "#ffffff" };
 
-/** mode: "masks", "outlines" or "cutout". background of cut-outs: "transparent", "colour" or "blur". */
+/** mode: "masks", "outlines" or "cutout". background of cut-outs: "transparent", "color" or "blur". */
 export class Look extends EventTarget {
   #values = { ...FIRST, ...readStored() };
   compares = false;
@@ -18,21 +18,21 @@ export class Look extends EventTarget {
   }
 
   /** "object" or "class". */
-  get colourBy() {
-    return this.#values.colourBy;
+  get colorBy() {
+    return this.#values.colorBy;
   }
 
   get background() {
     return this.#values.background;
   }
 
-  get colour() {
-    return this.#values.colour;
+  get color() {
+    return this.#values.color;
   }
 
   /** The background as the server's writers name it. */
   get backgroundName() {
-    return this.background === "colour" ? this.colour : this.background;
+    return this.background === "color" ? this.color : this.background;
   }
 
   set(changes) {

@@ -1,31 +1,31 @@
-// Several pictures, looked at one after the other while the user is at work on one of them.
+// Several images, looked at one after the other while the user is at work on one of them.
 
 /**
  * @typedef {{id: string, file: File, name: string, status: "waiting"|"working"|"done"|"failed", result: object|null,
  *   documents: Map|null}} Entry  `documents`: what was changed in it, with all that can be undone
- * Pictures are decoded by their view only, so a queue holds files and masks, however long it is. Event: "change".
+ * Images are decoded by their view only, so a queue holds files and masks, however long it is. Event: "change".
  */
 export class Queue extends EventTarget {
   entries;
   at = -1;
   isSaved; // whether all of it was downloaded as it is now
-  dataset; // where it was opened from, null for pictures alone
+  dataset; // where it was opened from, null for images alone
 
   #find;
   #ended = new AbortController();
-  #turn = Promise.resolve(); // one picture is at the server at a time
+  #turn = Promise.resolve(); // one image is at the server at a time
 
   /**
-   * `pictures`: [{file, name, result}], where `result` is known of those of a data set; `find(file, signal)` is a
+   * `images`: [{file, name, result}], where `result` is known of those of a data set; `find(file, signal)` is a
    * promise of what is found in others.
    */
-  constructor(pictures, find, { dataset = null } = {}) {
+  constructor(images, find, { dataset = null } = {}) {
     super();
     this.#find = find;
     this.dataset = dataset;
     this.isSaved = dataset !== null;
-    this.entries = pictures.map(({ result = null, ...picture }) => ({
-      ...picture,
+    this.entries = images.map(({ result = null, ...image }) => ({
+      ...image,
       id: newId(),
       status: result ? "done" : "waiting",
       result,
@@ -51,7 +51,7 @@ export class Queue extends EventTarget {
 
   goTo(place) {
     this.at = Math.min(Math.max(place, 0), this.entries.length - 1);
-    this.#tell();
+    this.#emit();
     return this.current;
   }
 
@@ -70,7 +70,7 @@ export class Queue extends EventTarget {
     return entry.promise;
   }
 
-  /** Put what a person made of the current picture in the place of what was found, and `documents` beside it. */
+  /** Put what a person made of the current image in the place of what was found, and `documents` beside it. */
   keep(result, documents = null) {
     if (!this.current) return;
     const { opened, result: former } = this.current;
@@ -78,7 +78,7 @@ export class Queue extends EventTarget {
     this.isSaved &&= content === contentOf(former);
     const isChanged = Boolean(opened) && content !== contentOf(opened);
     Object.assign(this.current, { result, documents, isChanged });
-    this.#tell();
+    this.#emit();
   }
 
   close() {
@@ -89,7 +89,7 @@ export class Queue extends EventTarget {
     if (entry.result) return entry.result;
     this.#ended.signal.throwIfAborted();
     entry.status = "working";
-    this.#tell();
+    this.#emit();
     try {
       entry.result = await this.#find(entry.file, this.#ended.signal);
       entry.status = "done";
@@ -98,11 +98,11 @@ export class Queue extends EventTarget {
       entry.status = "failed";
       throw error;
     } finally {
-      this.#tell();
+      this.#emit();
     }
   }
 
-  #tell() {
+  #emit() {
     this.dispatchEvent(new Event("change"));
   }
 }

@@ -1,18 +1,18 @@
 // Lines and zones that the user draws, and what was counted there.
 
 import { find, icon, make } from "../dom.js";
+import { announce } from "../notify.js";
 import { drawLine } from "../stage/draw.js";
 import { Tags } from "../stage/tags.js";
 import { TwoPoints } from "../stage/two-points.js";
-import { announce } from "../tell.js";
 import { count, crossingsUntil } from "./counting.js";
 import { countsChart } from "./counts-table.js";
 
 const CLOSE = 12; // CSS pixels round the first corner of a zone in which a tap closes it
-const COLOUR = [255, 214, 92];
+const COLOR = [255, 214, 92];
 const STROKE = "rgb(255 214 92)";
 
-/** The counters of one video, in pixels of its picture. `onChange()` is called when there are others. */
+/** The counters of one video, in pixels of its image. `onChange()` is called when there are others. */
 export class Counters {
   #all = [];
   #onChange;
@@ -30,10 +30,10 @@ export class Counters {
     return this.#all;
   }
 
-  /** Count what is shown of `tracks` from now on, whose pixels `picture` {width, height} may show stretched. */
-  follow(tracks, picture) {
+  /** Count what is shown of `tracks` from now on, whose pixels `imageSize` {width, height} may show stretched. */
+  follow(tracks, imageSize) {
     this.#tracks = tracks;
-    this.#scale = [tracks.size[1] / picture.width, tracks.size[0] / picture.height];
+    this.#scale = [tracks.size[1] / imageSize.width, tracks.size[0] / imageSize.height];
     for (const event of ["items", "filter"]) tracks.addEventListener(event, () => this.#counts.clear());
     this.#counts.clear();
   }
@@ -94,14 +94,14 @@ export class Counters {
     row.append(countsChart(counter, counts, this.#tracks.times.length));
   }
 
-  /** Draw them over the picture, with the counts at `frame`. */
+  /** Draw them over the image, with the counts at `frame`. */
   draw(context, stage, frame, tags = new Tags(context, stage)) {
     for (const counter of this.#all) {
-      drawLine(context, stage, counter.points, { isClosed: counter.kind === "zone", colour: STROKE });
+      drawLine(context, stage, counter.points, { isClosed: counter.kind === "zone", color: STROKE });
       if (counter.kind === "line") drawForward(context, stage, counter.points);
       const words = [counter.name, this.wordsOf(counter, frame)].filter(Boolean).join("  ");
       const [x, y] = counter.points[0];
-      tags.draw({ text: words, box: [x, y, x, y], colour: COLOUR, isMeant: true });
+      tags.draw({ text: words, box: [x, y, x, y], color: COLOR, isMeant: true });
     }
   }
 
@@ -134,11 +134,11 @@ export class Counters {
   }
 }
 
-/** The tool that draws a line; `picture` {width, height} bounds it. `onDone()` is called when it is drawn. */
-export function lineTool(counters, stage, picture, onDone) {
+/** The tool that draws a line; `imageSize` {width, height} bounds it. `onDone()` is called when it is drawn. */
+export function lineTool(counters, stage, imageSize, onDone) {
   return new TwoPoints({
     done: (from, to) => {
-      counters.add("line", [within(from, picture), within(to, picture)]);
+      counters.add("line", [within(from, imageSize), within(to, imageSize)]);
       onDone();
     },
     changed: () => stage.invalidate(),
@@ -152,19 +152,19 @@ export class ZoneTool {
 
   #counters;
   #stage;
-  #picture;
+  #imageSize;
   #onDone;
   #next = null;
 
-  constructor(counters, stage, picture, onDone) {
+  constructor(counters, stage, imageSize, onDone) {
     this.#onDone = onDone;
     this.#counters = counters;
     this.#stage = stage;
-    this.#picture = picture;
+    this.#imageSize = imageSize;
   }
 
   tap(x, y) {
-    const point = within([x, y], this.#picture);
+    const point = within([x, y], this.#imageSize);
     if (this.points.length >= 3 && this.#isNear(point, this.points[0])) this.finish();
     else if (this.points.length && this.#isNear(point, this.points.at(-1))) this.finish();
     else this.points.push(point);
@@ -192,7 +192,7 @@ export class ZoneTool {
 
   draw(context, stage) {
     if (!this.points.length) return;
-    drawLine(context, stage, [...this.points, this.#next ?? this.points[0]], { colour: STROKE, dash: [7, 5] });
+    drawLine(context, stage, [...this.points, this.#next ?? this.points[0]], { color: STROKE, dash: [7, 5] });
   }
 
   #isNear([x1, y1], [x2, y2]) {
@@ -203,7 +203,7 @@ export class ZoneTool {
 
 export function drawBegun(context, stage, tool) {
   if (tool instanceof ZoneTool) tool.draw(context, stage);
-  else if (tool?.from) drawLine(context, stage, [tool.from, tool.to], { colour: STROKE });
+  else if (tool?.from) drawLine(context, stage, [tool.from, tool.to], { color: STROKE });
 }
 
 /** A small arrow in the middle of a line, pointing where crossing it is forward. */

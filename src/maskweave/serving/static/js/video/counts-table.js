@@ -17,7 +17,7 @@ export function countsTable(counters, tracks) {
 /** An image of a counter's course over the video; "" has no words, since the numbers stand beside it. */
 export function countsChart(counter, counts, length) {
   const values = counter.kind === "zone" ? counts.inside : cumulated(counts.crossings, length);
-  const most = Math.max(1, ...values);
+  const max = Math.max(1, ...values);
   const svg = document.createElementNS(SPACE, "svg");
   svg.setAttribute("class", "counter__chart");
   svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
@@ -28,7 +28,7 @@ export function countsChart(counter, counts, length) {
   const steps = [];
   values.forEach((value, frame) => {
     if (value === values[frame - 1]) return;
-    steps.push(`H${across(frame)}V${(HEIGHT - 1 - (value / most) * (HEIGHT - 3)).toFixed(1)}`);
+    steps.push(`H${across(frame)}V${(HEIGHT - 1 - (value / max) * (HEIGHT - 3)).toFixed(1)}`);
   });
   path.setAttribute("d", `M0 ${HEIGHT - 1}${steps.join("")}H${WIDTH}V${HEIGHT}H0Z`);
   svg.append(path);

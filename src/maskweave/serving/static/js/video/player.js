@@ -85,7 +85,7 @@ export class Player {
     this.video.requestVideoFrameCallback((_, { mediaTime }) => {
       if (this.#ended.signal.aborted) return;
       this.#onFrame(mediaTime);
-      find("#seek").value = String(this.time); // with the picture, not four times a second as the events come
+      find("#seek").value = String(this.time); // with the image, not four times a second as the events come
       this.#watchFrames();
     });
   }

@@ -17,7 +17,7 @@ export class Timeline {
   });
   #tracks = null;
   #durationOf = null; // seconds that the lanes are long; more while a job goes on
-  #colourOf = null;
+  #colorOf = null;
   #onChoose = null;
   #time = 0;
   #active = ""; // ids of those in sight, as they were ordered last
@@ -29,11 +29,11 @@ export class Timeline {
     this.#root.addEventListener("pointerleave", () => this.#tracks?.hover(0));
   }
 
-  bind(tracks, { durationOf, colourOf, onChoose }) {
+  bind(tracks, { durationOf, colorOf, onChoose }) {
     this.clear();
     this.#tracks = tracks;
     this.#durationOf = durationOf;
-    this.#colourOf = colourOf;
+    this.#colorOf = colorOf;
     this.#onChoose = onChoose;
     const options = { signal: this.#unbind.signal };
     for (const event of ["items", "filter"]) tracks.addEventListener(event, () => this.#order(), options);
@@ -50,7 +50,7 @@ export class Timeline {
     this.#root.hidden = true;
   }
 
-  /** Show the rows anew, as when colours are others. */
+  /** Show the rows anew, as when colors are others. */
   refresh() {
     if (this.#tracks) this.#list.refresh();
   }
@@ -117,7 +117,7 @@ export class Timeline {
     const button = row.firstElementChild;
     button.setAttribute("aria-pressed", String(this.#tracks.isSelected(track.id)));
     button.classList.toggle("track--lit", this.#tracks.hovered === track.id);
-    button.style.setProperty("--colour", css(this.#colourOf(track)));
+    button.style.setProperty("--color", css(this.#colorOf(track)));
     if (row.track === track) return;
     row.track = track; // what the row shows: bars are made anew for another state only
     const when = track.stretches.map(([start, end]) => `${moment(start)} to ${moment(end)}`).join(", ");

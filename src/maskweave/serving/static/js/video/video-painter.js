@@ -2,12 +2,12 @@
 
 import { IdBuffer } from "../masks/idbuffer.js";
 import { Shapes } from "../masks/shape.js";
-import { trackColours } from "../page/colours.js";
+import { trackColors } from "../page/colors.js";
 import * as draw from "../stage/draw.js";
 import { Tags } from "../stage/tags.js";
 import { drawBegun } from "./counters.js";
 
-const LONGEST = 1280; // pixels of the longer side at which masks are drawn: there is one of each in every frame
+const MAX_SIDE = 1280; // pixels of the longer side at which masks are drawn: there is one of each in every frame
 const KEPT = 4000; // shapes: those of a long video would fill the memory
 const LIT = 0.25;
 const VEIL = "rgb(0 0 0 / 0.55)";
@@ -16,7 +16,7 @@ const VEIL = "rgb(0 0 0 / 0.55)";
 export class VideoPainter {
   tool = null;
   tracks = null;
-  colourOf = null; // track → [red, green, blue]
+  colorOf = null; // track → [red, green, blue]
   frame = 0;
   hasMasksDrawn = false; // the video is the overlay that the server drew
 
@@ -25,9 +25,9 @@ export class VideoPainter {
   #shapes = null;
   #ids = null;
 
-  constructor(video, picture, look, counters) {
+  constructor(video, imageSize, look, counters) {
     this.video = video;
-    this.picture = picture;
+    this.imageSize = imageSize;
     this.#look = look;
     this.#counters = counters;
   }
@@ -35,18 +35,18 @@ export class VideoPainter {
   /** Draw these tracks from now on. */
   follow(tracks) {
     this.tracks = tracks;
-    this.colourOf = trackColours(tracks, this.#look);
-    this.#shapes = new Shapes(tracks.size, { longest: LONGEST, most: KEPT });
+    this.colorOf = trackColors(tracks, this.#look);
+    this.#shapes = new Shapes(tracks.size, { maxSide: MAX_SIDE, maxKept: KEPT });
     for (const event of ["items", "filter"]) tracks.addEventListener(event, () => (this.#ids = null));
     this.#ids = null;
   }
 
   /** How much wider and higher a pixel of the tracks is shown: they count coded pixels, players show square ones. */
   get #stretch() {
-    return [this.picture.width / this.tracks.size[1], this.picture.height / this.tracks.size[0]];
+    return [this.imageSize.width / this.tracks.size[1], this.imageSize.height / this.tracks.size[0]];
   }
 
-  /** A box of the tracks in pixels of the picture. */
+  /** A box of the tracks in pixels of the image. */
   shownBox([x1, y1, x2, y2]) {
     const [across, down] = this.#stretch;
     return [x1 * across, y1 * down, x2 * across, y2 * down];
@@ -72,9 +72,9 @@ export class VideoPainter {
   }
 
   paint(context, stage) {
-    draw.drawPicture(context, stage, this.video, this.picture);
+    draw.drawBitmap(context, stage, this.video, this.imageSize);
     context.save();
-    if (this.#look.compares) draw.clipRightOf(context, stage, this.picture, this.#look.split);
+    if (this.#look.compares) draw.clipRightOf(context, stage, this.imageSize, this.#look.split);
     const meant = this.tracks ? this.#meant() : [];
     if (this.tracks?.selected.length) this.#paintVeil(context, stage, meant);
     for (const seen of meant) this.#paintMask(context, stage, seen);
@@ -115,7 +115,7 @@ export class VideoPainter {
       path: this.#shapes.of(rle).path,
       scale: this.#shapes.scale,
       stretch: this.#stretch,
-      colour: this.colourOf(track),
+      color: this.colorOf(track),
       fill: Math.min(1, (isPlain ? 0 : this.#look.opacity) + (isLit ? LIT : 0)),
       line: isLit ? 2.5 : 1.5,
     });
@@ -126,7 +126,7 @@ export class VideoPainter {
     for (const seen of [...meant.filter(isMeant), ...meant.filter((each) => !isMeant(each))]) {
       const [{ id, class: name }, { box }] = seen;
       if (this.hasMasksDrawn && id !== this.tracks.hovered) continue;
-      tags.draw({ text: `${name} ${id}`, box: this.shownBox(box), colour: this.colourOf(seen[0]), isMeant: isMeant(seen) });
+      tags.draw({ text: `${name} ${id}`, box: this.shownBox(box), color: this.colorOf(seen[0]), isMeant: isMeant(seen) });
     }
   }
 }

@@ -1,23 +1,23 @@
 // A video: what is asked of the server, the player, the timeline and the lists, tied together.
 
 import { find } from "../dom.js";
-import { endBusy, sayBusy, startBusy } from "../page/busy.js";
+import { announce, notify } from "../notify.js";
+import { endBusy, showProgress, startBusy } from "../page/busy.js";
 import { showDownloads } from "../page/downloads.js";
+import { showHint } from "../page/hint.js";
 import { keep, thumbnailOf } from "../page/history.js";
-import { sayHint } from "../page/hint.js";
 import { offerPresets } from "../page/presets.js";
 import { formatOf, ownName, saveBlob, saveLink, wordsOf } from "../page/save.js";
 import * as calls from "../server/calls.js";
 import { openSession } from "../server/request.js";
-import { announce, tell } from "../tell.js";
 import { bytes, clock, counted, tally } from "../words.js";
-import { countsTable } from "./counts-table.js";
 import { Counters, lineTool, ZoneTool } from "./counters.js";
+import { countsTable } from "./counts-table.js";
 import { VideoJob } from "./job.js";
 import { Player } from "./player.js";
 import { Prepare } from "./prepare.js";
-import { Tracks } from "./tracks.js";
 import { documentOf, tracksOf } from "./tracks-file.js";
+import { Tracks } from "./tracks.js";
 import { VideoPainter } from "./video-painter.js";
 
 const ALL_SCORES = 0.1; // what the run was asked for is shown; the filter begins with all of it
@@ -67,7 +67,7 @@ export class VideoView {
     const plays = this.#file ? await this.#player.load(this.#file) : false;
     if (this.#ended.signal.aborted) return;
     this.#show(plays ? this.#player.size : { width: 1280, height: 720 });
-    if (!plays && this.#file) tell("This browser cannot play the file; the result can be played when it is done.");
+    if (!plays && this.#file) notify("This browser cannot play the file; the result can be played when it is done.");
     this.#prepare = new Prepare(this.#page, { onStart: () => this.#start(), signal: this.#ended.signal });
     find("#save-counts").addEventListener("click", () => this.#saveCounts(), { signal: this.#ended.signal });
     find("#about-run").textContent = this.#file ? `${this.#name} · ${bytes(this.#file.size)}` : this.#name;
@@ -87,13 +87,13 @@ export class VideoView {
   chooseTool(name) {
     const { stage } = this.#page;
     if (!this.#painter || !["select", "line", "zone"].includes(name)) return;
-    const { picture } = this.#painter;
+    const { imageSize } = this.#painter;
     const done = () => this.chooseTool("select");
-    if (name === "line") this.#painter.tool = lineTool(this.#counters, stage, picture, done);
-    else if (name === "zone") this.#painter.tool = new ZoneTool(this.#counters, stage, picture, done);
+    if (name === "line") this.#painter.tool = lineTool(this.#counters, stage, imageSize, done);
+    else if (name === "zone") this.#painter.tool = new ZoneTool(this.#counters, stage, imageSize, done);
     else this.#painter.tool = this.#selectTool();
     this.#page.showTool(name);
-    sayHint(HINTS[name] ?? "");
+    showHint(HINTS[name] ?? "");
     stage.invalidate();
   }
 
@@ -137,7 +137,7 @@ export class VideoView {
     if (!track) return;
     const id = this.findings.cut(track.id, this.#painter.frame);
     if (id) announce(`From here on it is ${track.class} ${id}.`);
-    else tell(`${track.class} ${track.id} is not seen before this frame; there is nothing to cut.`);
+    else notify(`${track.class} ${track.id} is not seen before this frame; there is nothing to cut.`);
   }
 
   /** Give the selected tracks a class. */
@@ -154,7 +154,7 @@ export class VideoView {
     if (chosen.length) this.#page.list.startRename(chosen.map((track) => track.id));
   }
 
-  /** Where a track is in this frame, in pixels of the picture; null where it is not. */
+  /** Where a track is in this frame, in pixels of the image; null where it is not. */
   boxOf(track) {
     const box = track && this.findings.sighting(track.id, this.#painter.frame)?.box;
     return box ? this.#painter.shownBox(box) : null;
@@ -171,10 +171,10 @@ export class VideoView {
     return (this.findings?.selected ?? []).filter((track) => !this.findings.isLocked(track.id));
   }
 
-  #show(picture) {
+  #show(imageSize) {
     const { stage, look } = this.#page;
-    this.#painter = new VideoPainter(this.#player.video, picture, look, this.#counters);
-    stage.show(picture, this.#painter);
+    this.#painter = new VideoPainter(this.#player.video, imageSize, look, this.#counters);
+    stage.show(imageSize, this.#painter);
     stage.canvas.setAttribute("aria-label", this.#name);
     showDownloads([], "");
     this.chooseTool("select");
@@ -197,7 +197,7 @@ export class VideoView {
       ...this.#prepare.asked,
       lines: counts ? this.#counters.texts("line") : [],
       zones: counts ? this.#counters.texts("zone") : [],
-      drawnOn: this.#painter.picture,
+      drawnOn: this.#painter.imageSize,
     });
     find("#start").disabled = true;
     find("#prepare").open = false; // the room is for what is found
@@ -208,7 +208,7 @@ export class VideoView {
     } catch (error) {
       const action = { label: "Try again", run: () => this.#start() };
       find("#prepare").open = true;
-      if (error.name !== "AbortError") tell(error.message, { kind: "error", action });
+      if (error.name !== "AbortError") notify(error.message, { kind: "error", action });
     } finally {
       this.#job = null;
       find("#start").disabled = false;
@@ -221,8 +221,8 @@ export class VideoView {
     let begun = null;
     let zero = 0;
     return job.run({
-      onUpload: (sent) => sayBusy("Sending the video …", sent),
-      onProgress: sayProgress,
+      onUpload: (sent) => showProgress("Sending the video …", sent),
+      onProgress: showJobProgress,
       onFrames: (frames) => {
         if (!begun) {
           // what this browser cannot play is shown as the server's overlay, which begins at 0
@@ -239,7 +239,7 @@ export class VideoView {
 
   async #finish(job) {
     this.#wasCorrected = false;
-    job.warnings.forEach((warning) => tell(warning));
+    job.warnings.forEach((warning) => notify(warning));
     const file = job.results.find(({ name }) => name.endsWith(".tracks.json"));
     const tracks = file ? JSON.parse(await (await calls.fetchResult(file.href)).text()) : null;
     await this.#showResult({ tracks, job });
@@ -271,7 +271,7 @@ export class VideoView {
     const { stage, list, filters, timeline } = this.#page;
     this.findings = tracks;
     this.#painter.follow(tracks);
-    this.#counters.follow(tracks, this.#painter.picture);
+    this.#counters.follow(tracks, this.#painter.imageSize);
     for (const event of ["items", "filter", "selection", "hover"]) {
       tracks.addEventListener(event, () => stage.invalidate());
     }
@@ -285,14 +285,14 @@ export class VideoView {
     filters.bind(tracks);
     offerPresets(tracks);
     list.bind(tracks, {
-      colourOf: this.#painter.colourOf,
+      colorOf: this.#painter.colorOf,
       hasNumbers: true,
       describe: ({ score, count }) => [score.toFixed(2), `${count} of ${tracks.times.length} frames`],
       onRename: (ids, name) => tracks.rename(ids, name),
     });
     const durationOf = () => this.#player.duration || tracks.end || 1;
     const onChoose = (track) => tracks.select(track.id);
-    timeline.bind(tracks, { durationOf, colourOf: this.#painter.colourOf, onChoose });
+    timeline.bind(tracks, { durationOf, colorOf: this.#painter.colorOf, onChoose });
     this.#showFrame(this.#player.time);
     this.#update();
   }
@@ -401,9 +401,9 @@ export class VideoView {
   }
 }
 
-function sayProgress({ status, frames, frames_total: total, seconds }) {
-  if (status === "queued") return sayBusy("Waiting for its turn …");
-  if (!total) return sayBusy(`Frame ${frames} …`);
+function showJobProgress({ status, frames, frames_total: total, seconds }) {
+  if (status === "queued") return showProgress("Waiting for its turn …");
+  if (!total) return showProgress(`Frame ${frames} …`);
   const wait = frames > 5 ? ` · about ${clock(seconds * (total / frames - 1))} left` : "";
-  return sayBusy(`Frame ${frames} of ${total}${wait}`, Math.min(1, frames / total));
+  return showProgress(`Frame ${frames} of ${total}${wait}`, Math.min(1, frames / total));
 }

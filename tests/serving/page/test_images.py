@@ -1,4 +1,4 @@
-"""What the page promises for pictures."""
+"""What the page promises for images."""
 
 import io
 import json
@@ -11,7 +11,7 @@ from PIL import Image as PILImage
 
 from maskweave.ops.rle import decode_masks
 from tests.serving.page import scene
-from tests.serving.page.conftest import KEPT, Picture, pick, until
+from tests.serving.page.conftest import KEPT, Canvas, pick, until
 from tests.serving.page.stand_in import MODEL
 
 CAT, DOG, PERSON = scene.MASKS[:3]
@@ -45,7 +45,7 @@ def mask_of(sent):
     return decode_masks([sent["rle"]], scene.SIZE).dense()[0]
 
 
-def test_a_picked_picture_is_listed_with_class_score_and_area(page, expect):
+def test_a_picked_image_is_listed_with_class_score_and_area(page, expect):
     pick(page)
     expect(page.locator(".object__name")).to_have_text(["cat", "dog", "person"])
     first = page.locator(".object__detail").first
@@ -70,7 +70,7 @@ def test_everything_is_asked_for_once_and_filtered_here(page, stand_in, expect):
 
 
 @pytest.mark.parametrize("way", ["drop", "paste"])
-def test_pictures_come_in_by(page, expect, way):
+def test_images_come_in_by(page, expect, way):
     data = list(scene.encoded(scene.image()))
     transfer = page.evaluate_handle(
         """(data) => {
@@ -107,98 +107,98 @@ def test_progress_is_told_and_can_be_cancelled(page, stand_in, expect):
         "#file", {"name": "a.png", "mimeType": "image/png", "buffer": scene.encoded(scene.image())}
     )
     expect(page.locator("#busy")).to_contain_text("Looking for objects")
-    assert Picture(page).colour(*IN_CAT) == (200, 60, 50)  # the picture is there already
+    assert Canvas(page).color(*IN_CAT) == (200, 60, 50)  # the image is there already
     page.get_by_role("button", name="Cancel").click()
     stand_in.gate.set()
-    expect(page.get_by_role("heading", name="Drop a picture")).to_be_visible()
+    expect(page.get_by_role("heading", name="Drop an image")).to_be_visible()
     expect(page.locator("#busy")).to_be_hidden()
 
 
 def test_masks_light_up_under_the_pointer(page, expect):
-    picture = pick(page)
-    picture.hover(*ON_GROUND)
-    before = picture.colour(*IN_CAT)
-    picture.hover(*IN_CAT)
+    canvas = pick(page)
+    canvas.hover(*ON_GROUND)
+    before = canvas.color(*IN_CAT)
+    canvas.hover(*IN_CAT)
     expect(page.locator(".object--lit .object__name")).to_have_text("cat")
-    assert picture.colour(*IN_CAT) != before
-    picture.hover(*IN_HOLE)
+    assert canvas.color(*IN_CAT) != before
+    canvas.hover(*IN_HOLE)
     expect(page.locator(".object--lit")).to_have_count(0)
     page.locator(".object", has_text="dog").hover()
     expect(page.locator(".object--lit .object__name")).to_have_text("dog")
 
 
 def test_a_click_selects_and_shift_adds(page, expect):
-    picture = pick(page)
+    canvas = pick(page)
     pressed = page.locator(".object__button[aria-pressed=true] .object__name")
-    picture.click(*IN_PERSON)
+    canvas.click(*IN_PERSON)
     expect(pressed).to_have_text(["person"])
-    picture.click(*IN_CAT, modifiers=["Shift"])
+    canvas.click(*IN_CAT, modifiers=["Shift"])
     expect(pressed).to_have_text(["cat", "person"])
     page.keyboard.press("Escape")
     expect(pressed).to_have_count(0)
     page.locator(".object__button", has_text="dog").click()
     expect(pressed).to_have_text(["dog"])
-    picture.click(*ON_GROUND)
+    canvas.click(*ON_GROUND)
     expect(pressed).to_have_count(0)
 
 
 def test_opacity_and_outlines(page):
-    picture = pick(page)
+    canvas = pick(page)
     page.get_by_label("Opacity").fill("0")
-    assert picture.colour(*IN_CAT) == (200, 60, 50)
+    assert canvas.color(*IN_CAT) == (200, 60, 50)
     page.get_by_label("Opacity").fill("1")
-    full = picture.colour(*IN_CAT)
+    full = canvas.color(*IN_CAT)
     assert full != (200, 60, 50)
     look(page, "Outlines")
-    assert picture.colour(*IN_CAT) == (200, 60, 50)
-    assert picture.colour(10, 30) != scene.GROUND  # the border of the cat
+    assert canvas.color(*IN_CAT) == (200, 60, 50)
+    assert canvas.color(10, 30) != scene.GROUND  # the border of the cat
 
 
-def test_cut_outs_before_nothing_a_colour_and_the_blurred_picture(page):
-    picture = pick(page)
+def test_cut_outs_before_nothing_a_color_and_the_blurred_image(page):
+    canvas = pick(page)
     look(page, "Cut-out")
-    assert picture.colour(*IN_DOG) == (60, 160, 80)
-    assert picture.colour(*ON_GROUND) in ((244, 244, 244), (217, 217, 217))
-    page.get_by_label("Background", exact=True).select_option("colour")
-    page.get_by_label("Colour of the background").fill("#123456")
-    assert picture.colour(*ON_GROUND) == (0x12, 0x34, 0x56)
+    assert canvas.color(*IN_DOG) == (60, 160, 80)
+    assert canvas.color(*ON_GROUND) in ((244, 244, 244), (217, 217, 217))
+    page.get_by_label("Background", exact=True).select_option("color")
+    page.locator("#color").fill("#123456")
+    assert canvas.color(*ON_GROUND) == (0x12, 0x34, 0x56)
     page.get_by_label("Background", exact=True).select_option("blur")
-    edge = picture.colour(8, 30)  # beside the red cat: some of its red comes over
+    edge = canvas.color(8, 30)  # beside the red cat: some of its red comes over
     assert edge[0] > scene.GROUND[0] + 10
-    picture.click(*IN_DOG)  # what is selected is cut out alone
+    canvas.click(*IN_DOG)  # what is selected is cut out alone
     page.get_by_label("Background", exact=True).select_option("transparent")
-    picture.hover(*ON_GROUND)
-    assert picture.colour(*IN_CAT) in ((244, 244, 244), (217, 217, 217))
+    canvas.hover(*ON_GROUND)
+    assert canvas.color(*IN_CAT) in ((244, 244, 244), (217, 217, 217))
 
 
 def test_before_and_after(page, expect):
-    picture = pick(page)
+    canvas = pick(page)
     page.get_by_role("button", name="Compare").click()
     slider = page.get_by_role("slider", name="How much of the original")
     slider.press("Home")
-    assert picture.colour(*IN_CAT) != (200, 60, 50)
+    assert canvas.color(*IN_CAT) != (200, 60, 50)
     slider.press("End")
-    assert picture.colour(*IN_CAT) == (200, 60, 50)
+    assert canvas.color(*IN_CAT) == (200, 60, 50)
     expect(slider).to_have_attribute("aria-valuenow", "100")
     box = slider.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40)
     page.mouse.down()
-    page.mouse.move(*picture.place(80, 20), steps=3)
+    page.mouse.move(*canvas.place(80, 20), steps=3)
     page.mouse.up()
     expect(slider).to_have_attribute("aria-valuenow", "50")
-    assert picture.colour(*IN_CAT) == (200, 60, 50)
-    assert picture.colour(*IN_DOG) != (60, 160, 80)
+    assert canvas.color(*IN_CAT) == (200, 60, 50)
+    assert canvas.color(*IN_DOG) != (60, 160, 80)
 
 
 def test_points_correct_an_object_and_undo_takes_them_back(page, stand_in, expect):
-    picture = pick(page)
+    canvas = pick(page)
     area = page.locator(".object", has_text="cat").locator(".object__detail")
-    picture.click(*IN_CAT)
+    canvas.click(*IN_CAT)
     page.keyboard.press("a")
-    picture.click(60.5, 30.5)
+    canvas.click(60.5, 30.5)
     expect(area).to_contain_text("2,200 px")  # 20 x 20 more, of which the half was there
     page.keyboard.press("r")
-    picture.click(20.5, 20.5)
+    canvas.click(20.5, 20.5)
     expect(area).to_contain_text("1,800 px")
     asked = json.loads(stand_in.asked_for("/v1/refine")[-1]["request"])
     assert [point[2] for point in asked["points"]] == [1, 0]
@@ -213,23 +213,23 @@ def test_points_correct_an_object_and_undo_takes_them_back(page, stand_in, expec
 
 
 def test_boxes_and_points_make_new_objects(page, expect):
-    picture = pick(page)
+    canvas = pick(page)
     page.get_by_role("button", name="Box: draw one").click()
-    picture.drag((70, 70), (90, 110))
+    canvas.drag((70, 70), (90, 110))
     expect(page.locator(".object__name")).to_have_text(["cat", "dog", "person", "object"])
     expect(page.locator(".object").last).to_contain_text("by hand")
     page.keyboard.press("Escape")
     page.keyboard.press("a")
-    picture.click(100, 100)
+    canvas.click(100, 100)
     expect(page.locator(".object")).to_have_count(5)
 
 
 def test_a_box_finds_the_selected_object_anew(page, stand_in, expect):
-    picture = pick(page)
-    picture.click(*IN_CAT)
+    canvas = pick(page)
+    canvas.click(*IN_CAT)
     page.keyboard.press("x")
     expect(page.locator("#hint")).to_have_text("Draw a box to find “cat” anew.")
-    picture.drag((70, 70), (90, 110))
+    canvas.drag((70, 70), (90, 110))
     cat = page.locator(".object", has_text="cat")
     expect(cat).to_contain_text("800 px")
     expect(page.locator(".object")).to_have_count(3)
@@ -237,52 +237,52 @@ def test_a_box_finds_the_selected_object_anew(page, stand_in, expect):
     assert asked["rle"] is None  # what it was before says nothing
 
 
-def rename(page, picture):
-    picture.click(*IN_DOG)
+def rename(page, canvas):
+    canvas.click(*IN_DOG)
     page.keyboard.press("F2")
     page.keyboard.type("wolf")
     page.keyboard.press("Enter")
 
 
-def merge(page, picture):
-    picture.click(*IN_DOG)
-    picture.click(*IN_CAT, modifiers=["Shift"])
+def merge(page, canvas):
+    canvas.click(*IN_DOG)
+    canvas.click(*IN_CAT, modifiers=["Shift"])
     page.keyboard.press("m")
 
 
-def delete(page, picture):
-    picture.click(*IN_PERSON)
+def delete(page, canvas):
+    canvas.click(*IN_PERSON)
     page.keyboard.press("Delete")
 
 
 def correct(tool, *, on=None, at=(60.5, 30.5)):
     """Select what lies at ``on``, and use a tool at a place."""
 
-    def act(page, picture):
+    def act(page, canvas):
         if on:
-            picture.click(*on)
+            canvas.click(*on)
         page.keyboard.press(tool)
-        picture.click(*at)
+        canvas.click(*at)
 
     return act
 
 
 def draw(*, on=None):
-    def act(page, picture):
+    def act(page, canvas):
         if on:
-            picture.click(*on)
+            canvas.click(*on)
         page.keyboard.press("x")
-        picture.drag((70, 70), (90, 110))
+        canvas.drag((70, 70), (90, 110))
 
     return act
 
 
 def paint(tool, *, on=None):
-    def act(page, picture):
+    def act(page, canvas):
         if on:
-            picture.click(*on)
+            canvas.click(*on)
         page.keyboard.press(tool)
-        picture.drag((20, 30), (90, 30))
+        canvas.drag((20, 30), (90, 30))
 
     return act
 
@@ -307,10 +307,10 @@ ITEMS = "(await import('/static/js/main.js')).page.stage.painter.findings.items"
     ],
 )
 def test_every_edit_is_undone_and_redone_to_the_last_pixel(page, edit):
-    picture = pick(page)
+    canvas = pick(page)
     items = f"async () => JSON.stringify({ITEMS})"
     before = page.evaluate(items)
-    edit(page, picture)
+    edit(page, canvas)
     until(page, f"JSON.stringify({ITEMS}) !== {json.dumps(before)}")
     after = page.evaluate(items)
     page.keyboard.press("Control+z")
@@ -322,18 +322,18 @@ def test_every_edit_is_undone_and_redone_to_the_last_pixel(page, edit):
 
 
 def test_the_brush_adds_and_the_eraser_takes_away(page, stand_in, expect):
-    picture = pick(page)
-    picture.click(*IN_CAT)
+    canvas = pick(page)
+    canvas.click(*IN_CAT)
     page.keyboard.press("p")
     page.keyboard.press(".")  # a radius of 4 pixels instead of 3
     expect(page.locator("#hint")).to_contain_text("8 px wide")
-    picture.drag((60.5, 20.5), (80.5, 20.5))
+    canvas.drag((60.5, 20.5), (80.5, 20.5))
     added = mask_of(exported(page, stand_in)["objects"][0])
     assert not (CAT & ~added).any()
     assert added[17:24, 60:80].all()
     assert not added[:, 86:].any()
     page.keyboard.press("e")
-    picture.drag((20.5, 30.5), (40.5, 30.5))
+    canvas.drag((20.5, 30.5), (40.5, 30.5))
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+Shift+z")
     erased = mask_of(exported(page, stand_in)["objects"][0])
@@ -343,19 +343,19 @@ def test_the_brush_adds_and_the_eraser_takes_away(page, stand_in, expect):
 
 
 def test_an_object_of_which_nothing_is_left_is_gone(page, expect):
-    picture = pick(page)
-    picture.click(*IN_CAT)
+    canvas = pick(page)
+    canvas.click(*IN_CAT)
     page.keyboard.press("e")
     for _ in range(14):
         page.keyboard.press(".")
-    picture.click(35, 30)
+    canvas.click(35, 30)
     expect(page.locator(".object__name")).to_have_text(["dog", "person"])
 
 
 def test_an_object_is_split_into_its_parts(page, stand_in, expect):
-    picture = pick(page)
-    picture.click(*IN_DOG)
-    picture.click(*IN_CAT, modifiers=["Shift"])
+    canvas = pick(page)
+    canvas.click(*IN_DOG)
+    canvas.click(*IN_CAT, modifiers=["Shift"])
     page.keyboard.press("m")
     expect(page.locator(".object")).to_have_count(2)
     page.keyboard.press("g")
@@ -366,12 +366,12 @@ def test_an_object_is_split_into_its_parts(page, stand_in, expect):
     expect(page.locator(".note")).to_contain_text("one part only")
 
 
-def test_what_lies_outside_the_picture_is_not_asked_for(page, stand_in, expect):
-    picture = pick(page)
+def test_what_lies_outside_the_image_is_not_asked_for(page, stand_in, expect):
+    canvas = pick(page)
     page.keyboard.press("a")
-    picture.click(-3, 60)
+    canvas.click(-3, 60)
     page.keyboard.press("x")
-    picture.drag((150, 100), (163, 124))
+    canvas.drag((150, 100), (163, 124))
     expect(page.locator(".object")).to_have_count(4)
     (asked,) = [json.loads(form["request"]) for form in stand_in.asked_for("/v1/refine")]
     assert asked["box"] == pytest.approx([150, 100, 160, 120], abs=0.5)
@@ -379,30 +379,30 @@ def test_what_lies_outside_the_picture_is_not_asked_for(page, stand_in, expect):
 
 
 def test_the_hint_steps_aside_for_the_pointer(page, expect):
-    picture = pick(page)
+    canvas = pick(page)
     page.keyboard.press("a")
     box = page.locator("#hint").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     expect(page.locator("#hint")).to_have_css("opacity", "0.1")
-    picture.hover(*ON_GROUND)
+    canvas.hover(*ON_GROUND)
     expect(page.locator("#hint")).to_have_css("opacity", "1")
 
 
 def test_corrections_keep_their_order_when_they_come_fast(page, stand_in, expect):
-    picture = pick(page)
-    picture.click(*IN_CAT)
+    canvas = pick(page)
+    canvas.click(*IN_CAT)
     page.keyboard.press("a")
     for x in (70.5, 85.5, 100.5):
-        picture.click(x, 30.5)
+        canvas.click(x, 30.5)
     expect(page.locator(".object", has_text="cat")).to_contain_text("3,000 px")
     counts = [len(json.loads(form["request"])["points"]) for form in stand_in.asked_for("/v1/refine")]
     assert counts == [1, 2, 3]
 
 
 def test_delete_merge_and_rename(page, stand_in, expect):
-    picture = pick(page)
-    picture.click(*IN_DOG)
-    picture.click(*IN_PERSON, modifiers=["Shift"])
+    canvas = pick(page)
+    canvas.click(*IN_DOG)
+    canvas.click(*IN_PERSON, modifiers=["Shift"])
     page.get_by_role("button", name="Merge").click()
     expect(page.locator(".object__name")).to_have_text(["cat", "dog"])
     page.get_by_role("button", name="Rename").click()
@@ -410,7 +410,7 @@ def test_delete_merge_and_rename(page, stand_in, expect):
     page.get_by_label("New name").press("Enter")
     expect(page.locator(".object__name")).to_have_text(["cat", "creature"])
     page.keyboard.press("Escape")
-    picture.click(*IN_CAT)
+    canvas.click(*IN_CAT)
     page.keyboard.press("Delete")
     expect(page.locator(".object__name")).to_have_text(["creature"])
     (sent,) = exported(page, stand_in)["objects"]
@@ -427,8 +427,8 @@ def scope(page, name):
 
 
 def test_downloads_hold_all_that_is_shown_unless_the_selection_is_asked_for(page, stand_in, expect):
-    picture = pick(page)
-    picture.click(*IN_DOG)
+    canvas = pick(page)
+    canvas.click(*IN_DOG)
     sent = exported(page, stand_in)
     assert [each["class"] for each in sent["objects"]] == ["cat", "dog", "person"]
     assert all(
@@ -478,27 +478,27 @@ def test_a_failed_download_can_be_tried_again_and_equal_errors_are_one(page, exp
     assert download.value.suggested_filename == "scene.coco.json"
 
 
-def test_a_huge_picture_is_scaled_for_display_and_exact_for_export(page, stand_in, expect):
+def test_a_huge_image_is_scaled_for_display_and_exact_for_export(page, stand_in, expect):
     size = (1500, 5000)
     mask = np.zeros(size, bool)
     mask[401:1222, 1501:3444] = True
     stand_in.result = scene.result([mask], size)
     stripes = PILImage.new("RGB", size[::-1], (10, 120, 200))
-    picture = pick(page, scene.encoded(np.asarray(stripes)))
+    canvas = pick(page, scene.encoded(np.asarray(stripes)))
     script = "async () => (await import('/static/js/main.js')).page.stage.painter.bitmap.width"
     assert page.evaluate(script) == 4096
-    picture.hover(3440, 1218)
+    canvas.hover(3440, 1218)
     expect(page.locator(".object--lit")).to_have_count(1)
-    picture.hover(3450, 1218)
+    canvas.hover(3450, 1218)
     expect(page.locator(".object--lit")).to_have_count(0)
     (sent,) = exported(page, stand_in)["objects"]
     assert sent["rle"] == scene.rle_of(mask)
 
 
 def test_a_file_that_the_browser_cannot_show_is_shown_by_the_server(page):
-    picture = pick(page, b"II*\0 no browser knows this", "scan.tif", "image/tiff")
+    canvas = pick(page, b"II*\0 no browser knows this", "scan.tif", "image/tiff")
     page.get_by_label("Opacity").fill("0")
-    assert picture.colour(*IN_CAT) == (200, 60, 50)
+    assert canvas.color(*IN_CAT) == (200, 60, 50)
 
 
 def test_an_error_is_told_and_can_be_tried_again(page, stand_in, expect):
@@ -523,18 +523,18 @@ def test_a_server_that_has_gone_is_told_and_found_again(page, stand_in, expect):
 
 
 def test_a_correction_that_is_refused_is_told_and_changes_nothing(page, stand_in, expect):
-    picture = pick(page)
+    canvas = pick(page)
     before = page.evaluate(f"async () => JSON.stringify({ITEMS})")
-    picture.click(*IN_CAT)
+    canvas.click(*IN_CAT)
     page.route("**/v1/refine", lambda route: route.abort())
     page.keyboard.press("r")
-    picture.click(20.5, 20.5)
+    canvas.click(20.5, 20.5)
     expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached.")
     expect(page.locator("#hint")).to_have_text("Click on what does not belong to “cat”.")
     expect(page.get_by_role("button", name="Undo")).to_be_disabled()
     assert page.evaluate(f"async () => JSON.stringify({ITEMS})") == before
     page.unroute("**/v1/refine")
-    picture.click(20.5, 20.5)
+    canvas.click(20.5, 20.5)
     expect(page.locator(".object", has_text="cat")).to_contain_text("1,600 px")
 
 
@@ -542,7 +542,7 @@ def test_a_file_of_another_kind_is_told_in_plain_words(page, stand_in, expect):
     stand_in.failure = (415, "body: need an image of a known format, its first bytes are 25 50 44 46", None)
     page.set_input_files("#file", {"name": "letter.png", "mimeType": "image/png", "buffer": b"%PDF-1.7"})
     alert = page.get_by_role("alert")
-    expect(alert).to_contain_text("“letter.png” is no picture or video of a kind that is known here.")
+    expect(alert).to_contain_text("“letter.png” is no image or video of a kind that is known here.")
     expect(alert.get_by_role("button", name="Try again")).to_have_count(0)  # it would be the same again
     page.get_by_role("button", name="Close this note").click()
     expect(alert).to_be_empty()
@@ -604,8 +604,8 @@ def test_the_token_is_asked_for_once(open_page, stand_in, expect):
 
 
 def test_earlier_results_come_back_without_the_server(page, stand_in, expect):
-    picture = pick(page)
-    picture.click(*IN_DOG)
+    canvas = pick(page)
+    canvas.click(*IN_DOG)
     page.keyboard.press("Delete")
     expect(page.locator(".object")).to_have_count(2)
     until(page, f"(await {KEPT}.keptResults())[0]?.result.objects.length === 3")
@@ -617,7 +617,7 @@ def test_earlier_results_come_back_without_the_server(page, stand_in, expect):
     page.get_by_role("button", name="Forget all").click()
     expect(page.locator("#history-none")).to_be_visible()
     page.reload()
-    expect(page.get_by_role("heading", name="Drop a picture")).to_be_visible()
+    expect(page.get_by_role("heading", name="Drop an image")).to_be_visible()
     expect(page.locator("#recent")).to_be_hidden()
 
 
@@ -632,8 +632,8 @@ def test_another_task_looks_anew(page, stand_in, expect):
 
 
 def test_what_was_changed_comes_back_with_its_task(page, stand_in, expect):
-    picture = pick(page)
-    delete(page, picture)
+    canvas = pick(page)
+    delete(page, canvas)
     expect(page.locator(".object__name")).to_have_text(["cat", "dog"])
     page.get_by_label("Find").select_option("semantic")
     expect(page.locator(".object__name")).to_have_text(["cat", "dog", "person"])
@@ -645,8 +645,8 @@ def test_what_was_changed_comes_back_with_its_task(page, stand_in, expect):
 
 
 def test_a_task_that_fails_leaves_what_is_there_and_can_be_tried_again(page, stand_in, expect):
-    picture = pick(page)
-    delete(page, picture)
+    canvas = pick(page)
+    delete(page, canvas)
     stand_in.failure = (503, "queue: the server is busy", None)
     page.get_by_label("Find").select_option("semantic")
     expect(page.get_by_role("alert")).to_contain_text("the server is busy")
@@ -677,17 +677,17 @@ def test_an_image_over_the_budget_is_offered_smaller(page, stand_in, expect):
 
 
 def test_objects_are_hidden_locked_and_shown_alone(page, stand_in, expect):
-    picture = pick(page)
-    picture.click(*IN_CAT)
+    canvas = pick(page)
+    canvas.click(*IN_CAT)
     page.keyboard.press("d")
     expect(page.locator("#object-count")).to_have_text("2 of 4 objects")
     expect(page.locator(".object")).to_have_count(3)  # the list can bring it back
-    assert picture.colour(*IN_CAT) == (200, 60, 50)
+    assert canvas.color(*IN_CAT) == (200, 60, 50)
     assert [each["class"] for each in exported(page, stand_in)["objects"]] == ["dog", "person"]
     page.locator(".object", has_text="cat").hover()
     page.locator(".object", has_text="cat").get_by_role("button", name="Hide").click()
     expect(page.locator("#object-count")).to_have_text("3 of 4 objects")
-    picture.click(*IN_DOG)
+    canvas.click(*IN_DOG)
     page.keyboard.press("s")
     expect(page.locator("#object-count")).to_have_text("1 of 4 objects")
     page.keyboard.press("s")
@@ -696,7 +696,7 @@ def test_objects_are_hidden_locked_and_shown_alone(page, stand_in, expect):
     page.keyboard.press("Delete")
     expect(page.locator(".object")).to_have_count(3)
     page.keyboard.press("Escape")
-    picture.click(*IN_DOG)  # it is in nobody's way
+    canvas.click(*IN_DOG)  # it is in nobody's way
     expect(page.locator(".object__button[aria-pressed=true]")).to_have_count(0)
 
 
@@ -725,26 +725,26 @@ def test_several_objects_are_renamed_at_once(page, expect):
 
 
 def test_the_view_goes_to_an_object(page, expect):
-    picture = pick(page)
-    picture.click(*IN_DOG)
+    canvas = pick(page)
+    canvas.click(*IN_DOG)
     page.keyboard.press("f")
     width = page.evaluate("() => canvas.clientWidth")
     box = page.locator("#canvas").bounding_box()
-    x, _ = picture.place(*IN_DOG)
+    x, _ = canvas.place(*IN_DOG)
     assert abs(x - box["x"] - width / 2) < 0.2 * width
     page.keyboard.press("j")
-    other = picture.place(*IN_PERSON)
+    other = canvas.place(*IN_PERSON)
     assert box["x"] < other[0] < box["x"] + width
 
 
 def test_zoom_keeps_what_is_under_the_pointer(page, expect):
-    picture = pick(page)
-    before = picture.place(*IN_DOG)
+    canvas = pick(page)
+    before = canvas.place(*IN_DOG)
     page.mouse.move(*before)
     page.mouse.wheel(0, -200)
     until(page, "!(await import('/static/js/main.js')).page.stage.viewport.isFitted")
-    assert picture.place(*IN_DOG) == pytest.approx(before, abs=2)  # the browser rounds the place of an event
-    picture.click(*IN_DOG)
+    assert canvas.place(*IN_DOG) == pytest.approx(before, abs=2)  # the browser rounds the place of an event
+    canvas.click(*IN_DOG)
     expect(page.locator(".object__button[aria-pressed=true]")).to_contain_text("dog")
     page.keyboard.press("0")
-    assert picture.place(*IN_DOG) == pytest.approx(before, abs=2)  # the browser rounds the place of an event
+    assert canvas.place(*IN_DOG) == pytest.approx(before, abs=2)  # the browser rounds the place of an event

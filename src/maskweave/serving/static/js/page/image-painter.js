@@ -1,18 +1,18 @@
-// A picture with its objects on the stage.
+// An image with its objects on the stage.
 
 import { IdBuffer } from "../masks/idbuffer.js";
 import { css } from "../masks/palette.js";
 import { Shapes } from "../masks/shape.js";
 import * as draw from "../stage/draw.js";
 import { Tags } from "../stage/tags.js";
-import { pictureColours } from "./colours.js";
+import { imageColors } from "./colors.js";
 
 const REVEAL = 350; // milliseconds in which first masks appear
 const LIT = 0.25; // opacity that the pointer adds
 const DIMMED = 0.55; // of the opacity of those that are not meant
 
-/** Draws one `PictureDocument`, until `signal`. `bitmap` may be smaller than the picture; masks are exact all the same. */
-export class PicturePainter {
+/** Draws one `ImageDocument`, until `signal`. `bitmap` may be smaller than the image; masks are exact all the same. */
+export class ImagePainter {
   tool = null;
   overlay = null; // what the tool draws besides: (context, stage) => void
 
@@ -26,23 +26,23 @@ export class PicturePainter {
     this.findings = findings;
     this.look = look;
     const [height, width] = findings.size;
-    this.picture = { width, height };
+    this.imageSize = { width, height };
     this.shapes = new Shapes(findings.size);
-    this.colourOf = pictureColours(findings, look);
+    this.colorOf = imageColors(findings, look);
     const forgetIds = () => (this.#areIdsStale = true);
     for (const event of ["items", "filter"]) findings.addEventListener(event, forgetIds, { signal });
   }
 
-  /** The id of the shown object at (x, y) of the picture, 0 where there is none. */
+  /** The id of the shown object at (x, y) of the image, 0 where there is none. */
   hit(x, y) {
     if (this.#areIdsStale) this.#paintIds();
     return this.#ids.at(x * this.shapes.scale, y * this.shapes.scale);
   }
 
   paint(context, stage) {
-    draw.drawPicture(context, stage, this.bitmap, this.picture);
+    draw.drawBitmap(context, stage, this.bitmap, this.imageSize);
     context.save();
-    if (this.look.compares) draw.clipRightOf(context, stage, this.picture, this.look.split);
+    if (this.look.compares) draw.clipRightOf(context, stage, this.imageSize, this.look.split);
     if (this.look.mode === "cutout") this.#paintCutout(context, stage);
     else this.#paintMasks(context, stage);
     context.restore();
@@ -52,7 +52,7 @@ export class PicturePainter {
   }
 
   #paintIds() {
-    const { width, height } = this.picture;
+    const { width, height } = this.imageSize;
     const scale = this.shapes.scale;
     this.#ids ??= new IdBuffer(Math.ceil(width * scale), Math.ceil(height * scale));
     const free = this.findings.shown.filter(({ id }) => !this.findings.isLocked(id));
@@ -73,12 +73,12 @@ export class PicturePainter {
       draw.drawMask(context, stage, {
         path: this.shapes.of(object.rle).path,
         scale: this.shapes.scale,
-        colour: this.colourOf(object),
+        color: this.colorOf(object),
         fill: Math.min(1, opacity + (isLit ? LIT : 0)) * shown,
         line: (isLit || isSelected ? 2.5 : 1.5) * shown,
         halo: isSelected,
       });
-      if (!object.area) draw.drawBox(context, stage, object.box, css(this.colourOf(object))); // its mask is not known yet
+      if (!object.area) draw.drawBox(context, stage, object.box, css(this.colorOf(object))); // its mask is not known yet
     }
   }
 
@@ -86,8 +86,8 @@ export class PicturePainter {
     const chosen = this.findings.chosen.map(({ rle }) => this.shapes.of(rle).path);
     draw.drawCutout(context, stage, {
       bitmap: this.bitmap,
-      blurred: () => (this.#blurred ??= draw.blurredCopy(this.bitmap, this.picture)),
-      picture: this.picture,
+      blurred: () => (this.#blurred ??= draw.blurredCopy(this.bitmap, this.imageSize)),
+      imageSize: this.imageSize,
       paths: chosen,
       scale: this.shapes.scale,
       look: this.look,
@@ -95,7 +95,7 @@ export class PicturePainter {
     const lit = this.findings.shown.find((object) => object.id === this.findings.hovered);
     if (!lit) return;
     stage.viewport.apply(context, this.shapes.scale);
-    context.fillStyle = css(this.colourOf(lit), LIT);
+    context.fillStyle = css(this.colorOf(lit), LIT);
     context.fill(this.shapes.of(lit.rle).path);
   }
 
@@ -105,8 +105,8 @@ export class PicturePainter {
       const isSelected = this.findings.isSelected(object.id);
       if (object.id !== this.findings.hovered && !isSelected) continue;
       const score = object.score === null ? "" : `  ${object.score.toFixed(2)}`;
-      const colour = this.colourOf(object);
-      tags.draw({ text: `${object.class}${score}`, box: object.box, colour, isMeant: true });
+      const color = this.colorOf(object);
+      tags.draw({ text: `${object.class}${score}`, box: object.box, color, isMeant: true });
       if (isSelected) draw.drawPoints(context, stage, object.prompts?.points ?? []);
     }
   }

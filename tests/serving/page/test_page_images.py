@@ -1,4 +1,4 @@
-"""The documentation's pictures of the page can be made again."""
+"""The documentation's images of the page can be made again."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ def test_the_script_makes_a_light_and_a_dark_one(tmp_path):
     command = [sys.executable, SCRIPT, tmp_path]
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert ran.returncode == 0, ran.stderr
-    pictures = [np.asarray(PILImage.open(tmp_path / f"page-{scheme}.jpg")) for scheme in ("light", "dark")]
-    assert [picture.shape for picture in pictures] == [(1000, 1600, 3)] * 2
-    light, dark = (picture[-20:, -20:].mean() for picture in pictures)  # the ground of the list
+    images = [np.asarray(PILImage.open(tmp_path / f"page-{scheme}.jpg")) for scheme in ("light", "dark")]
+    assert [image.shape for image in images] == [(1000, 1600, 3)] * 2
+    light, dark = (image[-20:, -20:].mean() for image in images)  # the ground of the list
     assert light > 200 > 60 > dark

@@ -1,30 +1,30 @@
-// A picture with its objects: the painter, the lists and the actions, tied together.
+// An image with its objects: the painter, the lists and the actions, tied together.
 
 import { find, make } from "../dom.js";
-import { maskPicture } from "../masks/mask-picture.js";
+import { maskImage } from "../masks/mask-image.js";
 import { spansOf, unionOf } from "../masks/rle.js";
+import { announce, notify } from "../notify.js";
 import { exportObjects, segment } from "../server/calls.js";
-import { PictureDocument } from "../state/picture-document.js";
-import { announce, tell } from "../tell.js";
+import { ImageDocument } from "../state/image-document.js";
 import { bytes, counted, share, tally, whole } from "../words.js";
 import { resizeBrush } from "./brush-tool.js";
-import { endBusy, sayBusy, startBusy } from "./busy.js";
-import { canCopy, copyPicture } from "./clipboard.js";
-import { decodePicture, PlainPainter } from "./decode.js";
-import { isOfSelection, onScope, sayWhatIsDownloaded, showDownloads } from "./downloads.js";
+import { endBusy, showProgress, startBusy } from "./busy.js";
+import { canCopy, copyImage } from "./clipboard.js";
+import { decodeImage, PlainPainter } from "./decode.js";
+import { describeDownloads, isOfSelection, onScope, showDownloads } from "./downloads.js";
+import { showHint } from "./hint.js";
 import { keep, thumbnailOf } from "./history.js";
-import { sayHint } from "./hint.js";
-import { PicturePainter } from "./picture-painter.js";
-import { PictureTools } from "./picture-tools.js";
+import { ImagePainter } from "./image-painter.js";
+import { ImageTools } from "./image-tools.js";
 import { offerPresets } from "./presets.js";
 import { ownName, saveBlob, wordsOf } from "./save.js";
 
 const TOOLS = ["select", "add", "remove", "box", "outline", "brush", "eraser"];
 const SAVED_AFTER = 600; // milliseconds without a change
 
-/** One picture. `page` has what all views share: stage, look, list, filters, formats, choices. */
-export class PictureView {
-  kind = "picture";
+/** One image. `page` has what all views share: stage, look, list, filters, formats, choices. */
+export class ImageView {
+  kind = "image";
   document = null;
 
   #page;
@@ -46,14 +46,14 @@ export class PictureView {
 
   /**
    * `find()`: a promise of what is found, where somebody else asks the server; `documents`: those of an earlier view of
-   * the picture, in which all can be undone that was done there.
+   * the image, in which all can be undone that was done there.
    */
   constructor(page, file, { id = crypto.randomUUID?.() ?? String(Date.now()), name = file.name, find = null, documents = null } = {}) {
     this.#page = page;
     this.#documents = documents ?? new Map();
     this.#findElsewhere = find;
     this.#file = file;
-    this.#name = name || "picture";
+    this.#name = name || "image";
     this.#id = id;
   }
 
@@ -65,17 +65,17 @@ export class PictureView {
     return this.document;
   }
 
-  /** Show the picture and find its objects, or show `result` from an earlier time. Throws `Problem`. */
+  /** Show the image and find its objects, or show `result` from an earlier time. Throws `Problem`. */
   async open(result = null) {
     onScope(() => this.document && this.#update(), this.#ended.signal);
-    this.#bitmap = await decodePicture(this.#file);
+    this.#bitmap = await decodeImage(this.#file);
     if (this.#ended.signal.aborted) return;
     if (this.#bitmap) this.#page.stage.show(sizeOf(this.#bitmap), new PlainPainter(this.#bitmap));
     for (const former of result?.others ?? []) {
       if (!this.#documents.has(former.asked)) this.#documents.set(former.asked, this.#documentOf(former));
     }
     const found = result ?? (await this.#find(this.#findElsewhere ? null : () => this.#page.leave(), this.#findElsewhere));
-    this.#bitmap ??= await this.#askForPicture();
+    this.#bitmap ??= await this.#askForImage();
     if (this.#ended.signal.aborted) return;
     if (result?.asked) this.#page.showChoices(JSON.parse(result.asked));
     this.#show(this.#documents.get(found.asked) ?? this.#documentOf(found));
@@ -118,11 +118,11 @@ export class PictureView {
         this.#page.showChoices(JSON.parse(asked));
         this.choose();
       };
-      tell(this.#page.sayProblem(error), { kind: "error", action: { label: "Try again", run: again } });
+      notify(this.#page.describeProblem(error), { kind: "error", action: { label: "Try again", run: again } });
     }
   }
 
-  /** Forget the picture: what is on its way is not waited for. */
+  /** Forget the image: what is on its way is not waited for. */
   close() {
     this.#ended.abort();
     this.#finding.abort();
@@ -178,7 +178,7 @@ export class PictureView {
   split() {
     const count = this.document?.split(this.#free().map((object) => object.id));
     announce(count ? `${counted(count, "new object")}.` : "");
-    if (count === 0) tell("The object has one part only; there is nothing to split.");
+    if (count === 0) notify("The object has one part only; there is nothing to split.");
   }
 
   /** Make the brush larger, or smaller; of an outline choose the next point, or the one before. */
@@ -203,8 +203,8 @@ export class PictureView {
     if (!this.document) return;
     const { chosen, size } = this.document;
     const cutout = async () => (await exportObjects(this.#file, "cutout", chosen, {})).blob;
-    if (kind === "cutout") copyPicture(cutout, "Cut-out");
-    else copyPicture(() => maskPicture(unionOf(chosen.map(({ rle }) => spansOf(rle))), size), "Mask");
+    if (kind === "cutout") copyImage(cutout, "Cut-out");
+    else copyImage(() => maskImage(unionOf(chosen.map(({ rle }) => spansOf(rle))), size), "Mask");
   }
 
   rename() {
@@ -231,8 +231,8 @@ export class PictureView {
     const { signal } = this.#finding;
     const asked = this.#asked;
     const { task, model } = this.#page.choices;
-    startBusy(elsewhere ? "Looking for objects …" : "Sending the picture …", onCancel);
-    const onUpload = (sent) => sayBusy(sent < 1 ? "Sending the picture …" : "Looking for objects …", sent < 1 ? sent : null);
+    startBusy(elsewhere ? "Looking for objects …" : "Sending the image …", onCancel);
+    const onUpload = (sent) => showProgress(sent < 1 ? "Sending the image …" : "Looking for objects …", sent < 1 ? sent : null);
     try {
       const found = elsewhere ? await elsewhere() : await segment(this.#file, { task, model, onUpload, signal });
       return { asked, ...found };
@@ -242,13 +242,13 @@ export class PictureView {
   }
 
   #documentOf(result) {
-    return new PictureDocument(this.#file, this.#name, result);
+    return new ImageDocument(this.#file, this.#name, result);
   }
 
-  /** The picture as the server sees it, for files that the browser cannot show. */
-  async #askForPicture() {
+  /** The image as the server sees it, for files that the browser cannot show. */
+  async #askForImage() {
     const { blob } = await exportObjects(this.#file, "overlay", [], { opacity: 0 });
-    return decodePicture(blob);
+    return decodeImage(blob);
   }
 
   #show(document) {
@@ -258,8 +258,8 @@ export class PictureView {
     const { signal } = this.#bound;
     this.document = document;
     this.#documents.set(document.asked, document);
-    this.#painter = new PicturePainter(this.#bitmap, document, look, signal);
-    this.#tools = new PictureTools(document, this.#painter, stage, {
+    this.#painter = new ImagePainter(this.#bitmap, document, look, signal);
+    this.#tools = new ImageTools(document, this.#painter, stage, {
       refiner: () => this.#page.choices.refiner,
       onBusy: (change) => this.#wait(change),
     });
@@ -272,7 +272,7 @@ export class PictureView {
     offerPresets(document);
     const pixels = document.size[0] * document.size[1];
     list.bind(document, {
-      colourOf: this.#painter.colourOf,
+      colorOf: this.#painter.colorOf,
       describe: ({ score, area }) => [score?.toFixed(2) ?? "by hand", ...(area ? [`${whole(area)} px`, share(area, pixels)] : ["box only"])],
       onRename: (ids, name) => document.rename(ids, name),
     });
@@ -281,7 +281,7 @@ export class PictureView {
     this.#showFiles();
     this.chooseTool("select");
     this.#update();
-    this.#sayResult();
+    this.#announceResult();
   }
 
   #showFiles() {
@@ -305,7 +305,7 @@ export class PictureView {
     const options = {
       opacity: look.opacity,
       background: look.backgroundName,
-      color_by: look.colourBy === "class" ? "class" : "instance",
+      color_by: look.colorBy === "class" ? "class" : "instance",
     };
     const objects = isOfSelection() ? this.document.selected : this.document.shown;
     const { blob, name } = await exportObjects(this.#file, format, objects, options);
@@ -323,7 +323,7 @@ export class PictureView {
     find("#redo").disabled = !this.document.canRedo;
     const names = tally(shown.map((object) => object.class)) || "no objects";
     this.#page.stage.canvas.setAttribute("aria-label", `${this.#name}: ${names}`);
-    sayWhatIsDownloaded({
+    describeDownloads({
       shown: `What the list shows: ${counted(shown.length, "object")}.`,
       selected: selected.length ? `What is selected: ${counted(selected.length, "object")}.` : "",
     });
@@ -331,7 +331,7 @@ export class PictureView {
   }
 
   #hint() {
-    sayHint(this.#waiting ? "One moment …" : this.#tools.hint(this.#toolName));
+    showHint(this.#waiting ? "One moment …" : this.#tools.hint(this.#toolName));
   }
 
   #wait(change) {
@@ -340,7 +340,7 @@ export class PictureView {
     this.#hint();
   }
 
-  #sayResult() {
+  #announceResult() {
     const { shown, size, model, seconds } = this.document;
     const took = seconds ? ` in ${seconds.toFixed(2)} s` : "";
     const about = `${this.#name} · ${size[1]} × ${size[0]} · ${bytes(this.#file.size)} · ${model}${took}`;
@@ -361,7 +361,7 @@ export class PictureView {
     this.#isFileKept = true;
     const entry = {
       id: this.#id,
-      kind: "picture",
+      kind: "image",
       name: this.#name,
       when: Date.now(),
       words: counted(this.document.shown.length, "object"),

@@ -13,7 +13,7 @@ export function announce(text) {
  * Show a note. `kind`: "note" or "error"; an error stays. `action`: {label, run} adds a button.
  * Returns a function that takes the note away.
  */
-export function tell(text, { kind = "note", action = null } = {}) {
+export function notify(text, { kind = "note", action = null } = {}) {
   const close = () => note.remove();
   const button = action && make("button", { class: "button button--plain", text: action.label, type: "button" });
   button?.addEventListener("click", () => {

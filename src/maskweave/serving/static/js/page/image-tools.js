@@ -1,9 +1,9 @@
-// What the pointer does on a picture: choose objects, or say to the server what belongs to one.
+// What the pointer does on an image: choose objects, or say to the server what belongs to one.
 
+import { announce, notify } from "../notify.js";
+import { refine } from "../server/calls.js";
 import { drawBox } from "../stage/draw.js";
 import { TwoPoints } from "../stage/two-points.js";
-import { refine } from "../server/calls.js";
-import { announce, tell } from "../tell.js";
 import { counted } from "../words.js";
 import { brush, BrushTool, fitBrush } from "./brush-tool.js";
 import { OutlineTool } from "./outline-tool.js";
@@ -11,8 +11,8 @@ import { PointTool } from "./point-tool.js";
 
 const NEW_NAME = "object";
 
-/** The tools of one picture, by name. `painter` draws it; `state` {refiner, busy} is the page's. */
-export class PictureTools {
+/** The tools of one image, by name. `painter` draws it; `state` {refiner, busy} is the page's. */
+export class ImageTools {
   #document;
   #painter;
   #stage;
@@ -79,7 +79,7 @@ export class PictureTools {
       ask: (prompts) => refine(this.#document.file, prompts, this.#refiner()),
       commit: (point, ready) => this.#askFor((prompts) => withPoint(prompts, point), ready),
       isInside: (x, y) => this.#isInside(x, y),
-      colourOf: this.#painter.colourOf,
+      colorOf: this.#painter.colorOf,
     });
     this.#painter.overlay = (context, stage) => tool.draw(context, stage);
     return tool;
@@ -114,21 +114,21 @@ export class PictureTools {
     const tool = new BrushTool(this.#document, this.#stage, {
       erases,
       newName: () => NEW_NAME,
-      colourOf: this.#painter.colourOf,
+      colorOf: this.#painter.colorOf,
     });
     this.#painter.overlay = (context, stage) => tool.draw(context, stage);
     return tool;
   }
 
   #isInside(x, y) {
-    const { width, height } = this.#painter.picture;
+    const { width, height } = this.#painter.imageSize;
     return x >= 0 && y >= 0 && x < width && y < height;
   }
 
-  /** The box of two opposite corners, as far as it lies in the picture. */
+  /** The box of two opposite corners, as far as it lies in the image. */
   #boxAround([x1, y1], [x2, y2]) {
-    const { width, height } = this.#painter.picture;
-    const within = (value, most) => Math.min(most, Math.max(0, value));
+    const { width, height } = this.#painter.imageSize;
+    const within = (value, max) => Math.min(max, Math.max(0, value));
     const [left, right] = [x1, x2].map((x) => within(x, width)).sort((one, other) => one - other);
     const [top, bottom] = [y1, y2].map((y) => within(y, height)).sort((one, other) => one - other);
     return [left, top, right, bottom];
@@ -161,7 +161,7 @@ export class PictureTools {
       this.#document.correct(object?.id ?? 0, found, prompts, NEW_NAME);
       announce(`${object ? "Corrected" : "Added"}: ${counted(found.area, "pixel")}`);
     } catch (error) {
-      tell(error.message, { kind: "error" });
+      notify(error.message, { kind: "error" });
     }
   }
 }

@@ -1,7 +1,7 @@
-// A picture's objects, and every change that a person makes to them.
+// An image's objects, and every change that a person makes to them.
 
-import { areaOf, boxOf, rleOf, spansOf, unionOf } from "../masks/rle.js";
 import { partsOf } from "../masks/parts.js";
+import { areaOf, boxOf, rleOf, spansOf, unionOf } from "../masks/rle.js";
 import { Edits } from "./edits.js";
 import { Findings } from "./findings.js";
 
@@ -13,8 +13,8 @@ import { Findings } from "./findings.js";
  *   What a person said about an object, and the mask it had before.
  */
 
-/** The objects of one picture. `file` is what was opened; `result` the server's answer, or a stored one. */
-export class PictureDocument extends Findings {
+/** The objects of one image. `file` is what was opened; `result` the server's answer, or a stored one. */
+export class ImageDocument extends Findings {
   #edits;
   #lastId;
 

@@ -1,9 +1,9 @@
-// A mask as a picture: white on black.
+// A mask as an image: white on black.
 
 import { rasterise } from "./raster.js";
 
-/** A PNG (a promise of the blob) of `spans` in a picture of `size` [height, width]. */
-export function maskPicture(spans, size) {
+/** A PNG (a promise of the blob) of `spans` in an image of `size` [height, width]. */
+export function maskImage(spans, size) {
   const canvas = new OffscreenCanvas(size[1], size[0]);
   const context = canvas.getContext("2d");
   context.fillRect(0, 0, canvas.width, canvas.height);

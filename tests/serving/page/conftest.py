@@ -44,6 +44,17 @@ def stand_in(tmp_path_factory):
 
 
 @pytest.fixture
+def expect():
+    return pytest.importorskip("playwright.sync_api").expect
+
+
+@pytest.fixture(scope="package")
+def video(tmp_path_factory):
+    """The file of a clip in which one square walks."""
+    return scene.write_video(tmp_path_factory.mktemp("video") / "clip.mp4")
+
+
+@pytest.fixture
 def artefacts(tmp_path):
     """Where screenshots go."""
     folder = Path(os.environ.get("MASKWEAVE_ARTEFACTS", tmp_path))
@@ -102,10 +113,10 @@ def _worrying(message):
     expected = (
         "Failed to load resource",
         "WebSocket connection to",
-        "willReadFrequently",
-    )  # `Canvas.color`
-    written_by_maskweave = any(words in message.text for words in expected)
-    return [message.text] if message.type in ("error", "warning") and not written_by_maskweave else []
+        "willReadFrequently",  # `Canvas.color`
+    )
+    is_expected = any(words in message.text for words in expected)
+    return [message.text] if message.type in ("error", "warning") and not is_expected else []
 
 
 class Canvas:

@@ -22,11 +22,6 @@ def page(open_page):
     return open_page(permissions=["clipboard-read", "clipboard-write"])
 
 
-@pytest.fixture
-def expect():
-    return pytest.importorskip("playwright.sync_api").expect
-
-
 def copied(page):
     """(H, W) what is in the clipboard, as gray."""
     data = base64.b64decode(page.evaluate(READ))

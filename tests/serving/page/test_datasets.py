@@ -42,11 +42,6 @@ TEXT = json.dumps(LABELS, indent=1)
 
 
 @pytest.fixture
-def expect():
-    return pytest.importorskip("playwright.sync_api").expect
-
-
-@pytest.fixture
 def folder(tmp_path):
     data = encoded(scene.image())
     root = tmp_path / "photos"

@@ -24,11 +24,6 @@ IN_CAT, IN_DOG, IN_PERSON, IN_HOLE, ON_GROUND = (
 )
 
 
-@pytest.fixture
-def expect():
-    return pytest.importorskip("playwright.sync_api").expect
-
-
 def exported(page, stand_in, name="coco"):
     """What the page sends when a format is downloaded."""
     with page.expect_download() as download:

@@ -21,16 +21,6 @@ READY = {
 VIEW = "(await import('/static/js/main.js')).page.view"
 
 
-@pytest.fixture
-def expect():
-    return pytest.importorskip("playwright.sync_api").expect
-
-
-@pytest.fixture(scope="module")
-def video_file(tmp_path_factory):
-    return scene.write_video(tmp_path_factory.mktemp("clip") / "clip.mp4")
-
-
 def size_of(jpeg):
     with Image.open(BytesIO(jpeg)) as image:
         assert image.format == "JPEG"
@@ -339,10 +329,10 @@ def _frames_of(path):
 # Other sources
 
 
-def test_a_file_of_this_device_is_played_live(open_live, server, video_file, expect):
+def test_a_file_of_this_device_is_played_live(open_live, server, video, expect):
     page = open_live()
     go_live(page)
-    page.set_input_files("#live-file", video_file)
+    page.set_input_files("#live-file", video)
     until_true(page, lambda: server.frames and server.frames[-1][2] == scene.VIDEO_SIZE)
     shown(page)
     expect(page.locator("#about-run")).to_contain_text("clip.mp4")

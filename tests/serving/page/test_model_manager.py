@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from tests.serving.page.conftest import until
 from tests.serving.page.stand_in import MODEL
 from tests.serving.page.test_screens import faults
@@ -16,11 +14,6 @@ FAR = {
     "bytes": 240_000_000,
     "source": "https://example.org",
 }
-
-
-@pytest.fixture
-def expect():
-    return pytest.importorskip("playwright.sync_api").expect
 
 
 def row(page, name):

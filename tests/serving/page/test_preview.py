@@ -3,16 +3,10 @@
 import json
 
 import numpy as np
-import pytest
 
 from maskweave.ops.rle import decode_masks
 from tests.serving.page import scene
 from tests.serving.page.conftest import pick, until, until_true
-
-
-@pytest.fixture
-def expect():
-    return pytest.importorskip("playwright.sync_api").expect
 
 
 def asked(stand_in):

@@ -13,11 +13,6 @@ SIZE = (120, 300)
 
 
 @pytest.fixture
-def expect():
-    return pytest.importorskip("playwright.sync_api").expect
-
-
-@pytest.fixture
 def squares():
     """Two bright squares on black: one object for the network, which goes by brightness."""
     image = rectangle_image(SIZE, (20, 30, 60, 70))

@@ -3,8 +3,6 @@
 import json
 import zipfile
 
-import pytest
-
 from maskweave.annotations.options import Options
 from maskweave.annotations.report import Report
 from maskweave.annotations.table import format_named
@@ -13,11 +11,6 @@ from tests.serving.page.conftest import Canvas, until
 
 NAMES = ("one.png", "two.png", "three.png")
 ALL_DONE = "document.querySelector('#queue-progress').value === 1"
-
-
-@pytest.fixture
-def expect():
-    return pytest.importorskip("playwright.sync_api").expect
 
 
 def bring(page, names=NAMES):

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving.page import scene
 from tests.serving.page.conftest import KEPT, Canvas, pick, until
 from tests.serving.page.stand_in import MODEL
 from tests.serving.page.test_videos import run
@@ -17,16 +16,6 @@ SCREENS = {
     "laptop": {"viewport": {"width": 1280, "height": 800}},
     "4k": {"viewport": {"width": 3840, "height": 2160}},
 }
-
-
-@pytest.fixture
-def expect():
-    return pytest.importorskip("playwright.sync_api").expect
-
-
-@pytest.fixture(scope="module")
-def video(tmp_path_factory):
-    return scene.write_video(tmp_path_factory.mktemp("clip") / "clip.mp4")
 
 
 def faults(page):

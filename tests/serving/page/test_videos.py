@@ -15,16 +15,6 @@ from tests.serving.page.stand_in import PREFIX
 FRAME = "(await import('/static/js/main.js')).page.stage.painter.frame"
 
 
-@pytest.fixture
-def expect():
-    return pytest.importorskip("playwright.sync_api").expect
-
-
-@pytest.fixture(scope="module")
-def video(tmp_path_factory):
-    return scene.write_video(tmp_path_factory.mktemp("clip") / "clip.mp4")
-
-
 def load(page, video):
     """Open the clip and wait for its first frame."""
     page.set_input_files("#file", video)

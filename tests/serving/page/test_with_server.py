@@ -16,11 +16,6 @@ FORMATS_OF = """async (names) => {
 }"""
 
 
-@pytest.fixture
-def expect():
-    return pytest.importorskip("playwright.sync_api").expect
-
-
 @pytest.fixture(scope="module")
 def cat():
     """A photo that comes with scikit-image."""

@@ -47,12 +47,15 @@ def read_file(path: Path, options: Options, report: Report) -> Iterator[Record]:
             record = report.attempt(where, read_one)
             if record is not None:
                 yield record
-        for key in spool:
-            if key is not None and key not in seen:
-                count = len(spool.places(key))
-                report.problem(
-                    f"{path.name}, image {key}", f"{count} annotations are of no image of the file"
-                )
+        report_unowned(spool, seen, report, file=path.name, owner="image")
+
+
+def report_unowned(spool: Spool, seen: IdSet, report: Report, *, file: str, owner: str) -> None:
+    """Report the spooled annotations of images, or videos, that are not in the file."""
+    for key in spool:
+        if key is not None and key not in seen:
+            count = len(spool.places(key))
+            report.problem(f"{file}, {owner} {key}", f"{count} annotations are of no {owner} of the file")
 
 
 def _spool_lists(path: Path, spool: Spool, report: Report) -> Classes:

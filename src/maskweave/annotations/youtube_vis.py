@@ -17,7 +17,7 @@ import numpy as np
 
 from maskweave.annotations.base import Format, Put
 from maskweave.annotations.classes import ClassNumbers
-from maskweave.annotations.coco_reading import Classes, IdSet, objects_of, read_categories
+from maskweave.annotations.coco_reading import Classes, IdSet, objects_of, read_categories, report_unowned
 from maskweave.annotations.file_info import file_info
 from maskweave.annotations.json_stream import json_outline, stream_lists
 from maskweave.annotations.options import Options
@@ -71,12 +71,7 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
                 record = report.attempt(f"{where}, frame {frame}", partial(reader.record, frame, name))
                 if record is not None:
                     yield record
-        for other in spool:
-            if other is not None and other not in seen:
-                count = len(spool.places(other))
-                report.problem(
-                    f"{path.name}, video {other}", f"{count} annotations are of no video of the file"
-                )
+        report_unowned(spool, seen, report, file=path.name, owner="video")
 
 
 def _spool_lists(

@@ -17,8 +17,9 @@ from maskweave import training
 from maskweave.training.checkpoint import load_checkpoint
 from maskweave.training.config import TrainConfig
 from maskweave.training.errors import CheckpointError, LossNotFinite, TrainingError
-from maskweave.training.loop import LAST, Trainer
+from maskweave.training.loop import Trainer
 from maskweave.training.run import BAD_BATCH, images_of_step
+from maskweave.training.stepping import LAST
 from tests.training.drawn import edit
 
 pytestmark = pytest.mark.training
@@ -27,7 +28,8 @@ _KILLED_WHILE_SAVING = """
 import io, json, os, signal, sys
 import torch
 from maskweave.training.config import TrainConfig
-from maskweave.training.loop import LAST, Trainer
+from maskweave.training.loop import Trainer
+from maskweave.training.stepping import LAST
 
 trainer = Trainer(TrainConfig.from_dict(json.loads(sys.argv[1])))
 trainer.run(stop_at_step=2)

@@ -18,9 +18,10 @@ from maskweave.training.checkpoint import load_checkpoint, save_checkpoint
 from maskweave.training.config import TrainConfig
 from maskweave.training.errors import CheckpointError, LossNotFinite, TrainingDataError
 from maskweave.training.export import ExportInfo, export_onnx
-from maskweave.training.loop import LAST, STABLE, Trainer
+from maskweave.training.loop import STABLE, Trainer
 from maskweave.training.network import normalize
 from maskweave.training.start import load_start
+from maskweave.training.stepping import LAST
 from tests.training.drawn import edit
 from tests.training.learned import shapes_found
 from tests.training.networks import random_network

@@ -13,8 +13,9 @@ from maskweave.training.checkpoint import load_checkpoint, save_checkpoint
 from maskweave.training.config import TrainConfig
 from maskweave.training.errors import CheckpointError
 from maskweave.training.export import ExportInfo, export_onnx
-from maskweave.training.loop import LAST, Trainer
+from maskweave.training.loop import Trainer
 from maskweave.training.start import load_start, save_small
+from maskweave.training.stepping import LAST
 from tests.training.networks import random_network
 from tests.training.published import random_arrays, save_npz, save_onnx
 

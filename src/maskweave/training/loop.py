@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,14 +24,14 @@ from maskweave.training.losses import LossParts, Teaching, compute_loss
 from maskweave.training.network import BINS, Architecture, CompactNet, normalize
 from maskweave.training.optimizers import Optimizers
 from maskweave.training.schedule import Phase, Schedule, activation_slope
+from maskweave.training.stepping import LAST, SteppedRun
 from maskweave.training.tables import append_row
 
-LAST, STABLE = "last.pt", "stable.pt"
-_LOG_EVERY = 20
+STABLE = "stable.pt"
 _CLIP = 10.0
 
 
-class Trainer:
+class Trainer(SteppedRun[Phase, Batch, LossParts]):
     """A run that can be advanced, stopped and resumed.
 
     Args:
@@ -46,6 +45,7 @@ class Trainer:
             torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         self.config = config
+        self.output, self.checkpoint_minutes = config.output, config.checkpoint_minutes
         self.data = data or read_training_data(config)
         config.output.mkdir(parents=True, exist_ok=True)
         self.cache = ImageCache(
@@ -70,53 +70,24 @@ class Trainer:
             weight_decay=config.weight_decay,
         )
         self.precision = choose_precision(config.precision, self.device)
-        self.step, self.seconds = 0, 0.0
         self.first_slope = self.network.slope
         self.teacher: CompactNet | None = None
         self.taught = torch.zeros(len(self.data.class_names), dtype=torch.bool)
         self.weights = sampling_weights(self.data, source_weights=config.source_weights)
 
     @property
-    def progress(self) -> float:
-        """Share of the run that is done, 0..1."""
-        return min(1.0, self.schedule.progress(self.step, self.seconds))
+    def stage(self) -> Phase:
+        """Size and kind of the training views now."""
+        return self.schedule.phase(self.progress)
 
-    def run(
-        self, on_step: Callable[[Trainer, LossParts], None] | None = None, *, stop_at_step: int | None = None
-    ) -> None:
-        """Train until the run is over (or a step is reached), saving as it goes.
+    def stage_batches(self, stage: Phase) -> Iterator[Batch]:
+        """The batches of the next steps at the size and of the kind of a phase."""
+        return self.batches(stage.size, mosaic=stage.mosaic)
 
-        Raises:
-            LossNotFinite: The loss became NaN or infinite; the last checkpoint is left as it was.
-        """
-        if not (self.config.output / LAST).exists():
-            self.save(LAST)
-        while self.progress < 1 and (stop_at_step is None or self.step < stop_at_step):
-            self._run_at(self.schedule.phase(self.progress), on_step, stop_at_step)
-        self.save(LAST)
-
-    def _run_at(
-        self, phase: Phase, on_step: Callable[[Trainer, LossParts], None] | None, stop_at_step: int | None
-    ) -> None:
-        """Train on one kind of views until the schedule asks for another."""
-        last_save = time.monotonic()
-        mark = time.monotonic()
-        for batch in self.batches(phase.size, mosaic=phase.mosaic):
-            was_decaying = self.schedule.decaying(self.progress)
-            parts = self.train_step(batch)
-            now = time.monotonic()
-            self.seconds, mark = self.seconds + now - mark, now
-            self._log(parts, phase.size)
-            if on_step is not None:
-                on_step(self, parts)
-                mark = time.monotonic()  # validation and export do not count as training time
-            if not was_decaying and self.schedule.decaying(self.progress):
-                self.save(STABLE)
-            if now - last_save > self.config.checkpoint_minutes * 60:
-                self.save(LAST)
-                last_save = now
-            if self.progress >= 1 or self.schedule.phase(self.progress) != phase or self.step == stop_at_step:
-                return
+    def after_step(self, progress_before: float) -> None:
+        """Keep the state before the learning rate falls."""
+        if not self.schedule.decaying(progress_before) and self.schedule.decaying(self.progress):
+            self.save(STABLE)
 
     def batches(self, size: int, *, mosaic: bool = True, workers: int | None = None) -> Iterator[Batch]:
         """The batches of the next steps at an input size; `workers` None takes the run's setting."""
@@ -182,9 +153,8 @@ class Trainer:
             f"{self.config.output / LAST}; lower the learning rate (now {self.config.lr}) or look at that batch."
         )
 
-    def _log(self, parts: LossParts, size: int) -> None:
-        if self.step % _LOG_EVERY:
-            return
+    def log(self, parts: LossParts, stage: Phase) -> None:
+        """Note the losses of a step in the log."""
         losses = {
             "loss": parts.total,
             "classes": parts.classes,
@@ -194,7 +164,7 @@ class Trainer:
         row = {
             "step": self.step,
             "minutes": f"{self.seconds / 60:.2f}",
-            "size": size,
+            "size": stage.size,
             "lr": f"{self.schedule.lr(self.step, self.progress):.6f}",
             **{name: f"{float(value.detach()):.4f}" for name, value in losses.items()},
         }

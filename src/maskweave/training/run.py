@@ -29,10 +29,11 @@ from maskweave.training.config import TrainConfig
 from maskweave.training.data import read_training_data
 from maskweave.training.errors import CheckpointError, LossNotFinite, TrainingDataError, TrainingError
 from maskweave.training.export import ExportInfo, export_onnx
-from maskweave.training.loop import LAST, Trainer
+from maskweave.training.loop import Trainer
 from maskweave.training.losses import LossParts
 from maskweave.training.plots import draw_curves
 from maskweave.training.start import load_start
+from maskweave.training.stepping import LAST
 from maskweave.training.tables import append_row
 from maskweave.training.validate import WHOLE, validate
 from maskweave.training.whole_file import whole_file

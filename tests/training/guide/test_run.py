@@ -18,11 +18,12 @@ from maskweave.training.annotations import read_training_set
 from maskweave.training.errors import CheckpointError, TrainingDataError
 from maskweave.training.export import ExportInfo, export_onnx
 from maskweave.training.guide.export import GuideInfo, export_guide
-from maskweave.training.guide.loop import LAST, GuideTrainer
+from maskweave.training.guide.loop import GuideTrainer
 from maskweave.training.guide.network import BLOCKS, GuideNet, normalize, normalize_guidance
 from maskweave.training.guide.quantize import quantize_guide
 from maskweave.training.guide.start import fold_published, load_start
 from maskweave.training.guide.validate import validate
+from maskweave.training.stepping import LAST
 from tests.training.drawn import draw_data_set
 from tests.training.networks import random_network
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,10 +24,9 @@ from maskweave.training.guide.loss import batch_iou, mask_loss
 from maskweave.training.guide.network import GuideNet, normalize, normalize_guidance
 from maskweave.training.hardware import autocast, choose_device, choose_precision, keep_freed_memory
 from maskweave.training.schedule import Schedule
+from maskweave.training.stepping import LAST, SteppedRun
 from maskweave.training.tables import append_row
 
-LAST = "last.pt"
-_LOG_EVERY = 20
 _CLIP = 5.0
 
 
@@ -40,7 +38,7 @@ class StepResult(NamedTuple):
     corrected: float
 
 
-class GuideTrainer:
+class GuideTrainer(SteppedRun[int, GuideBatch, StepResult]):
     """A run that can be advanced, stopped and resumed.
 
     Args:
@@ -54,6 +52,7 @@ class GuideTrainer:
             torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         self.config = config
+        self.output, self.checkpoint_minutes = config.output, config.checkpoint_minutes
         self.data = data or read_training_set(
             config.annotations, config.images, exclude_sources=config.exclude_sources
         )
@@ -73,62 +72,20 @@ class GuideTrainer:
         self.average = MovingAverage(self.network, config.ema)
         self.optimizer = torch.optim.AdamW(_groups(self.network, config), lr=config.lr)
         self.precision = choose_precision(config.precision, self.device)
-        self.step, self.seconds = 0, 0.0
 
     @property
-    def progress(self) -> float:
-        """Share of the run that is done, 0..1."""
-        return min(1.0, self.schedule.progress(self.step, self.seconds))
-
-    @property
-    def size(self) -> int:
+    def stage(self) -> int:
         """Side of the crops now."""
         return self.schedule.size(self.progress)
 
-    def run(
-        self,
-        on_step: Callable[[GuideTrainer, StepResult], None] | None = None,
-        *,
-        stop_at_step: int | None = None,
-    ) -> None:
-        """Train until the run is over (or a step is reached), saving as it goes.
-
-        Raises:
-            LossNotFinite: The loss became NaN or infinite; the last checkpoint is left as it was.
-        """
-        if not (self.config.output / LAST).exists():
-            self.save(LAST)
-        while self.progress < 1 and (stop_at_step is None or self.step < stop_at_step):
-            self._run_at(self.size, on_step, stop_at_step)
-        self.save(LAST)
-
-    def _run_at(
-        self, size: int, on_step: Callable[[GuideTrainer, StepResult], None] | None, stop_at_step: int | None
-    ) -> None:
-        """Train on crops of one size until the schedule asks for another."""
-        last_save = mark = time.monotonic()
-        for batch in self.batches(size):
-            result = self.train_step(batch)
-            now = time.monotonic()
-            self.seconds, mark = self.seconds + now - mark, now
-            self._log(result, size)
-            if on_step is not None:
-                on_step(self, result)
-                mark = time.monotonic()  # validation and export do not count as training time
-            if now - last_save > self.config.checkpoint_minutes * 60:
-                self.save(LAST)
-                last_save = now
-            if self.progress >= 1 or self.size != size or self.step == stop_at_step:
-                return
-
-    def batches(self, size: int) -> Iterator[GuideBatch]:
+    def stage_batches(self, stage: int) -> Iterator[GuideBatch]:
         """The batches of the next steps at a size of crops."""
         dataset = CropDataset(
             self.data,
             self.cache,
             self.objects,
             batch_size=self.config.batch_size,
-            size=size,
+            size=stage,
             seed=self.config.seed,
         )
         return step_loader(dataset, self.step, workers=self.config.workers)
@@ -181,13 +138,12 @@ class GuideTrainer:
                 f"{self.config.output / LAST}; lower the learning rate (now {self.config.lr})."
             )
 
-    def _log(self, result: StepResult, size: int) -> None:
-        if self.step % _LOG_EVERY:
-            return
+    def log(self, result: StepResult, stage: int) -> None:
+        """Note the loss and the IoUs of a step in the log."""
         row = {
             "step": self.step,
             "minutes": f"{self.seconds / 60:.2f}",
-            "size": size,
+            "size": stage,
             "lr": f"{self.schedule.lr(self.step, self.progress):.6f}",
         }
         names = ("loss", "box_iou", "click_iou", "mask_iou", "corrected_iou")

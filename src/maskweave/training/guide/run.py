@@ -14,7 +14,7 @@ from maskweave.evaluation.prompting import PromptIous
 from maskweave.training.annotations import TrainingSet, read_training_set
 from maskweave.training.guide.config import GuideConfig
 from maskweave.training.guide.export import GuideInfo, export_guide
-from maskweave.training.guide.loop import LAST, GuideTrainer, StepResult
+from maskweave.training.guide.loop import GuideTrainer, StepResult
 from maskweave.training.guide.start import load_start
 from maskweave.training.guide.validate import validate
 from maskweave.training.run import (
@@ -29,6 +29,7 @@ from maskweave.training.run import (
     require_run,
     write_json,
 )
+from maskweave.training.stepping import LAST
 from maskweave.training.tables import append_row
 
 

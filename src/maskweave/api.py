@@ -144,18 +144,18 @@ class Segmenter:
         Warns:
             SourceWarning: The image was not read as it stands: pages were passed over, its profile is damaged.
         """
-        request = self._request(segment=SegmentOptions(task, score, _listed(classes), multi_label, refine))
-        return self._one(image, request, max_pixels, raster_options)
+        request = self._request(segment=SegmentOptions(task, score, _as_tuple(classes), multi_label, refine))
+        return self._segment(image, request, max_pixels, raster_options)
 
-    def _one(
+    def _segment(
         self, image: ImageInput, request: Request, max_pixels: int, raster_options: RasterOptions | None
     ) -> Result:
-        source = self._opened(existing(image), max_pixels, raster_options or RasterOptions())
+        source = self._open(existing(image), max_pixels, raster_options or RasterOptions())
         (result,) = stream(source, self.model, request)
-        _PassOn(source, level=4)()
+        _WarningRelay(source, level=4)()
         return Result(result.frame, result.prediction, model=self.name)
 
-    def _opened(self, image: ImageInput, max_pixels: int, raster_options: RasterOptions) -> Source:
+    def _open(self, image: ImageInput, max_pixels: int, raster_options: RasterOptions) -> Source:
         if not isinstance(image, Path):
             return ImageSource(image, max_pixels=max_pixels)
         from maskweave.sources.open_image import one_frame, open_image
@@ -196,11 +196,11 @@ class Segmenter:
         if mask is not None:
             if boxes:
                 raise InvalidValue("prompt: need a mask with points or without, got a mask and boxes")
-            (frame,) = self._opened(existing(image), max_pixels, raster_options or RasterOptions())
-            found = self.model.prompt_mask(frame.image, mask, points_in(points))
-            return Result(frame, found, model=self.name)
-        prompt = _required(PromptOptions(boxes=boxes_in(boxes), points=points_in(points)))
-        return self._one(image, self._request(prompt=prompt), max_pixels, raster_options)
+            (frame,) = self._open(existing(image), max_pixels, raster_options or RasterOptions())
+            corrected = self.model.prompt_mask(frame.image, mask, points_in(points))
+            return Result(frame, corrected, model=self.name)
+        prompt = _require_prompt(PromptOptions(boxes=boxes_in(boxes), points=points_in(points)))
+        return self._segment(image, self._request(prompt=prompt), max_pixels, raster_options)
 
     def stream(  # noqa: PLR0913 - each is a choice of the caller
         self,
@@ -249,7 +249,7 @@ class Segmenter:
             ...     crossed = result.counts.lines[0].forward
         """
         request = self._request(
-            segment=SegmentOptions(task, score, _listed(classes), refine=refine),
+            segment=SegmentOptions(task, score, _as_tuple(classes), refine=refine),
             video=VideoOptions(
                 tracker is not None,
                 tracker or DEFAULT_TRACKER,
@@ -261,7 +261,7 @@ class Segmenter:
         )
         check(request, self.model)
         raster_options = replace(raster_options or RasterOptions(), tiles=self.options.tile is not None)
-        return _streamed(_found(source, as_video, raster_options), self.model, request)
+        return _streamed(_sources(source, as_video, raster_options), self.model, request)
 
     def close(self) -> None:
         """Free the model's memory."""
@@ -281,18 +281,18 @@ class Segmenter:
 
 def _streamed(sources: Sequence[Source], model: Model, request: Request) -> Iterator[Result]:
     for source in sources:
-        pass_on = _PassOn(source, level=3)
+        relay_warnings = _WarningRelay(source, level=3)
         with source, closing(stream(source, model, request)) as results:
             for result in results:
-                pass_on()
+                relay_warnings()
                 yield Result(result.frame, result.prediction, result.counts, model.name)
-            pass_on()
+            relay_warnings()
 
 
-class _PassOn:
-    """Calls that pass on what a source has to say since, a `SourceWarning` for each sentence.
+class _WarningRelay:
+    """Called, it gives what a source has warned of since as a `SourceWarning` each.
 
-    ``level``: of the caller that it is shown for, as `warnings.warn` counts.
+    ``level``: of the caller that they are shown for, as `warnings.warn` counts.
     """
 
     def __init__(self, source: Source, *, level: int) -> None:
@@ -300,13 +300,13 @@ class _PassOn:
         self._warned: set[str] = set()
 
     def __call__(self) -> None:
-        for line in self._source.warnings:
-            if line not in self._warned:
-                self._warned.add(line)
-                warnings.warn(f"{self._source.info.name}: {line}", SourceWarning, stacklevel=self._level)
+        for message in self._source.warnings:
+            if message not in self._warned:
+                self._warned.add(message)
+                warnings.warn(f"{self._source.info.name}: {message}", SourceWarning, stacklevel=self._level)
 
 
-def _found(
+def _sources(
     source: str | Path | Source, as_video: bool, raster_options: RasterOptions | None
 ) -> Sequence[Source]:
     if isinstance(source, Source):
@@ -358,7 +358,7 @@ def propagate(  # noqa: PLR0913 - each is a choice of the caller
     Warns:
         SourceWarning: As `Segmenter.stream`.
     """
-    prompt = _required(PromptOptions(mask, boxes_in(boxes), points_in(points), frame))
+    prompt = _require_prompt(PromptOptions(mask, boxes_in(boxes), points_in(points), frame))
     options = model.options if isinstance(model, Segmenter) else propagation_model(str(model), device=device)
     request = Request(
         model=options,
@@ -366,8 +366,8 @@ def propagate(  # noqa: PLR0913 - each is a choice of the caller
         segment=SegmentOptions(score=score),
         video=VideoOptions(lines=lines_in(lines), zones=zones_in(zones)),
     )
-    (found,) = _found(source, as_video, raster_options)
-    return _propagated(found, model if isinstance(model, Segmenter) else None, request)
+    (video,) = _sources(source, as_video, raster_options)
+    return _propagated(video, model if isinstance(model, Segmenter) else None, request)
 
 
 def _propagated(source: Source, model: Segmenter | None, request: Request) -> Iterator[Result]:
@@ -420,7 +420,7 @@ def segment_video(  # noqa: PLR0913 - each is a choice of the caller
         raise InvalidValue(f"{destination}: need a name that ends in .mp4")
     request = Request(
         model=model.options if model is not None else ModelOptions(),
-        segment=SegmentOptions(task, score, _listed(classes)),
+        segment=SegmentOptions(task, score, _as_tuple(classes)),
         video=VideoOptions(True, tracker, every, lines_in(lines), zones_in(zones)),
         output=OutputOptions(output=str(destination.parent)),
     )
@@ -458,12 +458,12 @@ def _video_written(
     return report
 
 
-def _listed(classes: Sequence[str]) -> tuple[str, ...]:
+def _as_tuple(classes: Sequence[str]) -> tuple[str, ...]:
     """Names as a tuple; a text, which is one name or a mistake, stays one to be refused."""
     return classes if isinstance(classes, str) else tuple(classes)  # type: ignore[return-value]
 
 
-def _required(prompt: PromptOptions) -> PromptOptions:
+def _require_prompt(prompt: PromptOptions) -> PromptOptions:
     """The prompt; raises `InvalidValue` where nothing is pointed at."""
     if prompt.prompt is None:
         raise InvalidValue("prompt: need a mask, boxes or points that mark an object, got none of them")

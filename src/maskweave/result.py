@@ -49,8 +49,8 @@ class Result(FrameResult):
         from maskweave.ops.resize import resize_prediction
         from maskweave.outputs.overlay import draw_overlay
 
-        shown = resize_prediction(self.prediction, self.image.shape[:2])
-        return draw_overlay(self.image, shown, style, counts=self.counts)
+        prediction = resize_prediction(self.prediction, self.image.shape[:2])
+        return draw_overlay(self.image, prediction, style, counts=self.counts)
 
     def cutout(self, background: str = "transparent", *, refine_edges: bool = False) -> Image:
         """Cut out the objects, or the foreground.
@@ -148,11 +148,11 @@ class Result(FrameResult):
         from maskweave.files import atomic_file
 
         path = Path(path)
-        form = {".json": "coco", ".geojson": "geojson"}.get(path.suffix.lower())
-        if form is not None:
+        file_format = {".json": "coco", ".geojson": "geojson"}.get(path.suffix.lower())
+        if file_format is not None:
             from maskweave.outputs.annotations import save_record  # formats are imported on use
 
-            save_record(path, form, self.frame, self.instances, model=self.model)
+            save_record(path, file_format, self.frame, self.instances, model=self.model)
             return path
         data = self._encode(path, style)
         with atomic_file(path) as temporary:
@@ -176,9 +176,9 @@ def existing(image: ImageInput) -> ImageInput:
     if not isinstance(image, str | Path):
         return image
     try:
-        found = Path(image).exists()
+        exists = Path(image).exists()
     except OSError:  # a name that no file can have
-        found = False
-    if not found:
+        exists = False
+    if not exists:
         raise SourceNotFound(f"{str(image)[:200]}: need an image file, but it does not exist")
     return Path(image)

@@ -80,7 +80,9 @@ class Report:
         names = prediction.names
         if prediction.track_ids is not None:
             ids = prediction.track_ids.tolist()
-            names = tuple(name for name, each in zip(names, ids, strict=True) if each not in self._known_ids)
+            names = tuple(
+                name for name, track in zip(names, ids, strict=True) if track not in self._known_ids
+            )
             if self.propagates:
                 self._note_lost(self._known_ids.difference(ids))
             self._known_ids.update(ids)
@@ -101,8 +103,8 @@ class Report:
     def _note_lost(self, ids: Iterable[int]) -> None:
         """Note that objects have no pixels in the newest frame."""
         frame = self.frames - 1
-        for number in ids:
-            spans = self.lost.setdefault(number, [])
+        for track in ids:
+            spans = self.lost.setdefault(track, [])
             if spans and spans[-1][1] == frame - 1:
                 spans[-1] = (spans[-1][0], frame)
             else:
@@ -154,12 +156,12 @@ def find_inputs(inputs: Sequence[str | Path], request: Request) -> list[LazySour
     from maskweave.sources.files import real_path
     from maskweave.sources.find import find_sources
 
-    results = request.output.folder.resolve()
+    output = request.output.folder.resolve()
     roots = [real_path(Path(text)) for text in inputs]
-    apart = not any(results == root or results in root.parents for root in roots)
+    is_apart = not any(output == root or output in root.parents for root in roots)
 
     def ignore(path: Path) -> bool:
-        return is_output(path) or (apart and results in real_path(path).parents)
+        return is_output(path) or (is_apart and output in real_path(path).parents)
 
     options = request.source
     return find_sources(
@@ -268,15 +270,17 @@ def _prompted(
     )
     with closing(results):
         for result in results:
-            found = result.instances
-            yield replace(result, prediction=as_task(found[found.scores >= score] if score else found, task))
+            instances = result.instances
+            if score:
+                instances = instances[instances.scores >= score]
+            yield replace(result, prediction=as_task(instances, task))
 
 
 def _pointed_at(frames: Source, model: Model, prompt: Prompt, clock: StageClock) -> Generator[FrameResult]:
     for frame in frames:
         with clock.stage("network"):
-            found = model.prompt(frame.image, prompt, label=frame.source or "image")
-        yield FrameResult(frame, found)
+            instances = model.prompt(frame.image, prompt, label=frame.source or "image")
+        yield FrameResult(frame, instances)
 
 
 def _propagated(
@@ -410,7 +414,7 @@ def write(
     ``writers`` are entered and left here. ``report`` is added to and returned; None begins a new one.
     """
     report = report or Report()
-    before = [
+    replaced = [
         writer.path for writer in writers if writer.path.exists() and writer.path != writer.target.folder
     ]
     with ExitStack() as stack:
@@ -427,7 +431,7 @@ def write(
                 progress(result)
         with report.clock.stage("draw and encode"):
             stack.close()
-    report.paths, report.replaced = [writer.path for writer in writers], before
+    report.paths, report.replaced = [writer.path for writer in writers], replaced
     report.warnings = [warning for writer in writers for warning in writer.warnings]
     return report
 

@@ -49,7 +49,7 @@ class Guide(Protocol):
         """(H, W) mask corrected by points."""
         ...
 
-    def redrawn(self, image: Image, found: Instances) -> Instances:
+    def redrawn(self, image: Image, instances: Instances) -> Instances:
         """The same objects with their borders drawn anew."""
         ...
 
@@ -116,7 +116,7 @@ class Model(ABC):
     def result(
         self, outputs: Tensors, placement: Letterbox, *, score: float, multi_label: bool = False
     ) -> Prediction:
-        """`decode`; families whose `decode` gives an object under several classes keep the likeliest here.
+        """`decode`; families whose `decode` gives an object under several classes keep the best one here.
 
         With ``multi_label`` they keep all.
         """
@@ -131,7 +131,7 @@ class Model(ABC):
 
         ``score`` in [0, 1] drops objects the model is less sure of; None takes the model's own default.
         ``multi_label`` keeps an object under each class it may be of, as average precision counts, not only under
-        the likeliest.
+        the best one.
         Raises `InvalidValue` for a malformed image or score.
         """
         threshold = self.check_score(score)
@@ -164,20 +164,20 @@ class Model(ABC):
         size = (image.shape[0], image.shape[1])
         mask = np.asarray(mask)
         if mask.dtype != np.bool_ or mask.shape != size or not mask.any():
-            what = (
+            given = (
                 "an empty one"
                 if mask.dtype == np.bool_ and mask.shape == size
                 else f"{mask.shape} {mask.dtype}"
             )
             raise InvalidValue(
-                f"{label}: need a bool mask of the image's size {size} with an object, got {what}"
+                f"{label}: need a bool mask of the image's size {size} with an object, got {given}"
             )
         from maskweave.types.prompt import OBJECT_NAMES, check_points
 
         check_points(points, size, label=label)
         masks = Masks.from_dense(self.correct(image, mask, points)[None])
-        found = Instances(masks, masks.boxes, np.ones(1), np.zeros(1, np.int64), OBJECT_NAMES)
-        return found if points else self.check_guided().redrawn(image, found)
+        corrected = Instances(masks, masks.boxes, np.ones(1), np.zeros(1, np.int64), OBJECT_NAMES)
+        return corrected if points else self.check_guided().redrawn(image, corrected)
 
     def find_prompted(self, image: Image, prompt: Prompt) -> Instances:
         """The work of `prompt`: the guide's answer, which knows what this model finds in the image."""
@@ -192,7 +192,7 @@ class Model(ABC):
         """
         return self.check_guided().correct(image, mask, points) if points else mask
 
-    def refine(self, frame: Frame, found: Instances) -> Instances:
+    def refine(self, frame: Frame, instances: Instances) -> Instances:
         """Look at every object of a frame once more, each in its own window: the same, their borders drawn anew.
 
         Raises `InvalidValue` where there is no guide, or the image is read piece by piece.
@@ -200,7 +200,7 @@ class Model(ABC):
         guide = self.check_guided()
         if frame.windows is not None:
             raise InvalidValue("--refine: need an image that is read whole; leave --tile or --refine out")
-        return guide.redrawn(frame.image, found)
+        return guide.redrawn(frame.image, instances)
 
     def check_unprompted(self) -> None:
         """Raise `InvalidValue` when the model cannot do without a prompt."""

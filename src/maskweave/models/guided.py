@@ -212,8 +212,8 @@ class Guided(Model):
         """What stands out in the whole image, where it is sure by at least ``score``."""
         height, width = placement.source_size
         answer = Answer(Window(0, 0, float(max(height, width))), self._logits(outputs, 1)[0])
-        found = self._instances([answer], placement.source_size)
-        return found[(found.scores >= score) & (found.masks.areas > 0)]
+        instances = self._instances([answer], placement.source_size)
+        return instances[(instances.scores >= score) & (instances.masks.areas > 0)]
 
     def answer(self, image: Image, looks: Sequence[Look], *, mirrored: bool = False) -> list[Answer]:
         """Ask the network about windows of an (H, W, 3) uint8 RGB image, as few batches.
@@ -246,11 +246,11 @@ class Guided(Model):
         else:
             looks = [self._look_at_box(box, prompt.points, known) for box in prompt.boxes]
             answers = self.answer(image, looks, mirrored=True)
-        found = self._instances(answers, size)
-        for row in np.flatnonzero(found.masks.areas == 0):
+        instances = self._instances(answers, size)
+        for row in np.flatnonzero(instances.masks.areas == 0):
             what = f"box {_corners(prompt.boxes[row])}" if prompt.boxes else "points"
             raise InvalidValue(f"{what}: nothing stands out there; draw a mask, or another box or points")
-        return found
+        return instances
 
     def correct(self, image: Image, mask: Mask, points: Sequence[Point]) -> Mask:
         """(H, W) mask of an object, corrected by clicks on it and beside it; without clicks as it is.
@@ -271,30 +271,30 @@ class Guided(Model):
         answers = self.answer(image, [Look(window, known, points=clicks), Look(window, points=clicks)])
         best = max(answers, key=lambda each: (each.has_right(clicks), each is answers[0]))
         drawn = best.masks((mask.shape[0], mask.shape[1])).union()
-        found = near_clicks(mask, drawn, points, reach=_NEIGHBORHOOD * window.side)
+        corrected = near_clicks(mask, drawn, points, reach=_NEIGHBORHOOD * window.side)
         for point in points:  # what a thin thing is a click may know better
-            found[int(point.y), int(point.x)] = point.inside
-        if not found.any():
+            corrected[int(point.y), int(point.x)] = point.inside
+        if not corrected.any():
             raise InvalidValue("points: nothing is left of the mask; draw another box or points")
-        return found
+        return corrected
 
     def check_guided(self) -> Guided:
         """It is its own guide."""
         return self
 
-    def redrawn(self, image: Image, found: Instances) -> Instances:
+    def redrawn(self, image: Image, instances: Instances) -> Instances:
         """Look at every object once more in its own window: the same objects and boxes, their borders drawn anew.
 
         An object of which the network makes another, or nothing, stays as it is.
         """
-        rows = np.flatnonzero(found.masks.areas > 0).tolist()
-        looks = [Look.at_mask(found.masks, row) for row in rows]
-        masks = [found.masks[row] for row in range(len(found))]
+        rows = np.flatnonzero(instances.masks.areas > 0).tolist()
+        looks = [Look.at_mask(instances.masks, row) for row in rows]
+        masks = [instances.masks[row] for row in range(len(instances))]
         for row, answer in zip(rows, self.answer(image, looks), strict=True):
-            drawn = answer.masks(found.size)
+            drawn = answer.masks(instances.size)
             if _iou(drawn, masks[row]) >= _SAME_OBJECT:
                 masks[row] = drawn
-        return found.replace(masks=concatenate(masks)) if rows else found
+        return instances.replace(masks=concatenate(masks)) if rows else instances
 
     def look_again(self, image: Image, masks: FloatArray) -> list[Answer | None]:
         """What the network makes of (K, h, w) soft masks of a whole image, each in its own window.
@@ -335,16 +335,16 @@ class Guided(Model):
     def _clicked(self, image: Image, points: tuple[Point, ...]) -> Answer:
         """What is found round clicks: in windows of a few sizes, and what each shows once more in its own window."""
         glances = self.answer(image, _windows_of_clicks(image, points))
-        found = [(glance, box) for glance in glances if (box := glance.box) is not None]
-        if not found:
+        hits = [(glance, box) for glance in glances if (box := glance.box) is not None]
+        if not hits:
             return glances[0]
         closer = [
             Look(Window.around(box, _MASK_MARGIN, min_side=24.0), glance.old, points=points)
-            for glance, box in found
+            for glance, box in hits
         ]
         pairs = [
             (answer if answer.has_right(points) >= glance.has_right(points) else glance, answer.score)
-            for answer, (glance, _) in zip(self.answer(image, closer), found, strict=True)
+            for answer, (glance, _) in zip(self.answer(image, closer), hits, strict=True)
         ]
         best, _ = max(pairs, key=lambda each: (each[0].has_right(points), each[1]))
         return best
@@ -383,7 +383,7 @@ def near_clicks(mask: Mask, drawn: Mask, points: Sequence[Point], *, reach: floa
     A change is a connected region that is added or taken away. A click on the object asks for what is added within
     ``reach`` pixels of it, one beside the object for what is taken away there.
     """
-    found = mask.copy()
+    corrected = mask.copy()
     for inside in (True, False):
         changed = (drawn & ~mask) if inside else (mask & ~drawn)
         labels = np.asarray(cv2.connectedComponents(changed.view(np.uint8), connectivity=8)[1], np.int32)
@@ -393,8 +393,8 @@ def near_clicks(mask: Mask, drawn: Mask, points: Sequence[Point], *, reach: floa
             if point.inside == inside
             for label in np.unique(_around(labels, point, reach))
         }
-        found[np.isin(labels, list(touched - {0}))] = inside
-    return found
+        corrected[np.isin(labels, list(touched - {0}))] = inside
+    return corrected
 
 
 def _around(values: NDArray[np.int32], point: Point, reach: float) -> NDArray[np.int32]:

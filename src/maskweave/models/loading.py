@@ -151,9 +151,9 @@ class LazyGuide:
         """(H, W) mask corrected by points."""
         return self.model.correct(image, mask, points)
 
-    def redrawn(self, image: Image, found: Instances) -> Instances:
+    def redrawn(self, image: Image, instances: Instances) -> Instances:
         """The same objects with their borders drawn anew."""
-        return self.model.redrawn(image, found)
+        return self.model.redrawn(image, instances)
 
     def look_again(self, image: Image, masks: FloatArray) -> list[Answer | None]:
         """What it makes of (K, h, w) soft masks of a whole image; None for one with no pixel over 0.5."""

@@ -6,7 +6,6 @@ so that help texts cost nothing.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -186,21 +185,10 @@ class PromptOptions:
         if isinstance(self.mask, Mapping):
             return self.mask
         if isinstance(self.mask, str | Path) and Path(self.mask).is_dir():
-            return _masks_in(Path(self.mask))
+            from maskweave.annotations.id_images import id_maps_in
+
+            return id_maps_in(Path(self.mask))
         return {self.frame: self.mask}
-
-
-def _masks_in(folder: Path) -> dict[int, Path]:
-    """The id maps of a folder by the numbers that their names end in; raises `InvalidValue` where they have none."""
-    found: dict[int, Path] = {}
-    for path in sorted(folder.glob("[!.]*.png")):
-        number = re.search(r"\d{1,9}$", path.stem)
-        if number is None or int(number[0]) in found:
-            raise InvalidValue(f"{path}: need names that end in the number of a frame, like 00040.png")
-        found[int(number[0])] = path
-    if not found:
-        raise InvalidValue(f"{folder}: need PNGs of marked frames, like 00040.png, found none")
-    return found
 
 
 def _id_map(mask: str | Path | Array) -> Any:

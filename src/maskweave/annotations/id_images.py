@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image as PILImage
 
 from maskweave.annotations.options import OverlapPolicy
 from maskweave.annotations.report import Report
-from maskweave.errors import BadRecord, SourceNotFound
+from maskweave.errors import BadRecord, InvalidValue, SourceNotFound
 from maskweave.ops.semantic import paint_numbers
 from maskweave.sources.base import MAX_PIXELS, check_budget
 from maskweave.types.arrays import Array, IntArray, Size
@@ -46,6 +47,19 @@ def read_id_map(path: Path) -> IntArray:
     """
     ids = read_indices(path)
     return np.where(ids == 255, 1, ids) if set(np.unique(ids).tolist()) <= {0, 255} else ids
+
+
+def id_maps_in(folder: Path) -> dict[int, Path]:
+    """The id maps of a folder by the numbers that their names end in; raises `InvalidValue` where they have none."""
+    paths: dict[int, Path] = {}
+    for path in sorted(folder.glob("[!.]*.png")):
+        number = re.search(r"\d{1,9}$", path.stem)
+        if number is None or int(number[0]) in paths:
+            raise InvalidValue(f"{path}: need names that end in the number of a frame, like 00040.png")
+        paths[int(number[0])] = path
+    if not paths:
+        raise InvalidValue(f"{folder}: need PNGs of marked frames, like 00040.png, found none")
+    return paths
 
 
 def read_class_map(path: Path) -> NDArray[np.uint8]:

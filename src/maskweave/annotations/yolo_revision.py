@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from maskweave.annotations.data_yaml import read_data_yaml
 from maskweave.annotations.options import Options
 from maskweave.annotations.outlines import outlines
 from maskweave.annotations.report import Report
 from maskweave.annotations.revision import Change, Revision, exact_text
-from maskweave.annotations.yolo import checked_lines, label_path, read_data_yaml, shares_of
+from maskweave.annotations.yolo import checked_lines, label_path, shares_of
 from maskweave.errors import InvalidValue
 from maskweave.files import atomic_file
 from maskweave.optional import optional

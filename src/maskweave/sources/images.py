@@ -6,7 +6,6 @@ import math
 import struct
 import threading
 import warnings
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,17 +26,14 @@ from maskweave.errors import (
     UnreadableImage,
 )
 from maskweave.sources.base import MAX_PIXELS, Closing, check_budget
-from maskweave.sources.kinds import (
-    HEAD,
-    foreign_format,
-    is_dicom,
-    is_heif,
-    is_nifti,
-    is_pipe,
-    is_regular,
-    kind_by_content,
-    wrapping,
+from maskweave.sources.image_checks import (
+    check_png,
+    check_psd,
+    gamma_warning,
+    not_an_image,
+    unread_images,
 )
+from maskweave.sources.kinds import HEAD, is_heif, is_pipe, is_regular
 from maskweave.sources.pixels import rgb_from_array, rgb_from_pillow, upright
 from maskweave.sources.tiff import is_tiff, tiff_pages
 from maskweave.types.arrays import Array, Image, Size
@@ -48,18 +44,12 @@ FORMATS = (
 )
 """Pillow's decoders that are let near a file; others (EPS starts Ghostscript) are never tried."""
 
-ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
-"""Formats whose further images are the frames of an animation."""
-
 Encoded: TypeAlias = str | PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 """An image in a file or in the bytes of one."""
 
 _MAX_BYTES = 500_000_000
 """The most that is read from a pipe or an open file."""
 _ORIENTATION, _RESOLUTION = 0x0112, 0x011A  # tags of EXIF and TIFF
-_GAMMA, _SAME_GAMMA = 0.45455, 0.06  # 1 / 2.2, nearly what sRGB has
-_CICP_PRIMARIES = (b"\1", b"\2")  # codes of ITU-T H.273 that are sRGB's or say nothing
-_CICP_TRANSFERS = (b"\1", b"\2", b"\6", b"\x0d")
 _TURNED = (5, 6, 7, 8)  # orientations that exchange width and height
 _pillow_lock = threading.Lock()
 
@@ -236,17 +226,17 @@ def _decode(data: Path | bytes, max_pixels: int, label: str, warnings: list[str]
     try:
         image = open_encoded(data)
     except UnidentifiedImageError as error:
-        raise UnreadableImage(f"{label}: {_not_an_image(head)}") from error
+        raise UnreadableImage(f"{label}: {not_an_image(head)}") from error
     with image:
         if page:
             image.seek(page)
         check_budget(*image.size, max_pixels=max_pixels, label=label, hint=_hint(image))
         if image.format == "PNG":
-            _add_warnings(warnings, [*_check_png(data), *_gamma_warning(image)])
+            _add_warnings(warnings, [*check_png(data), *gamma_warning(image)])
         if image.format == "PSD":
-            _check_psd(image, label)
+            check_psd(image, label)
         decoded = _loaded(image, max_pixels, label, warnings)
-        _add_warnings(warnings, _not_read(image, data))
+        _add_warnings(warnings, unread_images(image, data))
         return decoded
 
 
@@ -302,33 +292,6 @@ def _checked_page(data: Path | bytes, label: str) -> int:
     return pages[0].number
 
 
-def _check_psd(image: Any, label: str) -> None:
-    """Raise `UnreadableImage` for a PSD that was saved without its merged image (resource 1057, VersionInfo)."""
-    for number, _, data in image.resources:
-        if number == 1057 and data[4:5] == b"\0":
-            raise UnreadableImage(
-                f"{label}: a PSD without its merged image; save it with 'Maximize compatibility', or as PNG"
-            )
-
-
-def _not_read(image: Pillow.Image, data: Path | bytes) -> list[str]:
-    """A sentence about what else a file holds; of a phone's MPO the others only help to show the first."""
-    if image.format == "GIF":
-        from maskweave.sources.gif import gif_frames
-
-        if gif_frames(data).is_cut:
-            return ["an animation that is cut short, of which the first frame was read"]
-    try:
-        count = int(getattr(image, "n_frames", 1))
-    except Exception:  # the first is good even where the next is damaged
-        return []
-    if count < 2 or image.format not in (*ANIMATED, "HEIF"):
-        return []
-    if image.format == "HEIF":
-        return [f"{count} images, of which the primary one was read; export the others to have them"]
-    return [f"an animation of {count} frames, of which the first was read; --as-video reads them all"]
-
-
 def _hint(image: Pillow.Image) -> str:
     """What helps against a file with too many pixels: only TIFF can be read piece by piece."""
     if image.format == "TIFF":
@@ -372,38 +335,6 @@ def _in_memory(image: Pillow.Image) -> bool:
     return core is not None and not getattr(image, "tile", ())
 
 
-def _check_png(data: Path | bytes) -> list[str]:
-    """Compare the checksums of a PNG's critical chunks, which Pillow does not do for pixels.
-
-    Returns a sentence for colors that are not those of sRGB. Raises `ValueError` for a wrong checksum or a missing
-    end. Layout: https://www.w3.org/TR/png-3/#5Chunk-layout
-    """
-    warnings = []
-    with data.open("rb") if isinstance(data, Path) else BytesIO(data) as file:
-        file.seek(8)
-        kind = b""
-        while kind != b"IEND":
-            length, kind = struct.unpack(">I4s", file.read(8))
-            body = file.read(length)
-            (checksum,) = struct.unpack(">I", file.read(4))
-            if kind[:1].isupper() and zlib.crc32(body, zlib.crc32(kind)) != checksum:
-                raise ValueError(f"wrong checksum of {kind.decode('ascii', 'replace')}")
-            if kind == b"cICP" and (body[:1] not in _CICP_PRIMARIES or body[1:2] not in _CICP_TRANSFERS):
-                warnings.append(
-                    "its color space (cICP, as of HDR) is not sRGB and not applied: colors differ"
-                )
-    return warnings
-
-
-def _gamma_warning(image: Pillow.Image) -> list[str]:
-    """A sentence where a PNG without a profile says that its values are not those of sRGB."""
-    info = image.info
-    gamma = info.get("gamma")
-    if gamma is None or info.get("icc_profile") or "srgb" in info or abs(gamma - _GAMMA) < _SAME_GAMMA:
-        return []
-    return [f"its gamma of {gamma:g} is not applied: it is shown darker or brighter by programs that do"]
-
-
 def _orientation(image: Pillow.Image) -> int:
     """EXIF orientation of a loaded image (Pillow has turned TIFF by then); broken EXIF means upright."""
     try:
@@ -423,37 +354,6 @@ def _head(data: Path | bytes) -> bytes:
 def _formats() -> list[str]:
     Pillow.init()
     return [name for name in FORMATS if name in Pillow.OPEN]
-
-
-def _not_an_image(head: bytes) -> str:
-    return f"need an image (JPEG, PNG, WebP, TIFF, BMP, GIF), got {_what_it_is(head)}"
-
-
-def _what_it_is(head: bytes) -> str:
-    """A file that no decoder takes, named by its first bytes, and what to do."""
-    foreign = foreign_format(head)
-    kind = kind_by_content(head)
-    printable = all(32 <= byte < 127 or byte in b"\t\r\n" for byte in head)
-    if is_dicom(head) or is_nifti(head):
-        what = "a medical image, which is read from a file of its own: give segment, or stream(), its path"
-    elif is_heif(head):
-        what = "HEIC, which needs a reader: `pip install 'maskweave[heif]'`, or export it as JPEG"
-    elif foreign is not None:
-        what = f"{foreign}, which is not supported; export it as PNG or JPEG"
-    elif head.startswith(b"8BPS"):
-        what = "a Photoshop file that has not 8 bits a channel, which is not supported; save it as PNG"
-    elif kind == "video":
-        what = "a video"
-    elif kind == "image":
-        what = "one whose header is damaged"
-    elif (wrapped := wrapping(head)) is not None:
-        what = wrapped
-    elif printable:
-        start = head[:24].decode("ascii").strip().splitlines()
-        what = f"text that begins {start[0] if start else ' '!r}"
-    else:
-        what = f"other or damaged data that begins {head[:8].hex(' ')}"
-    return what
 
 
 def _reason(error: Exception) -> str:

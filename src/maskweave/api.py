@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from maskweave.closable import Closable
 from maskweave.errors import InvalidValue, SourceWarning
 from maskweave.models.base import Model
 from maskweave.options import (
@@ -90,7 +90,7 @@ def load(  # noqa: PLR0913 - each is a choice of the caller
     return Segmenter(open_model(options, progress=progress), options)
 
 
-class Segmenter:
+class Segmenter(Closable):
     """A loaded model for images and videos. Call it; close it, or use it as a context manager.
 
     Args:
@@ -266,14 +266,6 @@ class Segmenter:
     def close(self) -> None:
         """Free the model's memory."""
         self.model.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"Segmenter({self.name}, {len(self.class_names)} classes)"

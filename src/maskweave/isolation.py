@@ -23,8 +23,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, BinaryIO, Self, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
+from maskweave.closable import Closable
 from maskweave.errors import ChildCrashed, DeadlinePassed, EngineError, IsolationError, OutOfMemory
 
 Heartbeat: TypeAlias = Callable[[], None]
@@ -44,7 +45,7 @@ _NO_MEMORY = (
 """How OpenCV, ONNX Runtime, FFmpeg and Python's threads say it."""
 
 
-class Child:
+class Child(Closable):
     """One child process that makes calls, one at a time; after a crash the next call gets a new one.
 
     ``make``: called once in each process; returns the `Work` (a module's function or a `functools.partial` of one).
@@ -101,14 +102,6 @@ class Child:
         self._closed = True
         self._end()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _is_closed(self) -> bool:
         return self._closed
 
@@ -161,7 +154,7 @@ class Child:
             process.stdout.close()  # another thread that reads it has come to its end by now
 
 
-class ChildPool:
+class ChildPool(Closable):
     """Several `Child` processes that share the work; a context manager. Arguments as for `Child`."""
 
     def __init__(
@@ -205,14 +198,6 @@ class ChildPool:
             ender.start()
         for ender in enders:
             ender.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 _NOTHING = object()

@@ -7,9 +7,9 @@ from array import array
 from collections.abc import Hashable, Iterator
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from types import TracebackType
-from typing import Self
 from weakref import finalize
+
+from maskweave.closable import Closable
 
 _IN_MEMORY = 1_000_000
 """Bytes up to which nothing is put on the disk."""
@@ -17,7 +17,7 @@ _HEAD = struct.Struct("<qQ")  # where the record before of the same key begins, 
 _NONE = -1
 
 
-class Spool:
+class Spool(Closable):
     """Records of bytes by key, first all added, then read; a context manager.
 
     Each record holds the place of the one before it of its key, so that memory holds one number a key, however long
@@ -65,14 +65,3 @@ class Spool:
     def close(self) -> None:
         """Let go of all records."""
         self._closing()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from maskweave.annotations.base import Put
+from maskweave.annotations.base import Detect, Format, Put
 from maskweave.annotations.classes import ClassNumbers
 from maskweave.annotations.id_images import flattened, objects_of_ids, read_colors
 from maskweave.annotations.options import Options
@@ -54,6 +54,20 @@ class Layout:
     names: tuple[str, ...] = ()
 
 
+def layout_format(layout: Layout, *, name: str, title: str, where: str, detect: Detect) -> Format:
+    """The format of a layout; ``where``: what there is on disk, in words."""
+    return Format(
+        name=name,
+        title=title,
+        layout=where,
+        holds=frozenset({"holes", "parts", "class map", "class names", "empty images", "file names"}),
+        detect=detect,
+        read=partial(read_layout, layout=layout),
+        write=partial(write_layout, layout=layout),
+        note=f"{MAX_ID} objects an image, {MAX_ID} classes",
+    )
+
+
 def images_of(path: Path) -> Path | None:
     """The first image of classes or objects in a folder of this layout."""
     for name in (_CLASS, _OBJECT):
@@ -63,7 +77,7 @@ def images_of(path: Path) -> Path | None:
     return None
 
 
-def read_layout(path: Path, layout: Layout, options: Options, report: Report) -> Iterator[Record]:
+def read_layout(path: Path, options: Options, report: Report, *, layout: Layout) -> Iterator[Record]:
     """Yield a record for each image of classes, or of objects where there are no others."""
     names, colors = _classes(path, layout)
     folder = next((path / name for name in (_CLASS, _OBJECT) if (path / name).is_dir()), None)
@@ -198,10 +212,8 @@ def _rest(class_map: IntArray | None, ids: IntArray, names: tuple[str, ...]) -> 
 
 
 @contextmanager
-def write_layout(
-    path: Path, layout: Layout, options: Options, report: Report, *, always_map: bool
-) -> Iterator[Put]:
-    """Write both images of each record; ``labelmap.txt`` at the end, always or where there are other classes."""
+def write_layout(path: Path, options: Options, report: Report, *, layout: Layout) -> Iterator[Put]:
+    """Write both images of each record; ``labelmap.txt`` at the end where there are classes without fixed numbers."""
     fixed = {name: number for number, name in enumerate(layout.names, start=1)}
     classes = ClassNumbers(keep=False, first=1, fixed=fixed, last=MAX_ID)
     with atomic_folder(path, overwrite=options.overwrite) as folder:
@@ -217,7 +229,7 @@ def write_layout(
                 names.write(f"{record.stem}\n")
 
             yield put
-        if always_map or any(each.name not in fixed for each in classes):
+        if not fixed or any(each.name not in fixed for each in classes):
             (folder / "labelmap.txt").write_text(_label_map(classes, layout), encoding="utf-8")
 
 

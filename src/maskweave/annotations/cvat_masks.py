@@ -5,24 +5,17 @@ Source: https://docs.cvat.ai/docs/manual/advanced/formats/format-smask/.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as PILImage
 
-from maskweave.annotations.base import Format, Put
 from maskweave.annotations.class_object_images import (
     Layout,
     decode_colors,
     images_of,
-    read_layout,
-    write_layout,
+    layout_format,
 )
-from maskweave.annotations.options import Options
-from maskweave.annotations.record import Record
-from maskweave.annotations.report import Report
 from maskweave.annotations.voc import is_indexed
 from maskweave.ops.masks_png import marked_png
 from maskweave.ops.palette import voc_palette
@@ -40,28 +33,10 @@ def _encode(numbers: IntArray) -> bytes:
     return marked_png(PILImage.fromarray(voc_palette()[numbers.astype(np.uint8)]))
 
 
-LAYOUT = Layout(decode_colors, _encode, voc_palette)
-
-
-def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
-    """Yield a record for each image of classes or objects."""
-    return read_layout(path, LAYOUT, options, report)
-
-
-@contextmanager
-def write(path: Path, options: Options, report: Report) -> Iterator[Put]:
-    """Write RGB images and the ``labelmap.txt``."""
-    with write_layout(path, LAYOUT, options, report, always_map=True) as put:
-        yield put
-
-
-FORMAT = Format(
+FORMAT = layout_format(
+    Layout(decode_colors, _encode, voc_palette),
     name="cvat-masks",
     title="CVAT masks (PNG)",
-    layout="a folder with `labelmap.txt` and images as VOC's",
-    holds=frozenset({"holes", "parts", "class map", "class names", "empty images", "file names"}),
+    where="a folder with `labelmap.txt` and images as VOC's",
     detect=detect,
-    read=read,
-    write=write,
-    note="254 objects an image, 254 classes",
 )

@@ -7,26 +7,19 @@ image of objects, the classes are read as a class map. Source: VOC 2012 developm
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as PILImage
 
-from maskweave.annotations.base import Format, Put
 from maskweave.annotations.class_object_images import (
     Colors,
     Layout,
     decode_colors,
     images_of,
-    read_layout,
-    write_layout,
+    layout_format,
 )
 from maskweave.annotations.id_images import read_indices
-from maskweave.annotations.options import Options
-from maskweave.annotations.record import Record
-from maskweave.annotations.report import Report
 from maskweave.ops.masks_png import encode_palette
 from maskweave.ops.palette import voc_palette
 from maskweave.types.arrays import IntArray, Size
@@ -63,28 +56,10 @@ def _encode(numbers: IntArray) -> bytes:
     return encode_palette(numbers.astype(np.uint8))
 
 
-LAYOUT = Layout(_decode, _encode, voc_palette, NAMES)
-
-
-def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
-    """Yield a record for each image of classes or objects."""
-    return read_layout(path, LAYOUT, options, report)
-
-
-@contextmanager
-def write(path: Path, options: Options, report: Report) -> Iterator[Put]:
-    """Write palette images; ``JPEGImages`` where images are asked for."""
-    with write_layout(path, LAYOUT, options, report, always_map=False) as put:
-        yield put
-
-
-FORMAT = Format(
+FORMAT = layout_format(
+    Layout(_decode, _encode, voc_palette, NAMES),
     name="voc",
     title="Pascal VOC",
-    layout="a folder with `SegmentationClass/`, `SegmentationObject/`",
-    holds=frozenset({"holes", "parts", "class map", "class names", "empty images", "file names"}),
+    where="a folder with `SegmentationClass/`, `SegmentationObject/`",
     detect=detect,
-    read=read,
-    write=write,
-    note="254 objects an image, 254 classes",
 )

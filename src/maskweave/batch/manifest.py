@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from maskweave.batch.items import Item, Outcome
 from maskweave.batch.stored_text import original_text, stored_text
+from maskweave.closable import Closable
 from maskweave.errors import OutputError
 
 _SCHEMA = """
@@ -74,7 +74,7 @@ class Counts:
         return self.done + self.failed + self.todo
 
 
-class Manifest:
+class Manifest(Closable):
     """The manifest at ``path``, made when it is not there; a context manager.
 
     ``read_only`` neither makes nor changes it, and may look while a job is at work. Raises `OutputError` when the
@@ -204,14 +204,6 @@ class Manifest:
     def close(self) -> None:
         """Let go of the file."""
         self._base.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _one(self, query: str, *values: object) -> Any:
         with self._errors():

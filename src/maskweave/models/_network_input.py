@@ -8,10 +8,10 @@ import numpy as np
 
 from maskweave.errors import InvalidValue, UnknownLayout
 from maskweave.models._fixed_input import fixed_canvas
-from maskweave.models.base import Prepared
+from maskweave.models.base import Model, Prepared
 from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import Preprocessing
-from maskweave.runtimes.base import RuntimeInfo
+from maskweave.runtimes.base import Runtime, RuntimeInfo
 from maskweave.types.arrays import Image, Size
 
 _FLOATS = ("float32", "float16")
@@ -62,6 +62,27 @@ class NetworkInput:
         else:
             size = f"short side {self.short_side}"
         return f"{self.preprocessing.in_words()}; {size}"
+
+
+class OneInputModel(Model):
+    """A model whose network has one input, into which images are laid as its `NetworkInput` says."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        name: str,
+        class_names: tuple[str, ...],
+        fed: NetworkInput,
+        default_score: float = 0.5,
+    ) -> None:
+        super().__init__(runtime, name=name, class_names=class_names, default_score=default_score)
+        self.fed = fed
+        self.preprocessing = fed.in_words()
+
+    def prepare(self, image: Image) -> Prepared:
+        """Lay an (H, W, 3) uint8 RGB image into the input, and normalize."""
+        return self.fed.prepare(image)
 
 
 def network_input(

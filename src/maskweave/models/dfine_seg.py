@@ -21,15 +21,14 @@ import numpy as np
 from maskweave.errors import EngineError
 from maskweave.models._canvas import CanvasDetections, canvas_instances
 from maskweave.models._labels import LabelSpace, names_of
-from maskweave.models._network_input import NetworkInput, network_input, takes_one_image
+from maskweave.models._network_input import NetworkInput, OneInputModel, network_input, takes_one_image
 from maskweave.models._outputs import first_image, seen
-from maskweave.models.base import Model, Prepared
 from maskweave.ops.boxes import check_nms_iou, non_maximum_suppression, usable_boxes
 from maskweave.ops.coco_names import COCO_NAMES
 from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import Preprocessing
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
-from maskweave.types.arrays import Array, FloatArray, Image, Size
+from maskweave.types.arrays import Array, FloatArray, Size
 from maskweave.types.instances import Instances
 
 PREPROCESSING = Preprocessing()
@@ -68,21 +67,15 @@ def build(
     return DFINESeg(runtime, name=name, labels=LabelSpace.of(names), fed=fed, nms_iou=check_nms_iou(nms_iou))
 
 
-class DFINESeg(Model):
+class DFINESeg(OneInputModel):
     """A loaded D-FINE-seg; see the module for its contract."""
 
     def __init__(
         self, runtime: Runtime, *, name: str, labels: LabelSpace, fed: NetworkInput, nms_iou: float
     ) -> None:
-        super().__init__(runtime, name=name, class_names=labels.class_names)
+        super().__init__(runtime, name=name, class_names=labels.class_names, fed=fed)
         self.labels = labels
-        self.fed = fed
         self.nms_iou = nms_iou
-        self.preprocessing = fed.in_words()
-
-    def prepare(self, image: Image) -> Prepared:
-        """Squash (H, W, 3) uint8 RGB to the input, and scale to 0..1."""
-        return self.fed.prepare(image)
 
     def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
         """Keep detections of at least ``score``, suppress doubles, and cut the masks to their boxes."""
@@ -92,13 +85,13 @@ class DFINESeg(Model):
         any_class = np.zeros(len(rows), np.int64)
         kept = non_maximum_suppression(boxes, scores[rows], any_class, iou=self.nms_iou)
         rows = rows[kept]
-        found = CanvasDetections(
+        detections = CanvasDetections(
             boxes=boxes[kept],
             scores=scores[rows],
             class_ids=self.labels.look_up(labels[rows], model=self.name),
             masks=masks[rows],
         )
-        return canvas_instances(found, placement, self.class_names, threshold=0.5, cut=True)
+        return canvas_instances(detections, placement, self.class_names, threshold=0.5, cut=True)
 
     def _tensors(self, outputs: Tensors) -> tuple[Array, FloatArray, FloatArray, FloatArray]:
         """Labels (K,), boxes (K, 4), scores (K,), masks (K, h, w), checked."""

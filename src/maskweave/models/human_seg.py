@@ -15,14 +15,19 @@ import numpy as np
 
 from maskweave.errors import UnknownLayout
 from maskweave.models._maps import channels_axis, first_map, is_float_map
-from maskweave.models._network_input import NetworkInput, canvas_of, network_input, takes_one_image
-from maskweave.models.base import Model, Prepared
+from maskweave.models._network_input import (
+    NetworkInput,
+    OneInputModel,
+    canvas_of,
+    network_input,
+    takes_one_image,
+)
 from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import HALF, Preprocessing
 from maskweave.ops.resample import resample
 from maskweave.ops.semantic import foreground_from_alpha
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
-from maskweave.types.arrays import FloatArray, Image
+from maskweave.types.arrays import FloatArray
 from maskweave.types.semantic import FOREGROUND_NAMES, SemanticMap
 
 _SIDE = 192
@@ -63,21 +68,15 @@ def build(
     return HumanSeg(runtime, name=name, fed=fed, output=outputs[0].name, axis=axis)
 
 
-class HumanSeg(Model):
+class HumanSeg(OneInputModel):
     """A loaded PP-HumanSeg; see the module for its contract."""
 
     task = "foreground"
 
     def __init__(self, runtime: Runtime, *, name: str, fed: NetworkInput, output: str, axis: int) -> None:
-        super().__init__(runtime, name=name, class_names=FOREGROUND_NAMES)
-        self.fed = fed
-        self.preprocessing = fed.in_words()
+        super().__init__(runtime, name=name, class_names=FOREGROUND_NAMES, fed=fed)
         self.output = output
         self.channels_axis = axis
-
-    def prepare(self, image: Image) -> Prepared:
-        """Stretch (H, W, 3) uint8 RGB over the input, and normalize."""
-        return self.fed.prepare(image)
 
     def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> SemanticMap:
         """Foreground where alpha is greater than ``score``, and alpha itself."""

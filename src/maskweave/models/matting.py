@@ -19,14 +19,13 @@ import numpy as np
 
 from maskweave.errors import UnknownLayout
 from maskweave.models._maps import channels_axis, channels_of, first_map, is_float_map
-from maskweave.models._network_input import NetworkInput, network_input, takes_one_image
-from maskweave.models.base import Model, Prepared
+from maskweave.models._network_input import NetworkInput, OneInputModel, network_input, takes_one_image
 from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import IMAGENET, Preprocessing
 from maskweave.ops.resample import resample
 from maskweave.ops.semantic import foreground_from_alpha
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
-from maskweave.types.arrays import FloatArray, Image
+from maskweave.types.arrays import FloatArray
 from maskweave.types.semantic import FOREGROUND_NAMES, SemanticMap
 
 _SHORT_SIDE = 512  # as MODNet was trained
@@ -72,7 +71,7 @@ def build(
     return MattingModel(runtime, name=name, fed=fed, output=first.name, axis=axis, logits=logits)
 
 
-class MattingModel(Model):
+class MattingModel(OneInputModel):
     """A loaded network of soft foreground; see the module for its contract."""
 
     task = "foreground"
@@ -80,16 +79,10 @@ class MattingModel(Model):
     def __init__(
         self, runtime: Runtime, *, name: str, fed: NetworkInput, output: str, axis: int, logits: bool
     ) -> None:
-        super().__init__(runtime, name=name, class_names=FOREGROUND_NAMES)
-        self.fed = fed
-        self.preprocessing = fed.in_words()
+        super().__init__(runtime, name=name, class_names=FOREGROUND_NAMES, fed=fed)
         self.output = output
         self.channels_axis = axis
         self.logits = logits
-
-    def prepare(self, image: Image) -> Prepared:
-        """Stretch (H, W, 3) uint8 RGB over the input, and normalize."""
-        return self.fed.prepare(image)
 
     def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> SemanticMap:
         """Foreground where alpha is greater than ``score``, and alpha itself; what is no number counts as 0.

@@ -21,15 +21,14 @@ import numpy as np
 from maskweave.errors import EngineError, UnknownLayout
 from maskweave.models._canvas import CanvasDetections, canvas_instances
 from maskweave.models._labels import LabelSpace, names_of
-from maskweave.models._network_input import NetworkInput, network_input, takes_one_image
+from maskweave.models._network_input import NetworkInput, OneInputModel, network_input, takes_one_image
 from maskweave.models._outputs import first_image, seen
-from maskweave.models.base import Model, Prepared
 from maskweave.ops.boxes import corners_of
 from maskweave.ops.coco_names import COCO_NAMES, SPARSE_NAMES
 from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
-from maskweave.types.arrays import Array, FloatArray, Image
+from maskweave.types.arrays import Array, FloatArray
 from maskweave.types.instances import Instances
 
 PREPROCESSING = Preprocessing(mean=IMAGENET_MEAN, std=IMAGENET_STD)
@@ -80,31 +79,25 @@ def build(
     return RFDETRSeg(runtime, name=name, labels=LabelSpace.of(names), fed=fed)
 
 
-class RFDETRSeg(Model):
+class RFDETRSeg(OneInputModel):
     """A loaded RF-DETR-Seg; see the module for its contract."""
 
     def __init__(self, runtime: Runtime, *, name: str, labels: LabelSpace, fed: NetworkInput) -> None:
-        super().__init__(runtime, name=name, class_names=labels.class_names)
+        super().__init__(runtime, name=name, class_names=labels.class_names, fed=fed)
         self.labels = labels
-        self.fed = fed
-        self.preprocessing = fed.in_words()
-
-    def prepare(self, image: Image) -> Prepared:
-        """Squash (H, W, 3) uint8 RGB to the input, and normalize."""
-        return self.fed.prepare(image)
 
     def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
         """Keep the best pairs of query and class of at least ``score``, and interpolate their masks."""
         boxes, logits, masks = self._tensors(outputs)
         queries, labels, scores = _best_pairs(logits, len(boxes), score)
         height, width = placement.input_size
-        found = CanvasDetections(
+        detections = CanvasDetections(
             boxes=corners_of(boxes[queries]) * np.array([width, height] * 2),
             scores=scores,
             class_ids=self.labels.look_up(labels, model=self.name),
             masks=masks[queries],
         )
-        return canvas_instances(found, placement, self.class_names, threshold=0.0, cut=False)
+        return canvas_instances(detections, placement, self.class_names, threshold=0.0, cut=False)
 
     def _tensors(self, outputs: Tensors) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Boxes (Q, 4), logits (Q, C), masks (Q, h, w), checked."""

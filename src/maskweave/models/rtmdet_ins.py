@@ -18,14 +18,13 @@ from collections.abc import Sequence
 from maskweave.errors import EngineError, UnknownLayout
 from maskweave.models._canvas import CanvasDetections, canvas_instances
 from maskweave.models._labels import LabelSpace, names_of
-from maskweave.models._network_input import NetworkInput, network_input, takes_one_image
+from maskweave.models._network_input import NetworkInput, OneInputModel, network_input, takes_one_image
 from maskweave.models._outputs import first_image, seen
-from maskweave.models.base import Model, Prepared
 from maskweave.ops.coco_names import COCO_NAMES
 from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import Preprocessing
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
-from maskweave.types.arrays import Array, FloatArray, Image, Size
+from maskweave.types.arrays import Array, FloatArray, Size
 from maskweave.types.instances import Instances
 
 PREPROCESSING = Preprocessing(
@@ -74,30 +73,24 @@ def build(
     return RTMDetIns(runtime, name=name, labels=LabelSpace.of(names), fed=fed)
 
 
-class RTMDetIns(Model):
+class RTMDetIns(OneInputModel):
     """A loaded RTMDet-Ins; see the module for its contract."""
 
     def __init__(self, runtime: Runtime, *, name: str, labels: LabelSpace, fed: NetworkInput) -> None:
-        super().__init__(runtime, name=name, class_names=labels.class_names, default_score=0.3)
+        super().__init__(runtime, name=name, class_names=labels.class_names, fed=fed, default_score=0.3)
         self.labels = labels
-        self.fed = fed
-        self.preprocessing = fed.in_words()
-
-    def prepare(self, image: Image) -> Prepared:
-        """Lay (H, W, 3) uint8 RGB into the input, and normalize."""
-        return self.fed.prepare(image)
 
     def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
         """Keep detections of at least ``score`` and interpolate their masks."""
         dets, labels, masks = self._tensors(outputs, placement.input_size)
         kept = (dets[:, 4] >= score) & (labels >= 0)
-        found = CanvasDetections(
+        detections = CanvasDetections(
             boxes=dets[kept, :4],
             scores=dets[kept, 4],
             class_ids=self.labels.look_up(labels[kept], model=self.name),
             masks=masks[kept],
         )
-        return canvas_instances(found, placement, self.class_names, threshold=0.5, cut=False)
+        return canvas_instances(detections, placement, self.class_names, threshold=0.5, cut=False)
 
     def _tensors(self, outputs: Tensors, canvas: Size) -> tuple[FloatArray, Array, FloatArray]:
         """Detections (N, 5), labels (N,), masks (N, H, W), checked."""

@@ -20,14 +20,13 @@ import numpy as np
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models._labels import names_of
 from maskweave.models._maps import channels_axis, channels_of, first_map, is_float_map
-from maskweave.models._network_input import NetworkInput, network_input, takes_one_image
-from maskweave.models.base import Model, Prepared
+from maskweave.models._network_input import NetworkInput, OneInputModel, network_input, takes_one_image
 from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import IMAGENET, Preprocessing
 from maskweave.ops.resample import resample, resample_classes
 from maskweave.ops.voc_names import VOC_NAMES
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors, TensorSpec
-from maskweave.types.arrays import FloatArray, Image, IntArray, Size
+from maskweave.types.arrays import FloatArray, IntArray, Size
 from maskweave.types.semantic import IGNORE, SemanticMap
 
 _SHORT_SIDE = 520  # as torchvision evaluates its FCN and DeepLabV3
@@ -81,7 +80,7 @@ def build(
     )
 
 
-class SemanticModel(Model):
+class SemanticModel(OneInputModel):
     """A loaded semantic network; see the module for its contract."""
 
     task = "semantic"
@@ -96,16 +95,10 @@ class SemanticModel(Model):
         output: str,
         axis: int | None,
     ) -> None:
-        super().__init__(runtime, name=name, class_names=class_names, default_score=0)
-        self.fed = fed
-        self.preprocessing = fed.in_words()
+        super().__init__(runtime, name=name, class_names=class_names, fed=fed, default_score=0)
         self.output = output
         self.channels_axis = axis
         """Of the logits; None where the network gives a map of classes."""
-
-    def prepare(self, image: Image) -> Prepared:
-        """Stretch (H, W, 3) uint8 RGB over the input, and normalize."""
-        return self.fed.prepare(image)
 
     def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> SemanticMap:
         """The class of each source pixel; where its probability is under ``score``, *ignore*.

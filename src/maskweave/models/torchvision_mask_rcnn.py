@@ -19,9 +19,9 @@ from maskweave.errors import EngineError, UnknownLayout
 from maskweave.models._canvas import CanvasDetections, canvas_instances
 from maskweave.models._labels import LabelSpace, names_of
 from maskweave.models._mask_rcnn import is_grid, roles_of
-from maskweave.models._network_input import NetworkInput, network_input, takes_one_image
+from maskweave.models._network_input import NetworkInput, OneInputModel, network_input, takes_one_image
 from maskweave.models._outputs import seen
-from maskweave.models.base import Model, Prepared
+from maskweave.models.base import Prepared
 from maskweave.ops.coco_names import SPARSE_NAMES
 from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import Preprocessing
@@ -63,14 +63,12 @@ def build(
     return TorchvisionMaskRCNN(runtime, name=name, labels=LabelSpace.of(names, first=1), fed=fed)
 
 
-class TorchvisionMaskRCNN(Model):
+class TorchvisionMaskRCNN(OneInputModel):
     """A loaded Mask R-CNN of torchvision; see the module for its contract."""
 
     def __init__(self, runtime: Runtime, *, name: str, labels: LabelSpace, fed: NetworkInput) -> None:
-        super().__init__(runtime, name=name, class_names=labels.class_names)
+        super().__init__(runtime, name=name, class_names=labels.class_names, fed=fed)
         self.labels = labels
-        self.fed = fed
-        self.preprocessing = fed.in_words()
         if fed.canvas is None:
             self.preprocessing += "; a smaller image keeps its size"
 
@@ -84,13 +82,13 @@ class TorchvisionMaskRCNN(Model):
         """Keep detections of at least ``score`` and interpolate their masks."""
         boxes, labels, scores, masks = self._tensors(outputs, placement.input_size)
         kept = scores >= score
-        found = CanvasDetections(
+        detections = CanvasDetections(
             boxes=boxes[kept],
             scores=scores[kept],
             class_ids=self.labels.look_up(labels[kept], model=self.name),
             masks=masks[kept, 0],
         )
-        return canvas_instances(found, placement, self.class_names, threshold=0.5, cut=False)
+        return canvas_instances(detections, placement, self.class_names, threshold=0.5, cut=False)
 
     def _tensors(self, outputs: Tensors, canvas: Size) -> tuple[FloatArray, Array, FloatArray, FloatArray]:
         """Boxes (n, 4), labels (n,), scores (n,), masks (n, 1, H, W), checked."""

@@ -32,17 +32,17 @@ from maskweave.models._network_input import (
     MAX_SIDE,
     MIN_SIDE,
     NetworkInput,
+    OneInputModel,
     network_input,
     takes_one_image,
 )
 from maskweave.models._outputs import first_image, seen
-from maskweave.models.base import Model, Prepared
 from maskweave.ops.boxes import check_nms_iou, corners_of, non_maximum_suppression, usable_boxes
 from maskweave.ops.coco_names import COCO_NAMES
 from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import Preprocessing
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
-from maskweave.types.arrays import Array, FloatArray, Image
+from maskweave.types.arrays import Array, FloatArray
 from maskweave.types.instances import Instances
 
 PREPROCESSING = Preprocessing(resize="letterbox")
@@ -99,21 +99,15 @@ def build(
     return YOLOSeg(runtime, name=name, labels=LabelSpace.of(names), fed=fed, nms_iou=check_nms_iou(nms_iou))
 
 
-class YOLOSeg(Model):
+class YOLOSeg(OneInputModel):
     """A loaded YOLO segmentation network; see the module for its contract."""
 
     def __init__(
         self, runtime: Runtime, *, name: str, labels: LabelSpace, fed: NetworkInput, nms_iou: float
     ) -> None:
-        super().__init__(runtime, name=name, class_names=labels.class_names, default_score=0.25)
+        super().__init__(runtime, name=name, class_names=labels.class_names, fed=fed, default_score=0.25)
         self.labels = labels
-        self.fed = fed
         self.nms_iou = nms_iou
-        self.preprocessing = fed.in_words()
-
-    def prepare(self, image: Image) -> Prepared:
-        """Letterbox (H, W, 3) uint8 RGB into the input, and scale to 0..1."""
-        return self.fed.prepare(image)
 
     def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
         """Keep detections of at least ``score``, suppress doubles where the layout has any, and cut out the masks."""
@@ -130,8 +124,8 @@ class YOLOSeg(Model):
             )
         with np.errstate(invalid="ignore", over="ignore"):  # a mask of NaN has no pixel
             masks = np.tensordot(coefficients, prototypes.astype(np.float32), axes=1)
-        found = CanvasDetections(boxes, scores, self.labels.look_up(labels, model=self.name), masks)
-        return canvas_instances(found, placement, self.class_names, threshold=0.0, cut=True)
+        detections = CanvasDetections(boxes, scores, self.labels.look_up(labels, model=self.name), masks)
+        return canvas_instances(detections, placement, self.class_names, threshold=0.0, cut=True)
 
     def _suppressed(
         self, points: FloatArray, channels: int, score: float

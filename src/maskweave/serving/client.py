@@ -24,12 +24,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import numpy as np
 
+from maskweave.closable import Closable
 from maskweave.errors import InvalidValue, MaskWeaveError
 from maskweave.ops.rle import decode_masks, encode_masks
 from maskweave.optional import optional
@@ -79,7 +79,7 @@ class JobState:
         return self.status in _OVER
 
 
-class Client:
+class Client(Closable):
     """A connection to a server at ``url``; ``token`` where it has one, ``timeout`` in seconds of silence.
 
     Close it, or use it as a context manager. Methods raise `ServerError`, and `InvalidValue` for an address that is
@@ -244,14 +244,6 @@ class Client:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 @dataclass

@@ -7,6 +7,7 @@ from fractions import Fraction
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
+from maskweave.closable import Closable
 from maskweave.errors import ImageTooLarge, InvalidValue
 from maskweave.types.frame import Frame, SourceInfo
 
@@ -68,7 +69,7 @@ class Stoppable(Protocol):
         """End after the frame in the making, for good. From any thread, also from a signal's handler."""
 
 
-class Closing:
+class Closing(Closable):
     """The context-manager half of a source: ``with`` closes it.
 
     ``is_incomplete``: read to its end, it had less than it promised; ``warnings`` says what is missing. A source
@@ -79,17 +80,6 @@ class Closing:
 
     def close(self) -> None:
         """Let go of files and devices; nothing to do here."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def is_incomplete(source: Source | None) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
+from maskweave.closable import Closable
 from maskweave.errors import ImageTooLarge, MaskWeaveError, UnreadableImage
 from maskweave.sources.base import Source, Stoppable, is_incomplete
 from maskweave.types.frame import Frame, SourceInfo
@@ -15,7 +15,7 @@ from maskweave.types.frame import Frame, SourceInfo
 AnyKind: TypeAlias = Literal["image", "video", "live"]
 
 
-class LazySource:
+class LazySource(Closable):
     """A `Source` that is opened when it is entered, iterated, or asked for its ``info``.
 
     - ``name``: the stem for its outputs, distinct among the inputs found together.
@@ -127,14 +127,6 @@ class LazySource:
     def __enter__(self) -> Self:
         self.open()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"LazySource({self.name!r}, {self.kind}, {self.label})"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -216,10 +217,11 @@ def save_clip(name: str, frames: Sequence[ImageArray]) -> Path:
 
 def outputs(studio: Studio) -> None:
     """Run the commands and the Python of the documents, and put what they print below them."""
-    media = studio.video.parent
     for text in TEXTS:
-        content = text.read_text(encoding="utf-8")
-        content = with_outputs(content, media)
+        media = studio.video.parent / f"media of {text.stem}"  # of its own, as nothing is replaced in a first run
+        write_photos(media)
+        shutil.copy(studio.video, media)
+        content = with_outputs(text.read_text(encoding="utf-8"), media)
         text.write_text(_ACCURACY.sub(rf"mask AP50 {accuracy()} on COCO", content), encoding="utf-8")
         print(text)
 

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,11 +18,17 @@ AGAIN = "run scripts/docs_images.py outputs, and look at what changed"
 
 
 @pytest.fixture(scope="module")
-def media(tmp_path_factory):
+def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     write_photos(folder)
     write_video(folder / "drift.mp4")
     return folder
+
+
+@pytest.fixture
+def media(demo, tmp_path):
+    """The media of the demo as a reader has them who begins here: without any results."""
+    return shutil.copytree(demo, tmp_path / "media")
 
 
 def printed(command, folder):

@@ -218,7 +218,9 @@ def save_clip(name: str, frames: Sequence[ImageArray]) -> Path:
 def outputs(studio: Studio) -> None:
     """Run the commands and the Python of the documents, and put what they print below them."""
     for text in TEXTS:
-        media = studio.video.parent / f"media of {text.stem}"  # of its own, as nothing is replaced in a first run
+        media = (
+            studio.video.parent / f"media of {text.stem}"
+        )  # of its own, as nothing is replaced in a first run
         write_photos(media)
         shutil.copy(studio.video, media)
         content = with_outputs(text.read_text(encoding="utf-8"), media)

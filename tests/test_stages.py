@@ -31,10 +31,10 @@ class BrightSquare(Model):
         size = image.shape[:2]
         return Prepared({"image": image}, Letterbox.squash(size, size))
 
-    def decode(self, outputs, placement, *, score):
+    def decode(self, outputs, letterbox, *, score):
         mask = outputs["image"][..., 0] > 128
         if not mask.any():
-            return Instances.empty(placement.source_size, self.class_names)
+            return Instances.empty(letterbox.source_size, self.class_names)
         masks = Masks.from_dense(mask[None])
         return Instances(masks, masks.boxes, [0.8], [0], self.class_names)
 
@@ -42,13 +42,13 @@ class BrightSquare(Model):
 class TwoNames(BrightSquare):
     """Finds the bright pixels as a "cat" and, less surely, as a "dog"."""
 
-    def decode(self, outputs, placement, *, score):
-        found = super().decode(outputs, placement, score=score)
+    def decode(self, outputs, letterbox, *, score):
+        found = super().decode(outputs, letterbox, score=score)
         both = found[[0, 0]].replace(class_ids=np.array([0, 1]), scores=np.array([0.8, 0.6]))
         return both[both.scores >= score]
 
-    def result(self, outputs, placement, *, score, multi_label=False):
-        found = self.decode(outputs, placement, score=score)
+    def result(self, outputs, letterbox, *, score, multi_label=False):
+        found = self.decode(outputs, letterbox, score=score)
         return found if multi_label else found[:1]
 
 
@@ -200,9 +200,9 @@ def test_overlapped_stages_hand_errors_on_after_the_results_before_them(place):
             self.fail_at_third("network")
             return super().infer(inputs)
 
-        def decode(self, outputs, placement, *, score):
+        def decode(self, outputs, letterbox, *, score):
             self.fail_at_third("decode")
-            return super().decode(outputs, placement, score=score)
+            return super().decode(outputs, letterbox, score=score)
 
     model = Failing()
 

@@ -151,7 +151,7 @@ class ColorModel(Model):
         """Nothing: the stand-in runtime would keep all that it was given."""
         return inputs
 
-    def decode(self, outputs: dict[str, np.ndarray], placement: Letterbox, *, score: float) -> Instances:
+    def decode(self, outputs: dict[str, np.ndarray], letterbox: Letterbox, *, score: float) -> Instances:
         """One object a color."""
         packed = outputs["image"].astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
         crops, corners = [], []
@@ -161,7 +161,7 @@ class ColorModel(Model):
                 x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
                 crops.append(mask[y : y + height, x : x + width])
                 corners.append((x, y))
-        masks = Masks(crops, np.array(corners, int).reshape(-1, 2), placement.source_size)
+        masks = Masks(crops, np.array(corners, int).reshape(-1, 2), letterbox.source_size)
         scores = self._rng.uniform(0.3, 0.95, len(masks))
         found = Instances(masks, masks.boxes, scores, np.arange(len(masks)) % 2, self.class_names)
         return found[found.scores >= score]

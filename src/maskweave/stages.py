@@ -174,7 +174,7 @@ def _ask(model: Model, clock: StageClock, prepared: tuple[FrameFacts, Prepared |
         return facts, None
     with clock.stage("network"):
         outputs = model.infer(fed.inputs)
-    return facts, (outputs, fed.placement)
+    return facts, (outputs, fed.letterbox)
 
 
 def wanted_of(options: SegmentOptions, model: Model, tracker: Tracker | None) -> tuple[float, bool]:
@@ -234,10 +234,10 @@ class _Finisher:
             )
         return found
 
-    def _decoded(self, frame: Frame, outputs: Tensors, placement: Letterbox) -> Prediction:
+    def _decoded(self, frame: Frame, outputs: Tensors, letterbox: Letterbox) -> Prediction:
         with self._clock.stage("decode of results"), single_threaded_blas():
             prediction = self._model.result(
-                outputs, placement, score=self._min_score, multi_label=self._multi_label
+                outputs, letterbox, score=self._min_score, multi_label=self._multi_label
             )
             prediction = keep_classes(prediction, self._options.classes)
             if frame.valid is not None:

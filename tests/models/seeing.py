@@ -25,7 +25,7 @@ class ColorModel(Model):
     def infer(self, inputs):
         return inputs
 
-    def decode(self, outputs, placement, *, score):
+    def decode(self, outputs, letterbox, *, score):
         image = outputs["image"].astype(np.int64)
         if self.task == "semantic":
             return SemanticMap(image[..., 0] % 2, NAMES, image[..., 1] / 255)

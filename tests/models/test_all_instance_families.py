@@ -82,7 +82,7 @@ def test_a_known_rectangle_lands_on_the_source_pixels(layout, source, canvas, ch
     bright = plane(model.prepare(image))[inside].reshape(height, width) > (dark.min() + light.max()) / 2
     assert_lies_at(bright, box - [left, top, left, top])
 
-    found = model.decode(layout.answer(box, canvas), prepared.placement, score=0.5)
+    found = model.decode(layout.answer(box, canvas), prepared.letterbox, score=0.5)
     assert found.names == (NAMES[1],)
     np.testing.assert_allclose(found.scores, SCORE, rtol=1e-5)
     truth = Masks([np.ones((y2 - y1, x2 - x1), bool)], [(x1, y1)], source)
@@ -103,7 +103,7 @@ def test_a_network_that_finds_nothing(layout):
     model = layout.build((96, 128))
     prepared = model.prepare(np.zeros((50, 70, 3), np.uint8))
     canvas = plane(prepared).shape
-    found = model.decode(layout.answer([9, 9, 40, 40], canvas), prepared.placement, score=0.95)
+    found = model.decode(layout.answer([9, 9, 40, 40], canvas), prepared.letterbox, score=0.95)
     assert len(found) == 0
     assert (found.size, found.class_names) == ((50, 70), NAMES)
 
@@ -115,7 +115,7 @@ def test_a_network_that_gives_no_rows_at_all(layout):
     outputs = layout.answer([9, 9, 40, 40], plane(prepared).shape)
     for name, axis in layout.objects.items():
         outputs[name] = np.take(outputs[name], [], axis=axis)
-    found = model.decode(outputs, prepared.placement, score=0)
+    found = model.decode(outputs, prepared.letterbox, score=0)
     assert (len(found), found.size, found.class_names) == (0, (50, 70), NAMES)
 
 
@@ -130,7 +130,7 @@ def test_values_that_are_no_numbers_give_no_errors_and_no_objects_of_them(layout
             continue
         broken = {**right, name: np.full_like(array, value)}
         with np.errstate(all="raise", under="ignore"):
-            found = model.decode(broken, prepared.placement, score=0.5)
+            found = model.decode(broken, prepared.letterbox, score=0.5)
         assert np.isfinite(found.boxes).all()
         assert np.isfinite(found.scores).all()
 
@@ -144,10 +144,10 @@ def test_outputs_of_other_shapes_are_typed_errors(layout):
         without = {key: value for key, value in right.items() if key != name}
         for broken in (without, right | {name: array[..., 0]}):
             with pytest.raises((EngineError, UnknownLayout), match=model.name):
-                model.decode(broken, prepared.placement, score=0.5)
+                model.decode(broken, prepared.letterbox, score=0.5)
         for odd in (array[None], array[..., :0], array[:0], np.concatenate([array, array], axis=-1)):
             with contextlib.suppress(EngineError, UnknownLayout):  # what has room for it is no error
-                assert model.decode(right | {name: odd}, prepared.placement, score=0.5).size == (96, 96)
+                assert model.decode(right | {name: odd}, prepared.letterbox, score=0.5).size == (96, 96)
 
 
 @EVERY
@@ -156,7 +156,7 @@ def test_an_object_over_the_edge_is_not_squeezed(layout):
     model = layout.build((128, 128))
     prepared = model.prepare(np.zeros((128, 128, 3), np.uint8))
     canvas = plane(prepared).shape
-    found = model.decode(layout.answer([-64, 32, 64, 96], canvas), prepared.placement, score=0.5)
+    found = model.decode(layout.answer([-64, 32, 64, 96], canvas), prepared.letterbox, score=0.5)
     assert found.masks.boxes.tolist() == [[0, 32, 64, 96]]
     np.testing.assert_allclose(found.boxes[:, [0, 1, 3]], [[0, 32, 96]], atol=0.01)
 
@@ -169,7 +169,7 @@ def test_masks_of_these_are_not_cut_to_their_boxes(name):
     outputs = layout.answer([24, 24, 72, 72], (96, 96))
     smaller = layout.answer([40, 40, 56, 56], (96, 96))
     boxes = {"rfdetr_seg": "dets", "rtmdet_ins": "dets", "torchvision_mask_rcnn": "a"}[name]
-    found = model.decode(outputs | {boxes: smaller[boxes]}, prepared.placement, score=0.5)
+    found = model.decode(outputs | {boxes: smaller[boxes]}, prepared.letterbox, score=0.5)
     np.testing.assert_allclose(found.boxes, [[40, 40, 56, 56]], atol=1e-4)
     assert found.masks.boxes.tolist() == [[24, 24, 72, 72]]
 

@@ -52,7 +52,7 @@ def test_the_whole_image_fills_an_input_of_multiples_of_32(image, size, expected
     (tensor,) = prepared.inputs["image"]
     assert (tensor.shape, tensor.dtype) == ((*expected, 3), np.uint8)
     assert (tensor == 7).all()
-    assert prepared.placement.scaled_size == expected
+    assert prepared.letterbox.scaled_size == expected
 
 
 def fixed(height, width, *, batch=1, name="image", dtype="uint8"):
@@ -76,7 +76,7 @@ def test_an_input_of_one_size_gets_that_size(image, scaled):
     prepared = tester.prepare(np.full((*image, 3), 7, np.uint8))
     (tensor,) = prepared.inputs["image"]
     assert tensor.shape == (64, 96, 3)
-    assert prepared.placement.scaled_size == scaled
+    assert prepared.letterbox.scaled_size == scaled
     assert (tensor[: scaled[0], : scaled[1]] == 7).all()
     assert (tensor[scaled[0] :] == 114).all()
     assert (tensor[:, scaled[1] :] == 114).all()
@@ -117,8 +117,8 @@ def test_distances_are_counted_from_the_point_in_its_own_strides(point, corner):
     outputs["scores"][0, 1, point] = 0.9
     outputs["distances"][0, :, point] = distance_logits([0.25, 0, 0.5, 0.75])
     outputs["kernels"][0, :, point] = linear_kernel([0, 0, 0], bias=1)
-    placement = model(outputs).prepare(np.zeros((640, 640, 3), np.uint8)).placement  # ten source pixels each
-    (found,) = model(outputs).decode(outputs, placement, score=0.5)
+    letterbox = model(outputs).prepare(np.zeros((640, 640, 3), np.uint8)).letterbox  # ten source pixels each
+    (found,) = model(outputs).decode(outputs, letterbox, score=0.5)
     x, y = corner
     expected = np.array([x - stride / 4, y, x + stride / 2, y + 0.75 * stride]) * 10
     np.testing.assert_allclose(found.boxes[0], expected.clip(0, 640), atol=1e-3)
@@ -204,11 +204,11 @@ def test_no_more_objects_come_than_the_file_allows():
 def test_a_known_rectangle_lands_on_the_source_pixels(height, width, seed):
     rng = np.random.default_rng(seed)
     tester = model(answer())
-    placement = tester.prepare(np.zeros((height, width, 3), np.uint8)).placement
+    letterbox = tester.prepare(np.zeros((height, width, 3), np.uint8)).letterbox
     x1, y1 = rng.integers(0, width // 2), rng.integers(0, height // 2)
     box = np.array([[x1, y1, x1 + width // 2, y1 + height // 2]], float)
-    outputs = answer(placement.to_input(box), [[0.9, 0]], size=placement.input_size)
-    (found,) = tester.decode(outputs, placement, score=0.5)
+    outputs = answer(letterbox.to_input(box), [[0.9, 0]], size=letterbox.input_size)
+    (found,) = tester.decode(outputs, letterbox, score=0.5)
     truth = np.zeros((1, height, width), bool)
     truth[0, y1 : y1 + height // 2, x1 : x1 + width // 2] = True
     np.testing.assert_allclose(found.boxes, box, atol=0.01)
@@ -286,13 +286,13 @@ def test_outputs_that_are_not_what_was_described(name, array, message):
     if array is None:
         del outputs[name]
     with pytest.raises(EngineError, match=message):
-        tester.decode(outputs, tester.prepare(IMAGE).placement, score=0.5)
+        tester.decode(outputs, tester.prepare(IMAGE).letterbox, score=0.5)
 
 
 def test_outputs_of_an_input_of_another_size_are_an_error():
     tester = model(answer())
     with pytest.raises(EngineError, match=r"need scores \(2, 85\), got \(2, 340\)"):
-        tester.decode(answer(size=(128, 128)), tester.prepare(IMAGE).placement, score=0)
+        tester.decode(answer(size=(128, 128)), tester.prepare(IMAGE).letterbox, score=0)
 
 
 def test_recognition_is_by_metadata():
@@ -320,8 +320,8 @@ def test_neighbors_and_half_covered_objects_keep_their_score():
 def test_features_are_those_of_the_image_without_its_margin():
     runtime = FakeRuntime(answer(), metadata=METADATA, inputs=fixed(64, 96))
     tester = compact.build(runtime, name="fixed")
-    placement = tester.prepare(np.zeros((30, 30, 3), np.uint8)).placement
+    letterbox = tester.prepare(np.zeros((30, 30, 3), np.uint8)).letterbox
     features = np.arange(2 * 8 * 12, dtype=np.float32).reshape(1, 2, 8, 12)
-    found = tester.features({"features": features}, placement)
+    found = tester.features({"features": features}, letterbox)
     np.testing.assert_array_equal(found, features[0, :, :, :8])
-    assert tester.features({}, placement) is None
+    assert tester.features({}, letterbox) is None

@@ -9,13 +9,13 @@ SIDES = st.integers(1, 5000)
 
 @given(st.tuples(SIDES, SIDES), st.tuples(SIDES, SIDES))
 def test_the_image_fits_and_fills_one_side(source, canvas):
-    placement = fit_inside(source, canvas)
-    assert placement.input_size == canvas
-    assert placement.offset == (0, 0)
-    assert all(1 <= side <= limit for side, limit in zip(placement.scaled_size, canvas, strict=True))
-    assert any(side == limit for side, limit in zip(placement.scaled_size, canvas, strict=True))
+    letterbox = fit_inside(source, canvas)
+    assert letterbox.input_size == canvas
+    assert letterbox.offset == (0, 0)
+    assert all(1 <= side <= limit for side, limit in zip(letterbox.scaled_size, canvas, strict=True))
+    assert any(side == limit for side, limit in zip(letterbox.scaled_size, canvas, strict=True))
     scales = [limit / side for side, limit in zip(source, canvas, strict=True)]
-    for scaled, side in zip(placement.scaled_size, source, strict=True):
+    for scaled, side in zip(letterbox.scaled_size, source, strict=True):
         assert abs(scaled - side * min(scales)) <= 1
 
 

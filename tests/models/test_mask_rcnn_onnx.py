@@ -150,7 +150,7 @@ def test_prepare_is_the_published_one():
 
 
 def test_long_side_is_limited():
-    assert fake().prepare(np.zeros((100, 1000, 3), np.uint8)).placement.scaled_size == (133, 1333)
+    assert fake().prepare(np.zeros((100, 1000, 3), np.uint8)).letterbox.scaled_size == (133, 1333)
 
 
 def of_canvas(height, width):
@@ -167,7 +167,7 @@ def test_an_input_of_one_size_gets_that_size():
     np.testing.assert_allclose(tensor[:, :, :80], expected, atol=1e-4)
     assert not tensor[:, :, 80:].any()
     tall = of_canvas(60, 100).prepare(np.full((300, 30, 3), 200, np.uint8))
-    assert tall.placement.scaled_size == (60, 6)
+    assert tall.letterbox.scaled_size == (60, 6)
     assert not tall.inputs["image"][:, :, 6:].any()
 
 

@@ -199,7 +199,7 @@ def test_prepare_keeps_aspect_and_values():
 def test_input_sizes(size, resize, expected):
     prepared = model_with(rows(), resize=resize).prepare(np.zeros((*size, 3), np.uint8))
     assert prepared.inputs["image_tensor"].shape == (1, 3, *expected)
-    assert prepared.placement.source_size == size
+    assert prepared.letterbox.source_size == size
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -218,7 +218,7 @@ def test_outputs_that_do_not_fit():
         model_with(rows(), np.zeros((1, 3, 15, 15), np.float32)).predict(image)
     model = model_with(rows())
     with pytest.raises(EngineError, match="detection_masks is missing"):
-        model.decode({DETECTIONS: rows()}, model.prepare(image).placement, score=0.5)
+        model.decode({DETECTIONS: rows()}, model.prepare(image).letterbox, score=0.5)
 
 
 def test_masks_of_the_rows_own_classes():
@@ -317,7 +317,7 @@ def test_graph_of_the_real_shape(tmp_path, shared_data):
     assert outputs[DETECTIONS].shape == (1, 1, 100, 7)
     assert outputs[MASKS].shape == (100, 90, 15, 15)
 
-    found = model.decode(outputs, prepared.placement, score=0.35)
+    found = model.decode(outputs, prepared.letterbox, score=0.35)
     table = outputs[DETECTIONS].reshape(-1, 7)
     named = [LABEL_CLASSES[int(row[1])] >= 0 for row in table]
     expected = pasted_by_loops(table[named], outputs[MASKS][named], (40, 64), 0.35)

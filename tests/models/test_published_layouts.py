@@ -222,9 +222,9 @@ def test_yolo_without_names():
     rows[0, :2, 2:6] = [[9, 9, 0.9, 1e30], [9, 9, 0.8, -1e30]]
     outputs = {"output0": rows, "output1": np.ones((1, 32, 40, 40), np.float32)}
     with pytest.raises(UnknownLayout, match="label 1000000000; give class_names"):
-        few.decode(outputs, few.prepare(make_image(80, 130)).placement, score=0.85)
+        few.decode(outputs, few.prepare(make_image(80, 130)).letterbox, score=0.85)
     rows[0, 0, 4] = 0
-    assert len(few.decode(outputs, few.prepare(make_image(80, 130)).placement, score=0.5)) == 0
+    assert len(few.decode(outputs, few.prepare(make_image(80, 130)).letterbox, score=0.5)) == 0
 
 
 def info(inputs, outputs, metadata=None):
@@ -274,7 +274,7 @@ def test_torchvision_scales_down_what_the_network_would_scale_down_itself():
     with pytest.warns(UserWarning, match="taken for the 80 of the published weights, person first"):
         model = build(torchvision_mask_rcnn, seg_graphs.torchvision())
     for size, fed in (((100, 300), (100, 300)), ((1600, 1700), (800, 850)), ((100, 2666), (50, 1333))):
-        assert model.prepare(np.zeros((*size, 3), np.uint8)).placement.input_size == fed
+        assert model.prepare(np.zeros((*size, 3), np.uint8)).letterbox.input_size == fed
     assert "keeps its size" in model.preprocessing
 
 

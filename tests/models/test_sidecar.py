@@ -78,7 +78,7 @@ def test_a_whole_sidecar_is_obeyed_in_everything(tmp_path):
     (tensor,) = prepared.inputs["input"]
     np.testing.assert_allclose(tensor[:, 30, 0], [(30 - 1) / 4, (20 - 2) / 5.5, (10 - 3) / 6], rtol=1e-6)
     np.testing.assert_allclose(tensor[:, 0, 0], [(7 - 1) / 4, (7 - 2) / 5.5, (7 - 3) / 6], rtol=1e-6)
-    assert prepared.placement.offset == (12, 0)
+    assert prepared.letterbox.offset == (12, 0)
     assert model.predict(np.zeros((40, 96, 3), np.uint8)).names == ("cup",)  # label 1 is never reported
 
 

@@ -107,7 +107,7 @@ def test_pixels_without_data_are_in_no_result_and_tiles_of_them_not_looked_at(ta
     tiled = TiledModel(model, tile=64)
     frame = Frame(np.zeros((16, 50, 3), np.uint8), windows=WithHoles(image))
     prepared = tiled.prepare_frame(frame)
-    found = tiled.decode(tiled.infer(prepared.inputs), prepared.placement, score=0)
+    found = tiled.decode(tiled.infer(prepared.inputs), prepared.letterbox, score=0)
     tiles = [size for size in model.sizes if size == (64, 64)]
     assert len(tiles) == len(tile_grid((64, 200), 64, 0.2)) - 1
     if task == "instances":
@@ -120,11 +120,11 @@ def test_pixels_without_data_are_in_no_result_and_tiles_of_them_not_looked_at(ta
 class PartsModel(ColorModel):
     """Takes a part of something larger than 64 pixels for another thing: a network that has not seen it whole."""
 
-    def decode(self, outputs, placement, *, score):
-        found = super().decode(outputs, placement, score=score)
+    def decode(self, outputs, letterbox, *, score):
+        found = super().decode(outputs, letterbox, score=score)
         boxes = found.masks.boxes
         touches = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) >= 50
-        torn = touches & (max(placement.source_size) <= 64)
+        torn = touches & (max(letterbox.source_size) <= 64)
         return found.replace(class_ids=np.where(torn, 1, found.class_ids))
 
 

@@ -189,12 +189,12 @@ def test_a_network_without_features_is_refused(folder, tmp_path):
         name, concurrency = "blind", 1
 
         def prepare(self, image):
-            return type("Prepared", (), {"inputs": {}, "placement": None})
+            return type("Prepared", (), {"inputs": {}, "letterbox": None})
 
         def infer(self, inputs):
             return {}
 
-        def features(self, outputs, placement):
+        def features(self, outputs, letterbox):
             return None
 
     with pytest.raises(InvalidValue, match="blind: need a network that gives features"):

@@ -23,18 +23,18 @@ class CountingNetwork:
     name, asked = "counting", 0
 
     def prepare(self, image):
-        return type("Prepared", (), {"inputs": {"image": image}, "placement": image.shape[:2]})
+        return type("Prepared", (), {"inputs": {"image": image}, "letterbox": image.shape[:2]})
 
     def infer(self, inputs):
         self.asked += 1
         return inputs
 
-    def features(self, outputs, placement):
+    def features(self, outputs, letterbox):
         cells = features_of(outputs["image"])
         return cells.features.T.reshape(-1, *cells.cells)
 
-    def result(self, outputs, placement, *, score):
-        return Instances.empty(placement, ("thing",))
+    def result(self, outputs, letterbox, *, score):
+        return Instances.empty(letterbox, ("thing",))
 
 
 def frames(images):

@@ -125,7 +125,7 @@ def prefetch_stretch(job: BatchJob, stretch: Item, path: Path, model: Model, hea
             outputs = model.infer(prepared.inputs)
             with single_threaded_blas():
                 prediction = model.result(
-                    outputs, prepared.placement, score=min_score, multi_label=multi_label
+                    outputs, prepared.letterbox, score=min_score, multi_label=multi_label
                 )
             if isinstance(prediction, Instances):
                 records[_hash(frame.image)] = record_of(prediction)
@@ -161,16 +161,16 @@ class PrefetchedModel(Model):
         """The answer, or the network's."""
         return inputs if _ANSWER in inputs else self._model.infer(inputs)
 
-    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Prediction:
+    def decode(self, outputs: Tensors, letterbox: Letterbox, *, score: float) -> Prediction:
         """The answer, or what the model makes of the network's."""
-        return self.result(outputs, placement, score=score)
+        return self.result(outputs, letterbox, score=score)
 
     def result(
-        self, outputs: Tensors, placement: Letterbox, *, score: float, multi_label: bool = False
+        self, outputs: Tensors, letterbox: Letterbox, *, score: float, multi_label: bool = False
     ) -> Prediction:
         """The answer, or what the model makes of the network's."""
         if _ANSWER not in outputs:
-            return self._model.result(outputs, placement, score=score, multi_label=multi_label)
+            return self._model.result(outputs, letterbox, score=score, multi_label=multi_label)
         return instances_of(str(outputs[_ANSWER]), self.class_names)
 
     def _known(self, digest: str) -> str | None:

@@ -30,7 +30,7 @@ class CanvasDetections:
 
 def canvas_instances(
     found: CanvasDetections,
-    placement: Letterbox,
+    letterbox: Letterbox,
     class_names: tuple[str, ...],
     *,
     threshold: float,
@@ -42,16 +42,16 @@ def canvas_instances(
     those without a pixel, and those whose boxes and scores are not `usable_boxes`.
     """
     real = usable_boxes(found.boxes, found.scores) & (found.class_ids >= 0)
-    boxes = placement.to_source(found.boxes[real])
-    grids, extent = found.masks[real], placement.canvas_extent
+    boxes = letterbox.to_source(found.boxes[real])
+    grids, extent = found.masks[real], letterbox.canvas_extent
     with np.errstate(invalid="ignore", over="ignore"):  # a mask of NaN has no pixel
         windows = boxes if cut else shown_extents(grids, extent=extent, threshold=threshold)
         masks = paste_canvas_masks(
-            grids, windows, extent=extent, size=placement.source_size, threshold=threshold
+            grids, windows, extent=extent, size=letterbox.source_size, threshold=threshold
         )
     instances = Instances(
         masks=masks,
-        boxes=clip_boxes(boxes, placement.source_size),
+        boxes=clip_boxes(boxes, letterbox.source_size),
         scores=np.clip(found.scores[real], 0, 1),
         class_ids=found.class_ids[real],
         class_names=class_names,

@@ -41,12 +41,12 @@ class NetworkInput:
         size = (image.shape[0], image.shape[1])
         return self.lay(image, self.preprocessing.place(size, self.canvas, self._long_side_for(size)))
 
-    def lay(self, image: Image, placement: Letterbox) -> Prepared:
+    def lay(self, image: Image, letterbox: Letterbox) -> Prepared:
         """The same for a family that places the image itself."""
-        planes = self.preprocessing.planes(image, placement).astype(self.dtype, copy=False)
+        planes = self.preprocessing.planes(image, letterbox).astype(self.dtype, copy=False)
         if self.channels_last:
             planes = np.ascontiguousarray(np.moveaxis(planes, 0, -1))
-        return Prepared({self.name: planes[None] if self.batched else planes}, placement)
+        return Prepared({self.name: planes[None] if self.batched else planes}, letterbox)
 
     def _long_side_for(self, size: Size) -> int:
         if self.long_side is not None:

@@ -27,7 +27,7 @@ class Prepared:
     """What the network is fed, and where the image lies in it."""
 
     inputs: Tensors
-    placement: Letterbox
+    letterbox: Letterbox
 
 
 class SoftMask(Protocol):
@@ -107,22 +107,22 @@ class Model(ABC):
         return self.runtime.run(inputs)
 
     @abstractmethod
-    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Prediction:
+    def decode(self, outputs: Tensors, letterbox: Letterbox, *, score: float) -> Prediction:
         """Turn the network's outputs into a result in source-image pixels, dropping scores under ``score``.
 
         A place may come under several classes; `result` is what people want to see.
         """
 
     def result(
-        self, outputs: Tensors, placement: Letterbox, *, score: float, multi_label: bool = False
+        self, outputs: Tensors, letterbox: Letterbox, *, score: float, multi_label: bool = False
     ) -> Prediction:
         """`decode`; families whose `decode` gives an object under several classes keep the best one here.
 
         With ``multi_label`` they keep all.
         """
-        return self.decode(outputs, placement, score=score)
+        return self.decode(outputs, letterbox, score=score)
 
-    def features(self, outputs: Tensors, placement: Letterbox) -> FloatArray | None:
+    def features(self, outputs: Tensors, letterbox: Letterbox) -> FloatArray | None:
         """(C, rows, columns) features over the whole source image, or None where the network gives none."""
         return None
 
@@ -138,7 +138,7 @@ class Model(ABC):
         self.check_unprompted()
         prepared = self.prepare(check_image(image))
         outputs = self.infer(prepared.inputs)
-        return self.result(outputs, prepared.placement, score=threshold, multi_label=multi_label)
+        return self.result(outputs, prepared.letterbox, score=threshold, multi_label=multi_label)
 
     def prompt(self, image: Image, prompt: Prompt, *, label: str = "image") -> Instances:
         """Find what boxes or points on one (H, W, 3) uint8 RGB image mean: one object a box, or one for all points.

@@ -177,8 +177,8 @@ class CompactModel(Model):
 
     def prepare(self, image: Image) -> Prepared:
         """Scale (H, W, 3) uint8 RGB to the input size; see `_placement`."""
-        placement = self._placement((image.shape[0], image.shape[1]))
-        return Prepared({_INPUT: placement.apply(image, pad_value=_PAD_VALUE)[None]}, placement)
+        letterbox = self._placement((image.shape[0], image.shape[1]))
+        return Prepared({_INPUT: letterbox.apply(image, pad_value=_PAD_VALUE)[None]}, letterbox)
 
     def _placement(self, size: Size) -> Letterbox:
         """The long side as asked for, the other one rounded to a multiple: a slight squash instead of a margin."""
@@ -188,43 +188,43 @@ class CompactModel(Model):
         height, width = (max(1, round(side * scale / _MULTIPLE)) * _MULTIPLE for side in size)
         return Letterbox.squash(size, (height, width))
 
-    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
+    def decode(self, outputs: Tensors, letterbox: Letterbox, *, score: float) -> Instances:
         """Keep points above ``score``, suppress doubles within a class, and cut their masks to source pixels.
 
         A point counts under every class that it scores enough for.
         """
-        return self._decoded(outputs, placement, score=score, multi_label=True)
+        return self._decoded(outputs, letterbox, score=score, multi_label=True)
 
     def result(
-        self, outputs: Tensors, placement: Letterbox, *, score: float, multi_label: bool = False
+        self, outputs: Tensors, letterbox: Letterbox, *, score: float, multi_label: bool = False
     ) -> Instances:
         """`decode`, or each object once: then points count under their best class only, which spares the masks."""
-        found = self._decoded(outputs, placement, score=score, multi_label=multi_label)
+        found = self._decoded(outputs, letterbox, score=score, multi_label=multi_label)
         return found if multi_label else _once_each(found)
 
     def _decoded(
-        self, outputs: Tensors, placement: Letterbox, *, score: float, multi_label: bool
+        self, outputs: Tensors, letterbox: Letterbox, *, score: float, multi_label: bool
     ) -> Instances:
-        scores, distances, kernels, prototypes = self._tensors(outputs, placement.input_size)
+        scores, distances, kernels, prototypes = self._tensors(outputs, letterbox.input_size)
         points, class_ids, confidences = self._candidates(scores, score, multi_label=multi_label)
-        boxes = _boxes(distances, points, placement.input_size)
+        boxes = _boxes(distances, points, letterbox.input_size)
         usable = np.flatnonzero(usable_boxes(boxes, confidences))
         kept = non_maximum_suppression(
             boxes[usable], confidences[usable], class_ids[usable], iou=self.nms_iou
         )
         best = usable[kept[: self.max_objects]]
         points, class_ids, confidences, boxes = points[best], class_ids[best], confidences[best], boxes[best]
-        placed = placement.to_source(boxes)
+        placed = letterbox.to_source(boxes)
         with np.errstate(invalid="ignore", over="ignore"):  # a mask of NaN has no pixel
             masks = paste_canvas_masks(
                 _mask_logits(prototypes, kernels[:, points].T, boxes),
                 placed,
-                extent=placement.canvas_extent,
-                size=placement.source_size,
+                extent=letterbox.canvas_extent,
+                size=letterbox.source_size,
             )
         found = Instances(
             masks=masks,
-            boxes=clip_boxes(placed, placement.source_size),
+            boxes=clip_boxes(placed, letterbox.source_size),
             scores=np.clip(confidences, 0, 1),
             class_ids=class_ids,
             class_names=self.class_names,
@@ -246,11 +246,11 @@ class CompactModel(Model):
         order = np.argsort(-confidences, kind="stable")[: _CANDIDATES * self.max_objects]
         return points[order], class_ids[order], confidences[order]
 
-    def features(self, outputs: Tensors, placement: Letterbox) -> FloatArray | None:
+    def features(self, outputs: Tensors, letterbox: Letterbox) -> FloatArray | None:
         """(F, rows, columns) of the stride-8 map over the image, padding cut off; None where the export has none."""
         if _FEATURES not in outputs:
             return None
-        height, width = placement.scaled_size
+        height, width = letterbox.scaled_size
         rows, columns = -(-height // _FEATURE_STRIDE), -(-width // _FEATURE_STRIDE)
         found: FloatArray = outputs[_FEATURES][0, :, :rows, :columns]
         return found

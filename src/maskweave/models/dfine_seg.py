@@ -77,11 +77,11 @@ class DFINESeg(OneInputModel):
         self.labels = labels
         self.nms_iou = nms_iou
 
-    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
+    def decode(self, outputs: Tensors, letterbox: Letterbox, *, score: float) -> Instances:
         """Keep detections of at least ``score``, suppress doubles, and cut the masks to their boxes."""
         labels, boxes, scores, masks = self._tensors(outputs)
         rows = np.flatnonzero(usable_boxes(boxes, scores) & (scores >= score))
-        boxes = _unheld(boxes[rows], placement.input_size)
+        boxes = _unheld(boxes[rows], letterbox.input_size)
         any_class = np.zeros(len(rows), np.int64)
         kept = non_maximum_suppression(boxes, scores[rows], any_class, iou=self.nms_iou)
         rows = rows[kept]
@@ -91,7 +91,7 @@ class DFINESeg(OneInputModel):
             class_ids=self.labels.look_up(labels[rows], model=self.name),
             masks=masks[rows],
         )
-        return canvas_instances(detections, placement, self.class_names, threshold=0.5, cut=True)
+        return canvas_instances(detections, letterbox, self.class_names, threshold=0.5, cut=True)
 
     def _tensors(self, outputs: Tensors) -> tuple[Array, FloatArray, FloatArray, FloatArray]:
         """Labels (K,), boxes (K, 4), scores (K,), masks (K, h, w), checked."""

@@ -129,8 +129,8 @@ class EfficientSam(Model):
         prepared = self.prepare(image)
         found = []
         for box in prompt.boxes or (None,):
-            inputs = prepared.inputs | self._prompt_tensors(box, prompt.points, prepared.placement)
-            masks, ious = self._candidates(self.infer(inputs), prepared.placement)
+            inputs = prepared.inputs | self._prompt_tensors(box, prompt.points, prepared.letterbox)
+            masks, ious = self._candidates(self.infer(inputs), prepared.letterbox)
             found.append((masks, ious, _choose(masks, ious, prompt.points)))
         return self._instances(
             concatenate([masks[row] for masks, _, row in found]),

@@ -203,16 +203,16 @@ class Guided(Model):
 
     def prepare(self, image: Image) -> Prepared:
         """The whole of an (H, W, 3) uint8 RGB image in one window, without guidance."""
-        placement = Letterbox.long_side((image.shape[0], image.shape[1]), self.side, square=True)
+        letterbox = Letterbox.long_side((image.shape[0], image.shape[1]), self.side, square=True)
         whole = Window(0, 0, float(max(image.shape[:2])))
         crop = crop_image(image, whole, self.side)
-        return Prepared({_IMAGE: crop[None], _GUIDANCE: draw_guidance(self.side)[None]}, placement)
+        return Prepared({_IMAGE: crop[None], _GUIDANCE: draw_guidance(self.side)[None]}, letterbox)
 
-    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
+    def decode(self, outputs: Tensors, letterbox: Letterbox, *, score: float) -> Instances:
         """What stands out in the whole image, where it is sure by at least ``score``."""
-        height, width = placement.source_size
+        height, width = letterbox.source_size
         answer = Answer(Window(0, 0, float(max(height, width))), self._logits(outputs, 1)[0])
-        instances = self._instances([answer], placement.source_size)
+        instances = self._instances([answer], letterbox.source_size)
         return instances[(instances.scores >= score) & (instances.masks.areas > 0)]
 
     def answer(self, image: Image, looks: Sequence[Look], *, mirrored: bool = False) -> list[Answer]:

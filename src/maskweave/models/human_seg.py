@@ -78,16 +78,16 @@ class HumanSeg(OneInputModel):
         self.output = output
         self.channels_axis = axis
 
-    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> SemanticMap:
+    def decode(self, outputs: Tensors, letterbox: Letterbox, *, score: float) -> SemanticMap:
         """Foreground where alpha is greater than ``score``, and alpha itself."""
         scores = first_map(self.name, outputs, self.output, channels=2, axis=self.channels_axis)
-        return foreground_from_alpha(_person_share(scores, placement), threshold=score)
+        return foreground_from_alpha(_person_share(scores, letterbox), threshold=score)
 
 
-def _person_share(scores: FloatArray, placement: Letterbox) -> FloatArray:
+def _person_share(scores: FloatArray, letterbox: Letterbox) -> FloatArray:
     """(H, W) in [0, 1] of (2, h, w) scores; the difference is interpolated, as what decides."""
     are_probs = bool((scores >= 0).all()) and bool((np.abs(scores.sum(axis=0) - 1) < _SUM_ERROR).all())
-    lead = resample(np.nan_to_num(scores[1] - scores[0]), placement.source_size)
+    lead = resample(np.nan_to_num(scores[1] - scores[0]), letterbox.source_size)
     share = (1 + lead) / 2 if are_probs else 1 / (1 + np.exp(-lead))
     clipped: FloatArray = np.clip(share, 0, 1)
     return clipped

@@ -94,31 +94,31 @@ class MaskRCNNOnnx(Model):
 
     def prepare(self, image: Image) -> Prepared:
         """Scale (H, W, 3) uint8 RGB, take the means off, and pad with zeros."""
-        placement = self._placement((image.shape[0], image.shape[1]))
-        canvas = placement.apply(image)[:, :, ::-1].astype(np.float32) - _MEANS
-        height, width = placement.scaled_size
+        letterbox = self._placement((image.shape[0], image.shape[1]))
+        canvas = letterbox.apply(image)[:, :, ::-1].astype(np.float32) - _MEANS
+        height, width = letterbox.scaled_size
         canvas[height:] = 0
         canvas[:, width:] = 0
-        return Prepared({self.input_name: np.ascontiguousarray(canvas.transpose(2, 0, 1))}, placement)
+        return Prepared({self.input_name: np.ascontiguousarray(canvas.transpose(2, 0, 1))}, letterbox)
 
     def _placement(self, size: Size) -> Letterbox:
         if self.canvas is not None:
             return fit_inside(size, self.canvas)
         return Letterbox.short_side(size, _SHORT, max_side=_MAX_SIDE, multiple=_MULTIPLE)
 
-    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
+    def decode(self, outputs: Tensors, letterbox: Letterbox, *, score: float) -> Instances:
         """Keep detections of at least ``score`` and paste each mask into its box."""
         boxes, labels, scores, masks = self._tensors(outputs)
         kept = (scores >= score) & (labels > 0)
         ends_excluded = boxes[kept].astype(np.float64) + np.array([0, 0, 1, 1])
         found = Detections(
-            boxes=placement.to_source(ends_excluded),
+            boxes=letterbox.to_source(ends_excluded),
             scores=scores[kept],
             class_ids=labels[kept].astype(np.int64) - 1,
             mask_probs=masks[kept, 0],
         )
         return to_instances(
-            found, placement.source_size, self.class_names, mask_threshold=self.mask_threshold
+            found, letterbox.source_size, self.class_names, mask_threshold=self.mask_threshold
         )
 
     def _tensors(self, outputs: Tensors) -> tuple[Array, Array, Array, Array]:

@@ -132,9 +132,9 @@ class MaskRCNNTensorFlow(Model):
 
     def prepare(self, image: Image) -> Prepared:
         """Scale (H, W, 3) uint8 RGB to the input size, values kept."""
-        placement = self._placement(image)
-        planes = placement.apply(image).transpose(2, 0, 1)[None]
-        return Prepared({_INPUT: np.ascontiguousarray(planes, dtype=np.float32)}, placement)
+        letterbox = self._placement(image)
+        planes = letterbox.apply(image).transpose(2, 0, 1)[None]
+        return Prepared({_INPUT: np.ascontiguousarray(planes, dtype=np.float32)}, letterbox)
 
     def _placement(self, image: Image) -> Letterbox:
         size = (image.shape[0], image.shape[1])
@@ -142,7 +142,7 @@ class MaskRCNNTensorFlow(Model):
             return Letterbox.short_side(size, self.resize.short, max_side=self.resize.max_side)
         return Letterbox.squash(size, (self.resize.short, self.resize.short))
 
-    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
+    def decode(self, outputs: Tensors, letterbox: Letterbox, *, score: float) -> Instances:
         """Keep detections of at least ``score``, paste each one's mask of its own class into its box."""
         rows, masks = self._tensors(outputs)
         classes = self._classes(self.labels or masks.shape[1])
@@ -151,15 +151,15 @@ class MaskRCNNTensorFlow(Model):
         kept = (rows[:, 2] >= score) & (rows[:, 2] > 0)  # the rows after the last detection are zeros
         kept &= known & (classes[labels] >= 0)
         rows, labels, masks = rows[kept], labels[kept], masks[kept]
-        height, width = placement.input_size
+        height, width = letterbox.input_size
         found = Detections(
-            boxes=placement.to_source(rows[:, 3:] * np.array([width, height] * 2)),
+            boxes=letterbox.to_source(rows[:, 3:] * np.array([width, height] * 2)),
             scores=rows[:, 2],
             class_ids=classes[labels],
             mask_probs=masks if self.labels else masks[np.arange(len(masks)), labels],
         )
         return to_instances(
-            found, placement.source_size, self.class_names, mask_threshold=self.mask_threshold
+            found, letterbox.source_size, self.class_names, mask_threshold=self.mask_threshold
         )
 
     def _classes(self, labels: int) -> NDArray[np.int64]:

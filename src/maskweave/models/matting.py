@@ -84,14 +84,14 @@ class MattingModel(OneInputModel):
         self.channels_axis = axis
         self.logits = logits
 
-    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> SemanticMap:
+    def decode(self, outputs: Tensors, letterbox: Letterbox, *, score: float) -> SemanticMap:
         """Foreground where alpha is greater than ``score``, and alpha itself; what is no number counts as 0.
 
         Raises `UnknownLayout` when the values are not in 0..1 and nothing said that they are logits.
         """
         (values,) = first_map(self.name, outputs, self.output, channels=1, axis=self.channels_axis)
         alpha = self._alpha(values)
-        return foreground_from_alpha(np.clip(resample(alpha, placement.source_size), 0, 1), threshold=score)
+        return foreground_from_alpha(np.clip(resample(alpha, letterbox.source_size), 0, 1), threshold=score)
 
     def _alpha(self, values: FloatArray) -> FloatArray:
         if self.logits:

@@ -86,18 +86,18 @@ class RFDETRSeg(OneInputModel):
         super().__init__(runtime, name=name, class_names=labels.class_names, fed=fed)
         self.labels = labels
 
-    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
+    def decode(self, outputs: Tensors, letterbox: Letterbox, *, score: float) -> Instances:
         """Keep the best pairs of query and class of at least ``score``, and interpolate their masks."""
         boxes, logits, masks = self._tensors(outputs)
         queries, labels, scores = _best_pairs(logits, len(boxes), score)
-        height, width = placement.input_size
+        height, width = letterbox.input_size
         detections = CanvasDetections(
             boxes=corners_of(boxes[queries]) * np.array([width, height] * 2),
             scores=scores,
             class_ids=self.labels.look_up(labels, model=self.name),
             masks=masks[queries],
         )
-        return canvas_instances(detections, placement, self.class_names, threshold=0.0, cut=False)
+        return canvas_instances(detections, letterbox, self.class_names, threshold=0.0, cut=False)
 
     def _tensors(self, outputs: Tensors) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Boxes (Q, 4), logits (Q, C), masks (Q, h, w), checked."""

@@ -80,9 +80,9 @@ class RTMDetIns(OneInputModel):
         super().__init__(runtime, name=name, class_names=labels.class_names, fed=fed, default_score=0.3)
         self.labels = labels
 
-    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
+    def decode(self, outputs: Tensors, letterbox: Letterbox, *, score: float) -> Instances:
         """Keep detections of at least ``score`` and interpolate their masks."""
-        dets, labels, masks = self._tensors(outputs, placement.input_size)
+        dets, labels, masks = self._tensors(outputs, letterbox.input_size)
         kept = (dets[:, 4] >= score) & (labels >= 0)
         detections = CanvasDetections(
             boxes=dets[kept, :4],
@@ -90,7 +90,7 @@ class RTMDetIns(OneInputModel):
             class_ids=self.labels.look_up(labels[kept], model=self.name),
             masks=masks[kept],
         )
-        return canvas_instances(detections, placement, self.class_names, threshold=0.5, cut=False)
+        return canvas_instances(detections, letterbox, self.class_names, threshold=0.5, cut=False)
 
     def _tensors(self, outputs: Tensors, canvas: Size) -> tuple[FloatArray, Array, FloatArray]:
         """Detections (N, 5), labels (N,), masks (N, H, W), checked."""

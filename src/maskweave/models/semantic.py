@@ -100,12 +100,12 @@ class SemanticModel(OneInputModel):
         self.channels_axis = axis
         """Of the logits; None where the network gives a map of classes."""
 
-    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> SemanticMap:
+    def decode(self, outputs: Tensors, letterbox: Letterbox, *, score: float) -> SemanticMap:
         """The class of each source pixel; where its probability is under ``score``, *ignore*.
 
         Raises `InvalidValue` for a score above 0 when the network gives classes without probabilities.
         """
-        size = placement.source_size
+        size = letterbox.source_size
         if self.channels_axis is not None:
             count = len(self.class_names)
             logits = first_map(self.name, outputs, self.output, channels=count, axis=self.channels_axis)

@@ -70,15 +70,15 @@ class TiledModel(Model):
         """Nothing: see `decode`."""
         return inputs
 
-    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Prediction:
+    def decode(self, outputs: Tensors, letterbox: Letterbox, *, score: float) -> Prediction:
         """Look at every tile and join the results."""
-        if not isinstance(placement, CutPlacement):
-            raise InvalidValue("placement: need the one that `prepare` of this model gave")
+        if not isinstance(letterbox, CutPlacement):
+            raise InvalidValue("letterbox: need the one that `prepare` of this model gave")
         if self.task == "instances":
-            pieces = self._instances(placement.windows, score)
-            large = self._large(placement.windows, score)
-            return merge_tiles(pieces, placement.source_size, self.class_names, overview=large)
-        return self._map(placement.windows, score)
+            pieces = self._instances(letterbox.windows, score)
+            large = self._large(letterbox.windows, score)
+            return merge_tiles(pieces, letterbox.source_size, self.class_names, overview=large)
+        return self._map(letterbox.windows, score)
 
     def _looked_at(self, windows: Windows, score: float) -> Iterator[tuple[int, Tile, Prediction]]:
         """Number, place and result of each tile that has data in it."""

@@ -78,9 +78,9 @@ class TorchvisionMaskRCNN(OneInputModel):
             return self.fed.prepare(image)
         return self.fed.lay(image, _no_larger_than_needed((image.shape[0], image.shape[1])))
 
-    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
+    def decode(self, outputs: Tensors, letterbox: Letterbox, *, score: float) -> Instances:
         """Keep detections of at least ``score`` and interpolate their masks."""
-        boxes, labels, scores, masks = self._tensors(outputs, placement.input_size)
+        boxes, labels, scores, masks = self._tensors(outputs, letterbox.input_size)
         kept = scores >= score
         detections = CanvasDetections(
             boxes=boxes[kept],
@@ -88,7 +88,7 @@ class TorchvisionMaskRCNN(OneInputModel):
             class_ids=self.labels.look_up(labels[kept], model=self.name),
             masks=masks[kept, 0],
         )
-        return canvas_instances(detections, placement, self.class_names, threshold=0.5, cut=False)
+        return canvas_instances(detections, letterbox, self.class_names, threshold=0.5, cut=False)
 
     def _tensors(self, outputs: Tensors, canvas: Size) -> tuple[FloatArray, Array, FloatArray, FloatArray]:
         """Boxes (n, 4), labels (n,), scores (n,), masks (n, 1, H, W), checked."""
@@ -109,5 +109,5 @@ class TorchvisionMaskRCNN(OneInputModel):
 
 def _no_larger_than_needed(size: Size) -> Letterbox:
     """The image as it is, or scaled down to what the network would scale it to."""
-    placement = Letterbox.short_side(size, _SHORT, max_side=_MAX_SIDE)
-    return placement if max(placement.scale) < 1 else Letterbox.squash(size, size)
+    letterbox = Letterbox.short_side(size, _SHORT, max_side=_MAX_SIDE)
+    return letterbox if max(letterbox.scale) < 1 else Letterbox.squash(size, size)

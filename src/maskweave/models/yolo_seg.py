@@ -109,7 +109,7 @@ class YOLOSeg(OneInputModel):
         self.labels = labels
         self.nms_iou = nms_iou
 
-    def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
+    def decode(self, outputs: Tensors, letterbox: Letterbox, *, score: float) -> Instances:
         """Keep detections of at least ``score``, suppress doubles where the layout has any, and cut out the masks."""
         rows, prototypes = first_image(self.name, outputs, _RANKS)
         channels = len(prototypes)
@@ -125,7 +125,7 @@ class YOLOSeg(OneInputModel):
         with np.errstate(invalid="ignore", over="ignore"):  # a mask of NaN has no pixel
             masks = np.tensordot(coefficients, prototypes.astype(np.float32), axes=1)
         detections = CanvasDetections(boxes, scores, self.labels.look_up(labels, model=self.name), masks)
-        return canvas_instances(detections, placement, self.class_names, threshold=0.0, cut=True)
+        return canvas_instances(detections, letterbox, self.class_names, threshold=0.0, cut=True)
 
     def _suppressed(
         self, points: FloatArray, channels: int, score: float

@@ -67,9 +67,9 @@ class Preprocessing:
             return fit_inside(source, canvas, center=center)
         return Letterbox.long_side(source, long_side, multiple=_MULTIPLE, center=center)
 
-    def planes(self, image: Image, placement: Letterbox) -> Array:
+    def planes(self, image: Image, letterbox: Letterbox) -> Array:
         """(3, h, w) float32 of the input's size, from an (H, W, 3) uint8 RGB image."""
-        canvas = placement.apply(image, pad_value=self.pad_value, antialias=self.antialias)
+        canvas = letterbox.apply(image, pad_value=self.pad_value, antialias=self.antialias)
         planes = np.empty((3, *canvas.shape[:2]), dtype=np.float32)
         channels = (0, 1, 2) if self.order == "rgb" else (2, 1, 0)
         for plane, channel, std in zip(planes, channels, self.std, strict=True):

@@ -98,10 +98,10 @@ def features_and_instances(image: Image, network: Model) -> tuple[FrameFeatures,
     """
     prepared = network.prepare(image)
     outputs = network.infer(prepared.inputs)
-    features = network.features(outputs, prepared.placement)
+    features = network.features(outputs, prepared.letterbox)
     if features is None:
         raise InvalidValue(f"{network.name}: need a network that gives features; use the built-in one")
-    found = network.result(outputs, prepared.placement, score=MIN_SCORE)
+    found = network.result(outputs, prepared.letterbox, score=MIN_SCORE)
     if not isinstance(found, Instances):
         raise InvalidValue(f"{network.name}: need instances, got a map of classes; use the built-in network")
     return FrameFeatures.of(image, features), found

@@ -186,9 +186,8 @@ class PromptedModel(Model):
 
     def decode(self, outputs: Tensors, placement: Letterbox, *, score: float) -> Instances:
         """The candidate of the best expected IoU, where that is at least ``score``."""
-        masks, ious = self._candidates(outputs, placement)
-        row = _choose(masks, ious, (), doubtful=True)
-        found = self._instances(masks[row], ious[row : row + 1])
+        mask, iou = self._chosen(outputs, placement, (), doubtful=True)
+        found = self._instances(mask, np.array([iou]))
         return found[found.scores >= score]
 
     def _ask(
@@ -197,9 +196,9 @@ class PromptedModel(Model):
         """The candidate that is meant, as one mask, and the IoU that the network expects of it."""
         placement = prepared.placement
         question = self._points(placement, box, points) | self._old_mask(placement, mask)
-        masks, ious = self._candidates(self.infer(prepared.inputs | question), placement)
-        row = _choose(masks, ious, points, doubtful=len(points) == 1 and box is None and mask is None)
-        return masks[row], float(ious[row])
+        outputs = self.infer(prepared.inputs | question)
+        doubtful = len(points) == 1 and box is None and mask is None
+        return self._chosen(outputs, placement, points, doubtful=doubtful)
 
     def _instances(self, masks: Masks, scores: FloatArray) -> Instances:
         return Instances(masks, masks.boxes, scores, np.zeros(len(masks), np.int64), self.class_names)
@@ -254,48 +253,50 @@ class PromptedModel(Model):
             return max(1, height // _CELL), max(1, width // _CELL)
         return placement.source_size
 
-    def _candidates(self, outputs: Tensors, placement: Letterbox) -> tuple[Masks, FloatArray]:
-        """M masks in source pixels, and the (M,) IoU that the network expects of each."""
+    def _chosen(
+        self, outputs: Tensors, placement: Letterbox, points: Sequence[Point], *, doubtful: bool
+    ) -> tuple[Masks, float]:
+        """The candidate of the best expected IoU that has all points right, else the best, and that IoU."""
+        grids, ious = self._candidates(outputs)
+        order = _by_promise(ious, doubtful=doubtful)
+        best = self._pasted(grids[order[0]], placement)
+        for row in order:
+            mask = best if row == order[0] else self._pasted(grids[row], placement)
+            if agrees(mask.union(), points):
+                return mask, float(ious[row])
+        return best, float(ious[order[0]])
+
+    def _candidates(self, outputs: Tensors) -> tuple[FloatArray, FloatArray]:
+        """(M, h, w) logits, and the (M,) IoU that the network expects of each."""
         name, axes = self._tensors.masks, len(self._tensors.prompts[self._layout.coords].shape) + 1
-        masks, ious = outputs.get(name), outputs.get(_IOUS)
-        if (
-            masks is None
-            or ious is None
-            or masks.ndim != axes
-            or not masks.size
-            or ious.size != masks.shape[-3]
-        ):
+        masks, ious = outputs.get(name, np.zeros(0)), outputs.get(_IOUS, np.zeros(0))
+        if masks.ndim != axes or not masks.size or ious.size != masks.shape[-3]:
             ones = "1, " * (axes - 3)
             raise EngineError(
                 f"{self.name}: need {name} ({ones}M, h, w) and {_IOUS} ({ones}M), got {seen(outputs)}"
             )
+        grids: FloatArray = masks.reshape(masks.shape[-3:])
+        return grids, np.clip(np.nan_to_num(ious.reshape(-1).astype(np.float64)), 0, 1)
+
+    def _pasted(self, grid: FloatArray, placement: Letterbox) -> Masks:
+        """The mask of (h, w) logits in source pixels."""
         height, width = placement.source_size
         whole = (0.0, 0.0, float(width), float(height))
-        grids, threshold = masks.reshape(masks.shape[-3:]), self._layout.threshold
-        extent = placement.canvas_extent if name == _LOW_RES else whole
-        pasted = paste_canvas_masks(
-            grids,
-            shown_extents(grids, extent=extent, threshold=threshold),
-            extent=extent,
-            size=placement.source_size,
-            threshold=threshold,
+        extent = placement.canvas_extent if self._tensors.masks == _LOW_RES else whole
+        threshold = self._layout.threshold
+        boxes = shown_extents(grid[None], extent=extent, threshold=threshold)
+        return paste_canvas_masks(
+            grid[None], boxes, extent=extent, size=placement.source_size, threshold=threshold
         )
-        return pasted, np.clip(np.nan_to_num(ious.reshape(-1).astype(np.float64)), 0, 1)
 
 
-def _choose(masks: Masks, ious: FloatArray, points: Sequence[Point], *, doubtful: bool) -> int:
-    """The row of the best expected IoU that has all points right; of the best of all where none has.
-
-    ``doubtful``: whether a single point may mean a thing or a part of it.
-    """
-    order = np.argsort(-ious, kind="stable").tolist()
-    if len(ious) == _ALL_CANDIDATES:
-        several = [row for row in order if row != 0]
-        order = [*several, 0] if doubtful else [0, *several]
-    for row in order:
-        if agrees(masks[row].union(), points):
-            return int(row)
-    return int(order[0])
+def _by_promise(ious: FloatArray, *, doubtful: bool) -> list[int]:
+    """Candidates by the IoU that is expected of them; ``doubtful``: a click may mean a thing or a part of it."""
+    order: list[int] = np.argsort(-ious, kind="stable").tolist()
+    if len(ious) != _ALL_CANDIDATES:
+        return order
+    several = [row for row in order if row != 0]
+    return [*several, 0] if doubtful else [0, *several]
 
 
 def _logits_of(mask: Mask, placement: Letterbox, side: int) -> FloatArray:

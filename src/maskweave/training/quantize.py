@@ -61,7 +61,9 @@ def quantize(
         TrainingError: The file has none of the `exact_layers`.
         MissingDependency: onnx is not installed.
     """
-    quantize_network(model_file, alike(_inputs(model_file, images, size)), output, exact_layers=exact_layers)
+    quantize_network(
+        model_file, of_one_shape(_inputs(model_file, images, size)), output, exact_layers=exact_layers
+    )
 
 
 def quantize_network(
@@ -101,7 +103,7 @@ def quantize_network(
     partial.replace(output)
 
 
-def alike(inputs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def of_one_shape(inputs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The inputs of the commonest shapes, as many as calibration has room for: their activations fill gigabytes."""
     shapes = [tuple(array.shape for array in each.values()) for each in inputs]
     commonest = max(shapes, key=shapes.count, default=())

@@ -35,6 +35,11 @@ export class BrowserSource {
     }
   }
 
+  /** What is heard there, as a stream; see `DelayedAudio`. */
+  openAudio() {
+    return this.#feed.openAudio();
+  }
+
   pause() {
     this.isPaused = true;
     this.#feed.pause();

@@ -41,7 +41,7 @@ from maskweave.serving.archives import one_file
 from maskweave.serving.label_files import read_labels, revise_labels
 from maskweave.serving.media import media_type
 from maskweave.serving.objects import objects_of
-from maskweave.serving.pointing import corrected_object, object_at
+from maskweave.serving.pointing import object_at
 from maskweave.serving.preview import Preview
 from maskweave.serving.track_files import drawn, export_tracks
 from maskweave.sources.base import check_budget
@@ -190,7 +190,7 @@ class RequestHandler:
         if work["rle"] is None:
             return object_at(segmenter, image, box=work["box"], points=points)
         (mask,) = decode_masks([work["rle"]], size).dense()
-        return corrected_object(segmenter, image, mask, points)
+        return segmenter.model.correct(image, mask, points)
 
     def _export(self, work: Message, notify: Notify) -> Message:
         """Objects that a user kept or corrected, in one of the formats for images."""

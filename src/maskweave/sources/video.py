@@ -29,6 +29,7 @@ from maskweave.sources.extent import joined_at, missing_bytes
 from maskweave.sources.kinds import is_regular, kind_of_content
 from maskweave.sources.matroska import matroska_damage
 from maskweave.sources.timing import MAX_JUMP, Clock, Timed, TimeFaults
+from maskweave.sources.transport_stream import transport_stream_damage
 from maskweave.sources.video_pixels import FrameImages, orientation_matrix
 from maskweave.types.frame import Frame, SourceInfo
 
@@ -120,7 +121,13 @@ class VideoSource(Closing):
         self.is_incomplete = bool(missing)
         self.warnings.extend(missing)
         with suppress(OSError):  # it is gone by now
-            self.warnings.extend(matroska_damage(self._path))
+            self.warnings.extend(self._damaged_structure())
+
+    def _damaged_structure(self) -> list[str]:
+        """A sentence when the container's own structure is broken in its middle; FFmpeg passes over that."""
+        if self._container is not None and self._container.format.name == "mpegts":
+            return transport_stream_damage(self._path, self._stream.id)
+        return matroska_damage(self._path)
 
     def _undecodable(self, damage: Damage) -> UnreadableVideo:
         if damage.encrypted or is_scrambled(self._path):

@@ -78,7 +78,9 @@ def _runs(file: BinaryIO) -> Iterator[tuple[int, NDArray[np.uint8]]]:
             data, start = data[begin:], start + begin
             if not stride or len(data) < stride:
                 break
-            packets = np.frombuffer(data, dtype=np.uint8, count=len(data) // stride * stride).reshape(-1, stride)
+            packets = np.frombuffer(data, dtype=np.uint8, count=len(data) // stride * stride).reshape(
+                -1, stride
+            )
             broken = np.flatnonzero(packets[:, 0] != _SYNC)
             whole = int(broken[0]) if len(broken) else len(packets)
             if whole:
@@ -89,7 +91,7 @@ def _runs(file: BinaryIO) -> Iterator[tuple[int, NDArray[np.uint8]]]:
 
 
 def _begin(data: bytes, stride: int) -> tuple[int, int]:
-    """Where packets begin in ``data``, and their stride; a few bytes before the end, and ``stride``, where none do."""
+    """Where packets begin in ``data``, and their stride; shortly before the end, and ``stride``, where none do."""
     found = np.frombuffer(data, dtype=np.uint8) == _SYNC
     last = _CHECKED - 1
     for each in (stride,) if stride else _STRIDES:

@@ -53,7 +53,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, help="an exported file; by default the one in the package")
     parser.add_argument("--sources", default="voc", help="comma-separated; all for every validation image")
     parser.add_argument("--limit", type=int, help="only so many validation images, evenly spread")
-    parser.add_argument("--count", type=int, default=200, help="calibration images")
+    parser.add_argument("--count", type=int, default=144, help="calibration images")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=60, help="timings of each network")
     parser.add_argument("-o", "--output", type=Path, required=True)

@@ -96,7 +96,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--threshold", type=float, help="default score; chosen on validation images where left out"
     )
-    parser.add_argument("--calibration", type=int, default=200, help="training images to calibrate INT8 on")
+    parser.add_argument("--calibration", type=int, default=144, help="training images to calibrate INT8 on")
     parser.add_argument("--version", default="2.0")
     return parser.parse_args()
 

@@ -179,7 +179,7 @@ class Segmenter:
         """Segment what is pointed at in one image: one object for each box, or one for all points.
 
         With one box, points say more of the object in it. The guide in the package answers, whatever the model; a
-        promptable model ("efficient-sam-ti") answers itself.
+        promptable model ("mobile-sam") answers itself.
 
         Args:
             image: As for a call.

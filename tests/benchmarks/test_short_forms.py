@@ -20,6 +20,7 @@ SHORT = {
     "masks": ("performance.md", ["masks"]),
     "startup": ("performance.md", ["startup"]),
     "video": ("performance.md", ["video", "video options"]),
+    "peers": ("performance.md", ["peers"]),
     "folder": ("performance.md", ["folder"]),
     "tiling": ("large-and-scientific.md", ["tiling"]),
     "matting": ("semantic-and-cutouts.md", ["matting"]),

@@ -1,6 +1,10 @@
 import dataclasses
 import json
 
+import numpy as np
+import pytest
+from PIL import Image
+
 from maskweave.api import load
 from maskweave.catalog.cache import checksum_of
 from maskweave.catalog.entries import ENTRIES, Checksum, find
@@ -8,6 +12,8 @@ from maskweave.catalog.fastest import Form, fastest, remember
 from maskweave.cli import models
 from tests.cli.test_segment import run
 from tests.models.classic import ClassicWeights, write_frozen
+from tests.models.maps import iou, rectangle_image
+from tests.models.promptable import PAIRS
 from tests.models.test_sidecar import WHOLE, strange_file, unknown_file
 from tests.models.tiny import save_tiny_model
 
@@ -57,6 +63,30 @@ def test_inspect_tells_what_a_file_is_taken_for(monkeypatch, capfd, tmp_path):
     assert record["inputs"] == [{"name": "input", "shape": [1, 3, 64, 96], "dtype": "float32"}]
     assert record["class_names"] == ["cup", "plate"]
     assert (record["default_score"], record["problem"]) == (0.05, "")
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.encoder)
+def test_a_model_of_two_files_is_named_by_one_of_them(monkeypatch, capfd, tmp_path, pair):
+    """What it is, what a box and a point find, and the same in Python."""
+    path = pair.write(tmp_path)
+    code, out, err = run(monkeypatch, capfd, "models", "inspect", path, "--json")
+    assert (code, err) == (0, "")
+    record = json.loads(out)
+    assert record["family"] == pair.family
+    assert any(tensor["name"].endswith("point_coords") for tensor in record["inputs"])
+    image = rectangle_image((90, 140), (30, 20, 80, 60))
+    Image.fromarray(image).save(tmp_path / "photo.png")
+    words = ("segment", tmp_path / "photo.png", "-m", path, "-o", tmp_path / "out", "--save", "masks")
+    boxes, points = [(28, 18, 82, 62)], [(40, 30), (120, 80, 0)]
+    for more, prompt in (
+        (("--box", "28,18,82,62"), {"boxes": boxes}),
+        (("--point", "40,30", "--point", "120,80,0"), {"points": points}),
+    ):
+        assert run(monkeypatch, capfd, *words, *more)[0] == 0
+        found = np.asarray(Image.open(tmp_path / "out" / "photo.masks.png")) > 0
+        assert iou(found, image[..., 0] > 0) > 0.97
+        with load(str(path)) as segmenter:
+            assert np.array_equal(segmenter.prompt(image, **prompt).instances.masks.union(), found)
 
 
 def test_inspect_of_what_fits_nothing_shows_a_sidecar_to_fill_in(monkeypatch, capfd, tmp_path):

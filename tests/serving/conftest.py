@@ -99,16 +99,21 @@ def client(server):
 @pytest.fixture(scope="session")
 def promptable_server(tmp_path_factory):
     """A server on whose machine efficient-sam-ti was pulled: a network of its layout that knows what is bright."""
-    entry = find("efficient-sam-ti")
-    (file,) = entry.files
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MASKWEAVE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        path = folder_of(entry) / file.name
-        path.parent.mkdir(parents=True)
-        path.write_bytes(sam(side=1024))
-        record(file, path, file.checksum.value)  # as if it were the published one
+        put_in_cache("efficient-sam-ti", sam(side=1024))
         with running_server() as running:
             yield running
+
+
+def put_in_cache(name, *contents):
+    """Write a model's files as if they were the published ones."""
+    entry = find(name)
+    folder_of(entry).mkdir(parents=True)
+    for file, content in zip(entry.files, contents, strict=True):
+        path = folder_of(entry) / file.name
+        path.write_bytes(content)
+        record(file, path, file.checksum.value)
 
 
 def encoded(image, form="PNG"):

@@ -12,12 +12,13 @@ from maskweave.runtimes.base import TensorSpec
 from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.onnxruntime import OnnxRuntime
 from maskweave.serving import handler
-from maskweave.serving.pointing import corrected_object, object_at
+from maskweave.serving.pointing import object_at
 from maskweave.types.masks import Masks
 from maskweave.types.prompt import Point
 from tests.models.guides import guide
-from tests.models.maps import rectangle_image
-from tests.serving.conftest import encoded
+from tests.models.maps import iou, rectangle_image
+from tests.models.promptable import PUBLISHED
+from tests.serving.conftest import encoded, put_in_cache, running_server
 
 SPECS = (
     TensorSpec("batched_images", (1, 3, 64, 128), "float32"),
@@ -51,7 +52,7 @@ def columns(count):
 def test_a_mask_becomes_what_the_model_finds_in_its_box_stretched_to_the_points():
     segmenter = finding(RIGHT, LEFT)
     points = (Point(8.5, 5), Point(15, 5, inside=False))
-    found = corrected_object(segmenter, IMAGE, columns(7), points)
+    found = segmenter.model.correct(IMAGE, columns(7), points)
     assert np.array_equal(found, columns(10))
     (sent,) = segmenter.model.runtime.seen
     assert sent["batched_point_labels"].reshape(-1).tolist() == [1, 2, 3, -1, -1, -1]
@@ -62,7 +63,7 @@ def test_a_mask_becomes_what_the_model_finds_in_its_box_stretched_to_the_points(
 @pytest.mark.parametrize("candidates", [(RIGHT,), (ALL,)])
 def test_a_point_that_the_model_has_wrong_is_put_right(candidates):
     points = (Point(8.5, 5), Point(15, 5, inside=False))
-    found = corrected_object(finding(*candidates), IMAGE, columns(7), points)
+    found = finding(*candidates).model.correct(IMAGE, columns(7), points)
     assert np.array_equal(found, GUIDE.correct(IMAGE, columns(7), points))
     assert found[5, 8]
     assert not found[5, 15]
@@ -71,13 +72,13 @@ def test_a_point_that_the_model_has_wrong_is_put_right(candidates):
 def test_a_correction_does_not_change_to_another_object():
     mask = columns(4)
     points = (Point(4.5, 5),)
-    found = corrected_object(finding(ALL), IMAGE, mask, points)
+    found = finding(ALL).model.correct(IMAGE, mask, points)
     assert np.array_equal(found, GUIDE.correct(IMAGE, mask, points))
 
 
 def test_without_points_a_mask_stays_as_it_is():
     segmenter = finding(ALL)
-    assert np.array_equal(corrected_object(segmenter, IMAGE, columns(3), ()), columns(3))
+    assert np.array_equal(segmenter.model.correct(IMAGE, columns(3), ()), columns(3))
     assert segmenter.model.runtime.seen == []
 
 
@@ -121,6 +122,31 @@ def test_the_server_corrects_by_the_model_that_was_pulled(promptable_server):
             areas[model] = (mask != both).sum()
     assert areas["efficient-sam-ti"] < 80  # of 3200: the network's grid
     assert areas[None] > 250  # the far square lacks 8 columns still
+
+
+def test_models_of_two_files_answer_over_http(tmp_path, monkeypatch):
+    """A box, and then a mask that lacks a corner, corrected by a point."""
+    monkeypatch.setenv("MASKWEAVE_CACHE", str(tmp_path))
+    names = ("mobile-sam", "sam2.1-tiny", "efficient-sam-ti-split")
+    for name in names:
+        put_in_cache(name, *PUBLISHED[name].contents)
+    image = rectangle_image((120, 300), (20, 30, 60, 70))
+    whole = image[..., 0] > 0
+    lacking = whole.copy()
+    lacking[60:, 50:] = False
+    (rle,) = encode_masks(Masks.from_dense(lacking[None]))
+    with running_server() as server, server.client() as client:
+        listed = {each["name"]: each for each in client.get("/v1/models").json()}
+        for name in names:
+            assert (listed[name]["promptable"], listed[name]["here"]) == (True, True)
+            for asked in ({"box": [18, 28, 62, 72]}, {"rle": rle, "points": [[55, 65, 1]]}):
+                answer = client.post(
+                    "/v1/refine",
+                    files={"image": encoded(image)},
+                    data={"request": json.dumps(asked | {"model": name})},
+                )
+                (mask,) = decode_masks([answer.json()["object"]["rle"]], whole.shape).dense()
+                assert iou(mask, whole) > 0.97
 
 
 def test_an_image_that_is_asked_about_again_is_decoded_once(tmp_path, monkeypatch):

@@ -136,6 +136,37 @@ _FCN_PREPROCESSING = "RGB 0..1, mean and deviation of ImageNet; short side 520, 
 _OPENCV_ZOO = "https://github.com/opencv/opencv_zoo/raw/main/models/"
 _REMBG = "https://github.com/danielgatis/rembg/releases/download/v0.0.0/"
 _NOT_STRETCHED = "alpha is taken as it comes: an empty scene stays empty"
+_EFFICIENT_SAM = "https://huggingface.co/spaces/yunyangx/EfficientSAM/resolve/main/"
+
+
+def _promptable(name: str, family: str, *files: ModelFile, preprocessing: str, source: str) -> Entry:
+    """A model that finds what it is pointed at: one file, or an encoder and a decoder."""
+    kept = "; what its encoder makes of an image is kept for the next prompt" if len(files) > 1 else ""
+    return Entry(
+        name=name,
+        task="instances",
+        family=family,
+        files=files,
+        license="Apache-2.0",
+        class_names=("object",),
+        preprocessing=preprocessing,
+        metric="no number that applies to this export is published",
+        source=source,
+        notes=f"finds what --box and --point point at; needs one of them{kept}",
+    )
+
+
+def _pair(
+    folder: str, *files: tuple[str, str], sizes: tuple[int | None, int | None] = (None, None)
+) -> tuple[ModelFile, ...]:
+    """An encoder and its decoder at one address; ``files``: the name and the sha256 or md5 of each."""
+    return tuple(
+        ModelFile(
+            name, Checksum("sha256" if len(value) == 64 else "md5", value), urls=(folder + name,), size=size
+        )
+        for (name, value), size in zip(files, sizes, strict=True)
+    )
+
 
 ENTRIES: tuple[Entry, ...] = (
     Entry(
@@ -152,7 +183,7 @@ ENTRIES: tuple[Entry, ...] = (
         license="Apache-2.0",
         class_names=None,
         preprocessing="RGB 0..255; long side as the file says, the other one rounded to a multiple of 32",
-        metric="mask AP50 44.7 (box 48.9) over 80 classes on 186 COCO 2017 val images of 384 pixels",
+        metric="mask AP50 44.6 (box 48.7) over 80 classes on 186 COCO 2017 val images",
         source="NanoDet-Plus-m-1.5x with masks, trained by this project; docs/model-card.md",
         notes="in the package: needs no download",
         packaged=True,
@@ -164,13 +195,13 @@ ENTRIES: tuple[Entry, ...] = (
         files=(
             ModelFile(
                 "compact-s-int8.onnx",
-                Checksum("sha256", "7fc52009ecfcb8d7efab644a0773fd9e4e40d6ebfab51770e3e98990e4ea8879"),
+                Checksum("sha256", "73e80aceda2bb9552bd90249b09d5cc606d9dab75bcee3e76dfae98b415dc2d2"),
             ),
         ),
         license="Apache-2.0",
         class_names=None,
         preprocessing="RGB 0..255; long side as the file says, the other one rounded to a multiple of 32",
-        metric="mask AP50 42.6 (box 47.2) over 80 classes on the same images",
+        metric="mask AP50 45.4 (box 48.7) over 80 classes on the same images",
         source="compact-s in whole numbers, by benchmarks/int8.py; docs/model-card.md",
         notes="in the package; a third of the time on processors with VNNI, elsewhere maybe slower and less exact",
         packaged=True,
@@ -427,27 +458,98 @@ ENTRIES: tuple[Entry, ...] = (
         notes="small and fast; " + _NOT_STRETCHED,
         options={"preprocessing": IMAGENET},
     ),
-    Entry(
-        name="efficient-sam-ti",
-        task="instances",
-        family="efficient_sam",
-        files=(
-            ModelFile(
-                "image_segmentation_efficientsam_ti_2025april.onnx",
-                Checksum("sha256", "4eb496e0a7259d435b49b66faf1754aa45a5c382a34558ddda9a8c6fe5915d77"),
-                urls=(
-                    _OPENCV_ZOO
-                    + "image_segmentation_efficientsam/image_segmentation_efficientsam_ti_2025april.onnx",
-                ),
-                size=48_312_857,
+    _promptable(
+        "efficient-sam-ti",
+        "efficient_sam",
+        ModelFile(
+            "image_segmentation_efficientsam_ti_2025april.onnx",
+            Checksum("sha256", "4eb496e0a7259d435b49b66faf1754aa45a5c382a34558ddda9a8c6fe5915d77"),
+            urls=(
+                _OPENCV_ZOO
+                + "image_segmentation_efficientsam/image_segmentation_efficientsam_ti_2025april.onnx",
             ),
+            size=48_312_857,
         ),
-        license="Apache-2.0",
-        class_names=("object",),
         preprocessing="RGB 0..1, stretched to 1024x1024",
-        metric="no number that applies to this export is published",
         source="https://github.com/opencv/opencv_zoo/tree/main/models/image_segmentation_efficientsam",
-        notes="finds what --box and --point point at; needs one of them",
+    ),
+    _promptable(
+        "efficient-sam-ti-split",
+        "efficient_sam",
+        *_pair(
+            _EFFICIENT_SAM,
+            (
+                "efficientsam_ti_encoder.onnx",
+                "84ed466ffcc5c1f8d08409bc34a23bb364ab2c15e402cb12d4335a42be0e0951",
+            ),
+            (
+                "efficientsam_ti_decoder.onnx",
+                "a62f8fa5ea080447c0689418d69e58f1e83e0b7adf9c142e2bd9bcc8045c0b11",
+            ),
+            sizes=(24_799_761, 16_565_728),
+        ),
+        preprocessing="RGB 0..1, stretched to 1024x1024",
+        source="https://github.com/yformer/EfficientSAM",
+    ),
+    _promptable(
+        "efficient-sam-s-split",
+        "efficient_sam",
+        *_pair(
+            _EFFICIENT_SAM,
+            (
+                "efficientsam_s_encoder.onnx",
+                "3eea4544db4647570ca5bea8ab6bbe057f2fc767ad089c14b8f67f482a2493ed",
+            ),
+            (
+                "efficientsam_s_decoder.onnx",
+                "d40a537f617c8ced3b2034b6971bc16cc291c49d3d80f740a394cdb78f0e1d06",
+            ),
+            sizes=(89_558_337, 16_565_728),
+        ),
+        preprocessing="RGB 0..1, stretched to 1024x1024",
+        source="https://github.com/yformer/EfficientSAM",
+    ),
+    _promptable(
+        "mobile-sam",
+        "sam",
+        *_pair(
+            "https://huggingface.co/nrl-ai/samexporter-onnx-models/resolve/"
+            "5050a79cd4b912dd745fff83047c4ef6fbd97be5/mobile_sam/",
+            ("mobile_sam.encoder.onnx", "8c1494f7dc70b61b15bc7ab8e4291804d47294d881da137b099b04c1776535dd"),
+            ("mobile_sam.decoder.onnx", "23c11087a0c1930d863ba37fdf0f2b0080f5a94269191f679ffd16b8415f0a38"),
+            sizes=(28_157_853, 16_502_895),
+        ),
+        preprocessing="RGB 0..255, which the network scales; long side 1024",
+        source="https://github.com/ChaoningZhang/MobileSAM",
+    ),
+    _promptable(
+        "sam-vit-b-int8",
+        "sam",
+        *_pair(
+            _REMBG,
+            ("vit_b-encoder-quant.onnx", "13d97c5c79ab13ef86d67cbde5f1b250"),
+            ("vit_b-decoder-quant.onnx", "fa3d1c36a3187d3de1c8deebf33dd127"),
+        ),
+        preprocessing="RGB 0..255, which the network scales; long side 1024",
+        source="https://github.com/facebookresearch/segment-anything",
+    ),
+    _promptable(
+        "sam2.1-tiny",
+        "sam",
+        *_pair(
+            "https://huggingface.co/akiyamanx/sam2.1-hiera-tiny-onnx/resolve/main/",
+            (
+                "sam2.1_hiera_tiny.encoder.onnx",
+                "667384d1e686de6828b841ac8a24db0fafa2b3452494225f82eeedac56141230",
+            ),
+            (
+                "sam2.1_hiera_tiny.decoder.onnx",
+                "c40f5aa7d37b681cd500481a85d44839fd81c93dce1e86271a2c866470d22105",
+            ),
+            sizes=(109_471_931, 16_519_561),
+        ),
+        preprocessing="RGB 0..1, mean and deviation of ImageNet; stretched to 1024x1024",
+        source="https://github.com/facebookresearch/sam2",
     ),
     Entry(
         name=GUIDE,

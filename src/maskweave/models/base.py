@@ -182,7 +182,8 @@ class Model(ABC):
     def find_prompted(self, image: Image, prompt: Prompt) -> Instances:
         """The work of `prompt`: the guide's answer, which knows what this model finds in the image."""
         guide = self.check_guided()
-        known = self.predict(image) if self.task == "instances" else None
+        is_marked = bool(prompt.boxes and prompt.points)  # what is known would not be used
+        known = self.predict(image) if self.task == "instances" and not is_marked else None
         return guide.find_prompted(image, prompt, known if isinstance(known, Instances) else None)
 
     def correct(self, image: Image, mask: Mask, points: Sequence[Point]) -> Mask:

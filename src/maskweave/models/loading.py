@@ -38,6 +38,7 @@ FAMILIES: Mapping[str, ModuleType] = ImportedModules(
         "yolo_seg",
         "torchvision_mask_rcnn",
         "efficient_sam",
+        "sam",
         "guided",
         "human_seg",
         "matting",
@@ -175,14 +176,23 @@ def recognize(info: RuntimeInfo) -> tuple[str, str] | None:
 
 
 def open_file(path: Path, options: RuntimeOptions) -> Runtime:
-    """Load a user's own file into the engine that fits it; it is checked for what could harm first."""
+    """Load a user's own file into the engine that fits it; it is checked for what could harm first.
+
+    An encoder or decoder of a promptable model is loaded with its other half, which lies beside it.
+    """
     if not path.is_file():
         raise UnknownModel(f"{path}: need a model file, but it does not exist")
     if path.suffix.lower() == ".pb":
         refuse_other_files(path, is_graph=True)
         return _opencv(path, options, text_graph=_text_graph_of(path), verified=False)
+    from maskweave.models._pairs import with_partner
+
+    return with_partner(path, _open_onnx(path, options), lambda partner: _open_onnx(partner, options))
+
+
+def _open_onnx(path: Path, options: RuntimeOptions, *, verified: bool = False) -> Runtime:
     if options.runtime == "opencv":
-        return _opencv(path, options, text_graph=None, verified=False)
+        return _opencv(path, options, text_graph=None, verified=verified)
     return _onnx(path, options)
 
 
@@ -236,9 +246,12 @@ def _load_entry(entry: Entry, files: tuple[Path, ...], options: RuntimeOptions, 
 def _open_entry(entry: Entry, files: tuple[Path, ...], options: RuntimeOptions) -> Runtime:
     if entry.family == "mask_rcnn_tf":
         return _open_classic(files[0], files[1], options)
-    if options.runtime == "opencv":
-        return _opencv(files[0], options, text_graph=None, verified=True)
-    return _onnx(files[0], options)
+    runtimes = [_open_onnx(file, options, verified=True) for file in files]
+    if len(runtimes) == 1:
+        return runtimes[0]
+    from maskweave.runtimes.pair import PairRuntime
+
+    return PairRuntime(*runtimes)
 
 
 def _open_classic(frozen: Path, text_graph: Path, options: RuntimeOptions) -> Runtime:

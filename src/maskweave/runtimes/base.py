@@ -24,7 +24,8 @@ class TensorSpec:
 class RuntimeInfo:
     """Which engine and which device really serve a model, and what the model says of itself.
 
-    ``concurrency``: how many runs at a time are done sooner than one after the other.
+    ``concurrency``: how many runs at a time are done sooner than one after the other. ``inner``: what a model of two
+    networks passes from the first to the second.
     """
 
     engine: str
@@ -34,6 +35,7 @@ class RuntimeInfo:
     outputs: tuple[TensorSpec, ...]
     metadata: Mapping[str, str]
     concurrency: int = 1
+    inner: tuple[TensorSpec, ...] = ()
 
 
 class Runtime(Protocol):

@@ -12,6 +12,10 @@
         job.download("results")
         for instances in job.instances():       # one for each frame
             ...
+        dataset = client.dataset("street.zip")  # of COCO or YOLO, to be corrected
+        for image in dataset:
+            dataset.revise(image, client.segment(dataset.image(image.name)))
+        dataset.save("corrected.zip")
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ import numpy as np
 from maskweave.errors import InvalidValue, MaskWeaveError
 from maskweave.ops.rle import decode_masks, encode_masks
 from maskweave.optional import optional
+from maskweave.serving.dataset_client import RemoteDataset
 from maskweave.types.arrays import Array
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks
@@ -105,7 +110,7 @@ class Client:
         `maskweave segment` that the server takes for an image: ``tile=640``, ``bands="4,3,2"``.
         """
         query = _query(score=score, classes=",".join(classes) or None, task=task, model=model, **options)
-        return _instances(self._post("/v1/segment", "image", image, query).json())
+        return _instances(self.post("/v1/segment", "image", image, query).json())
 
     def prompt(
         self,
@@ -129,7 +134,7 @@ class Client:
             "rle": None if mask is None else encode_masks(mask)[0],
             "model": model,
         }
-        found = self._post("/v1/refine", "image", image, request=request).json()["object"]
+        found = self.post("/v1/refine", "image", image, request=request).json()["object"]
         height, width = found["rle"]["size"]
         return decode_masks([found["rle"]], (height, width))
 
@@ -152,7 +157,7 @@ class Client:
             "objects": _exported(instances),
             "options": {name: value for name, value in options.items() if value is not None},
         }
-        return self._post("/v1/export", "image", image, request=request).content
+        return self.post("/v1/export", "image", image, request=request).content
 
     def video(  # noqa: PLR0913 - each is a choice of the caller
         self,
@@ -189,12 +194,19 @@ class Client:
             model=model,
             **options,
         )
-        answer = self._post("/v1/videos", "video", video, query, request=request)
+        answer = self.post("/v1/videos", "video", video, query, request=request)
         return RemoteJob(self, answer.json()["id"])
 
     def job(self, job_id: str) -> RemoteJob:
         """A job that was begun before."""
         return RemoteJob(self, job_id)
+
+    def dataset(self, path: str | Path) -> RemoteDataset:
+        """Open a data set of COCO or YOLO, a folder or a zip, to read and correct its labels.
+
+        Its images stay here; the server is told their names and sizes. Raises `InvalidValue` where there is none.
+        """
+        return RemoteDataset(self, path)
 
     def models(self) -> list[dict[str, Any]]:
         """The models that the server knows; "here" tells whether it has them."""
@@ -213,7 +225,7 @@ class Client:
         """Delete what is at a path of the server."""
         _checked(self._http.delete(path))
 
-    def _post(
+    def post(
         self,
         path: str,
         field_name: str,
@@ -222,7 +234,7 @@ class Client:
         *,
         request: dict[str, Any] | None = None,
     ) -> httpx.Response:
-        """Send a file, with ``request`` beside it as JSON."""
+        """Send a file in a field of a form, with ``request`` beside it as JSON; raises as `get` does."""
         form = {} if request is None else {"request": json.dumps(request)}
         if isinstance(data, bytes):
             return _checked(self._http.post(path, params=query, files={field_name: data}, data=form))

@@ -8,7 +8,7 @@ from maskweave.errors import ModelError
 from maskweave.serving.problems import Problem
 from maskweave.serving.workers import Message
 
-PROMPTABLE = ("efficient_sam", "guided")
+PROMPTABLE = ("efficient_sam", "sam", "guided")
 """Families that find what is pointed at themselves; beside any other the guide answers."""
 
 

@@ -80,27 +80,28 @@ def read_image(data: Encoded, *, max_pixels: int = MAX_PIXELS, label: str | None
         return _decode(_without_waiting(encoded, label), max_pixels, label, []).image
 
 
-def image_size(path: Path) -> Size:
-    """(height, width) as the image is decoded, EXIF orientation applied; only its head is read.
+def image_size(data: Path | bytes) -> Size:
+    """(height, width) as an image, or the bytes of one, is decoded, EXIF orientation applied; only its head is read.
 
     Raises `UnreadableImage`.
     """
-    (height, width), orientation = stored_size(path)
+    (height, width), orientation = stored_size(data)
     return (width, height) if orientation in _TURNED else (height, width)
 
 
-def stored_size(path: Path) -> tuple[Size, int]:
-    """(height, width) as an image is stored, and its EXIF orientation; only its head is read.
+def stored_size(data: Path | bytes) -> tuple[Size, int]:
+    """(height, width) as an image, or the bytes of one, is stored, and its EXIF orientation; only its head is read.
 
     Raises `UnreadableImage`.
     """
     try:
-        with open_encoded(path) as image:
+        with open_encoded(data) as image:
             width, height = image.size
             orientation = _orientation(image)
     except (OSError, ValueError, SyntaxError, struct.error) as error:
+        label = data if isinstance(data, Path) else "image data"
         raise UnreadableImage(
-            f"{path}: not a readable image. Repair it or take it out of the data set."
+            f"{label}: not a readable image. Repair it or take it out of the data set."
         ) from error
     return (height, width), orientation
 

@@ -12,6 +12,8 @@ from maskweave.types.arrays import IntArray, Mask, Size
 
 OBJECT_NAMES = ("object",)
 """The class of what is pointed at."""
+_POINTS_OF_BOX = 2
+"""Points that a box counts as."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,17 @@ def check_points(points: Sequence[Point], size: Size, *, label: str) -> None:
     for point in points:
         if not (0 <= point.x < width and 0 <= point.y < height):
             raise InvalidValue(f"{label}: need points within {width}x{height}, got {point.x:g},{point.y:g}")
+
+
+def latest_points(points: Sequence[Point], max_points: int | None, *, boxes: int = 0) -> list[Point]:
+    """The points without the earliest on the object, so that no more than ``max_points`` of these are left.
+
+    ``max_points`` None: any number. Each of ``boxes`` counts as two.
+    """
+    inside = [point for point in points if point.inside]
+    room = len(inside) if max_points is None else max_points - _POINTS_OF_BOX * boxes
+    too_early = inside[: max(0, len(inside) - room)]
+    return [point for point in points if point not in too_early]
 
 
 def boxes_of(rows: Sequence[Sequence[float]]) -> tuple[Box, ...]:

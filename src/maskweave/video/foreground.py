@@ -84,7 +84,7 @@ def foreground_frames(
         first = list(islice(seen, max(1, warm_up)))
         finder = ForegroundFinder(guide=model.guide)
         for facts, found in reversed(list(takewhile(lambda each: not each[0].scene_start, first[1:]))):
-            finder.update(facts, found)
+            finder.take_in(facts, found)
         for facts, found in chain(first, seen):
             yield FrameResult(facts.frame, finder.update(facts, found))
 
@@ -136,6 +136,11 @@ class ForegroundFinder:
         ``instances``: what a network found there, scores down to `MIN_SCORE`. Outlines of `facts.network_instances`
         are finer, and more of them are doubtful.
         """
+        fit = self.take_in(facts, instances)
+        return SemanticMap((self._shown(facts.frame.image, fit) > 0.5).astype(np.uint8), FOREGROUND_NAMES)
+
+    def take_in(self, facts: FrameFacts, instances: Instances) -> ColorFit:
+        """Learn from the next frame, as `update` does, without drawing its foreground."""
         view = facts.features
         if facts.scene_start or (self._former is not None and self._former.size != view.size):
             self._begin()
@@ -146,7 +151,7 @@ class ForegroundFinder:
             fit = settle(view, self._logits(view, samples, instances, facts.network_instances))
             self._former, self._mask = view, fit.on(view.image)
             self._learn(view, samples)
-        return SemanticMap((self._shown(facts.frame.image, fit) > 0.5).astype(np.uint8), FOREGROUND_NAMES)
+        return fit
 
     def _shown(self, image: Image, fit: ColorFit) -> FloatArray:
         """(H, W) soft mask of the frame, looked at once more by the guide."""

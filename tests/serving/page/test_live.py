@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.clips import Clip, write_clip
 from tests.serving.page import scene
 from tests.serving.page.conftest import KEPT, Picture, until, until_true
 from tests.serving.page.test_screens import SCREENS, faults, too_wide
@@ -331,6 +332,84 @@ def test_what_is_shown_is_recorded_to_a_file_that_plays(open_live, server, expec
     assert frames[-1].std() > 5
 
 
+def recorded(page, server):
+    """Record some frames; returns the file."""
+    page.get_by_role("button", name="Record").click()
+    until(page, "document.querySelector('#live-now').textContent.includes('Recording 0:01')")
+    count = len(server.frames)
+    until_true(page, lambda: len(server.frames) >= count + 8)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="End and save").click()
+    return saved.value.path()
+
+
+def loudness(path):
+    """The root mean square of a file's sound, of 1 at most; None where it has no sound."""
+    import av
+
+    with av.open(str(path)) as file:
+        if not file.streams.audio:
+            return None
+        resampler = av.AudioResampler("flt", "mono", 48000)
+        pieces = [each.to_ndarray() for frame in file.decode(audio=0) for each in resampler.resample(frame)]
+    return float(np.sqrt(np.mean(np.concatenate(pieces, axis=1) ** 2)))
+
+
+REFUSE = """() => {{
+  navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("x", "{error}"));
+}}"""
+LISTEN = """() => {
+  const devices = navigator.mediaDevices;
+  const ask = devices.getUserMedia.bind(devices);
+  window.microphones = [];
+  devices.getUserMedia = async (wish) => {
+    const stream = await ask(wish);
+    window.microphones.push(...stream.getAudioTracks());
+    return stream;
+  };
+}"""
+
+
+def test_the_microphone_is_recorded_where_sound_is_wanted_and_released_then(open_live, server, expect):
+    page = open_live(accept_downloads=True)
+    page.evaluate(LISTEN)
+    go_live(page)
+    assert loudness(recorded(page, server)) is None
+    assert page.evaluate("() => window.microphones.length") == 0
+    page.get_by_label("with sound").check()
+    assert page.evaluate("() => window.microphones.length") == 0
+    path = recorded(page, server)
+    assert loudness(path) > 0.001  # Chromium's false microphone beeps
+    assert len(_frames_of(path)) >= 3
+    assert page.evaluate("() => window.microphones.map((each) => each.readyState)") == ["ended"]
+
+
+def test_a_recording_goes_without_sound_where_the_microphone_is_not_allowed(open_live, server, expect):
+    page = open_live(accept_downloads=True)
+    go_live(page)
+    page.evaluate(REFUSE.format(error="NotAllowedError"))
+    page.get_by_label("with sound").check()
+    assert loudness(recorded(page, server)) is None
+    expect(page.locator(".note--error")).to_contain_text("does not allow the microphone")
+    expect(page.locator(".note--error")).to_contain_text("The recording is without sound.")
+
+
+def test_the_sound_of_a_file_is_recorded_without_a_microphone(open_live, server, film, tmp_path, expect):
+    page = open_live(accept_downloads=True)
+    page.evaluate(LISTEN)
+    go_live(page)
+    loud = write_clip(tmp_path / "loud.mp4", Clip(size=scene.FILM_SIZE, audio="aac", ticks=range(75)))
+    for path, is_loud in ((loud, True), (film, False)):
+        page.set_input_files("#live-file", path)
+        expect(page.locator("#about-run")).to_contain_text(path.name)
+        shown(page)
+        page.get_by_label("with sound").check()
+        found = loudness(recorded(page, server))
+        assert found > 0.01 if is_loud else found is None
+    expect(page.locator(".note--error")).to_contain_text("The file has no sound.")
+    assert page.evaluate("() => window.microphones.length") == 0
+
+
 def _frames_of(path):
     import av
 
@@ -398,9 +477,7 @@ CAMERA_ERRORS = {
 @pytest.mark.parametrize("error", CAMERA_ERRORS)
 def test_why_there_is_no_camera_is_said(open_live, error, expect):
     page = open_live()
-    page.evaluate(
-        f"() => {{ navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('x', '{error}')); }}"
-    )
+    page.evaluate(REFUSE.format(error=error))
     page.get_by_role("button", name="Live camera").click()
     expect(page.locator(".note--error")).to_contain_text(CAMERA_ERRORS[error])
     expect(page.locator("#hint")).to_contain_text(CAMERA_ERRORS[error])

@@ -224,6 +224,18 @@ def test_boxes_and_points_make_new_objects(page, expect):
     expect(page.locator(".object")).to_have_count(5)
 
 
+def test_one_box_after_the_other_makes_one_object_after_the_other(page, expect):
+    picture = pick(page)
+    page.keyboard.press("x")
+    for number in range(2):
+        picture.drag((70, 60 + 10 * number), (90, 110))
+    expect(page.locator(".object")).to_have_count(5)
+    expect(page.locator("#hint")).to_have_text("Draw a box round the next object; 1 to 9 name “object”.")
+    page.keyboard.press("v")
+    page.keyboard.press("x")
+    expect(page.locator("#hint")).to_have_text("Draw a box to find “object” anew.")
+
+
 def test_a_box_finds_the_selected_object_anew(page, stand_in, expect):
     picture = pick(page)
     picture.click(*IN_CAT)

@@ -71,6 +71,42 @@ def test_one_coco_file_holds_all_images(page, stand_in, tmp_path, expect):
     expect(page.get_by_role("heading", name="Drop a picture")).to_be_visible()
 
 
+def test_the_tool_and_the_score_stay_when_one_goes_on(page, expect):
+    bring(page)
+    until(page, ALL_DONE)
+    page.keyboard.press("x")
+    page.get_by_label("Minimum score").fill("0.6")
+    page.keyboard.press("n")
+    expect(page.locator("#queue-count")).to_have_text("2 of 3")
+    expect(page.locator("[data-tool=box]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog"])
+    page.route("**/v1/export", lambda route: route.fulfill(json=coco_of(route.request)))
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save all").click()
+    numbers = [each["image_id"] for each in json.loads(download.value.path().read_text())["annotations"]]
+    assert numbers == [1, 1, 2, 2, 3, 3]  # what the third would show, too
+
+
+def test_images_of_equal_names_in_a_folder_stay_apart(page, tmp_path, expect):
+    for name in ("a/one.png", "b/one.png"):
+        (tmp_path / "set" / name).parent.mkdir(parents=True)
+        (tmp_path / "set" / name).write_bytes(scene.encoded(scene.image()))
+    page.set_input_files("#folder", tmp_path / "set")
+    expect(page.locator("#queue-list option")).to_have_text(["1. a/one.png ✓", "2. b/one.png ✓"])
+    page.route("**/v1/export", lambda route: route.fulfill(json=coco_of(route.request)))
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save all").click()
+    document = json.loads(download.value.path().read_text())
+    assert [image["file_name"] for image in document["images"]] == ["a/one.png", "b/one.png"]
+    expect(page.locator(".note")).to_contain_text("images.coco.json has 2 images with 6 objects.")
+    page.locator("#queue-format").select_option("masks")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save all").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        folders = [name.split("/")[0] for name in archive.namelist()]
+    assert folders == ["a", "b"]
+
+
 def coco_of(request):
     """What the server writes for one image, as far as it matters here."""
     body = request.post_data_buffer

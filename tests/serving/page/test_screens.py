@@ -83,6 +83,23 @@ def test_the_video_screen_too(open_page, artefacts, film, screen, scheme):
     assert too_wide(page) == []
 
 
+@pytest.mark.parametrize("width", [390, 360, 320])
+def test_the_bar_of_a_phone_takes_two_rows_of_large_targets(open_page, stand_in, width):
+    stand_in.models = [MODEL, {**MODEL, "name": "a-model-of-a-rather-long-name"}]
+    page = open_page(viewport={"width": width, "height": 844}, is_mobile=True, has_touch=True)
+    measure = """() => [...document.querySelectorAll(".bar :is(a, button, select)")]
+      .filter((each) => each.checkVisibility())
+      .map((each) => each.getBoundingClientRect())
+      .map(({ y, width, height }) => [y + height / 2, width, height])"""
+    for prepare in (lambda: None, lambda: pick(page)):
+        prepare()
+        targets = page.evaluate(measure)
+        assert len({round(middle) for middle, _, _ in targets}) == 2
+        assert min(min(width, height) for _, width, height in targets) >= 44
+        assert too_wide(page) == []
+        assert faults(page) == []
+
+
 def test_the_dialogs_too(page, artefacts, expect):
     for name, opener in {
         "help": "Keyboard shortcuts",

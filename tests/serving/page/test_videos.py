@@ -379,25 +379,41 @@ def test_the_files_of_a_run_can_be_had(page, film):
     assert download.value.suggested_filename == "film.tracks.json"
 
 
-def test_other_files_have_the_corrections_too_or_say_that_they_have_not(
-    page, stand_in, film, tmp_path, expect
-):
+def test_other_files_have_the_corrections_too(page, stand_in, film, tmp_path, expect):
     run(page, film)
     expect(page.locator("#download-what")).to_have_text("The files of this run.")
     page.locator(".object__button", has_text="dog").click()
     page.keyboard.press("Delete")
     expect(page.locator("#download-what")).to_have_text("With your corrections, where not said otherwise.")
-    expect(page.locator(".file", has_text="film.overlay.mp4")).to_contain_text(
-        "as found before you corrected it"
-    )
+    expect(page.locator(".file", has_text="film.overlay.mp4")).to_contain_text("made anew when you get it")
     with page.expect_download() as download:
         page.locator(".file", has_text="film.csv").click()
     assert download.value.suggested_filename == "film.csv"
     (sent,) = stand_in.asked_for("/v1/tracks/export")
     assert json.loads(sent["request"]) == {"format": "csv"}
     assert [each["track_id"] for each in json.loads(sent["tracks"])["annotations"]] == [1]
+    for button in (page.locator(".file", has_text="film.overlay.mp4"), page.locator("#download-all")):
+        with page.expect_download():
+            button.click()
+    (drawn,) = stand_in.asked_for("/v1/videos/tracks")  # once for both
+    assert [each["track_id"] for each in json.loads(drawn["tracks"])["annotations"]] == [1]
+    assert drawn["video"] == film.read_bytes()
+    expect(page.locator("#busy")).to_be_hidden()
     page.keyboard.press("Control+z")
     expect(page.locator("#download-what")).to_have_text("The files of this run.")
+
+
+def test_why_a_video_is_not_drawn_anew_is_said(page, stand_in, film, expect):
+    run(page, film)
+    page.locator(".object__button", has_text="dog").click()
+    page.keyboard.press("Delete")
+    stand_in.ending = "failed"
+    page.locator(".file", has_text="film.overlay.mp4").click()
+    expect(page.locator(".note--error")).to_contain_text("need pictures of one size")
+    expect(page.locator("#busy")).to_be_hidden()
+    stand_in.ending = "done"
+    with page.expect_download():
+        page.get_by_role("button", name="Try again").click()
 
 
 def test_the_servers_overlay_is_played_where_the_browser_cannot_play_the_file(page, stand_in, film, expect):

@@ -32,7 +32,7 @@ def quantize_guide(
         seed: Of the objects drawn and of what is said of them.
     """
     inputs = _inputs(data, count, size, seed)
-    quantize_network(model_file, inputs, output, exact_layers=EXACT_LAYERS, clip_outliers=True)
+    quantize_network(model_file, inputs, output, exact_layers=EXACT_LAYERS)
 
 
 def _inputs(data: TrainingSet, count: int, size: int, seed: int) -> list[dict[str, NDArray[Any]]]:

@@ -79,13 +79,14 @@ async function isFree() {
 async function openAll(brought) {
   if (isDataset(brought)) return openDataset(brought);
   const files = brought.map(({ file }) => file);
+  const names = new Map(brought.map(({ path, file }) => [file, path.replace(/^[^/]*\//, "")])); // below the folder that was brought
   const pictures = files.length === 1 ? files.filter((file) => !isVideo(file)) : files.filter(isPicture);
   if (files.length === 1) return open(files[0]);
   if (!pictures.length) return files.some(isVideo) ? open(files.find(isVideo)) : tell("There is no picture and no video among these files.", { kind: "error" });
   if (!(await isFree())) return null;
   const videos = files.filter(isVideo).length;
   if (videos) tell(`${videos === 1 ? "A video is" : `${videos} videos are`} left out: open them one by one.`);
-  return startQueue(pictures.map((file) => ({ file, name: file.name })));
+  return startQueue(pictures.map((file) => ({ file, name: names.get(file) })));
 }
 
 /** Open a COCO or YOLO data set, to go on correcting it. */
@@ -141,10 +142,13 @@ function startQueue(pictures, dataset = null) {
 function goTo(place) {
   if (!queue || place < 0 || place >= queue.entries.length) return null;
   keepInQueue();
+  const tool = view?.toolName;
   const entry = queue.goTo(place);
   closeView();
-  const { id, name, result, documents } = entry;
-  return show(entry.file, { id, name, kind: "picture", result, documents, find: () => queue.resultOf(entry) });
+  const { id, name, documents } = entry;
+  const result = entry.result && queue.shownResult(entry.result);
+  const find = async () => queue.shownResult(await queue.resultOf(entry));
+  return show(entry.file, { id, name, kind: "picture", result, documents, tool, find });
 }
 
 function keepInQueue() {

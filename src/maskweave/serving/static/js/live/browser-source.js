@@ -35,6 +35,11 @@ export class BrowserSource {
     }
   }
 
+  /** What is heard there, as a stream; see `Sound`. */
+  openSound() {
+    return this.#feed.openSound();
+  }
+
   pause() {
     this.isPaused = true;
     this.#feed.pause();

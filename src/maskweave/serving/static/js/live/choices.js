@@ -11,14 +11,16 @@ const FILE = "file";
 export class SourceChoice {
   #select = find("#live-source");
   #onChoose;
+  #onShow;
   #chosen;
   #sources = [];
   #allowsStreams = false;
 
-  /** `onChoose(source)` is called when the user chooses another one; `chosen` is the first. */
-  constructor(chosen, onChoose, signal) {
+  /** `onChoose(source)` is called when the user chooses another one, `onShow()` when the list says so; `chosen` is the first. */
+  constructor(chosen, { onChoose, onShow, signal }) {
     this.#chosen = chosen;
     this.#onChoose = onChoose;
+    this.#onShow = onShow;
     const on = (selector, name, run) => find(selector).addEventListener(name, run, { signal });
     on("#live-source", "change", () => this.#chosenInList());
     on("#live-address-form", "submit", (event) => {
@@ -60,6 +62,7 @@ export class SourceChoice {
     const file = this.#chosen.kind === FILE ? `File: ${this.#chosen.file.name}` : "A video file …";
     rows.push(option(FILE, file, this.#chosen.kind === FILE));
     this.#select.replaceChildren(...rows);
+    this.#onShow();
   }
 
   #isCamera(id, used, place) {

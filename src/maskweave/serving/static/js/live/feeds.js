@@ -1,6 +1,7 @@
 // Where a browser's frames come from: a camera of this device, or a video file that plays.
 
 import { sayWhy } from "../page/camera.js";
+import { openMicrophone, soundOf } from "./sound.js";
 
 const NO_CAMERA = "The browser lets pages use a camera only over https, or on this machine itself.";
 
@@ -25,6 +26,7 @@ export async function openCamera({ deviceId = "", width, height }) {
 export async function openFile(file) {
   const address = URL.createObjectURL(file);
   const feed = new Feed(() => URL.revokeObjectURL(address));
+  feed.openSound = () => soundOf(feed.video);
   feed.video.loop = true;
   feed.video.src = address;
   await feed.begin(`This browser cannot play “${file.name}”.`);
@@ -44,6 +46,7 @@ class Feed {
   deviceId = "";
   onFrame = null;
   onEnd = null; // (sentence)
+  openSound = openMicrophone; // a promise of a stream
 
   #release;
   #isClosed = false;

@@ -16,6 +16,7 @@ import { Pace } from "./pace.js";
 import { PausedView } from "./paused-view.js";
 import { canRecord, Recorder } from "./recorder.js";
 import { Scene } from "./scene.js";
+import { Sound } from "./sound.js";
 import { ServerSource } from "./server-source.js";
 
 const BETWEEN_WORDS = 400; // milliseconds between two looks at pace and counts: words that change faster are not read
@@ -41,6 +42,7 @@ export class LiveView {
   #connection = null;
   #source = null; // a BrowserSource or a ServerSource
   #recorder = null;
+  #isAsking = false; // for the sound of a recording
   #paused = null; // the frame that stands still, as a view
   #isLost = false; // the connection ended during a pause
   #ready = null;
@@ -57,7 +59,7 @@ export class LiveView {
     this.#painter = new LivePainter(this.#scene, page.look, this.#counters);
     this.#scene.addEventListener("change", () => this.#sceneChanged(), { signal });
     this.#ground = new GroundChoice(this.#scene, signal);
-    this.#choice = new SourceChoice(source, () => this.#start(), signal);
+    this.#choice = new SourceChoice(source, { onChoose: () => this.#start(), onShow: () => this.#sayWhatItIs(), signal });
     const on = (selector, name, run) => find(selector).addEventListener(name, run, { signal });
     on("#live-pause", "click", () => this.toggle());
     on("#live-record", "click", () => this.recordOrSave());
@@ -158,11 +160,28 @@ export class LiveView {
   /** Begin to record, or end it and save the file. */
   async recordOrSave() {
     if (this.#recorder) return this.#saveRecording();
+    if (this.#isAsking) return undefined;
     if (!this.#painter.frame) return tell("There is nothing to record yet.");
-    this.#recorder = new Recorder(this.#painter);
+    const sound = await this.#openSound();
+    if (this.#ended.signal.aborted) return sound?.close();
+    this.#recorder = new Recorder(this.#painter, sound);
     if (this.#paused) this.#recorder.pause();
     announce("Recording.");
     return this.#showState();
+  }
+
+  /** The sound of a recording; null where none is wanted, or where there is none, which is said. */
+  async #openSound() {
+    if (!find("#live-sound").checked || !this.#source?.openSound) return null;
+    this.#isAsking = true;
+    try {
+      return new Sound(await this.#source.openSound());
+    } catch (error) {
+      tell(`${error.message} The recording is without sound.`, { kind: "error" });
+      return null;
+    } finally {
+      this.#isAsking = false;
+    }
   }
 
   async #saveRecording() {
@@ -200,6 +219,7 @@ export class LiveView {
     this.#source = feed ? new BrowserSource(feed, connection, show) : new ServerSource(connection, show);
     if (feed) feed.onEnd = (text) => isNewest() && this.#fail(text);
     if (chosen.kind === "camera") this.#choice.show(feed.deviceId);
+    find("#live-sound-field").hidden = !feed || !canRecord; // what the server shows has none
     sayHint("Getting ready …");
     await connection.open(this.#asked(chosen));
     return undefined;
@@ -264,6 +284,7 @@ export class LiveView {
   }
 
   #sayWhatItIs() {
+    if (this.#paused || this.#ended.signal.aborted) return; // another view is shown
     const { name = find("#live-source").selectedOptions[0]?.textContent ?? "", model } = this.#ready ?? {};
     find("#about-run").textContent = model ? `${name} · ${model}` : "";
   }
@@ -290,7 +311,7 @@ export class LiveView {
     requestAnimationFrame((now) => this.pace.add(frame.taken, Math.max(now, performance.now())));
     if (!this.#recorder) return undefined;
     if (!this.#recorder.fits) return this.#saveRecording();
-    return this.#recorder.add();
+    return this.#recorder.add(this.pace.behind);
   }
 
   #sceneChanged() {

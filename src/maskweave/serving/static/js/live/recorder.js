@@ -3,14 +3,14 @@
 import { find } from "../dom.js";
 import { saveBlob } from "../page/save.js";
 
-const KINDS = ["video/webm;codecs=vp8", "video/webm", "video/mp4"]; // VP8 takes the least time, which the model needs
+const KINDS = ["video/webm;codecs=vp8,opus", "video/webm", "video/mp4"]; // VP8 takes the least time, which the model needs
 const BITS = 5_000_000; // a second
 const PIECE = 1000; // milliseconds
 
 /** Whether this browser can record. */
 export const canRecord = "MediaRecorder" in window && "captureStream" in HTMLCanvasElement.prototype;
 
-/** Records what a painter paints of frames of one size. */
+/** Records what a painter paints of frames of one size, and a `Sound` or none. */
 export class Recorder {
   #canvas = find("#live-recording");
   #context = this.#canvas.getContext("2d");
@@ -19,13 +19,16 @@ export class Recorder {
   #begun = 0;
   #painter;
   #picture;
+  #sound;
 
-  constructor(painter) {
+  constructor(painter, sound = null) {
     this.#painter = painter;
+    this.#sound = sound;
     this.#picture = painter.picture;
     Object.assign(this.#canvas, this.#picture);
     const kind = KINDS.find((each) => MediaRecorder.isTypeSupported(each));
-    this.#recorder = new MediaRecorder(this.#canvas.captureStream(), { mimeType: kind, videoBitsPerSecond: BITS });
+    const stream = new MediaStream([...this.#canvas.captureStream().getTracks(), ...(sound?.tracks ?? [])]);
+    this.#recorder = new MediaRecorder(stream, { mimeType: kind, videoBitsPerSecond: BITS });
     this.#recorder.addEventListener("dataavailable", ({ data }) => data.size && this.#pieces.push(data));
     this.add();
     this.#recorder.start(PIECE);
@@ -43,8 +46,9 @@ export class Recorder {
     return width === this.#picture.width && height === this.#picture.height;
   }
 
-  /** Record the frame that is shown now. */
-  add() {
+  /** Record the frame that is shown now, `behind` milliseconds after it was taken. */
+  add(behind = null) {
+    if (this.#sound) this.#sound.behind = behind;
     this.#painter.paintPlain(this.#context, this.#canvas);
   }
 
@@ -59,6 +63,7 @@ export class Recorder {
   /** End, and keep nothing. */
   drop() {
     this.#recorder.stop();
+    this.#sound?.close();
   }
 
   /** End, and hand the file to the browser as a download; a promise of its size in bytes. */
@@ -71,6 +76,7 @@ export class Recorder {
         resolve(blob.size);
       });
       this.#recorder.stop();
+      this.#sound?.close();
     });
   }
 }

@@ -64,14 +64,14 @@ function stop() {
   picture.srcObject = null;
 }
 
-/** What keeps a camera from being used, in a sentence. */
-export function sayWhy(error) {
+/** What keeps a camera or a microphone from being used, in a sentence. */
+export function sayWhy(error, device = "camera") {
   const reasons = {
-    NotAllowedError: "The browser does not allow the camera for this page; see the sign beside the address.",
-    NotFoundError: "There is no camera.",
-    NotReadableError: "Another program uses the camera.",
+    NotAllowedError: `The browser does not allow the ${device} for this page; see the sign beside the address.`,
+    NotFoundError: `There is no ${device}.`,
+    NotReadableError: `Another program uses the ${device}.`,
   };
-  return reasons[error.name] ?? `The camera does not work: ${error.message}`;
+  return reasons[error.name] ?? `The ${device} does not work: ${error.message}`;
 }
 
 choice.addEventListener("change", () => show({ video: { deviceId: { exact: choice.value } } }));

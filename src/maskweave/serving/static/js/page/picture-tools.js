@@ -19,6 +19,7 @@ export class PictureTools {
   #refiner;
   #onBusy;
   #waiting = 0; // corrections that are on their way
+  #made = 0; // the object that the last box made
   #turn = Promise.resolve(); // corrections go out one after the other, each upon what the former gave
 
   constructor(document, painter, stage, { refiner, onBusy }) {
@@ -32,6 +33,7 @@ export class PictureTools {
 
   /** The tool of that name: "select", "add", "remove", "box", "outline", "brush" or "eraser". */
   make(name) {
+    this.#made = 0;
     if (name === "outline") return this.#outlineTool();
     if (name === "brush" || name === "eraser") return this.#brushTool(name === "eraser");
     if (name === "add") return this.#pointTool(1);
@@ -50,10 +52,11 @@ export class PictureTools {
     if (name === "eraser") return object ? `Erase, ${size}.` : "Select the object that has too much.";
     if (more.length) return "Select one object to correct it, or none to make a new one.";
     if (name === "brush") return object ? `Paint “${object.class}”, ${size}.` : `Paint a new object, ${size}.`;
-    if (name === "add") return object ? `Click on what belongs to “${object.class}”.` : "Click on an object to add it.";
+    if (name === "add") return object ? `Click on what belongs to “${object.class}”; Esc first for a new object.` : "Click on an object to add it.";
     if (name === "remove") {
       return object ? `Click on what does not belong to “${object.class}”.` : "Select the object that has too much.";
     }
+    if (object?.id === this.#made) return `Draw a box round the next object; 1 to 9 name “${object.class}”.`;
     return object ? `Draw a box to find “${object.class}” anew.` : "Draw a box round an object to add it.";
   }
 
@@ -101,13 +104,20 @@ export class PictureTools {
 
   #boxTool() {
     const tool = new TwoPoints({
-      done: (from, to) => this.#askFor(() => ({ base: null, points: [], box: this.#boxAround(from, to) })),
+      done: (from, to) => {
+        this.#turn = this.#turn.then(() => this.#leaveMade()); // one box after the other makes one object after the other
+        this.#askFor(() => ({ base: null, points: [], box: this.#boxAround(from, to) }));
+      },
       changed: () => this.#stage.invalidate(),
     });
     this.#painter.overlay = (context, stage) => {
       if (tool.from) drawBox(context, stage, [...tool.from, ...tool.to]);
     };
     return tool;
+  }
+
+  #leaveMade() {
+    if (this.#document.selected.some(({ id }) => id === this.#made)) this.#document.selectAll([]);
   }
 
   #brushTool(erases) {
@@ -158,7 +168,8 @@ export class PictureTools {
     try {
       const found = (await ready) ?? (await refine(this.#document.file, prompts, this.#refiner()));
       if (!found.area) throw new Error("Nothing is left of the object; the last point was too much.");
-      this.#document.correct(object?.id ?? 0, found, prompts, NEW_NAME);
+      const id = this.#document.correct(object?.id ?? 0, found, prompts, NEW_NAME);
+      if (!object && !prompts.points.length) this.#made = id;
       announce(`${object ? "Corrected" : "Added"}: ${counted(found.area, "pixel")}`);
     } catch (error) {
       tell(error.message, { kind: "error" });

@@ -48,9 +48,10 @@ export class PictureView {
    * `find()`: a promise of what is found, where somebody else asks the server; `documents`: those of an earlier view of
    * the picture, in which all can be undone that was done there.
    */
-  constructor(page, file, { id = crypto.randomUUID?.() ?? String(Date.now()), name = file.name, find = null, documents = null } = {}) {
+  constructor(page, file, { id = crypto.randomUUID?.() ?? String(Date.now()), name = file.name, find = null, documents = null, tool = "select" } = {}) {
     this.#page = page;
     this.#documents = documents ?? new Map();
+    this.#toolName = tool;
     this.#findElsewhere = find;
     this.#file = file;
     this.#name = name || "picture";
@@ -80,6 +81,10 @@ export class PictureView {
     if (result?.asked) this.#page.showChoices(JSON.parse(result.asked));
     this.#show(this.#documents.get(found.asked) ?? this.#documentOf(found));
     if (!result) await this.#keep();
+  }
+
+  get toolName() {
+    return this.#toolName;
   }
 
   get documents() {
@@ -274,12 +279,15 @@ export class PictureView {
     list.bind(document, {
       colourOf: this.#painter.colourOf,
       describe: ({ score, area }) => [score?.toFixed(2) ?? "by hand", ...(area ? [`${whole(area)} px`, share(area, pixels)] : ["box only"])],
-      onRename: (ids, name) => document.rename(ids, name),
+      onRename: (ids, name) => {
+        document.rename(ids, name);
+        announce(`${counted(ids.length, "object")} named ${name}`);
+      },
     });
     find("#class-names").replaceChildren(...document.classNames.map((name) => make("option", { value: name })));
     stage.show({ width: document.size[1], height: document.size[0] }, this.#painter);
     this.#showFiles();
-    this.chooseTool("select");
+    this.chooseTool(this.#toolName);
     this.#update();
     this.#sayResult();
   }

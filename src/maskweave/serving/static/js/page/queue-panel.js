@@ -15,6 +15,7 @@ export class QueuePanel {
   #page;
   #queue = null;
   #keep;
+  #written = 0; // objects in the files that are being made
 
   constructor(page, { onGo, keep }) {
     this.#page = page;
@@ -84,19 +85,22 @@ export class QueuePanel {
   /** Save all images in a format; returns how many. */
   async #saveAs(queue, format) {
     const files = [];
+    this.#written = 0;
     for (const entry of queue.entries) files.push(await this.#export(queue, entry, format, files.length));
-    if (format === "coco") await saveCoco(files);
-    else saveBlob(await zipOf(files), `images.${format}.zip`);
+    const name = format === "coco" ? "images.coco.json" : `images.${format}.zip`;
+    saveBlob(format === "coco" ? await cocoOf(files, queue.entries) : await zipOf(files), name);
+    tell(`${name} has ${counted(files.length, "image")} with ${counted(this.#written, "object")}.`);
     return files.length;
   }
 
   async #export(queue, entry, format, place) {
     find("#queue-words").textContent = `Writing ${place + 1} of ${queue.entries.length} …`;
-    const { objects, minScore, default_score: score } = await queue.resultOf(entry);
-    const least = minScore ?? score ?? 0;
-    const shown = objects.filter((object) => object.score === null || object.score >= least);
+    const { objects, minScore } = queue.shownResult(await queue.resultOf(entry));
+    const shown = objects.filter((object) => object.score === null || object.score >= minScore);
+    this.#written += shown.length;
     const { blob, name } = await exportObjects(entry.file, format, shown, {});
-    return { name: ownName(name, entry.name), blob };
+    const folder = entry.name.slice(0, entry.name.lastIndexOf("/") + 1); // so that equal names stay apart
+    return { name: folder + ownName(name, entry.file.name), blob };
   }
 }
 
@@ -118,8 +122,9 @@ async function saveInto(queue) {
   return changed.length;
 }
 
-async function saveCoco(files) {
+/** The images' files as one, in which each image has its own name in the folder. */
+async function cocoOf(files, entries) {
   const documents = await Promise.all(files.map(async ({ blob }) => JSON.parse(await blob.text())));
-  const text = JSON.stringify(joinedCoco(documents));
-  saveBlob(new Blob([text], { type: "application/json" }), "images.coco.json");
+  documents.forEach(({ images: [image] }, place) => (image.file_name = entries[place].name));
+  return new Blob([JSON.stringify(joinedCoco(documents))], { type: "application/json" });
 }

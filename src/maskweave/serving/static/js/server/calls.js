@@ -72,6 +72,12 @@ export function startVideo(file, { task, model, save, score, lines, zones, drawn
   return requestJson("POST", path, { body: form({ video: file }), onUpload, signal });
 }
 
+/** Begin to make the files `save` of a video anew, from `tracks` (a blob of the tracks file); returns the job. */
+export function startDrawing(file, tracks, { save, onUpload, signal }) {
+  const path = withQuery("v1/videos/tracks", { save: save.join(","), name: plainName(file.name) });
+  return requestJson("POST", path, { body: form({ video: file, tracks }), onUpload, signal });
+}
+
 /** Frames that a job has done, as lines of JSON, from byte `offset` of them on. */
 export async function fetchFrames(id, offset, signal) {
   return (await request("GET", withQuery(`v1/jobs/${id}/frames`, { offset }), { signal })).blob.text();

@@ -9,6 +9,7 @@ export class Queue extends EventTarget {
   entries;
   at = -1;
   isSaved; // whether all of it was downloaded as it is now
+  minScore = null; // what the user chose in one of the pictures, for those that come
   dataset; // where it was opened from, null for pictures alone
 
   #find;
@@ -70,10 +71,16 @@ export class Queue extends EventTarget {
     return entry.promise;
   }
 
+  /** A result with the score from which its objects are shown. */
+  shownResult(result) {
+    return { ...result, minScore: result.minScore ?? (this.dataset ? null : this.minScore) ?? result.default_score ?? 0 };
+  }
+
   /** Put what a person made of the current picture in the place of what was found, and `documents` beside it. */
   keep(result, documents = null) {
     if (!this.current) return;
     const { opened, result: former } = this.current;
+    if (former?.asked === result.asked && result.minScore !== this.shownResult(former).minScore) this.minScore = result.minScore;
     const content = contentOf(result);
     this.isSaved &&= content === contentOf(former);
     const isChanged = Boolean(opened) && content !== contentOf(opened);

@@ -1,6 +1,8 @@
 // A video at work on the server: sent, followed, its frames fetched while they are made, cancelled.
 
+import { sayBusy } from "../page/busy.js";
 import * as calls from "../server/calls.js";
+import { clock } from "../words.js";
 
 const BETWEEN_LOOKS = 700; // milliseconds between two looks at the frames that are done
 
@@ -60,4 +62,13 @@ export class VideoJob {
       // see above
     }
   }
+}
+
+/** Say how far a job is. */
+export function sayProgress({ status, frames, frames_total: total, seconds }) {
+  if (status === "queued") return sayBusy("Waiting for its turn …");
+  if (!frames) return sayBusy("The server begins …");
+  if (!total) return sayBusy(`Frame ${frames} …`);
+  const wait = frames > 5 ? ` · about ${clock(seconds * (total / frames - 1))} left` : "";
+  return sayBusy(`Frame ${frames} of ${total}${wait}`, Math.min(1, frames / total));
 }

@@ -37,7 +37,7 @@ class RegularSteps:
     _regular: int = 0
     _others: int = 0
     _gaps: int = 0
-    _longest: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
+    _max_gap: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
 
     def add(self, time: Fraction) -> None:
         """Take in the time of the next frame, in seconds."""
@@ -59,7 +59,7 @@ class RegularSteps:
             self._regular += 1
         elif step >= usual * _MIN_GAP:
             self._gaps += 1
-            self._longest = max(self._longest, (step - usual, at + usual))
+            self._max_gap = max(self._max_gap, (step - usual, at + usual))
         else:
             self._others += 1
 
@@ -68,7 +68,7 @@ class RegularSteps:
         steps = self._regular + self._gaps + self._others
         if not self._usual or not self._gaps or self._regular < _MIN_SHARE * steps:
             return []
-        length, at = self._longest
+        length, at = self._max_gap
         where = (
             f"at {float(at):.2f} s"
             if self._gaps == 1

@@ -109,14 +109,14 @@ def _check(packets: NDArray[np.uint8], start: int, count: _Count) -> None:
     rows = np.flatnonzero((pids == count.stream) & has_payload)
     if not len(rows):
         return
-    ours = packets[rows]
-    numbers = ours[:, 3].astype(np.int64) & 15
+    chosen = packets[rows]
+    numbers = chosen[:, 3].astype(np.int64) & 15
     before = np.concatenate([[numbers[0] - 1 if count.last is None else count.last], numbers[:-1]])
-    has_fields = ours[:, 3] & 0x20 != 0
-    announced = has_fields & (ours[:, 4] > 0) & (ours[:, 5] & 0x80 != 0)
+    has_fields = chosen[:, 3] & 0x20 != 0
+    announced = has_fields & (chosen[:, 4] > 0) & (chosen[:, 5] & 0x80 != 0)
     step = (numbers - before) & 15  # 0: the same packet once more, which is allowed
-    wrong = (step > 1) & ~announced | (ours[:, 1] & 0x80 != 0)
-    wrong |= _lacks_unit(ours, has_fields)
+    wrong = (step > 1) & ~announced | (chosen[:, 1] & 0x80 != 0)
+    wrong |= _lacks_unit(chosen, has_fields)
     count.last = int(numbers[-1])
     count.damage(*(start + rows[wrong] * packets.shape[1]).tolist())
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maskweave.annotations.data_yaml import read_data_yaml
 from maskweave.annotations.report import Report
-from maskweave.annotations.yolo import label_path, read_data_yaml
+from maskweave.annotations.yolo import label_path
 from maskweave.errors import InvalidValue
 from maskweave.training.annotations import OTHER, read_training_set, read_truths
 from maskweave.training.errors import TrainingDataError

@@ -13,21 +13,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date
 from functools import partial
-from itertools import accumulate
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from maskweave.annotations.base import Format, Put
 from maskweave.annotations.classes import ClassNumbers
 from maskweave.annotations.darknet import darknet_file, darknet_images, read_darknet
+from maskweave.annotations.data_yaml import PARTS, DataYaml, is_data_yaml, read_data_yaml
 from maskweave.annotations.options import Options
 from maskweave.annotations.outlines import Outline, outlines
 from maskweave.annotations.places import ends_of, image_of_stem, new_file, put_image
@@ -40,7 +37,6 @@ from maskweave.errors import BadRecord, InvalidValue, SourceNotFound
 from maskweave.files import TEXT_MARK, atomic_folder
 from maskweave.ops.polygons import Polygon, fill_polygons
 from maskweave.ops.seams import joined_ring
-from maskweave.optional import optional
 from maskweave.sources.images import image_size
 from maskweave.sources.kinds import IMAGE_SUFFIXES
 from maskweave.sources.walk import files_below
@@ -48,16 +44,9 @@ from maskweave.types.arrays import FloatArray, Size
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks, concatenate
 
-PARTS = ("train", "val", "test")
-_SUFFIXES = (".yaml", ".yml")
-_MAX_DEPTH = 100  # brackets within brackets
+_LABELS = {"Images": "Labels", "IMAGES": "LABELS"}
 _MAX_CLASSES = 1_000_000_000
 _MAX_SHARE = 10.0  # an outline may reach over the image's edge, but not that far
-
-
-def is_data_yaml(path: Path) -> bool:
-    """Whether a file is taken for a ``data.yaml`` rather than for COCO JSON: by its suffix."""
-    return path.suffix.lower() in _SUFFIXES
 
 
 def detect(path: Path) -> str | None:
@@ -95,10 +84,14 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
         else _by_images(data, root or data.root, options, report)
     )
     found, folders = False, set[Path]()
+    labeled = False
     for name, image, label in pairs:
         found = True
         folders.add(label.parent)
-        record = report.attempt(name, partial(_record, name, image, label, data.names, report))
+        labeled = labeled or label.is_file()
+        record = report.attempt(
+            name, partial(_record, name, image, label, data.names, report, has_points=data.has_points)
+        )
         if record is not None:
             yield record
     if found and not any(folder.is_dir() for folder in folders):
@@ -107,6 +100,10 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
             f"has no labels for its images: there is no folder {min(folders)}. "
             "Labels of …/images/a.jpg belong into …/labels/a.txt.",
         )
+    elif found and not labeled:
+        report.warn(f"none of its images has a label file in {min(folders)}: all count as without objects")
+    if data.has_points:
+        report.warn("points of poses (kpt_shape) are left out, their boxes are read")
     if not found:
         raise InvalidValue(
             f"{data.path}: has no images, and without them outlines have no pixels; say where they are with --images"
@@ -187,10 +184,12 @@ class _Line(NamedTuple):
     score: float | None
 
 
-def _record(name: str, image: Path, label: Path, names: Sequence[str], report: Report) -> Record:
+def _record(
+    name: str, image: Path, label: Path, names: Sequence[str], report: Report, *, has_points: bool = False
+) -> Record:
     size = image_size(image)
     lines: list[_Line] = []
-    for place, found in checked_lines(label, len(names), size):
+    for place, found in checked_lines(label, len(names), size, has_points=has_points):
         if isinstance(found, _Line):
             lines.append(found)
         else:
@@ -207,11 +206,16 @@ def _record(name: str, image: Path, label: Path, names: Sequence[str], report: R
     return Record(name, instances, categories=categories, image=image, scored=scored)
 
 
-def checked_lines(label: Path, classes: int, size: Size) -> Iterator[tuple[int, _Line | Exception]]:
-    """The number of each line that says something, from 1, with its object or with why it has none."""
+def checked_lines(
+    label: Path, classes: int, size: Size, *, has_points: bool = False
+) -> Iterator[tuple[int, _Line | Exception]]:
+    """The number of each line that says something, from 1, with its object or with why it has none.
+
+    ``has_points``: a line is a box, and what is behind it is left out.
+    """
     for place, fields in _lines(label):
         try:
-            yield place, _line(fields, classes, size)
+            yield place, _line(fields[:5] if has_points else fields, classes, size)
         except DAMAGE as error:
             yield place, error
 
@@ -225,8 +229,8 @@ def _lines(label: Path) -> Iterator[tuple[int, list[str]]]:
         raise BadRecord(f"{label.name}: need text, got other data") from error
     for place, line in enumerate(text.splitlines(), start=1):
         fields = line.split()
-        if len(fields) == 1 and "," in line:  # as a table with commas
-            fields = line.split(",")
+        if (fields and fields[0].endswith((",", ";"))) or len(fields) == 1:  # as a table
+            fields = line.replace(";" if ";" in line else ",", " ").split()
         if fields and not fields[0].startswith("#"):
             yield place, fields
 
@@ -287,111 +291,18 @@ def _boxed(values: FloatArray, size: Size) -> tuple[Masks, list[float]]:
     return no_pixels(size), [*(center - half).tolist(), *(center + half).tolist()]
 
 
-@dataclass(frozen=True)
-class DataYaml:
-    """What a ``data.yaml`` says.
-
-    Attributes:
-        path: The file.
-        root: Folder that the entries start from.
-        names: Class names by number.
-        entries: What it lists under "train", "val" and "test"; a part it lacks is missing here.
-    """
-
-    path: Path
-    root: Path
-    names: tuple[str, ...]
-    entries: Mapping[str, tuple[str, ...]]
-
-
-def read_data_yaml(path: Path) -> DataYaml:
-    """Read a ``data.yaml``; its images and labels are not looked at.
-
-    Raises:
-        SourceNotFound: There is no such file.
-        InvalidValue: It is no YAML, or lacks class names.
-        MissingDependency: PyYAML is not installed.
-    """
-    content = _load(path)
-    entries = {
-        part: _places(path, part, entry if isinstance(entry, list) else [entry])
-        for part in PARTS
-        if (entry := content.get(part))
-    }
-    return DataYaml(path, _root(path, content.get("path")), _names(path, content.get("names")), entries)
-
-
 def label_path(image: Path) -> Path:
-    """Where the labels of an image are: its last folder called images exchanged for labels, suffix .txt."""
+    """Where the labels of an image are: its last folder called images exchanged for labels, suffix .txt.
+
+    One called Images has them in Labels beside it, or in labels.
+    """
     parts = list(image.with_suffix(".txt").parts)
     for place in range(len(parts) - 2, -1, -1):
-        if parts[place] == "images":
-            parts[place] = "labels"
+        if parts[place].lower() == "images":
+            own = _LABELS.get(parts[place], "labels")
+            parts[place] = own if Path(*parts[:place], own).is_dir() else "labels"
             break
     return Path(*parts)
-
-
-def _load(path: Path) -> dict[str, Any]:
-    with optional("data.yaml", install="pip install pyyaml"):
-        import yaml
-    try:
-        text = read_text(path)
-        if _depth(text) > _MAX_DEPTH:
-            raise InvalidValue(f"{path}: need lists at most {_MAX_DEPTH} deep, got more.")
-        content = yaml.safe_load(text)
-    except InvalidValue:
-        raise
-    except FileNotFoundError as error:
-        raise SourceNotFound(f"{path}: no such file.") from error
-    except Exception as error:  # PyYAML's readers of numbers and dates raise nearly anything
-        why = " ".join(str(error).split())
-        raise InvalidValue(f"{path}: not a YAML file ({why}).") from error
-    if not isinstance(content, dict):
-        raise InvalidValue(f"{path}: need the keys train, val and names, got a {type(content).__name__}.")
-    return content
-
-
-def _depth(text: str) -> int:
-    """How many brackets are open at most, those in quotes counted too: PyYAML takes minutes for thousands."""
-    steps = [(char in "[{") - (char in "]}") for char in text if char in "[]{}"]
-    return max(accumulate(steps), default=0)
-
-
-def _places(path: Path, part: str, value: Sequence[Any]) -> tuple[str, ...]:
-    """The paths of a part; what is none would, as text, be as long as a knot of YAML's aliases makes it."""
-    for each in value:
-        if not isinstance(each, str) or "\0" in each:
-            raise InvalidValue(f"{path}: {part}: need paths, got {_shown(each)}.")
-    return tuple(value)
-
-
-def _shown(value: object) -> str:
-    return repr(value)[:60] if isinstance(value, str | int | float) else f"a {type(value).__name__}"
-
-
-def _root(path: Path, value: Any) -> Path:
-    """The folder a file says its entries start from; its own where that is not on this machine."""
-    base = path.resolve().parent
-    candidates = [base / value, Path(value)] if isinstance(value, str) and "\0" not in value else []
-    return next((folder.resolve() for folder in candidates if os.path.isdir(folder)), base)  # noqa: PTH112 - see _place
-
-
-def _names(path: Path, value: Any) -> tuple[str, ...]:
-    if isinstance(value, dict):  # numbers as text, as JSON has them
-        value = {
-            int(key) if re.fullmatch("[0-9]{1,9}", str(key)) else key: name for key, name in value.items()
-        }
-    if isinstance(value, dict) and sorted(value, key=str) != sorted(range(len(value)), key=str):
-        raise InvalidValue(
-            f"{path}: need names numbered 0 to {len(value) - 1}, got {', '.join(map(str, value))}."
-        )
-    names = [value[number] for number in range(len(value))] if isinstance(value, dict) else value
-    if not isinstance(names, list) or not names:
-        raise InvalidValue(f"{path}: need names, a list of class names; got {_shown(value)}.")
-    for name in names:
-        if name is not None and not isinstance(name, str | int | float | date):
-            raise InvalidValue(f"{path}: need names, a list of class names; one is {_shown(name)}.")
-    return tuple(str(name) for name in names)
 
 
 def _place(root: Path, entry: str) -> Path | None:

@@ -138,7 +138,7 @@ def _report(folder: Path, *, json_lines: bool) -> None:
 
 def _folder_of(annotations: Path | None, images: Path | None) -> Path | None:
     """The folder of a file's images: from the option, or from the data.yaml itself."""
-    from maskweave.annotations.yolo import is_data_yaml, read_data_yaml
+    from maskweave.annotations.data_yaml import is_data_yaml, read_data_yaml
 
     if images is not None or annotations is None or not is_data_yaml(annotations):
         return images
@@ -147,7 +147,7 @@ def _folder_of(annotations: Path | None, images: Path | None) -> Path | None:
 
 def _own_validation(annotations: Path | None) -> Path | None:
     """A data.yaml itself, where it has a val entry; None for anything else."""
-    from maskweave.annotations.yolo import is_data_yaml, read_data_yaml
+    from maskweave.annotations.data_yaml import is_data_yaml, read_data_yaml
 
     if annotations is None or not is_data_yaml(annotations):
         return None

@@ -18,13 +18,13 @@ import numpy as np
 
 from maskweave.annotations.coco import detect
 from maskweave.annotations.convert import reader_of
+from maskweave.annotations.data_yaml import read_data_yaml
 from maskweave.annotations.options import Options
 from maskweave.annotations.places import safe_name
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import Report
 from maskweave.annotations.revision import Revision, revise
 from maskweave.annotations.table import format_named
-from maskweave.annotations.yolo import read_data_yaml
 from maskweave.errors import BadRecord, InvalidValue, MaskWeaveError
 from maskweave.ops.rle import decode_masks, encode_masks
 from maskweave.serving.workers import Message

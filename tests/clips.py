@@ -54,12 +54,13 @@ class Clip:
     aspect: Fraction = Fraction(1)
     options: dict[str, str] = field(default_factory=lambda: {"crf": "10", "preset": "veryfast"})
     images: Sequence[NDArray[np.uint8]] | None = None
+    container_options: dict[str, str] = field(default_factory=dict)
 
 
 def write_clip(path: Path, clip: Clip | None = None) -> Path:
     """Write a clip whose frames are gray of 20, 27, 34 … (or the images given), and a tone."""
     clip = clip or Clip()
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", container_options=clip.container_options) as container:
         video = container.add_stream(clip.codec, rate=25, options=clip.options)
         video.height, video.width = clip.size
         video.pix_fmt = clip.pix_fmt

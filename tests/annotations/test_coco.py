@@ -94,7 +94,7 @@ def first(data):
 
 DAMAGES = {
     "two points": (lambda d: first(d).update(segmentation=[[1, 1, 5, 5]]), r"annotation 1: polygon: need"),
-    "no list": (lambda d: first(d).update(segmentation=[["a"] * 6]), r"annotation 1: polygon: need numbers"),
+    "no list": (lambda d: first(d).update(segmentation=[["a"] * 6]), r"annotation 1: need a number as corner"),
     "other size": (
         lambda d: first(d)["segmentation"].update(size=[3, 4]), r"annotation 1: .*need size \[12, 16\]"),
     "counts": (lambda d: first(d)["segmentation"].update(counts="zz"), r"annotation 1: rle"),

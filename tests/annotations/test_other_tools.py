@@ -15,6 +15,8 @@ from maskweave.annotations.report import Report
 from maskweave.errors import InvalidValue
 from maskweave.evaluation.coco_predictions import CocoPredictions
 from maskweave.evaluation.coco_truth import CocoTruthFile
+from maskweave.ops.rle import encode_masks
+from maskweave.types.masks import Masks
 from tests.annotations.scenes import collected, read
 
 SQUARE = [[10, 5, 50, 5, 50, 25, 10, 25]]
@@ -362,3 +364,198 @@ class Detections:
 )
 def test_names_of_detections_are_classes_where_numbers_are_none(class_id, names, expected):
     assert from_detections(Detections(class_id, names), (5, 8)).names == expected
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [
+        {"size": ["50", "100"]},
+        [["10", "5", "50", "5,0", "50", "25", "10", "25"]],
+        [[["10", 5], [50, 5], [50, 25], [10, "25.0"]]],
+        [[10, 5, 50, 25], *SQUARE],
+    ],
+)
+def test_numbers_of_coco_outlines_in_any_spelling_are_read(tmp_path, segmentation):
+    if isinstance(segmentation, dict):
+        dense = np.zeros((1, 50, 100), bool)
+        dense[0, 5:25, 10:50] = True
+        (rle,) = encode_masks(Masks.from_dense(dense))
+        segmentation["counts"] = str(rle["counts"].encode())
+    (record,), lines = collected(coco(tmp_path / "in.json", segmentation=segmentation))
+    assert (record.instances.boxes.tolist(), lines) == ([[10, 5, 50, 25]], [])
+
+
+def test_a_list_of_coco_may_be_null(tmp_path):
+    data = {"images": [{"id": 1, "file_name": "x.jpg", "width": 100, "height": 50}], "categories": []}
+    (tmp_path / "in.json").write_text(json.dumps({**data, "annotations": None}))
+    (record,) = read(tmp_path / "in.json")
+    assert areas(record) == []
+
+
+def test_annotations_that_are_no_list_are_refused(tmp_path):
+    (tmp_path / "in.json").write_text('{"images": [{"id": 1}], "annotations": 7, "categories": []}')
+    with pytest.raises(InvalidValue, match="need a list under 'annotations'"):
+        read(tmp_path / "in.json")
+
+
+def yolo(folder, yaml, line, images="images", labels="labels"):
+    for name in (images, labels):
+        (folder / name).mkdir(parents=True)
+    Image.new("RGB", (100, 50)).save(folder / images / "x.png")
+    (folder / labels / "x.txt").write_text(line)
+    (folder / "data.yaml").write_text(yaml)
+    return folder
+
+
+OUTLINE = "1 .1 .1 .5 .1 .5 .5 .1 .5"
+
+
+@pytest.mark.parametrize(
+    ("yaml", "line", "name"),
+    [
+        ("val: images\nnames: [a, no]", OUTLINE, "no"),
+        ("val: images\nnames: {0: a, 1: 007}", OUTLINE, "007"),
+        ("val: images\nnames: [a, 2024-01-01]", OUTLINE, "2024-01-01"),
+        ("val: images\nnc: 2", OUTLINE, "class 1"),
+        ("valid: images\nnames: [a, b]", OUTLINE, "b"),
+        ("validation: images\ntrain:\nnames: [a, b]", OUTLINE, "b"),
+        ("val: images\nnames: [a, b]", OUTLINE.replace(" ", ", "), "b"),
+        ("val: images\nnames: [a, b]", OUTLINE.replace(" ", ";"), "b"),
+        ("val: images\nnames: [a, b]\nkpt_shape: [2, 3]", "1 .3 .3 .4 .4 .1 .1 2 .5 .5 2", "b"),
+        ("val: images\nnames: [a, b]\nkpt_shape: [3, 2]", "1 .3 .3 .4 .4 .1 .1 .5 .5 .2 .2", "b"),
+    ],
+)
+def test_dialects_of_yolo_are_read(tmp_path, yaml, line, name):
+    pytest.importorskip("yaml")
+    (record,), lines = collected(yolo(tmp_path, yaml, line))
+    assert (record.instances.names, lines) == ((name,), [])
+    assert record.instances.boxes.round(6).tolist() == [[10, 5, 50, 25]]
+
+
+@pytest.mark.parametrize("labels", ["Labels", "labels"])
+def test_folders_of_yolo_may_have_capitals(tmp_path, labels):
+    pytest.importorskip("yaml")
+    (record,) = read(yolo(tmp_path, "val: Images\nnames: [a, b]", OUTLINE, "Images", labels))
+    assert record.instances.names == ("b",)
+
+
+def test_images_of_yolo_without_any_labels_are_told(tmp_path):
+    pytest.importorskip("yaml")
+    folder = yolo(tmp_path, "val: photos\nnames: [a, b]", OUTLINE, "photos", "labels")
+    report = Report()
+    convert(folder, tmp_path / "out.json", to="coco", report=report)
+    assert "none of its images has a label file" in report.warnings[0]
+
+
+def test_a_data_yaml_in_another_encoding_is_told_so(tmp_path):
+    pytest.importorskip("yaml")
+    (tmp_path / "data.yaml").write_bytes("val: images\nnames: [caf\xe9]".encode("latin-1"))
+    with pytest.raises(InvalidValue, match="need text in UTF-8 or UTF-16, got another encoding; save it"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "box"),
+    [
+        ('<polygon label="a" points="10,5;50,5;50,25;10,25;"/>', [10, 5, 50, 25]),
+        ('<polygon label="a" points="10, 5; 50, 5; 50, 25; 10, 25"/>', [10, 5, 50, 25]),
+        ('<mask label="a" rle="0, 200.0," left="10.0" top="5" width="20.0" height="10"/>', [10, 5, 30, 15]),
+        ('<box label="a" xtl="10,0" ytl="5" xbr="50" ybr="25"/>', [10, 5, 50, 25]),
+    ],
+)
+def test_numbers_of_cvat_in_any_spelling_are_read(tmp_path, shape, box):
+    (record,), lines = collected(cvat(tmp_path, shape))
+    assert (record.instances.boxes.tolist(), lines) == ([box], [])
+
+
+@pytest.mark.parametrize(
+    ("shape", "why"),
+    [
+        ('<polygon label="a" points="10,x;50,5;50,25"/>', "need a number as point, got 'x'"),
+        ('<polygon label="a" points="10,5;50;50,25"/>', "need points x, y"),
+        ('<box label="a" xtl="x" ytl="5" xbr="50" ybr="25"/>', "need a number as a place in pixels, got 'x'"),
+        (
+            '<mask label="a" rle="" left="1" top="1" width="2" height="1"/>',
+            "need run lengths that sum to 2, got 0",
+        ),
+    ],
+)
+def test_a_shape_of_cvat_that_cannot_be_read_is_named_in_our_words(tmp_path, shape, why):
+    _, lines = collected(cvat(tmp_path, shape))
+    assert len(lines) == 1
+    assert lines[0].endswith(why)
+
+
+@pytest.mark.parametrize(
+    ("meta", "frames", "expected"),
+    [
+        ("<size>3</size><start_frame>10</start_frame>", (10, 11), [10, 11, 12]),
+        (
+            "<size>3</size><start_frame>5</start_frame><frame_filter>step=10</frame_filter>",
+            (5, 25),
+            [5, 15, 25],
+        ),
+        ("<size>3</size><start_frame>10</start_frame>", (0, 1), [0, 1, 2]),  # of another program
+        ("<size>2</size>", (0,), [0, 1]),
+    ],
+)
+def test_tracks_of_cvat_have_the_frames_of_their_task(tmp_path, meta, frames, expected):
+    shapes = "".join(
+        f'<polygon frame="{n}" outside="{outside}" points="10,5;50,5;50,25"/>'
+        for n, outside in [*((each, "0") for each in frames), (expected[-1], "True")]
+    )
+    size = "<original_size><width>100</width><height>50</height></original_size>"
+    text = f'<meta><task>{LABELS}{size}{meta}</task></meta><track id="0" label="a">{shapes}</track></annotations>'
+    (tmp_path / "a.xml").write_text(HEAD.replace("1.1", " 1.1 ") + text)
+    found = read(tmp_path / "a.xml")
+    assert [record.frame for record in found] == expected
+    assert [record.frame for record in found if len(record.instances)] == list(frames)
+
+
+@pytest.mark.parametrize("group", ["", "null", None])
+def test_labelme_shapes_without_a_group_are_objects_of_their_own(tmp_path, group):
+    shape = {"label": "a", "points": [[60, 5], [70, 5], [70, 25]], "group_id": group}
+    labelme(tmp_path / "d", {"group_id": group})
+    data = json.loads((tmp_path / "d" / "x.json").read_text())
+    data["shapes"].append(shape)
+    (tmp_path / "d" / "x.json").write_text(json.dumps(data))
+    (record,) = read(tmp_path / "d")
+    assert len(record.instances) == 2
+
+
+def test_types_of_labelme_shapes_may_have_capitals(tmp_path):
+    (record,) = read(labelme(tmp_path / "d", {"shape_type": "Rectangle", "points": [[10, 5], [50, 25]]}))
+    assert areas(record) == [800]
+
+
+SUPERVISELY = {"geometryType": "polygon", "points": {"exterior": [[10, 5], [50, 5], [50, 25], [10, 25]]}}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {
+            **SUPERVISELY,
+            "points": {"exterior": [["10", "5"], [50, "5,0"], [50, 25], [10, 25]], "interior": None},
+        },
+        {**SUPERVISELY, "geometryType": None, "shape": "polygon"},
+        {**SUPERVISELY, "classTitle": None, "classId": "1"},
+    ],
+)
+def test_dialects_of_supervisely_are_read(tmp_path, given):
+    (record,), lines = collected(supervisely(tmp_path, given))
+    assert (areas(record), lines) == ([800], [])
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({**SUPERVISELY, "points": [[1, 2]]}, "need points with an exterior, got a list"),
+        ({**SUPERVISELY, "points": {"exterior": None}}, "need points x, y"),
+        ({"geometryType": "bitmap", "bitmap": None}, "need a bitmap with data and an origin of x and y"),
+        ({"classTitle": 7}, "need a class of meta.json, got 7"),
+    ],
+)
+def test_an_object_of_supervisely_that_cannot_be_read_is_named_in_our_words(tmp_path, given, why):
+    _, lines = collected(supervisely(tmp_path, given))
+    assert lines == [f"d/x.png, object 1: {why}"]

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from maskweave.annotations.report import Report
 from maskweave.annotations.segmentation import segmentation_to_masks
 from maskweave.errors import BadRecord, InvalidValue, MissingDependency, SourceNotFound
 from maskweave.evaluation.coco_ap import CocoAP, add_images
@@ -15,6 +16,7 @@ from maskweave.evaluation.coco_truth import CocoTruth, CocoTruthFile, read_coco_
 from maskweave.ops.rle import encode_masks
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks
+from tests.evaluation.random_truth import numbers_of_pycocotools, random_data
 
 pytest.importorskip("faster_coco_eval", reason="AP needs the extra: pip install maskweave[evaluate]")
 
@@ -417,4 +419,22 @@ def test_files_of_every_kind_give_all_twelve_numbers_of_pycocotools(tmp_path, se
             run.accumulate()
             run.summarize()
         expected = [100 * value if value >= 0 else np.nan for value in run.stats]
+        assert dataclasses.astuple(ours) == pytest.approx(expected, abs=1e-6, nan_ok=True)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("seed", range(12))
+def test_random_data_gives_all_twelve_numbers_of_pycocotools(tmp_path, seed):
+    pytest.importorskip("pycocotools")
+    data, found = random_data(seed)
+    limit = (100, 20, 300)[seed % 3]
+    truth_file, results = tmp_path / "truth.json", tmp_path / "results.json"
+    truth_file.write_text(json.dumps(data))
+    results.write_text(json.dumps(found))
+    truth_of_file = CocoTruthFile(truth_file, report=Report())
+    metric = CocoAP(truth_of_file.class_names, max_objects=limit)
+    add_images([metric], truth_of_file.truths(), CocoPredictions(results, truth_of_file).of)
+    scores = metric.result()
+    for kind, ours in (("segm", scores.masks), ("bbox", scores.boxes)):
+        expected = numbers_of_pycocotools(data, found, kind, limit)
         assert dataclasses.astuple(ours) == pytest.approx(expected, abs=1e-6, nan_ok=True)

@@ -43,8 +43,7 @@ CONTAINERS = {
 _COUNTED = ("mp4", "mov", "mkv", "webm", "avi", "ts")
 TELLS = {
     "cut": (*_COUNTED, "flv"),
-    "zeroed": _COUNTED,
-    **dict.fromkeys(("none", "joined", "wild"), tuple(CONTAINERS)),
+    **dict.fromkeys(("none", "joined", "wild", "zeroed"), tuple(CONTAINERS)),
 }
 """Containers in which a frame that is missing leaves a trace."""
 DAMAGES = ("none", "none", "joined", "wild", "cut", "zeroed")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from maskweave.errors import MaskWeaveError
 from maskweave.isolation import is_memory
-from maskweave.sources.extent import missing_bytes
+from maskweave.sources.extent import broken_at, missing_bytes
 from maskweave.sources.files import open_file
 from maskweave.sources.images import ImageSource, read_image
 from maskweave.sources.video import VideoSource
@@ -146,6 +146,22 @@ def test_what_follows_an_mp4_is_not_taken_for_a_part_of_it(tmp_path):
     path = write_clip(tmp_path / "a.mp4")
     path.write_bytes(path.read_bytes() + random.Random(1).randbytes(99))
     assert missing_bytes(path) == 0
+
+
+def test_fragments_of_an_mp4_that_do_not_follow_each_other_are_told(tmp_path):
+    fragments = {"movflags": "frag_keyframe+empty_moov"}
+    path = write_clip(tmp_path / "a.mp4", Clip(range(40), options={"g": "5"}, container_options=fragments))
+    data = path.read_bytes()
+    assert broken_at(path) is None
+    path.write_bytes(data + bytes(64))
+    assert broken_at(path) is None
+    at = data.index(b"moof", len(data) // 2) - 4
+    path.write_bytes(data[:at] + b"\0\0\x10\0\xff\x01\x02\x03" + data[at + 8 :])
+    assert broken_at(path) == at
+    with VideoSource(path, threads=1) as source:
+        assert len(list(source)) < 40
+    assert any(f"at byte {at:,}" in line for line in source.warnings)
+    assert broken_at(write_clip(tmp_path / "b.mp4")) is None
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])

@@ -28,7 +28,10 @@ def document(server):
 def test_every_endpoint_tells_what_it_does_takes_and_answers(document):
     expected = {
         *(("post", f"/v1/{name}") for name in ("segment", "refine", "export", "videos", "session")),
-        *(("post", f"/v1/{name}") for name in ("datasets/read", "datasets/revise", "tracks/export")),
+        *(
+            ("post", f"/v1/{name}")
+            for name in ("datasets/read", "datasets/revise", "tracks/export", "videos/tracks")
+        ),
         *(("get", f"/v1/{name}") for name in ("formats", "models", "live/sources")),
         *(("get", f"/v1/jobs/{{job_id}}{rest}") for rest in ("", "/events", "/frames", "/results/{name}")),
         ("delete", "/v1/jobs/{job_id}"),

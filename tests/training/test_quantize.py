@@ -14,7 +14,7 @@ from maskweave.training.annotations import read_training_set
 from maskweave.training.cache import read_rgb
 from maskweave.training.errors import TrainingDataError, TrainingError
 from maskweave.training.export import OUTPUTS, ExportInfo, export_onnx
-from maskweave.training.quantize import EXACT_LAYERS, alike, calibration_images, quantize
+from maskweave.training.quantize import EXACT_LAYERS, calibration_images, of_one_shape, quantize
 from tests.training.drawn import draw_data_set
 from tests.training.networks import random_network
 
@@ -125,10 +125,10 @@ def test_the_same_images_are_drawn_for_the_same_seed(exported):
 
 def test_calibration_keeps_inputs_of_the_commonest_shape_and_not_too_many():
     inputs = [{"image": np.zeros((1, side, 64, 3), np.uint8)} for side in (32, 64, 64, 96, *[64] * 60)]
-    kept = alike(inputs)
+    kept = of_one_shape(inputs)
     assert len(kept) == 48
     assert all(each["image"].shape == (1, 64, 64, 3) for each in kept)
-    assert alike([]) == []
+    assert of_one_shape([]) == []
 
 
 def test_what_cannot_be_quantized_is_refused(exported, tmp_path):

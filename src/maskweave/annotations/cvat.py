@@ -27,8 +27,8 @@ from maskweave.annotations.outlines import outlines
 from maskweave.annotations.places import checked_size, find_image, own_name, safe_name, sized
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import DAMAGE, Report
-from maskweave.annotations.segmentation import placed_bitmap
-from maskweave.annotations.values import flag, score
+from maskweave.annotations.segmentation import placed_bitmap, points_of
+from maskweave.annotations.values import flag, number, score, whole
 from maskweave.annotations.xml_stream import Element, stream_elements
 from maskweave.errors import BadRecord, InvalidValue
 from maskweave.files import TEXT_MARK, atomic_file
@@ -45,6 +45,8 @@ _ELLIPSE_POINTS = 72
 _MAX_FRAMES = 10_000_000
 _MAX_COORDINATE = 1e9  # pixels
 _MAX_NUMBER = 18  # digits that surely fit into 64 bits
+_VERSION = re.compile(r"<version>\s*1\.1")
+_STEP = re.compile(r"step\s*=\s*([1-9][0-9]{0,6})")
 _ATTRIBUTES = ("score", "track_id", "is_crowd")
 
 
@@ -54,7 +56,7 @@ def detect(path: Path) -> str | None:
         return None
     with path.open("rb") as file:
         head = file.read(4096).decode("utf-8", "replace")
-    return "XML of annotations, version 1.1" if "<annotations" in head and "<version>1.1" in head else None
+    return "XML of annotations, version 1.1" if "<annotations" in head and _VERSION.search(head) else None
 
 
 def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
@@ -134,14 +136,14 @@ def _record(
     **more: Any,
 ) -> Record:
     objects: dict[object, _Object] = {}
-    for number, (kind, attributes) in enumerate(shapes, start=1):
+    for place, (kind, attributes) in enumerate(shapes, start=1):
         try:
             made = _object(kind, attributes, labels, size)
         except DAMAGE as error:
-            report.problem(f"{where}, shape {number} ({kind})", error)
+            report.problem(f"{where}, shape {place} ({kind})", error)
             continue
         group = attributes.get("group_id") or "0"  # shapes of one label and group are one object
-        key = number if group == "0" else (made[0], group)
+        key = place if group == "0" else (made[0], group)
         if key in objects:
             first = objects[key]
             made = (first[0], unite(concatenate([first[1], made[1]])), *first[2:])
@@ -183,9 +185,7 @@ def _mask(kind: str, attributes: Mapping[str, str], size: Size) -> Masks:
     if kind == "mask":
         return _bitmap(attributes, size)
     if kind == "polygon":
-        points: FloatArray = np.array(
-            [point.split(",") for point in attributes["points"].split(";")], dtype=np.float64
-        )
+        points = points_of([point.split(",") for point in attributes["points"].split(";") if point.strip()])
     elif kind == "box":
         x1, y1, x2, y2 = (_number(attributes[name]) for name in ("xtl", "ytl", "xbr", "ybr"))
         corners = np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
@@ -202,10 +202,10 @@ def _mask(kind: str, attributes: Mapping[str, str], size: Size) -> Masks:
 
 
 def _number(text: str) -> float:
-    number = float(text)
-    if not abs(number) <= _MAX_COORDINATE:  # also NaN
+    found = number(text, "a place in pixels")
+    if abs(found) > _MAX_COORDINATE:
         raise BadRecord(f"need a place in pixels, got {text[:60]}")
-    return number
+    return found
 
 
 def _turned(points: FloatArray, x: float, y: float, attributes: Mapping[str, str]) -> FloatArray:
@@ -217,11 +217,11 @@ def _turned(points: FloatArray, x: float, y: float, attributes: Mapping[str, str
 
 
 def _bitmap(attributes: Mapping[str, str], size: Size) -> Masks:
-    left, top, width, height = (int(attributes[name]) for name in ("left", "top", "width", "height"))
+    left, top, width, height = (whole(attributes[name], name) for name in ("left", "top", "width", "height"))
     if not (width > 0 and height > 0 and width * height <= MAX_OBJECT_PIXELS):
         raise BadRecord(f"need a mask of at most {MAX_OBJECT_PIXELS:,} pixels, got {width} x {height}")
-    runs = [int(each) for each in attributes["rle"].split(",")]
-    if min(runs) < 0 or sum(runs) != width * height:
+    runs = [whole(each, "run length") for each in attributes["rle"].split(",") if each.strip()]
+    if min(runs, default=-1) < 0 or sum(runs) != width * height:
         raise BadRecord(f"need run lengths that sum to {width * height}, got {sum(runs)}")
     filled = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
     return placed_bitmap(filled, left, top, size)
@@ -234,33 +234,35 @@ def _spool_track(track: Element, spool: Spool, report: Report, path: Path) -> No
         attributes = {**_plain(shape), "label": track.attributes.get("label", "")}
         attributes.setdefault("@track_id", track.attributes.get("id", ""))
         frame = attributes.get("frame", "")
-        if not frame.isdecimal() or len(frame) > _MAX_NUMBER:
-            report.problem(f"{path.name}, track {track.attributes.get('id')}", f"need a frame, got {frame!r}")
-        elif attributes.get("outside") != "1":
-            spool.add((task, int(frame)), json.dumps([shape.name, attributes]).encode())
+        with report.record(f"{path.name}, track {track.attributes.get('id')}"):
+            if not frame.isdecimal() or len(frame) > _MAX_NUMBER:
+                raise BadRecord(f"need a frame, got {frame!r}")
+            if not flag(attributes.get("outside"), "outside"):
+                spool.add((task, int(frame)), json.dumps([shape.name, attributes]).encode())
 
 
-def _track_frames(spool: Spool) -> dict[str, int]:
-    """The number of the last frame with an object by task, "" where the file is of one alone."""
-    last: dict[str, int] = {}
+def _track_frames(spool: Spool) -> dict[str, set[int]]:
+    """The numbers of the frames with an object by task, "" where the file is of one alone."""
+    found: dict[str, set[int]] = {}
     for key in spool:
         if isinstance(key, tuple):
-            task, frame = key
-            last[task] = max(frame, last.get(task, 0))
-    return last
+            found.setdefault(key[0], set()).add(key[1])
+    return found
 
 
 class _Video(NamedTuple):
-    """A task's video: the task's id, its file's name, how its records call it, its size and its frames."""
+    """A task's video: the task's id, its file's name, how its records call it, its size and its frames' numbers."""
 
     task: str
     name: str
     called: str
     size: Size
-    frames: int
+    frames: range
 
 
-def _videos(path: Path, meta: Element | None, tracked: Mapping[str, int], report: Report) -> Iterator[_Video]:
+def _videos(
+    path: Path, meta: Element | None, tracked: Mapping[str, set[int]], report: Report
+) -> Iterator[_Video]:
     """The videos of the tracks. Of a project's, one that cannot be placed costs itself."""
     tasks = {} if meta is None else _tasks(meta)
     seen = set[str]()
@@ -287,7 +289,7 @@ def _tasks(meta: Element) -> dict[str, Element]:
     return by_id | {"": found[0]} if len(found) == 1 else by_id
 
 
-def _video(path: Path, task: str, description: Element | None, last: int) -> _Video:
+def _video(path: Path, task: str, description: Element | None, seen: set[int]) -> _Video:
     """The video of a task with all frames that the file says it has, or up to the last with an object."""
     if description is None:
         raise InvalidValue(f"{path}: need the video's size in meta, found none")
@@ -295,11 +297,27 @@ def _video(path: Path, task: str, description: Element | None, last: int) -> _Vi
         description.text_of("original_size", "height"), description.text_of("original_size", "width")
     )
     name = own_name(description.text_of("source") or description.text_of("name") or path.stem)
-    length = description.text_of("size")
-    count = max(int(length) if re.fullmatch(r"[0-9]{1,7}", length) else 0, last + 1)
-    if count > _MAX_FRAMES:
-        raise InvalidValue(f"{path}: need at most {_MAX_FRAMES:,} frames, got {count:,}")
-    return _Video(task, name, Path(name).stem, size, count)
+    frames = _numbers(description, seen)
+    if len(frames) > _MAX_FRAMES:
+        raise InvalidValue(f"{path}: need at most {_MAX_FRAMES:,} frames, got {len(frames):,}")
+    return _Video(task, name, Path(name).stem, size, frames)
+
+
+def _numbers(description: Element, seen: set[int]) -> range:
+    """The frames that a task is of, by their numbers in the video: from a start on, every one or every n-th.
+
+    Tracks name frames by these numbers, whatever part of a video the task has.
+    """
+    length, start = (
+        int(text) if re.fullmatch(r"[0-9]{1,7}", text := description.text_of(name)) else 0
+        for name in ("size", "start_frame")
+    )
+    found = _STEP.search(description.text_of("frame_filter"))
+    step = int(found[1]) if found else 1
+    numbers = range(start, max(start + length * step, max(seen) + 1), step)
+    if all(each in numbers for each in seen):
+        return numbers
+    return range(max(length, max(seen) + 1))  # another program counts from 0
 
 
 def _frames(
@@ -307,7 +325,7 @@ def _frames(
 ) -> Iterator[Record]:
     """A record for each frame of a video."""
     of_task = f", task {video.task}" if video.task else ""
-    for frame in range(video.frames):
+    for frame in video.frames:
         shapes = [json.loads(spool.read(place)) for place in spool.places((video.task, frame))]
         where = f"{path.name}{of_task}, frame {frame}"
         more = {"video": video.called, "frame": frame}

@@ -1,16 +1,11 @@
-"""The file of a YOLO data set that names its classes and says where its images are.
-
-Source: https://docs.ultralytics.com/datasets/segment/.
-"""
+"""The ``data.yaml`` of the YOLO layout: which classes there are, and where the images of each part lie."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -20,6 +15,8 @@ from maskweave.errors import InvalidValue, SourceNotFound
 from maskweave.optional import optional
 
 PARTS = ("train", "val", "test")
+_VAL = ("val", "validation", "valid")
+"""How the second of them is called."""
 _SUFFIXES = (".yaml", ".yml")
 _MAX_DEPTH = 100  # brackets within brackets
 
@@ -38,12 +35,14 @@ class DataYaml:
         root: Folder that the entries start from.
         names: Class names by number.
         entries: What it lists under "train", "val" and "test"; a part it lacks is missing here.
+        has_points: Whether its lines are boxes with the points of a pose behind them.
     """
 
     path: Path
     root: Path
     names: tuple[str, ...]
     entries: Mapping[str, tuple[str, ...]]
+    has_points: bool = False
 
 
 def read_data_yaml(path: Path) -> DataYaml:
@@ -55,26 +54,42 @@ def read_data_yaml(path: Path) -> DataYaml:
         MissingDependency: PyYAML is not installed.
     """
     content = _load(path)
+    content["val"] = next((content[key] for key in _VAL if content.get(key)), None)
     entries = {
         part: _places(path, part, entry if isinstance(entry, list) else [entry])
         for part in PARTS
         if (entry := content.get(part))
     }
-    return DataYaml(path, _root(path, content.get("path")), _names(path, content.get("names")), entries)
+    names = content.get("names")
+    if names is None and re.fullmatch("[1-9][0-9]{0,3}", count := str(content.get("nc"))):
+        names = [f"class {number}" for number in range(int(count))]  # the file says only how many
+    has_points = bool(content.get("kpt_shape"))
+    return DataYaml(path, _root(path, content.get("path")), _names(path, names), entries, has_points)
 
 
 def _load(path: Path) -> dict[str, Any]:
     with optional("data.yaml", install="pip install pyyaml"):
         import yaml
+
+    # a class called yes, 007 or 2024-01-01 is called so: nothing but null is more than text
+    resolvers = {
+        first: [(tag, pattern) for tag, pattern in each if tag.endswith((":null", ":merge"))]
+        for first, each in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    texts = type("Texts", (yaml.SafeLoader,), {"yaml_implicit_resolvers": resolvers})
     try:
         text = read_text(path)
         if _depth(text) > _MAX_DEPTH:
             raise InvalidValue(f"{path}: need lists at most {_MAX_DEPTH} deep, got more.")
-        content = yaml.safe_load(text)
+        content = yaml.load(text, Loader=texts)
     except InvalidValue:
         raise
     except FileNotFoundError as error:
         raise SourceNotFound(f"{path}: no such file.") from error
+    except UnicodeError as error:
+        raise InvalidValue(
+            f"{path}: need text in UTF-8 or UTF-16, got another encoding; save it as UTF-8"
+        ) from error
     except Exception as error:  # PyYAML's readers of numbers and dates raise nearly anything
         why = " ".join(str(error).split())
         raise InvalidValue(f"{path}: not a YAML file ({why}).") from error
@@ -105,7 +120,7 @@ def _root(path: Path, value: Any) -> Path:
     """The folder a file says its entries start from; its own where that is not on this machine."""
     base = path.resolve().parent
     candidates = [base / value, Path(value)] if isinstance(value, str) and "\0" not in value else []
-    return next((folder.resolve() for folder in candidates if os.path.isdir(folder)), base)  # noqa: PTH112 - pathlib raises for names no file has
+    return next((folder.resolve() for folder in candidates if os.path.isdir(folder)), base)  # noqa: PTH112 - see _place
 
 
 def _names(path: Path, value: Any) -> tuple[str, ...]:
@@ -121,13 +136,6 @@ def _names(path: Path, value: Any) -> tuple[str, ...]:
     if not isinstance(names, list) or not names:
         raise InvalidValue(f"{path}: need names, a list of class names; got {_shown(value)}.")
     for name in names:
-        if name is not None and not isinstance(name, str | int | float | date):
+        if name is not None and not isinstance(name, str):
             raise InvalidValue(f"{path}: need names, a list of class names; one is {_shown(name)}.")
-    return tuple(str(name) for name in names)
-
-
-def yaml_text(name: str) -> str:
-    """A class name in YAML: as JSON text, in which YAML wants other characters escaped than JSON does."""
-    return "".join(
-        char if char.isprintable() else f"\\U{ord(char):08X}" for char in json.dumps(name, ensure_ascii=False)
-    )
+    return tuple("null" if name is None else name for name in names)

@@ -197,7 +197,7 @@ def _object(text: _Text, path: Path, lists: tuple[str, ...]) -> Iterator[tuple[s
             yield key, text.value()
         elif text.peek() == "[":
             yield from ((key, value) for value in _elements(text))
-        else:
+        elif text.peek() != "n" or text.value() is not None:  # null is as good as no list
             raise InvalidValue(f"{path}: need a list under {key!r}, got something else")
         if text.peek() != "}":
             text.consume(",")

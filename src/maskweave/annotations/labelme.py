@@ -28,8 +28,8 @@ from maskweave.annotations.outlines import Outline, outlines
 from maskweave.annotations.places import find_image, new_file, put_image, safe_name, sized
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import DAMAGE, Report
-from maskweave.annotations.segmentation import placed_bitmap
-from maskweave.annotations.values import number, shown
+from maskweave.annotations.segmentation import placed_bitmap, points_of
+from maskweave.annotations.values import shown
 from maskweave.errors import BadRecord, InvalidValue
 from maskweave.files import atomic_folder
 from maskweave.ops.polygons import Polygon, fill_polygons
@@ -89,7 +89,7 @@ def _record(file: Path, where: str, options: Options, report: Report) -> Record:
             report.problem(f"{where}, shape {place}", error)
             continue
         group = shape.get("group_id")
-        key = place if group is None else (label, str(group))
+        key = place if group in (None, "", "null") else (label, str(group))
         objects[key] = (label, concatenate([objects[key][1], mask])) if key in objects else (label, mask)
     names = tuple(dict.fromkeys(label for label, _ in objects.values()))
     masks = concatenate([Masks.empty(size), *(unite(parts) for _, parts in objects.values())])
@@ -117,14 +117,11 @@ def _embedded_size(text: str) -> Size:
 def _shape(shape: Mapping[str, Any], size: Size) -> tuple[str, Masks]:
     if not isinstance(shape, dict):
         raise BadRecord(f"need an object with label and points, got {type(shape).__name__}")
-    label, kind = shape.get("label"), shape.get("shape_type") or "polygon"
+    label, kind = shape.get("label"), str(shape.get("shape_type") or "polygon").lower()
     if isinstance(label, bool) or not isinstance(label, str | int | float) or label == "":
         raise BadRecord(f"need a label, got {shown(label)}")
     label = str(label)
-    pairs = shape.get("points")
-    if not isinstance(pairs, list) or not all(isinstance(each, list) and len(each) == 2 for each in pairs):
-        raise BadRecord("need points x, y")
-    points: FloatArray = np.array([[number(edge, "point") for edge in pair] for pair in pairs]).reshape(-1, 2)
+    points = points_of(shape.get("points"))
     if kind == "mask":
         return label, _bitmap(shape.get("mask"), points, size)
     if kind == "rectangle" and len(points) == 2:

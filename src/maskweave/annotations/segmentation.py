@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -34,7 +36,14 @@ def segmentation_to_masks(segmentation: Any, size: Size) -> Masks:
     if not isinstance(segmentation, list | tuple):
         raise BadRecord(f"need run lengths or polygons, got {shown(segmentation)}")
     flat = bool(segmentation) and not isinstance(segmentation[0], list | tuple | dict)
-    return fill_coco_polygons([_ring(each) for each in ([segmentation] if flat else segmentation)], size)
+    rings = [segmentation] if flat else segmentation
+    return fill_coco_polygons([_ring(each) for each in _with_area(rings)], size)
+
+
+def _with_area(rings: Sequence[Any]) -> Sequence[Any]:
+    """The rings of three points or more: others enclose nothing, and cost nothing where there are such."""
+    found = [each for each in rings if not isinstance(each, list | tuple) or np.size(each) >= 6]
+    return found or rings
 
 
 def checked_rle(segmentation: dict[str, Any]) -> Rle:
@@ -42,6 +51,9 @@ def checked_rle(segmentation: dict[str, Any]) -> Rle:
     size, counts = segmentation.get("size"), segmentation.get("counts")
     if not isinstance(size, list | tuple) or len(size) != 2 or counts is None:
         raise BadRecord("need run lengths with size and counts, one is missing")
+    if isinstance(counts, str) and counts[:2] in ("b'", 'b"'):  # bytes of Python, saved as they are shown
+        with suppress(ValueError, SyntaxError, AttributeError):
+            counts = ast.literal_eval(counts).decode("ascii")
     if isinstance(counts, list):
         counts = [int(number(each, "run length")) for each in counts]
     return Rle(size=[int(number(each, "size")) for each in size], counts=counts)
@@ -51,11 +63,30 @@ def _ring(polygon: Any) -> FloatArray:
     """(P, 2) points of one polygon, whose numbers stand in a row or in pairs."""
     try:
         points: FloatArray = np.asarray(polygon, dtype=np.float64).ravel()
-    except (TypeError, ValueError) as error:
-        raise BadRecord(f"polygon: need numbers x, y, got {shown(polygon)}") from error
+    except (TypeError, ValueError):  # not plain numbers; where they are spelled otherwise this takes longer
+        points = _flat(polygon)
     if len(points) < 6 or len(points) % 2:
         raise BadRecord(f"polygon: need x, y of at least 3 points, got {points.size} numbers")
     return points.reshape(-1, 2)
+
+
+def _flat(polygon: Any) -> FloatArray:
+    if not isinstance(polygon, list | tuple):
+        raise BadRecord(f"polygon: need numbers x, y, got {shown(polygon)}")
+    if any(isinstance(each, list | tuple) for each in polygon):
+        return points_of(polygon, "corner of a polygon").ravel()
+    return np.array([number(each, "corner of a polygon") for each in polygon], dtype=np.float64)
+
+
+def points_of(pairs: Any, what: str = "point") -> FloatArray:
+    """(P, 2) points from pairs of numbers in any spelling; raises `BadRecord` for anything else."""
+    if not isinstance(pairs, list | tuple) or not all(
+        isinstance(each, list | tuple) and len(each) == 2 for each in pairs
+    ):
+        raise BadRecord("need points x, y")
+    return np.array([[number(each, what) for each in pair] for pair in pairs], dtype=np.float64).reshape(
+        -1, 2
+    )
 
 
 def corners_of(box: Any) -> list[float]:

@@ -29,7 +29,8 @@ from maskweave.annotations.options import Options
 from maskweave.annotations.places import checked_size, find_image, new_file, put_image, safe_name
 from maskweave.annotations.record import Category, Record
 from maskweave.annotations.report import DAMAGE, Report
-from maskweave.annotations.segmentation import placed_bitmap
+from maskweave.annotations.segmentation import placed_bitmap, points_of
+from maskweave.annotations.values import identifier, number, shown
 from maskweave.errors import BadRecord, InvalidValue
 from maskweave.files import atomic_folder
 from maskweave.ops.palette import object_color
@@ -107,17 +108,17 @@ def _record(
     size = checked_size(data["size"].get("height"), data["size"].get("width"))
     names = tuple(classes)
     objects: dict[object, tuple[int, Masks]] = {}
-    for number, item in enumerate(data.get("objects") or (), start=1):
+    for place_in_file, item in enumerate(data.get("objects") or (), start=1):
         try:
-            title = item.get("classTitle")
-            if title not in classes:
-                raise BadRecord(f"need a class of meta.json, got {title!r}")
+            if not isinstance(item, dict):
+                raise BadRecord(f"need an object with classTitle and geometryType, got {shown(item)}")
+            title = _title(item, classes)
             made = names.index(title), _mask(item, size)
         except DAMAGE as error:
-            report.problem(f"{place.where}, object {number}", error)
+            report.problem(f"{place.where}, object {place_in_file}", error)
             continue
         group = item.get("instance")  # what labels of one class and instance show is one object
-        key = number if group is None else (title, str(group))
+        key = place_in_file if group is None else (title, str(group))
         if key in objects:
             made = made[0], unite(concatenate([objects[key][1], made[1]]))
         objects[key] = made
@@ -139,23 +140,39 @@ def _record(
     )
 
 
+def _title(item: Mapping[str, Any], classes: Mapping[str, int]) -> str:
+    """The name of an object's class, or the one that its id has in ``meta.json``."""
+    title, class_id = item.get("classTitle"), item.get("classId")
+    if title is None and class_id is not None:
+        found = [name for name, own in classes.items() if own == identifier(class_id, "classId")]
+        title = found[0] if found else None
+    if title not in classes:
+        raise BadRecord(f"need a class of meta.json, got {shown(title)}")
+    return str(title)
+
+
 def _mask(item: Mapping[str, Any], size: Size) -> Masks:
-    kind = item.get("geometryType", item.get("shape"))
+    kind = item.get("geometryType") or item.get("shape")
     if kind == "bitmap":
-        return _placed(item["bitmap"], size)
-    points = item["points"] if kind in ("polygon", "rectangle") else {}
-    exterior = np.array(points.get("exterior"), dtype=np.float64)
-    if kind == "rectangle":
+        return _placed(item.get("bitmap"), size)
+    if kind not in ("polygon", "rectangle"):
+        raise BadRecord(f"need a bitmap, polygon or rectangle, got {shown(kind)}")
+    points = item.get("points")
+    if not isinstance(points, dict):
+        raise BadRecord(f"need points with an exterior, got {shown(points)}")
+    exterior = points_of(points.get("exterior"))
+    if kind == "rectangle" and len(exterior):
         (x1, y1), (x2, y2) = exterior.min(axis=0), exterior.max(axis=0)
         exterior = np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
-    elif kind != "polygon":
-        raise BadRecord(f"need a bitmap, polygon or rectangle, got {kind!r}")
-    holes = tuple(np.array(hole, dtype=np.float64) for hole in points.get("interior") or ())
+    holes = tuple(points_of(hole) for hole in points.get("interior") or ())
     return fill_polygons([Polygon(exterior, holes)], size)
 
 
-def _placed(bitmap: Mapping[str, Any], size: Size) -> Masks:
-    left, top = (int(each) for each in bitmap["origin"])
+def _placed(bitmap: Any, size: Size) -> Masks:
+    origin = bitmap.get("origin") if isinstance(bitmap, dict) else None
+    if not isinstance(origin, list) or len(origin) != 2:
+        raise BadRecord("need a bitmap with data and an origin of x and y")
+    left, top = (round(number(each, "origin")) for each in origin)
     crop = decode_bitmap(bitmap["data"])
     return placed_bitmap(crop, left, top, size)
 

@@ -11,6 +11,7 @@ Darknet's data sets of the same labels are read, too (`darknet`). Source: https:
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ import numpy as np
 from maskweave.annotations.base import Format, Put
 from maskweave.annotations.classes import ClassNumbers
 from maskweave.annotations.darknet import darknet_file, darknet_images, read_darknet
-from maskweave.annotations.data_yaml import PARTS, DataYaml, is_data_yaml, read_data_yaml, yaml_text
+from maskweave.annotations.data_yaml import PARTS, DataYaml, is_data_yaml, read_data_yaml
 from maskweave.annotations.options import Options
 from maskweave.annotations.outlines import Outline, outlines
 from maskweave.annotations.places import ends_of, image_of_stem, new_file, put_image
@@ -43,6 +44,7 @@ from maskweave.types.arrays import FloatArray, Size
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks, concatenate
 
+_LABELS = {"Images": "Labels", "IMAGES": "LABELS"}
 _MAX_CLASSES = 1_000_000_000
 _MAX_SHARE = 10.0  # an outline may reach over the image's edge, but not that far
 
@@ -82,10 +84,14 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
         else _by_images(data, root or data.root, options, report)
     )
     found, folders = False, set[Path]()
+    labeled = False
     for name, image, label in pairs:
         found = True
         folders.add(label.parent)
-        record = report.attempt(name, partial(_record, name, image, label, data.names, report))
+        labeled = labeled or label.is_file()
+        record = report.attempt(
+            name, partial(_record, name, image, label, data.names, report, has_points=data.has_points)
+        )
         if record is not None:
             yield record
     if found and not any(folder.is_dir() for folder in folders):
@@ -94,6 +100,10 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
             f"has no labels for its images: there is no folder {min(folders)}. "
             "Labels of …/images/a.jpg belong into …/labels/a.txt.",
         )
+    elif found and not labeled:
+        report.warn(f"none of its images has a label file in {min(folders)}: all count as without objects")
+    if data.has_points:
+        report.warn("points of poses (kpt_shape) are left out, their boxes are read")
     if not found:
         raise InvalidValue(
             f"{data.path}: has no images, and without them outlines have no pixels; say where they are with --images"
@@ -174,10 +184,12 @@ class _Line(NamedTuple):
     score: float | None
 
 
-def _record(name: str, image: Path, label: Path, names: Sequence[str], report: Report) -> Record:
+def _record(
+    name: str, image: Path, label: Path, names: Sequence[str], report: Report, *, has_points: bool = False
+) -> Record:
     size = image_size(image)
     lines: list[_Line] = []
-    for place, found in checked_lines(label, len(names), size):
+    for place, found in checked_lines(label, len(names), size, has_points=has_points):
         if isinstance(found, _Line):
             lines.append(found)
         else:
@@ -194,11 +206,16 @@ def _record(name: str, image: Path, label: Path, names: Sequence[str], report: R
     return Record(name, instances, categories=categories, image=image, scored=scored)
 
 
-def checked_lines(label: Path, classes: int, size: Size) -> Iterator[tuple[int, _Line | Exception]]:
-    """The number of each line that says something, from 1, with its object or with why it has none."""
+def checked_lines(
+    label: Path, classes: int, size: Size, *, has_points: bool = False
+) -> Iterator[tuple[int, _Line | Exception]]:
+    """The number of each line that says something, from 1, with its object or with why it has none.
+
+    ``has_points``: a line is a box, and what is behind it is left out.
+    """
     for place, fields in _lines(label):
         try:
-            yield place, _line(fields, classes, size)
+            yield place, _line(fields[:5] if has_points else fields, classes, size)
         except DAMAGE as error:
             yield place, error
 
@@ -212,8 +229,8 @@ def _lines(label: Path) -> Iterator[tuple[int, list[str]]]:
         raise BadRecord(f"{label.name}: need text, got other data") from error
     for place, line in enumerate(text.splitlines(), start=1):
         fields = line.split()
-        if len(fields) == 1 and "," in line:  # as a table with commas
-            fields = line.split(",")
+        if (fields and fields[0].endswith((",", ";"))) or len(fields) == 1:  # as a table
+            fields = line.replace(";" if ";" in line else ",", " ").split()
         if fields and not fields[0].startswith("#"):
             yield place, fields
 
@@ -275,11 +292,15 @@ def _boxed(values: FloatArray, size: Size) -> tuple[Masks, list[float]]:
 
 
 def label_path(image: Path) -> Path:
-    """Where the labels of an image are: its last folder called images exchanged for labels, suffix .txt."""
+    """Where the labels of an image are: its last folder called images exchanged for labels, suffix .txt.
+
+    One called Images has them in Labels beside it, or in labels.
+    """
     parts = list(image.with_suffix(".txt").parts)
     for place in range(len(parts) - 2, -1, -1):
-        if parts[place] == "images":
-            parts[place] = "labels"
+        if parts[place].lower() == "images":
+            own = _LABELS.get(parts[place], "labels")
+            parts[place] = own if Path(*parts[:place], own).is_dir() else "labels"
             break
     return Path(*parts)
 
@@ -318,6 +339,13 @@ def _listed(name: str, folder: Path) -> Path | None:
     return None
 
 
+def _yaml_text(name: str) -> str:
+    """A class name in YAML: as JSON text, in which YAML wants other characters escaped than JSON does."""
+    return "".join(
+        char if char.isprintable() else f"\\U{ord(char):08X}" for char in json.dumps(name, ensure_ascii=False)
+    )
+
+
 @contextmanager
 def write(path: Path, options: Options, report: Report) -> Iterator[Put]:
     """Write a label file for each record, empty ones too, and the ``data.yaml`` at the end."""
@@ -333,7 +361,7 @@ def write(path: Path, options: Options, report: Report) -> Iterator[Put]:
             label.write_text("".join(lines), encoding="ascii")
 
         yield put
-        names = "".join(f"  {each.id}: {yaml_text(each.name)}\n" for each in classes)
+        names = "".join(f"  {each.id}: {_yaml_text(each.name)}\n" for each in classes)
         text = f"# {TEXT_MARK}\ntrain: images\nval: images\nnames:{' {}' if not names else ''}\n{names}"
         (folder / "data.yaml").write_text(text, encoding="utf-8")
 

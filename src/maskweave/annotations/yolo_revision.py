@@ -30,7 +30,12 @@ def revise(source: Path, revisions: Sequence[Revision]) -> None:
     """Write revisions into the label files of a data set; see `annotations.revision.revise`."""
     changed = [(each, made) for each in revisions if (made := each.changes())]
     path = source / "data.yaml" if source.is_dir() else source
-    names = list(read_data_yaml(path).names)
+    data = read_data_yaml(path)
+    if data.has_points:
+        raise InvalidValue(
+            f"{path.name}: need outlines or boxes, got poses (kpt_shape), which cannot be revised"
+        )
+    names = list(data.names)
     known = len(names)
     labels = {_label(each): (each, made) for each, made in changed}
     if len(labels) < len(changed):
@@ -95,7 +100,7 @@ def _changed(line: str, change: Change, names: Sequence[str], size: Size) -> str
     fields = line.split()
     number = fields[0] if change.name is None else str(names.index(change.name))
     if change.mask is None:
-        return re.sub(r"\S+", number, line, count=1)
+        return re.sub(r"[^\s,;]+", number, line, count=1)
     confidence = fields[-1:] if len(fields) == 6 or (len(fields) >= 8 and len(fields) % 2 == 0) else []
     ending = line[len(line.rstrip()) :]
     return " ".join([number, _outline(change.mask, size), *confidence]) + ending
@@ -115,6 +120,8 @@ def _with_names(path: Path, added: Sequence[str]) -> str:
         import yaml
     root: Any = yaml.compose(content, Loader=yaml.SafeLoader)
     nodes = {key.value: value for key, value in root.value}
+    if "names" not in nodes:
+        raise InvalidValue(f"{path.name}: need names that can be added to, got none; write them into it")
     edits = [_more_names(content, nodes["names"], names, added)]
     if "nc" in nodes:
         counted = nodes["nc"]

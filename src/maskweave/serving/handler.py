@@ -22,17 +22,28 @@ from maskweave.api import Segmenter, load
 from maskweave.errors import InvalidValue, MaskWeaveError
 from maskweave.ops.rle import decode_masks, encode_masks
 from maskweave.options import Request
-from maskweave.outputs import make_writers
+from maskweave.outputs import choose_formats, make_writers
 from maskweave.outputs.images import encode_image, encode_mask_image
 from maskweave.result import Result
-from maskweave.run import OnResult, check, formats_for, in_tiles, run, stream, target_for, task_for, write
+from maskweave.run import (
+    OnResult,
+    Report,
+    check,
+    formats_for,
+    in_tiles,
+    run,
+    stream,
+    target_for,
+    task_for,
+    write,
+)
 from maskweave.serving.archives import one_file
 from maskweave.serving.label_files import read_labels, revise_labels
 from maskweave.serving.media import media_type
 from maskweave.serving.objects import objects_of
 from maskweave.serving.pointing import object_at
 from maskweave.serving.preview import Preview
-from maskweave.serving.track_files import export_tracks
+from maskweave.serving.track_files import drawn, export_tracks
 from maskweave.sources.base import check_budget
 from maskweave.sources.filtered import FilteredSource
 from maskweave.sources.images import ImageSource
@@ -88,6 +99,7 @@ class RequestHandler:
             "export": self._export,
             "video": self._video,
             "live": self._live,
+            "draw": self._draw,
             "read": read_labels,
             "revise": revise_labels,
             "tracks": export_tracks,
@@ -97,6 +109,7 @@ class RequestHandler:
         except MaskWeaveError as error:  # where the files lie is the server's business
             words = {
                 "video": "video",
+                "draw": "video",
                 "live": "frame",
                 "read": "labels",
                 "revise": "labels",
@@ -209,12 +222,25 @@ class RequestHandler:
                     request,
                     progress=_progress(notify, video.info.frame_count, preview if work["preview"] else None),
                 )
-        files = [one_file(each) for each in report.paths]
-        results = [
-            {"name": each.name, "media_type": media_type(each.name), "bytes": each.stat().st_size}
-            for each in files
-        ]
-        return {"frames": report.frames, "results": results, "warnings": report.warnings}
+        return _finished(report)
+
+    def _draw(self, work: Message, notify: Notify) -> Message:
+        """The files of a video anew, from tracks that a person corrected."""
+        from maskweave.sources.video import VideoSource
+
+        request, model = self._request(work, output=work["folder"]), self._default.model
+        max_frames, max_seconds = self._options["max_frames"], self._options["max_seconds"]
+        with VideoSource(work["file"], "video", max_pixels=self._options["max_pixels"]) as video:
+            _check_length(video.info, max_frames, max_seconds)
+            frames = _within(video, max_frames=max_frames, max_seconds=max_seconds, name=work["name"])
+            formats = choose_formats(request.output.save, kind="video", task="instances")
+            target = replace(target_for(request, video.info, model), task="instances")
+            report = write(
+                drawn(frames, Path(work["tracks"])),
+                make_writers(formats, target),
+                progress=_progress(notify, video.info.frame_count, None),
+            )
+        return _finished(report)
 
     def _live(self, work: Message, notify: Notify) -> Message:
         from maskweave.serving.live_work import LiveWork
@@ -236,6 +262,16 @@ class RequestHandler:
             for marked, (crop, x, y) in zip(each["objects"], masks.placed(), strict=True):
                 ids[y : y + crop.shape[0], x : x + crop.shape[1]][crop] = marked["id"]
         return maps
+
+
+def _finished(report: Report) -> Message:
+    """What a job says of the files that a run wrote."""
+    files = [one_file(each) for each in report.paths]
+    results = [
+        {"name": each.name, "media_type": media_type(each.name), "bytes": each.stat().st_size}
+        for each in files
+    ]
+    return {"frames": report.frames, "results": results, "warnings": report.warnings}
 
 
 def _check_length(info: SourceInfo, max_frames: int, max_seconds: float) -> None:

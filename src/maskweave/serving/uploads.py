@@ -41,10 +41,11 @@ _PIECE_SECONDS = 20.0
 
 @dataclass
 class Upload:
-    """What a request brought: its ``file`` (None where it has none) and the JSON text beside it."""
+    """What a request brought: its ``file`` (None where it has none), the JSON text beside it, and a second file."""
 
     file: Path | None = None
     request: bytes = b""
+    beside: Path | None = None
 
     def of_kind(self, kind: Kind) -> Path:
         """The file; raises a `Problem` when there is none, or when its content is not of the ``kind``."""
@@ -69,8 +70,12 @@ def _is_kind(file: Path, head: bytes, kind: Kind) -> bool:
     return kind_of_content(file) == kind
 
 
-async def receive(request: Request, folder: Path, kind: Kind, *, seconds: float) -> Upload:
+async def receive(
+    request: Request, folder: Path, kind: Kind, *, seconds: float, beside: Kind | None = None
+) -> Upload:
     """Receive a body: multipart with a field called as the ``kind``, or the bytes of the file itself.
+
+    ``beside``: the kind of a second file of a form.
 
     Raises `Problem` for a malformed form and for one that takes longer than ``seconds``.
     """
@@ -79,10 +84,11 @@ async def receive(request: Request, folder: Path, kind: Kind, *, seconds: float)
     upload = Upload()
     with ExitStack() as stack:
         file = stack.enter_context(path.open("wb"))
+        second = stack.enter_context((folder / beside).open("wb")) if beside else None
         try:
             async with asyncio.timeout(seconds):
                 if form == b"multipart/form-data":
-                    await _receive_form(request, options.get(b"boundary", b""), upload, file, kind)
+                    await _receive_form(request, options.get(b"boundary", b""), upload, file, second)
                 else:
                     await _receive_raw(request, upload, file)
         except TimeoutError:
@@ -102,9 +108,9 @@ async def _receive_raw(request: Request, upload: Upload, file: BinaryIO) -> None
 
 
 async def _receive_form(
-    request: Request, boundary: bytes, upload: Upload, file: BinaryIO, kind: Kind
+    request: Request, boundary: bytes, upload: Upload, file: BinaryIO, second: BinaryIO | None
 ) -> None:
-    form = _Form(upload, file, kind.encode())
+    form = _Form(upload, file, second)
     try:
         parser = MultipartParser(boundary, form.callbacks())
         async for piece in _pieces(request):
@@ -128,12 +134,14 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
 
 
 class _Form:
-    """The parts of a form: the one named ``field`` goes into the file, "request" into memory, others nowhere."""
+    """The parts of a form: those named as the files go into them, "request" into memory, others nowhere."""
 
-    def __init__(self, upload: Upload, file: BinaryIO, field: bytes) -> None:
+    def __init__(self, upload: Upload, file: BinaryIO, second: BinaryIO | None) -> None:
         self.request = bytearray()
         self.is_whole = False
-        self._upload, self._file, self._field = upload, file, field
+        self._upload = upload
+        self._files = {Path(each.name).name.encode(): each for each in (file, second) if each is not None}
+        self._field = Path(file.name).name.encode()
         self._parts = 0
         self._header = [bytearray(), bytearray()]
         self._name = b""
@@ -167,14 +175,19 @@ class _Form:
         if name.lower() != b"content-disposition":
             return
         self._name = parse_options_header(value)[1].get(b"name", b"")
+        if self._name not in self._files:
+            return
+        if (self._upload.file if self._name == self._field else self._upload.beside) is not None:
+            raise Problem(422, "InvalidValue", f"body: need one file, got two in {self._name.decode()!r}")
+        path = Path(self._files[self._name].name)
         if self._name == self._field:
-            if self._upload.file is not None:
-                raise Problem(422, "InvalidValue", f"body: need one file, got two in {self._name.decode()!r}")
-            self._upload.file = Path(self._file.name)
+            self._upload.file = path
+        else:
+            self._upload.beside = path
 
     def _add(self, data: bytes, start: int, end: int) -> None:
-        if self._name == self._field:
-            self._file.write(data[start:end])
+        if self._name in self._files:
+            self._files[self._name].write(data[start:end])
         elif self._name == b"request":
             self.request += data[start:end]
             if len(self.request) > _MAX_REQUEST:

@@ -23,7 +23,7 @@ from maskweave.serving.problems import Problem
 from maskweave.serving.queries import ModelQuery, VideoOptions
 from maskweave.serving.schemas import FileName, JobBegun, JobState, VideoRequest
 from maskweave.serving.service import Service, remove
-from maskweave.serving.uploads import receive
+from maskweave.serving.uploads import Upload, receive
 from maskweave.serving.workers import Message
 
 _STREAM = "text/event-stream"
@@ -50,6 +50,7 @@ def router(service: Service) -> APIRouter:
     """The endpoints of a service."""
     routes = APIRouter(tags=["videos"])
     _add_begin(routes, service)
+    _add_drawing(routes, service)
     _add_state(routes, service)
     _add_results(routes, service)
     return routes
@@ -82,10 +83,27 @@ def _add_begin(routes: APIRouter, service: Service) -> None:
             "name": name,
             "preview": preview,
         }
-        job = await _begun(service, request, work, options)
-        links = {"self": _path(job), "events": f"{_path(job)}/events", "cancel": _path(job)}
-        body = {"id": job.id, "status": job.status, "links": links}
-        return JSONResponse(body, 202, headers={"location": _path(job)})
+        return _answer(await _begun(service, request, work, options))
+
+
+def _add_drawing(routes: APIRouter, service: Service) -> None:
+    @routes.post(
+        "/v1/videos/tracks",
+        status_code=202,
+        summary="The files of a video anew, from tracks that were corrected",
+        response_model=JobBegun,
+        responses=problems(400, 408, 413, 415, 422, 429),
+        openapi_extra=_tracks_body(),
+    )
+    async def draw(
+        request: Request,
+        save: Annotated[str, Query(max_length=400, examples=["overlay,masks"])] = "overlay",
+        name: Annotated[FileName, Query(description="Of the video, as files of results say it.")] = "video",
+    ) -> JSONResponse:
+        options = Options.of(save=save.split(","))
+        choose_formats(options.output.save, kind="video", task="instances")
+        work = {"kind": "draw", "options": options.to_words(), "name": name}
+        return _answer(await _drawing(service, request, work))
 
 
 def _add_state(routes: APIRouter, service: Service) -> None:
@@ -177,6 +195,30 @@ def state_of(job: VideoJob) -> Message:
     }
 
 
+def _answer(job: VideoJob) -> JSONResponse:
+    """What is answered where a job begins."""
+    links = {"self": _path(job), "events": f"{_path(job)}/events", "cancel": _path(job)}
+    body = {"id": job.id, "status": job.status, "links": links}
+    return JSONResponse(body, 202, headers={"location": _path(job)})
+
+
+async def _drawing(service: Service, request: Request, work: Message) -> VideoJob:
+    """Begin to draw a video's tracks, which come beside it."""
+    with ExitStack() as stack:
+        folder = service.new_folder()
+        stack.callback(remove, folder)
+        with service.upload():
+            upload = await receive(
+                request, folder, "video", seconds=service.settings.upload_seconds, beside="tracks"
+            )
+        file = upload.of_kind("video")
+        tracks = Upload(upload.beside).of_kind("tracks")
+        work = {**work, "file": str(file), "tracks": str(tracks), "folder": str(folder)}
+        job = service.jobs.begin(folder, work)
+        stack.pop_all()
+    return job
+
+
 async def _begun(service: Service, request: Request, work: Message, options: Options) -> VideoJob:
     with ExitStack() as stack:
         folder = service.new_folder()
@@ -225,3 +267,12 @@ def _video_body() -> dict[str, Any]:
     body = form_body("video", VideoRequest, required=("video",))
     body["requestBody"]["content"]["video/*"] = {"schema": _BINARY}
     return body
+
+
+def _tracks_body() -> dict[str, Any]:
+    form = {
+        "type": "object",
+        "required": ["video", "tracks"],
+        "properties": {"video": _BINARY, "tracks": _BINARY},
+    }
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}}}

@@ -7,6 +7,7 @@ two frames reads well to its end. Source: `sources.matroska`; ISO/IEC 14496-12, 
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ _MOVIE = (b"ftyp", b"moov", b"moof", b"mdat")
 _SYNC, _TS_PACKET = b"\x47", 188
 _FLV_TAG, _FLV_BACK, _FLV_KINDS = 11, 4, (8, 9, 18)
 """Bytes of a tag's head, and of the length behind it; audio, video and script data."""
+_KIND = re.compile(rb"[ -~\xa9]{4}")
 _MAX_BOXES = 1_000_000
 
 
@@ -57,6 +59,26 @@ def joined_at(path: Path) -> int | None:
             return _second_movie(file, length) if head[4:] == b"ftyp" else None
         except (struct.error, EOFError):
             return None
+
+
+def broken_at(path: Path) -> int | None:
+    """The byte at which an MP4 in fragments goes on with something else than a box; None where it does not.
+
+    Zeros behind the last box are no damage. Raises `OSError` when it cannot be read.
+    """
+    length = path.stat().st_size
+    has_fragments = False
+    with path.open("rb") as file:
+        try:
+            if file.read(8)[4:] not in _MOVIE:
+                return None
+            for kind, place, _ in _boxes(file, length):
+                if has_fragments and not _KIND.fullmatch(kind):
+                    return place
+                has_fragments |= kind == b"moof"
+        except (struct.error, EOFError):
+            return None
+    return None
 
 
 def _second_movie(file: BinaryIO, length: int) -> int | None:

@@ -25,10 +25,12 @@ from maskweave.sources.decoding import (
     video_stream,
 )
 from maskweave.sources.encryption import is_scrambled
-from maskweave.sources.extent import joined_at, missing_bytes
+from maskweave.sources.extent import broken_at, joined_at, missing_bytes
 from maskweave.sources.kinds import is_regular, kind_of_content
 from maskweave.sources.matroska import matroska_damage
+from maskweave.sources.regular import RegularSteps
 from maskweave.sources.timing import MAX_JUMP, Clock, Timed, TimeFaults
+from maskweave.sources.transport_stream import transport_stream_damage
 from maskweave.sources.video_pixels import FrameImages, orientation_matrix
 from maskweave.types.frame import Frame, SourceInfo
 
@@ -58,6 +60,8 @@ _CONTAINERS = (
 """FFmpeg's formats that hold their images themselves. Others name further files (playlists, lists), draw text, or
 read devices: none of them is let near a file, whatever it is called, before its first byte is interpreted."""
 _MAX_RATE = 1000
+_UNCOUNTED = ("mpegts", "mpeg", "flv", "live_flv", "nut", "asf", "rm", "dhav", "mov,mp4,m4a,3gp,3g2,mj2")
+"""FFmpeg's formats that need not say how many frames they have, nor by their structure that some are missing."""
 
 
 class VideoSource(Closing):
@@ -104,11 +108,12 @@ class VideoSource(Closing):
         self.close()
         self._open()
         self.warnings.extend(other_tracks(self._container, self._stream))
-        damage, faults = Damage(), TimeFaults()
+        damage, faults, steps = Damage(), TimeFaults(), RegularSteps()
         count, end = 0, None
         try:
             for frame in self._frames(damage, faults):
                 count, end = count + 1, frame.time + (frame.duration or 0)
+                steps.add(frame.time)
                 yield frame
         except av.FFmpegError as error:
             raise UnreadableVideo(f"{self._path}: cannot be read any further ({_reason(error)})") from error
@@ -116,11 +121,24 @@ class VideoSource(Closing):
             self.warnings.extend(damage.sentences() + faults.sentences())
         if not count:
             raise self._undecodable(damage)
+        if self._is_uncounted() and not faults.gaps:
+            self.warnings.extend(steps.sentences())
         missing = self._shortfall(count + damage.hidden, None if faults.jumps else end) or self._cut()
         self.is_incomplete = bool(missing)
         self.warnings.extend(missing)
         with suppress(OSError):  # it is gone by now
-            self.warnings.extend(matroska_damage(self._path))
+            self.warnings.extend(self._damaged_structure())
+
+    def _is_uncounted(self) -> bool:
+        """Whether neither a number of frames nor the container's structure tells that some are missing."""
+        is_open = self._container is not None
+        return is_open and self.info.frame_count is None and self._container.format.name in _UNCOUNTED
+
+    def _damaged_structure(self) -> list[str]:
+        """A sentence when the container's own structure is broken in its middle; FFmpeg passes over that."""
+        if self._container is not None and self._container.format.name == "mpegts":
+            return transport_stream_damage(self._path, self._stream.id)
+        return matroska_damage(self._path)
 
     def _undecodable(self, damage: Damage) -> UnreadableVideo:
         if damage.encrypted or is_scrambled(self._path):
@@ -275,6 +293,10 @@ class VideoSource(Closing):
                 return [
                     f"another video is joined to its end, at byte {place:,}, and not read as it should be; give "
                     "the two as files of their own, or join them with a program for videos"
+                ]
+            if self.info.frame_count is None and (broken := broken_at(self._path)) is not None:
+                return [
+                    f"its parts do not follow each other at byte {broken:,}: frames may be missing or wrong"
                 ]
             if missing := missing_bytes(self._path):
                 return [f"the file ends {missing:,} bytes too early: it is cut short"]

@@ -145,6 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
             "POST /v1/refine": lambda: self._refine(form),
             "POST /v1/export": lambda: self._export(form),
             "POST /v1/tracks/export": lambda: self._send(200, form["tracks"], "application/json", ATTACHED),
+            "POST /v1/videos/tracks": lambda: self._json({"id": "7", "status": "queued", "links": {}}, 202),
             "POST /v1/videos": lambda: self._start(form),
             "GET /v1/jobs/7": lambda: self._json(_state("done", scene.FRAMES, state.job)),
             "GET /v1/jobs/7/events": self._tell_events,

@@ -248,6 +248,27 @@ def test_leaving_asks_before_it_cancels_a_run(page, stand_in, video, expect):
     expect(page.get_by_role("heading", name="Drop an image")).to_be_visible()
 
 
+def test_a_track_is_followed_anew_from_a_frame_on(page, stand_in, video, expect):
+    run(page, video)
+    page.locator(".object__button", has_text="cat").click()
+    seek(page, 10)
+    page.keyboard.press("w")
+    expect(page.locator(".object", has_text="cat").first).to_contain_text("10 of 25 frames")
+    page.locator(".object__button", has_text="cat").first.click()
+    seek(page, 5)
+    page.get_by_role("button", name="Follow from here").click()
+    expect(page.locator(".object", has_text="cat").first).to_contain_text("25 of 25 frames")
+    sent = next(form for form in stand_in.asked_for("/v1/videos") if "request" in form)
+    (marked,) = json.loads(sent["request"])["masks"]
+    assert (marked["frame"], [each["id"] for each in marked["objects"]]) == (5, [1])
+    query = [query for _, path, query, _ in stand_in.asked if path == "/v1/videos"][-1]
+    assert query["save"] == ["tracks"]
+    assert "every" not in query
+    expect(page.locator("#busy")).to_be_hidden()
+    page.keyboard.press("Control+z")
+    expect(page.locator(".object", has_text="cat").first).to_contain_text("10 of 25 frames")
+
+
 def test_tracks_are_cut_merged_renamed_and_deleted(page, stand_in, video, tmp_path, expect):
     run(page, video)
     seek(page, 10)
@@ -369,25 +390,41 @@ def test_the_files_of_a_run_can_be_had(page, video):
     assert download.value.suggested_filename == "clip.tracks.json"
 
 
-def test_other_files_have_the_corrections_too_or_say_that_they_have_not(
-    page, stand_in, video, tmp_path, expect
-):
+def test_other_files_have_the_corrections_too(page, stand_in, video, tmp_path, expect):
     run(page, video)
     expect(page.locator("#download-what")).to_have_text("The files of this run.")
     page.locator(".object__button", has_text="dog").click()
     page.keyboard.press("Delete")
     expect(page.locator("#download-what")).to_have_text("With your corrections, where not said otherwise.")
-    expect(page.locator(".file", has_text="clip.overlay.mp4")).to_contain_text(
-        "as found before you corrected it"
-    )
+    expect(page.locator(".file", has_text="clip.overlay.mp4")).to_contain_text("made anew when you get it")
     with page.expect_download() as download:
         page.locator(".file", has_text="clip.csv").click()
     assert download.value.suggested_filename == "clip.csv"
     (sent,) = stand_in.asked_for("/v1/tracks/export")
     assert json.loads(sent["request"]) == {"format": "csv"}
     assert [each["track_id"] for each in json.loads(sent["tracks"])["annotations"]] == [1]
+    for button in (page.locator(".file", has_text="clip.overlay.mp4"), page.locator("#download-all")):
+        with page.expect_download():
+            button.click()
+    (drawn,) = stand_in.asked_for("/v1/videos/tracks")  # once for both
+    assert [each["track_id"] for each in json.loads(drawn["tracks"])["annotations"]] == [1]
+    assert drawn["video"] == video.read_bytes()
+    expect(page.locator("#busy")).to_be_hidden()
     page.keyboard.press("Control+z")
     expect(page.locator("#download-what")).to_have_text("The files of this run.")
+
+
+def test_why_a_video_is_not_drawn_anew_is_said(page, stand_in, video, expect):
+    run(page, video)
+    page.locator(".object__button", has_text="dog").click()
+    page.keyboard.press("Delete")
+    stand_in.ending = "failed"
+    page.locator(".file", has_text="clip.overlay.mp4").click()
+    expect(page.locator(".note--error")).to_contain_text("need images of one size")
+    expect(page.locator("#busy")).to_be_hidden()
+    stand_in.ending = "done"
+    with page.expect_download():
+        page.get_by_role("button", name="Try again").click()
 
 
 def test_the_servers_overlay_is_played_where_the_browser_cannot_play_the_file(page, stand_in, video, expect):

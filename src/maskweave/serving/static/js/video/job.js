@@ -1,6 +1,8 @@
 // A video at work on the server: sent, followed, its frames fetched while they are made, cancelled.
 
+import { showProgress } from "../page/busy.js";
 import * as calls from "../server/calls.js";
+import { clock } from "../words.js";
 
 const BETWEEN_LOOKS = 700; // milliseconds between two looks at the frames that are done
 
@@ -60,4 +62,13 @@ export class VideoJob {
       // see above
     }
   }
+}
+
+/** Say how far a job is. */
+export function showJobProgress({ status, frames, frames_total: total, seconds }) {
+  if (status === "queued") return showProgress("Waiting for its turn …");
+  if (!frames) return showProgress("The server begins …");
+  if (!total) return showProgress(`Frame ${frames} …`);
+  const wait = frames > 5 ? ` · about ${clock(seconds * (total / frames - 1))} left` : "";
+  return showProgress(`Frame ${frames} of ${total}${wait}`, Math.min(1, frames / total));
 }

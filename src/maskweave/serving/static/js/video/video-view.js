@@ -10,10 +10,12 @@ import { offerPresets } from "../page/presets.js";
 import { formatOf, ownName, saveBlob, saveLink, wordsOf } from "../page/save.js";
 import * as calls from "../server/calls.js";
 import { openSession } from "../server/request.js";
-import { bytes, clock, counted, tally } from "../words.js";
+import { bytes, counted, tally } from "../words.js";
 import { Counters, lineTool, ZoneTool } from "./counters.js";
 import { countsTable } from "./counts-table.js";
-import { VideoJob } from "./job.js";
+import { Drawing } from "./drawing.js";
+import { followed } from "./following.js";
+import { showJobProgress, VideoJob } from "./job.js";
 import { Player } from "./player.js";
 import { Prepare } from "./prepare.js";
 import { documentOf, tracksOf } from "./tracks-file.js";
@@ -41,6 +43,7 @@ export class VideoView {
   #painter = null;
   #counters = null;
   #prepare = null;
+  #drawing;
   #job = null; // the run at work
   #ran = null; // the server's job of the last run, as it ended
   #document = null; // its tracks file
@@ -51,6 +54,7 @@ export class VideoView {
   constructor(page, file, { id = crypto.randomUUID?.() ?? String(Date.now()), name = file?.name } = {}) {
     this.#page = page;
     this.#file = file;
+    this.#drawing = new Drawing(file, this.#ended.signal);
     this.#name = name || "video";
     this.#id = id;
   }
@@ -138,6 +142,25 @@ export class VideoView {
     const id = this.findings.cut(track.id, this.#painter.frame);
     if (id) announce(`From here on it is ${track.class} ${id}.`);
     else notify(`${track.class} ${track.id} is not seen before this frame; there is nothing to cut.`);
+  }
+
+  /** Follow the selected tracks anew: their masks in this frame are propagated through all that comes after it. */
+  async follow() {
+    const { frame } = this.#painter;
+    const objects = this.#free().map(({ id }) => ({ id, rle: this.findings.sighting(id, frame)?.rle })).filter(({ rle }) => rle);
+    if (this.#job || !this.#document) return;
+    if (!this.#file) return notify("The video was too large to be kept; open it again to follow tracks.");
+    if (!objects.length) return notify("Select a track that is seen in this frame.");
+    this.#job = new VideoJob(this.#file, { save: ["tracks"], masks: [{ frame, objects }] });
+    const tracks = await followed(this.#job, this.#ended.signal).catch((error) => {
+      if (error.name !== "AbortError") notify(error.message, { kind: "error", action: { label: "Try again", run: () => this.follow() } });
+    });
+    this.#job = null;
+    if (this.#ended.signal.aborted) return;
+    endBusy();
+    if (!tracks) return;
+    this.findings.continueFrom(frame, new Map(tracks.items.map((track) => [track.id, track])));
+    announce(`${counted(objects.length, "track")} followed from frame ${frame} on. Undo brings back what was.`);
   }
 
   /** Give the selected tracks a class. */
@@ -288,7 +311,10 @@ export class VideoView {
       colorOf: this.#painter.colorOf,
       hasNumbers: true,
       describe: ({ score, count }) => [score.toFixed(2), `${count} of ${tracks.times.length} frames`],
-      onRename: (ids, name) => tracks.rename(ids, name),
+      onRename: (ids, name) => {
+        tracks.rename(ids, name);
+        announce(`${counted(ids.length, "track")} named ${name}`);
+      },
     });
     const durationOf = () => this.#player.duration || tracks.end || 1;
     const onChoose = (track) => tracks.select(track.id);
@@ -302,6 +328,7 @@ export class VideoView {
     find("#rename").disabled = find("#delete").disabled = !selected.length;
     find("#merge").disabled = selected.length < 2;
     find("#cut").disabled = selected.length !== 1;
+    find("#follow").disabled = !selected.length || !this.#document;
     find("#undo").disabled = !canUndo;
     find("#redo").disabled = !canRedo;
   }
@@ -334,7 +361,7 @@ export class VideoView {
     const name = ownName(given, this.#name);
     const format = formatOf(given, formats);
     const words = wordsOf(format, formats) || kind;
-    const isMadeAnew = () => this.#isCorrected && formats.tracks.includes(format);
+    const isMadeAnew = () => this.#isCorrected && (formats.tracks.includes(format) || this.#isDrawn(format));
     const fetch = async () => {
       if (isMadeAnew()) return saveBlob(await this.#corrected(format), name);
       await calls.fetchJob(this.#ran.id); // the server forgets files after a while; this says so
@@ -346,8 +373,9 @@ export class VideoView {
       await calls.fetchJob(this.#ran.id);
       return [{ name, blob: await calls.fetchResult(href) }];
     };
-    const isAsFound = this.#isCorrected && !formats.tracks.includes(format);
-    return { name, words: isAsFound ? `${words}, as found before you corrected it` : words, size: isMadeAnew() ? "" : bytes(size), fetch, content };
+    const more = { drawn: ", made anew when you get it", kept: ", as found before you corrected it" };
+    const isOlder = this.#isCorrected && !formats.tracks.includes(format);
+    return { name, words: words + (isOlder ? more[isMadeAnew() ? "drawn" : "kept"] : ""), size: isMadeAnew() ? "" : bytes(size), fetch, content };
   }
 
   get #isCorrected() {
@@ -357,7 +385,22 @@ export class VideoView {
   /** A file of the run, made of the tracks as they are now. */
   async #corrected(format) {
     const tracks = this.#correctedTracks();
+    if (this.#isDrawn(format)) return this.#drawn(format);
     return format === "tracks" ? tracks : calls.exportTracks(tracks, format);
+  }
+
+  /** Whether a format has images, so that it takes the video to make it anew. */
+  #isDrawn(format) {
+    const { formats } = this.#page;
+    return Boolean(this.#file) && formats.video_by_task.instances.includes(format) && !formats.tracks.includes(format);
+  }
+
+  async #drawn(format) {
+    const { formats } = this.#page;
+    const formatsOf = (results) => results.map(({ name }) => formatOf(name, formats));
+    const save = formatsOf(this.#ran.results).filter((each) => this.#isDrawn(each));
+    const results = await this.#drawing.results(this.findings.items, () => this.#correctedTracks(), save);
+    return calls.fetchResult(results[formatsOf(results).indexOf(format)].href);
   }
 
   #correctedTracks() {
@@ -399,11 +442,4 @@ export class VideoView {
     };
     await keep(entry, file);
   }
-}
-
-function showJobProgress({ status, frames, frames_total: total, seconds }) {
-  if (status === "queued") return showProgress("Waiting for its turn …");
-  if (!total) return showProgress(`Frame ${frames} …`);
-  const wait = frames > 5 ? ` · about ${clock(seconds * (total / frames - 1))} left` : "";
-  return showProgress(`Frame ${frames} of ${total}${wait}`, Math.min(1, frames / total));
 }

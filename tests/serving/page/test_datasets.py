@@ -119,6 +119,18 @@ def test_what_is_undone_is_not_corrected_and_comes_back_as_it_was(page, folder, 
     expect(page.locator("#queue-words")).to_have_text("photos: nothing is corrected yet.")
 
 
+def test_more_corrections_than_one_request_takes_are_sent_in_parts(page):
+    parts = page.evaluate(
+        """async (revisions) => {
+          const { partsOf } = await import("/static/js/state/dataset.js");
+          return [partsOf(revisions, 20), partsOf(revisions), partsOf([])];
+        }""",
+        ["a" * 8, "b" * 8, "c" * 30, "d"],
+    )
+    names = [[[each[0] for each in part] for part in some] for some in parts]
+    assert names == [[["a", "b"], ["c"], ["d"]], [["a", "b", "c", "d"]], [[]]]
+
+
 def test_a_zip_comes_back_as_a_zip_with_its_images(page, folder, tmp_path, expect):
     with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.rglob("*.*")):

@@ -258,6 +258,27 @@ def test_leaving_asks_before_it_cancels_a_run(page, stand_in, film, expect):
     expect(page.get_by_role("heading", name="Drop a picture")).to_be_visible()
 
 
+def test_a_track_is_followed_anew_from_a_frame_on(page, stand_in, film, expect):
+    run(page, film)
+    page.locator(".object__button", has_text="cat").click()
+    seek(page, 10)
+    page.keyboard.press("w")
+    expect(page.locator(".object", has_text="cat").first).to_contain_text("10 of 25 frames")
+    page.locator(".object__button", has_text="cat").first.click()
+    seek(page, 5)
+    page.get_by_role("button", name="Follow from here").click()
+    expect(page.locator(".object", has_text="cat").first).to_contain_text("25 of 25 frames")
+    sent = next(form for form in stand_in.asked_for("/v1/videos") if "request" in form)
+    (marked,) = json.loads(sent["request"])["masks"]
+    assert (marked["frame"], [each["id"] for each in marked["objects"]]) == (5, [1])
+    query = [query for _, path, query, _ in stand_in.asked if path == "/v1/videos"][-1]
+    assert query["save"] == ["tracks"]
+    assert "every" not in query
+    expect(page.locator("#busy")).to_be_hidden()
+    page.keyboard.press("Control+z")
+    expect(page.locator(".object", has_text="cat").first).to_contain_text("10 of 25 frames")
+
+
 def test_tracks_are_cut_merged_renamed_and_deleted(page, stand_in, film, tmp_path, expect):
     run(page, film)
     seek(page, 10)

@@ -302,6 +302,7 @@ function connect() {
   click("#brush-larger", () => view?.resizeBrush?.(1));
   click("#copy-cutout", () => view?.copy?.("cutout"));
   click("#copy-mask", () => view?.copy?.("mask"));
+  click("#follow", () => view?.follow?.());
   click("#cut", () => view?.cut?.());
   click("#live-end", async () => (await isFree()) && leave());
   click("#home", async (event) => {

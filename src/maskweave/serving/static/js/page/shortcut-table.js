@@ -41,7 +41,7 @@ export function shortcutsOf({ page, view, nextPicture, useCamera, goLive, showHe
     entry("Objects", ["F2"], "Rename", () => view()?.rename?.()),
     entry("Objects", ["4", "5", "6", "7", "8", "9"], "Give the selected ones the class on the key", (key) => classify(Number(key)), "1 … 9"),
     entry("Objects", ["m"], "Merge the selected ones", () => view()?.merge?.()),
-    entry("Objects", ["g"], "Split into its parts", () => view()?.split?.()),
+    entry("Objects", ["g"], "Split into its parts; follow a track anew from this frame on (video)", () => view()?.split?.() ?? view()?.follow?.()),
     entry("Objects", ["w"], "Cut a track at this frame (video)", () => view()?.cut?.()),
     entry("Objects", ["Delete", "Backspace"], "Delete the selected ones", () => view()?.remove?.()),
     entry("Objects", ["Ctrl+z"], "Undo", () => view()?.undo?.(), "Ctrl z"),

@@ -64,12 +64,13 @@ export async function reviseLabels(labels, images, revisions) {
   return (await request("POST", "v1/datasets/revise", { body })).blob;
 }
 
-/** Begin with a video; returns the job. */
-export function startVideo(file, { task, model, save, score, lines, zones, drawnOn, every, onUpload, signal }) {
+/** Begin with a video; returns the job. `masks`: what is to be followed, [{frame, objects: [{id, rle}]}]. */
+export function startVideo(file, { task, model, save, score, lines = [], zones = [], drawnOn, every, masks = null, onUpload, signal }) {
   const query = { score, task, model, save: save.join(","), line: lines, zone: zones, every, preview: true, name: plainName(file.name) };
   if (lines.length || zones.length) query.drawn_on = `${drawnOn.width}x${drawnOn.height}`;
   const path = withQuery("v1/videos", query);
-  return requestJson("POST", path, { body: form({ video: file }), onUpload, signal });
+  const body = form(masks ? { video: file, request: JSON.stringify({ masks }) } : { video: file });
+  return requestJson("POST", path, { body, onUpload, signal });
 }
 
 /** Begin to make the files `save` of a video anew, from `tracks` (a blob of the tracks file); returns the job. */

@@ -8,6 +8,7 @@ import { readLabels, reviseLabels } from "../server/calls.js";
 const LABELS = /\.(json|ya?ml|txt)$/i;
 const SOURCES = /\.(json|ya?ml)$/i;
 const IMAGES = /\.(jpe?g|jfif|png|webp|bmp|gif|avif|tiff?)$/i;
+const MOST_SENT = 4e6; // letters of JSON in one request; the server takes 8 MB
 const TYPES = { jpg: "image/jpeg", jpeg: "image/jpeg", jfif: "image/jpeg", png: "image/png", webp: "image/webp", bmp: "image/bmp", gif: "image/gif", avif: "image/avif" };
 
 /** Whether what was brought, [{path, file}], is a data set: it has label files, or is a zip. */
@@ -65,8 +66,11 @@ export class Dataset {
    * that changed. `revisions`: [{name, source, objects: [{row, class, rle}]}]. Returns {blob, name}.
    */
   async revised(revisions) {
-    const zip = await reviseLabels(await this.#packed(), this.#measured, revisions);
-    const labels = new Map(await Promise.all((await filesOfZip(zip)).map(async ({ name, blob }) => [name, await blob()])));
+    let labels = this.#labels;
+    for (const part of partsOf(revisions)) {
+      const zip = await reviseLabels(await packed(labels), this.#measured, part);
+      labels = new Map(await Promise.all((await filesOfZip(zip)).map(async ({ name, blob }) => [name, await blob()])));
+    }
     if (this.#archive) return { blob: await this.#packedAnew(labels), name: this.name };
     const touched = new Set(revisions.map(({ source }) => source));
     const [only, ...more] = touched;
@@ -77,15 +81,11 @@ export class Dataset {
 
   /** Read all label files again, as they are now. */
   async #read() {
-    const content = await readLabels(await this.#packed(), this.#measured);
+    const content = await readLabels(await packed(this.#labels), this.#measured);
     this.formats = content.formats;
     this.problems = content.problems;
     this.classNames = content.class_names;
     this.entries = content.images.map(({ name, ...more }) => ({ ...more, name, file: this.#images.get(name).file }));
-  }
-
-  #packed() {
-    return zipOf([...this.#labels].map(([name, blob]) => ({ name, blob })));
   }
 
   /** The zip that was opened, with other label files. */
@@ -99,6 +99,26 @@ export class Dataset {
   get #measured() {
     return [...this.#images].map(([name, { size }]) => ({ name, ...size }));
   }
+}
+
+function packed(labels) {
+  return zipOf([...labels].map(([name, blob]) => ({ name, blob })));
+}
+
+/** The revisions in parts, each as much as one request may bring: several requests come to the same. */
+export function partsOf(revisions, most = MOST_SENT) {
+  const parts = [[]];
+  let length = 0;
+  for (const revision of revisions) {
+    const size = JSON.stringify(revision).length;
+    if (parts.at(-1).length && length + size > most) {
+      parts.push([]);
+      length = 0;
+    }
+    parts.at(-1).push(revision);
+    length += size;
+  }
+  return parts;
 }
 
 async function unpacked(archive) {

@@ -134,6 +134,18 @@ export class Tracks extends Findings {
     return next;
   }
 
+  /** Put what is seen of tracks in `others` (id → track) from `frame` on in the place of what was seen of them there. */
+  continueFrom(frame, others) {
+    const continued = (track) => {
+      const other = others.get(track.id);
+      if (!other) return track;
+      const [until, from] = [track, other].map(({ frames }) => frames.filter((each) => each < frame).length);
+      const joined = (name) => [...track[name].slice(0, until), ...other[name].slice(from)];
+      return this.#described({ ...track, frames: joined("frames"), sightings: joined("sightings") });
+    };
+    this.#put(this.items.map(continued));
+  }
+
   undo() {
     this.replaceItems(this.#edits.undo());
   }

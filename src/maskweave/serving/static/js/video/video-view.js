@@ -14,6 +14,7 @@ import { bytes, counted, tally } from "../words.js";
 import { countsTable } from "./counts-table.js";
 import { Counters, lineTool, ZoneTool } from "./counters.js";
 import { Drawing } from "./drawing.js";
+import { followed } from "./following.js";
 import { sayProgress, VideoJob } from "./job.js";
 import { Player } from "./player.js";
 import { Prepare } from "./prepare.js";
@@ -141,6 +142,25 @@ export class VideoView {
     const id = this.findings.cut(track.id, this.#painter.frame);
     if (id) announce(`From here on it is ${track.class} ${id}.`);
     else tell(`${track.class} ${track.id} is not seen before this frame; there is nothing to cut.`);
+  }
+
+  /** Follow the selected tracks anew: their masks in this frame are propagated through all that comes after it. */
+  async follow() {
+    const { frame } = this.#painter;
+    const objects = this.#free().map(({ id }) => ({ id, rle: this.findings.sighting(id, frame)?.rle })).filter(({ rle }) => rle);
+    if (this.#job || !this.#document) return;
+    if (!this.#file) return tell("The video was too large to be kept; open it again to follow tracks.");
+    if (!objects.length) return tell("Select a track that is seen in this frame.");
+    this.#job = new VideoJob(this.#file, { save: ["tracks"], masks: [{ frame, objects }] });
+    const tracks = await followed(this.#job, this.#ended.signal).catch((error) => {
+      if (error.name !== "AbortError") tell(error.message, { kind: "error", action: { label: "Try again", run: () => this.follow() } });
+    });
+    this.#job = null;
+    if (this.#ended.signal.aborted) return;
+    endBusy();
+    if (!tracks) return;
+    this.findings.continueFrom(frame, new Map(tracks.items.map((track) => [track.id, track])));
+    announce(`${counted(objects.length, "track")} followed from frame ${frame} on. Undo brings back what was.`);
   }
 
   /** Give the selected tracks a class. */
@@ -308,6 +328,7 @@ export class VideoView {
     find("#rename").disabled = find("#delete").disabled = !selected.length;
     find("#merge").disabled = selected.length < 2;
     find("#cut").disabled = selected.length !== 1;
+    find("#follow").disabled = !selected.length || !this.#document;
     find("#undo").disabled = !canUndo;
     find("#redo").disabled = !canRedo;
   }

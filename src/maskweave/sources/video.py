@@ -28,6 +28,7 @@ from maskweave.sources.encryption import is_scrambled
 from maskweave.sources.extent import broken_at, joined_at, missing_bytes
 from maskweave.sources.kinds import is_regular, kind_of_content
 from maskweave.sources.matroska import matroska_damage
+from maskweave.sources.program_stream import program_stream_damage
 from maskweave.sources.regular import RegularSteps
 from maskweave.sources.timing import MAX_JUMP, Clock, Timed, TimeFaults
 from maskweave.sources.transport_stream import transport_stream_damage
@@ -138,6 +139,8 @@ class VideoSource(Closing):
         """A sentence when the container's own structure is broken in its middle; FFmpeg passes over that."""
         if self._container is not None and self._container.format.name == "mpegts":
             return transport_stream_damage(self._path, self._stream.id)
+        if self._container is not None and self._container.format.name == "mpeg":
+            return program_stream_damage(self._path)
         return matroska_damage(self._path)
 
     def _undecodable(self, damage: Damage) -> UnreadableVideo:

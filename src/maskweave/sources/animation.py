@@ -10,8 +10,7 @@ from typing import Any
 from maskweave.errors import UnreadableImage
 from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, Closing, check_budget
 from maskweave.sources.gif import gif_frames
-from maskweave.sources.image_checks import ANIMATED
-from maskweave.sources.images import open_encoded, rgb_upright
+from maskweave.sources.images import ANIMATED, open_encoded, rgb_upright
 from maskweave.sources.kinds import is_regular
 from maskweave.types.frame import Frame, SourceInfo
 

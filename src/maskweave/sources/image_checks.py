@@ -1,4 +1,4 @@
-"""What an image file holds that its decoder keeps to itself: damage, colors and further images; and what is none."""
+"""What an image file holds that its decoder keeps to itself: damage and colors; and what is no image."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from PIL import Image as Pillow
 
 from maskweave.errors import UnreadableImage
 from maskweave.sources.kinds import foreign_format, is_dicom, is_heif, is_nifti, kind_by_content, wrapping
-
-ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
-"""Formats whose further images are the frames of an animation."""
 
 _GAMMA, _SAME_GAMMA = 0.45455, 0.06  # 1 / 2.2, nearly what sRGB has
 _CICP_PRIMARIES = (b"\1", b"\2")  # codes of ITU-T H.273 that are sRGB's or say nothing
@@ -60,24 +57,6 @@ def check_psd(image: Any, label: str) -> None:
             raise UnreadableImage(
                 f"{label}: a PSD without its merged image; save it with 'Maximize compatibility', or as PNG"
             )
-
-
-def unread_images(image: Pillow.Image, data: Path | bytes) -> list[str]:
-    """A sentence about what else a file holds; of a phone's MPO the others only help to show the first."""
-    if image.format == "GIF":
-        from maskweave.sources.gif import gif_frames
-
-        if gif_frames(data).is_cut:
-            return ["an animation that is cut short, of which the first frame was read"]
-    try:
-        count = int(getattr(image, "n_frames", 1))
-    except Exception:  # the first is good even where the next is damaged
-        return []
-    if count < 2 or image.format not in (*ANIMATED, "HEIF"):
-        return []
-    if image.format == "HEIF":
-        return [f"{count} images, of which the primary one was read; export the others to have them"]
-    return [f"an animation of {count} frames, of which the first was read; --as-video reads them all"]
 
 
 def not_an_image(head: bytes) -> str:

@@ -26,13 +26,6 @@ from maskweave.errors import (
     UnreadableImage,
 )
 from maskweave.sources.base import MAX_PIXELS, Closing, check_budget
-from maskweave.sources.image_checks import (
-    check_png,
-    check_psd,
-    gamma_warning,
-    not_an_image,
-    unread_images,
-)
 from maskweave.sources.kinds import HEAD, is_heif, is_pipe, is_regular
 from maskweave.sources.pixels import rgb_from_array, rgb_from_pillow, upright
 from maskweave.sources.tiff import is_tiff, tiff_pages
@@ -43,6 +36,9 @@ FORMATS = (
     *("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "JPEG2000", "AVIF", "HEIF", "PPM", "PSD"),
 )
 """Pillow's decoders that are let near a file; others (EPS starts Ghostscript) are never tried."""
+
+ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
+"""Formats whose further images are the frames of an animation."""
 
 Encoded: TypeAlias = str | PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 """An image in a file or in the bytes of one."""
@@ -227,17 +223,23 @@ def _decode(data: Path | bytes, max_pixels: int, label: str, warnings: list[str]
     try:
         image = open_encoded(data)
     except UnidentifiedImageError as error:
+        from maskweave.sources.image_checks import not_an_image
+
         raise UnreadableImage(f"{label}: {not_an_image(head)}") from error
     with image:
         if page:
             image.seek(page)
         check_budget(*image.size, max_pixels=max_pixels, label=label, hint=_hint(image))
         if image.format == "PNG":
+            from maskweave.sources.image_checks import check_png, gamma_warning
+
             _add_warnings(warnings, [*check_png(data), *gamma_warning(image)])
         if image.format == "PSD":
+            from maskweave.sources.image_checks import check_psd
+
             check_psd(image, label)
         decoded = _loaded(image, max_pixels, label, warnings)
-        _add_warnings(warnings, unread_images(image, data))
+        _add_warnings(warnings, _unread_images(image, data))
         return decoded
 
 
@@ -291,6 +293,24 @@ def _checked_page(data: Path | bytes, label: str) -> int:
             "with `pip install 'maskweave[geo]'` segment reads it as a file"
         )
     return pages[0].number
+
+
+def _unread_images(image: Pillow.Image, data: Path | bytes) -> list[str]:
+    """A sentence about what else a file holds; of a phone's MPO the others only help to show the first."""
+    if image.format == "GIF":
+        from maskweave.sources.gif import gif_frames
+
+        if gif_frames(data).is_cut:
+            return ["an animation that is cut short, of which the first frame was read"]
+    try:
+        count = int(getattr(image, "n_frames", 1))
+    except Exception:  # the first is good even where the next is damaged
+        return []
+    if count < 2 or image.format not in (*ANIMATED, "HEIF"):
+        return []
+    if image.format == "HEIF":
+        return [f"{count} images, of which the primary one was read; export the others to have them"]
+    return [f"an animation of {count} frames, of which the first was read; --as-video reads them all"]
 
 
 def _hint(image: Pillow.Image) -> str:

@@ -164,6 +164,20 @@ def test_fragments_of_an_mp4_that_do_not_follow_each_other_are_told(tmp_path):
     assert broken_at(write_clip(tmp_path / "b.mp4")) is None
 
 
+def test_tags_of_an_flv_that_do_not_follow_each_other_are_told(tmp_path):
+    path = write_clip(tmp_path / "a.flv", Clip(range(20), codec="flv", options={"g": "5"}))
+    data = path.read_bytes()
+    assert broken_at(path) is None
+    path.write_bytes(data + bytes(64))
+    assert broken_at(path) is None
+    at = len(data) // 2
+    path.write_bytes(data[:at] + bytes(len(data) // 4) + data[at + len(data) // 4 :])
+    assert broken_at(path) is not None
+    with VideoSource(path, threads=1) as source:
+        assert len(list(source)) < 20
+    assert any("do not follow each other" in line for line in source.warnings)
+
+
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
 def test_of_an_animation_the_first_image_is_read_and_that_is_told(tmp_path, kind):
     images = [Image.fromarray(noise(8, 8, seed)) for seed in range(3)]

@@ -62,15 +62,18 @@ def joined_at(path: Path) -> int | None:
 
 
 def broken_at(path: Path) -> int | None:
-    """The byte at which an MP4 in fragments goes on with something else than a box; None where it does not.
+    """The byte at which an MP4 in fragments or an FLV does not go on with a part of it; None where there is none.
 
-    Zeros behind the last box are no damage. Raises `OSError` when it cannot be read.
+    Zeros behind the last part are no damage. Raises `OSError` when it cannot be read.
     """
     length = path.stat().st_size
     has_fragments = False
     with path.open("rb") as file:
         try:
-            if file.read(8)[4:] not in _MOVIE:
+            head = file.read(8)
+            if head[:3] == b"FLV":
+                return _broken_tags(file, length)
+            if head[4:] not in _MOVIE:
                 return None
             for kind, place, _ in _boxes(file, length):
                 if has_fragments and not _KIND.fullmatch(kind):
@@ -78,6 +81,15 @@ def broken_at(path: Path) -> int | None:
                 has_fragments |= kind == b"moof"
         except (struct.error, EOFError):
             return None
+    return None
+
+
+def _broken_tags(file: BinaryIO, length: int) -> int | None:
+    end = _tags_end(file, length, joined=True)
+    file.seek(end)
+    while piece := file.read(1 << 20):
+        if any(piece):
+            return end
     return None
 
 

@@ -8,7 +8,7 @@ import { readLabels, reviseLabels } from "../server/calls.js";
 const LABELS = /\.(json|ya?ml|txt)$/i;
 const SOURCES = /\.(json|ya?ml)$/i;
 const IMAGES = /\.(jpe?g|jfif|png|webp|bmp|gif|avif|tiff?)$/i;
-const MOST_SENT = 4e6; // letters of JSON in one request; the server takes 8 MB
+const MAX_SENT = 4e6; // letters of JSON in one request; the server takes 8 MB
 const TYPES = { jpg: "image/jpeg", jpeg: "image/jpeg", jfif: "image/jpeg", png: "image/png", webp: "image/webp", bmp: "image/bmp", gif: "image/gif", avif: "image/avif" };
 
 /** Whether what was brought, [{path, file}], is a data set: it has label files, or is a zip. */
@@ -106,12 +106,12 @@ function packed(labels) {
 }
 
 /** The revisions in parts, each as much as one request may bring: several requests come to the same. */
-export function partsOf(revisions, most = MOST_SENT) {
+export function partsOf(revisions, max = MAX_SENT) {
   const parts = [[]];
   let length = 0;
   for (const revision of revisions) {
     const size = JSON.stringify(revision).length;
-    if (parts.at(-1).length && length + size > most) {
+    if (parts.at(-1).length && length + size > max) {
       parts.push([]);
       length = 0;
     }

@@ -37,7 +37,7 @@ def plane(prepared):
     """(h, w) of one channel of the input."""
     (tensor,) = prepared.inputs.values()
     tensor = tensor[0] if tensor.ndim == 4 else tensor
-    return (tensor[..., 0] if tensor.shape[-1] == 3 else tensor[0]).astype(float)
+    return (tensor[0] if tensor.shape[0] == 3 else tensor[..., 0]).astype(float)
 
 
 def part(side, cells, choice):

@@ -219,6 +219,21 @@ def test_boxes_and_points_make_new_objects(page, expect):
     expect(page.locator(".object")).to_have_count(5)
 
 
+def test_a_second_click_corrects_what_the_first_one_found(page, stand_in, expect):
+    canvas = pick(page)
+    page.keyboard.press("a")
+    canvas.click(100, 100)
+    expect(page.locator(".object")).to_have_count(4)
+    expect(page.locator("#undo")).to_be_enabled()
+    page.keyboard.press("r")
+    canvas.click(108, 100)
+    expect(page.locator(".object").last).to_contain_text("240 px")
+    first, second = [json.loads(form["request"]) for form in stand_in.asked_for("/v1/refine")]
+    assert first["rle"] is None
+    assert mask_of(second).sum() == 400
+    assert [point[2] for point in second["points"]] == [1, 0]
+
+
 def test_one_box_after_the_other_makes_one_object_after_the_other(page, expect):
     canvas = pick(page)
     page.keyboard.press("x")

@@ -177,10 +177,15 @@ export class ImageTools {
   }
 }
 
-/** What was said about an object so far; of one whose box alone is known, the box. */
+/**
+ * What was said about an object so far; of one whose box alone is known, the box. What a click or a box has found is
+ * there to stay: the next click corrects it near by, and does not look for all of it anew.
+ */
 function promptsOf(object) {
-  if (object && !object.area) return { base: null, points: [], box: object.box };
-  return object?.prompts ?? { base: object?.rle ?? null, points: [], box: null };
+  if (!object) return { base: null, points: [], box: null };
+  if (!object.area) return { base: null, points: [], box: object.box };
+  const { base, points } = object.prompts ?? { base: null, points: [] };
+  return { base: base ?? object.rle, points, box: null };
 }
 
 function withPoint(prompts, point) {

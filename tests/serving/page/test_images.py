@@ -227,7 +227,7 @@ def test_a_second_click_corrects_what_the_first_one_found(page, stand_in, expect
     expect(page.locator("#undo")).to_be_enabled()
     page.keyboard.press("r")
     canvas.click(108, 100)
-    expect(page.locator(".object").last).to_contain_text("240 px")
+    expect(page.locator(".object").last).to_contain_text("160 px")
     first, second = [json.loads(form["request"]) for form in stand_in.asked_for("/v1/refine")]
     assert first["rle"] is None
     assert mask_of(second).sum() == 400

@@ -31,7 +31,7 @@ WAYS = (
     ("new", "a", (150, 330), (150, 250)),
     ("same", "r", (290, 140), (290, 60)),
 )
-"""Which object is meant, the key of the tool, where the pointer comes from and where it clicks, in pixels of the photo."""
+"""Which object is meant, the key of the tool, where the pointer comes from and where it clicks in the photo."""
 STEPS = 5
 FRAME, PAUSE = 160, 900
 """Milliseconds that a frame is shown, and one after a click."""

@@ -558,7 +558,7 @@ ENTRIES: tuple[Entry, ...] = (
         files=(
             ModelFile(
                 "guide.onnx",
-                Checksum("sha256", "aa9897f9c52ed2dd2a7ca8df3fcede3ab3250b2076e9d04183389c39ed00ab84"),
+                Checksum("sha256", "5bb5588311f39e0061de11b5094a2584393b4b37336126251a19921823f7f06f"),
             ),
         ),
         license="Apache-2.0",

@@ -41,8 +41,8 @@ def main(folder: Path) -> None:
     """Make the clip in ``folder``."""
     from playwright.sync_api import sync_playwright
 
-    film = write_video(folder / "page-clip.mp4")
-    with server(film) as url, sync_playwright() as running:
+    video = write_video(folder / "page-clip.mp4")
+    with server(video) as url, sync_playwright() as running:
         browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(**SCREEN)
         page.goto(url)
@@ -50,7 +50,7 @@ def main(folder: Path) -> None:
         page.locator("#object-list .object").first.wait_for()
         shots = list(clicked(page))
         browser.close()
-    film.unlink()
+    video.unlink()
     (first, *rest), times = [shot for shot, _ in shots], [time for _, time in shots]
     path = folder / "clip-clicks.webp"
     first.save(path, save_all=True, append_images=rest, duration=times, loop=0, quality=70, method=4)

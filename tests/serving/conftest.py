@@ -96,9 +96,12 @@ def client(server):
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def promptable_server(tmp_path_factory):
-    """A server on whose machine efficient-sam-ti was pulled: a network of its layout that knows what is bright."""
+    """A server on whose machine efficient-sam-ti was pulled: a network of its layout that knows what is bright.
+
+    It ends with its module, since until then every other server that is started finds that model, too.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MASKWEAVE_CACHE", str(tmp_path_factory.mktemp("cache")))
         put_in_cache("efficient-sam-ti", sam(side=1024))

@@ -13,7 +13,7 @@ export class VideoJob {
   #id = null;
   #upload = new AbortController();
   #offset = 0; // bytes of the frames that were fetched
-  #lookedAt = 0;
+  #lookedAt = -Infinity;
   #looking = null;
 
   constructor(file, asked) {

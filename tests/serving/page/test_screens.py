@@ -237,7 +237,9 @@ def test_the_keyboard_is_enough(page, expect):
     page.keyboard.press("Enter")
     expect(page.locator(".object__name")).to_have_text(["tiger", "dog", "person"])
     page.keyboard.press("a")
-    expect(page.locator("#hint")).to_have_text("Click on what belongs to “tiger”; Esc first for a new object.")
+    expect(page.locator("#hint")).to_have_text(
+        "Click on what belongs to “tiger”; Esc first for a new object."
+    )
     page.locator("#canvas").focus()
     page.keyboard.press("ArrowDown")  # a crosshair appears in the middle, at 80, 60
     page.keyboard.press("Enter")

@@ -21,7 +21,7 @@ export class Timeline {
   #onChoose = null;
   #time = 0;
   #active = ""; // ids of those in sight, as they were ordered last
-  #orderedAt = 0;
+  #orderedAt = -Infinity;
   #unbind = new AbortController();
 
   constructor() {

@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING
 from page_images import CHROMIUM, IMAGES, server
 from PIL import Image, ImageDraw
 
-from maskweave.cli.demo_video import write_video
-
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -41,8 +39,7 @@ def main(folder: Path) -> None:
     """Make the clip in ``folder``."""
     from playwright.sync_api import sync_playwright
 
-    video = write_video(folder / "page-clip.mp4")
-    with server(video) as url, sync_playwright() as running:
+    with server() as url, sync_playwright() as running:
         browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(**SCREEN)
         page.goto(url)
@@ -50,7 +47,6 @@ def main(folder: Path) -> None:
         page.locator("#object-list .object").first.wait_for()
         shots = list(clicked(page))
         browser.close()
-    video.unlink()
     (first, *rest), times = [shot for shot, _ in shots], [time for _, time in shots]
     path = folder / "clip-clicks.webp"
     first.save(path, save_all=True, append_images=rest, duration=times, loop=0, quality=70, method=4)

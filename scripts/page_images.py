@@ -55,9 +55,11 @@ def main(folder: Path) -> None:
 
 
 @contextmanager
-def server(video: Path) -> Iterator[str]:
-    """The address of a `maskweave serve` of its own, which shows the video live."""
-    options = ["--port", "0", "--workers", "1", "--live-source", str(video)]
+def server(*live_sources: Path) -> Iterator[str]:
+    """The address of a `maskweave serve` of its own, which shows the sources live."""
+    options = ["--port", "0", "--workers", "1"]
+    for source in live_sources:
+        options += ["--live-source", str(source)]
     command = [sys.executable, "-m", "maskweave", "serve", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:

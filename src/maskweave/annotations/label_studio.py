@@ -2,7 +2,8 @@
 
 Read: brushes, polygons, rectangles and ellipses of the newest annotation that was not cancelled, else of the newest
 prediction. Written: brushes, or polygons where they are asked for and an object is one outline; scored objects are
-predictions. Image addresses are written for local storage (``/data/local-files/?d=…``).
+predictions. Image addresses are written for local storage (``/data/local-files/?d=FOLDER/NAME``), which serves no
+image that lies in its root itself; the name alone is in ``file_name``.
 Source: https://labelstud.io/guide/export and https://labelstud.io/guide/predictions.
 """
 
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import numpy as np
 
@@ -42,6 +43,8 @@ _ELLIPSE_POINTS = 72
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.)")
 """What Label Studio puts before the name of a file that was uploaded."""
 _LOCAL = "/data/local-files/?d="
+_NAME = "file_name"
+"""Where a task that we wrote has the image's name, whatever its address is."""
 _DIGITS = 8
 """Of coordinates in percent: far finer than a pixel, and free of rounding errors when read back."""
 
@@ -99,7 +102,7 @@ def image_name(data: Mapping[str, Any]) -> str:
     >>> image_name({"image": "/data/local-files/?d=photos/a%20b.jpg"})
     'photos/a b.jpg'
     """
-    for address in data.values():
+    for address in (data.get(_NAME), *data.values()):
         if not isinstance(address, str):
             continue
         parts = urlsplit(address)
@@ -112,12 +115,11 @@ def image_name(data: Mapping[str, Any]) -> str:
 
 
 def _image(name: str, *folders: Path | None) -> tuple[Path | None, str]:
-    """The image of a task and its name: where an upload is not found, as the file was called before it."""
-    found = find_image(name, *folders)
-    plain = _UPLOADED.sub("", name)
-    if found is None and plain != name and (other := find_image(plain, *folders)) is not None:
-        return other, plain
-    return found, name
+    """The image of a task and its name: if not found, as it was called before an upload, or in its folder."""
+    for each in dict.fromkeys((name, _UPLOADED.sub("", name), name.partition("/")[2])):
+        if each and (found := find_image(each, *folders)) is not None:
+            return found, each
+    return None, name
 
 
 def _results(task: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], bool]:
@@ -221,13 +223,22 @@ def _task(record: Record, options: Options, report: Report) -> dict[str, Any]:
         result_of(instances[row], str(row + 1), outline=None if drawn is None else drawn[row], scored=scored)
         for row in range(len(instances))
     ]
-    name = record.image_name if record.video else record.file_name
     model = options.model or "MaskWeave"
     return {
-        "data": {"image": f"{_LOCAL}{name}", "width": width, "height": height},
+        "data": {**_image_data(record, options), "width": width, "height": height},
         "annotations": [] if scored else [{"result": results}],
         "predictions": [{"model_version": model, "result": results}] if scored else [],
     }
+
+
+def _image_data(record: Record, options: Options) -> dict[str, str]:
+    """The address of an image below the folder that its data set lies in, where that is known, and its name."""
+    name = record.image_name if record.video else record.file_name
+    path = record.image or (Path(options.source) if options.source else None)
+    folder = ""
+    if path is not None and path.as_posix().endswith(f"/{name}"):
+        folder = Path(path.as_posix().removesuffix(name)).resolve().name
+    return {"image": f"{_LOCAL}{quote(f'{folder}/{name}'.lstrip('/'))}", _NAME: name}
 
 
 def result_of(

@@ -91,7 +91,10 @@ def train_command(
         bool, typer.Option("--json", help="One JSON line on stdout with where the model lies.")
     ] = False,
 ) -> None:
-    """Train the compact network or the guide, or --resume an interrupted run."""
+    """Train a network on your own classes, or a guide.
+
+    --resume goes on with a run that was interrupted.
+    """
     from maskweave import training
 
     folder = options.resume or options.output

@@ -84,5 +84,7 @@ def test_a_wrong_name_gets_the_nearest(wrong, near):
 
 
 def test_a_name_like_no_other_gets_all():
-    with pytest.raises(UnknownModel, match="known are compact-s, compact-s-int8, guide, mask-rcnn-inception-v2"):
+    with pytest.raises(
+        UnknownModel, match="known are compact-s, compact-s-int8, guide, mask-rcnn-inception-v2"
+    ):
         find("%%%")

@@ -232,7 +232,7 @@ TABLE = {
         "while it was rotated",
     ),
     # a shape without a pixel costs itself
-    "a circle of no radius": (one("a.json", labelme(shape(), shape("circle", [(5, 5)] * 2))), [CAT], 1, "covers none"),
+    "an empty circle": (one("a.json", labelme(shape(), shape("circle", [(5, 5)] * 2))), [CAT], 1, "covers none"),
     "a rectangle of one point": (one("a.json", labelme(shape(), shape("rectangle", [(5, 5)] * 2))), [CAT], 1, "none"),
     "a box outside of the image": (
         one("a.xml", cvat('<box label="cat" xtl="70" ytl="1" xbr="80" ybr="9"></box>')),

@@ -16,7 +16,7 @@ _LOOKED_AT = 20
 """Files of a folder of which it is looked what they are."""
 _HEAD = 4000
 _JSON = (".json", ".geojson", ".jsonl", ".ndjson")
-_TOLD = (".xml", ".txt", ".csv", *_JSON, ".zip")
+_SUFFIXES = (".xml", ".txt", ".csv", *_JSON, ".zip")
 
 _PACKED = (b"PK\x03\x04", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh", b"\xfd7zXZ", b"\x1f\x8b")
 _NUMBER = r"-?\d+(\.\d+)?(e[-+]?\d+)?"
@@ -70,7 +70,7 @@ def hint(source: Path) -> str:
     """What a source is that no format takes, and what to do; "" for anything unknown."""
     if source.is_file():
         return _of_file(source)
-    files = list(islice(files_below(source, _TOLD), _LOOKED_AT))
+    files = list(islice(files_below(source, _SUFFIXES), _LOOKED_AT))
     found = next(filter(None, map(_of_file, files)), "")
     return found or ("" if files else _of_folder(source))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import threading
 import warnings
 from collections.abc import Iterator
@@ -26,10 +25,10 @@ from maskweave.sources.base import MAX_PIXELS, Closing, check_budget
 from maskweave.sources.color import rgb_from_lab, to_srgb
 from maskweave.sources.pixels import WHITE, Numbers, eight_bits, on_white, range_warnings, upright
 from maskweave.sources.raster_options import RasterOptions
+from maskweave.sources.raster_tags import declared_bits, dpi, georeference, palette, profile
 from maskweave.sources.tiff import TiffPage, tiff_pages
 from maskweave.types.arrays import Array, Image, Mask, Size
 from maskweave.types.frame import Frame, SourceInfo
-from maskweave.types.georeference import GeoReference
 from maskweave.types.windows import Tile
 
 VIEW = 4096
@@ -148,18 +147,19 @@ class RasterWindows:
         self._file = _open(place, path, self._page, is_raw=bool(self._inks))
         self.warnings: list[str] = []
         self._orientation = self._page.orientation
-        self.geo = _georeference(self._file, self._orientation)
+        self.geo = georeference(self._file, self._orientation)
         self.size: Size = self._turned((self._file.height, self._file.width))
         self.block: Size = self._turned(self._file.block_shapes[0])
-        self.dpi = _dpi(self._file, turned=self._orientation >= 5)
+        self.dpi = dpi(self._file, turned=self._orientation >= 5)
         self._bands = self._chosen_bands(raster_options.bands)
+        self._refuse_complex()
         self._alpha = self._alpha_band()
         self._has_gaps = any(self._can_have_gaps(band) for band in self._bands)
-        self._numbers = Numbers(_declared_bits(self._file, self._bands[0]), self._page.is_inverted)
-        self._palette = None if self._page.is_inverted else _palette(self._file, self._bands)
+        self._numbers = Numbers(declared_bits(self._file, self._bands[0]), self._page.is_inverted)
+        self._palette = None if self._page.is_inverted else palette(self._file, self._bands)
         self._ranges = [span] * len(self._bands) if span else self._value_ranges(raster_options.stretch)
         is_own = raster_options.bands is None and self._ranges[0] is None
-        self._profile = _profile(self._file) if is_own else None
+        self._profile = profile(self._file) if is_own else None
         self._overview: Image | None = None
 
     def read(self, tile: Tile) -> Image:
@@ -197,9 +197,8 @@ class RasterWindows:
     def display_warnings(self) -> list[str]:
         """``warnings``, and whether the fixed rules show what is there, judged by a view of the whole."""
         is_narrow = self._file.dtypes[self._bands[0] - 1] in ("uint8", "int8")
-        if (
-            is_narrow or self._ranges[0] is not None
-        ):  # nothing to judge, and the file need not be read again for it
+        is_known = self._palette is not None or self._ranges[0] is not None
+        if is_narrow or is_known:  # nothing to judge, and the file need not be read again for it
             return self.warnings
         return self.warnings + range_warnings(self.values(), self._numbers)
 
@@ -222,24 +221,30 @@ class RasterWindows:
             left, right = self.size[1] - right, self.size[1] - left
         return Tile(left, top, right, bottom) if self._orientation >= 5 else Tile(top, left, bottom, right)
 
-    def _values(self, bands: list[int], *, shape: Size | None = None, **part: Any) -> Array:
+    def _values(self, bands: list[int], **part: Any) -> Array:
         """(bands, h, w) values as they are in the file, 0 where it has none; of the whole in that ``shape``."""
+        return np.ma.filled(self._read(bands, **part), 0)
+
+    def _read(self, bands: list[int], *, shape: Size | None = None, **part: Any) -> Array:
+        """The same, masked where there may be gaps."""
         if shape is not None:
             part["out_shape"] = (len(bands), *shape)
         with _readable(self._path):
             values: Array = self._file.read(bands, masked=self._has_gaps, **part)
-        return values.filled(0) if isinstance(values, np.ma.MaskedArray) else values
+        return values
 
     def _rgb(self, **part: Any) -> Image:
         """(h, w, 3) uint8 RGB of a part of the file, upright."""
-        values = self._values(self._bands, **part)
+        read = self._read(self._bands, **part)
+        values = np.ma.filled(read, 0)
         if self._palette is not None:
-            image: Image = self._palette[values[0].astype(np.uint8)]
-            return upright(image, self._orientation)
-        channels = [
-            eight_bits(each, self._numbers, span) for each, span in zip(values, self._ranges, strict=True)
-        ]
-        image = self._colors(channels)
+            image: Image = self._palette[values[0]]
+        else:
+            channels = [
+                eight_bits(each, self._numbers, span) for each, span in zip(values, self._ranges, strict=True)
+            ]
+            image = self._colors(channels)
+        image[np.ma.getmaskarray(read).all(axis=0)] = 0
         if self._alpha is not None:
             (alpha,) = self._values([self._alpha], **part)
             image = self._on_white(image, eight_bits(alpha, Numbers(self._numbers.bits)))
@@ -286,6 +291,13 @@ class RasterWindows:
             self.warnings.append(f"{count} bands without color names: {shown}; --bands chooses others")
         return chosen
 
+    def _refuse_complex(self) -> None:
+        kind = self._file.dtypes[self._bands[0] - 1]
+        if kind.startswith("complex"):
+            raise UnreadableImage(
+                f"{self._path}: need real numbers, got complex ones ({kind}), as of radar; save their amplitude"
+            )
+
     def _alpha_band(self) -> int | None:
         """The number of the band that says how opaque each pixel is."""
         colors = [each.name for each in self._file.colorinterp]
@@ -307,7 +319,9 @@ class RasterWindows:
         with _readable(self._path):
             sample = self._file.read(self._bands, masked=True, out_shape=(len(self._bands), *shape))
         ranges = [_percentiles(band, low, high) for band in sample]
-        if stretch is None:
+        if np.ma.getmaskarray(sample).all():
+            self.warnings.append("every pixel is marked as no data")
+        elif stretch is None:
             shown = ", ".join(f"{first:g} to {last:g}" for first, last in ranges)
             self.warnings.append(
                 f"values {shown} were stretched to 0 to 255; choose the percentiles with --stretch"
@@ -351,34 +365,6 @@ def _open(file: Path, path: Path, page: TiffPage, *, is_raw: bool) -> Any:
         return rasterio.open(place, driver="GTiff")
 
 
-def _declared_bits(file: Any, band: int) -> int | None:
-    """How many bits of each number the file uses; None for all of the type."""
-    bits = file.tags(band, ns="IMAGE_STRUCTURE").get("NBITS", "")
-    return int(bits) if bits.isdecimal() else None
-
-
-def _profile(file: Any) -> bytes | None:
-    """The file's color profile."""
-    text = file.tags(ns="COLOR_PROFILE").get("SOURCE_ICC_PROFILE", "")
-    try:
-        return base64.b64decode(text) or None
-    except ValueError:
-        return None
-
-
-def _dpi(file: Any, *, turned: bool) -> tuple[float, float] | None:
-    """Pixels per inch across and down; None where the file does not say."""
-    tags = file.tags()
-    unit = 2.54 if str(tags.get("TIFFTAG_RESOLUTIONUNIT", "2")).startswith("3") else 1.0
-    try:
-        across, down = (float(tags[f"TIFFTAG_{axis}RESOLUTION"]) * unit for axis in "XY")
-    except (KeyError, ValueError):
-        return None
-    if not (1 <= across < np.inf and 1 <= down < np.inf):
-        return None
-    return (down, across) if turned else (across, down)
-
-
 def _percentiles(band: np.ma.MaskedArray[Any, Any], low: float, high: float) -> tuple[float, float]:
     """Two percentiles of the finite values that are data; 0 and 1 where there are none."""
     values = np.asarray(band.compressed(), dtype=np.float64)
@@ -387,40 +373,6 @@ def _percentiles(band: np.ma.MaskedArray[Any, Any], low: float, high: float) -> 
         return 0.0, 1.0
     first, last = np.percentile(values, [low, high]).tolist()
     return first, last
-
-
-def _palette(file: Any, bands: list[int]) -> NDArray[np.uint8] | None:
-    """(256, 3) colors of a file of numbered colors."""
-    if (
-        len(bands) != 1
-        or file.colorinterp[bands[0] - 1].name != "palette"
-        or file.dtypes[bands[0] - 1] != "uint8"
-    ):
-        return None
-    colors = np.zeros((256, 3), dtype=np.uint8)
-    for number, color in file.colormap(bands[0]).items():
-        colors[number] = color[:3]
-    return colors
-
-
-def _georeference(file: Any, orientation: int) -> GeoReference | None:
-    if file.crs is None or file.transform.is_identity:
-        return None
-    code = file.crs.to_epsg()
-    to_map = file.transform @ _to_stored(file.transform, (file.height, file.width), orientation)
-    return GeoReference(tuple(to_map)[:6], f"EPSG:{code}" if code else file.crs.to_wkt())
-
-
-def _to_stored(kind: Any, stored: Size, orientation: int) -> Any:
-    """From places in the upright image to those in one of ``stored`` (height, width); see `pixels.upright`."""
-    height, width = stored if orientation < 5 else (stored[1], stored[0])
-    affine = type(kind)
-    place = affine.identity()
-    if orientation in (3, 4, 7, 8):
-        place = affine(1, 0, 0, 0, -1, height) @ place
-    if orientation in (2, 3, 6, 7):
-        place = affine(-1, 0, width, 0, 1, 0) @ place
-    return affine(0, 1, 0, 1, 0, 0) @ place if orientation >= 5 else place
 
 
 def _names(flags: Any) -> list[str]:

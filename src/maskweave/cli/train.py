@@ -19,7 +19,7 @@ from maskweave.parsing import names_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from maskweave.training.run import OnProgress, Progress
+    from maskweave.training.stepping import OnProgress, Progress
 
 _EPOCHS = 100
 _LINE_SECONDS = 30.0

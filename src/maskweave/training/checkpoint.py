@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from maskweave.training.errors import CheckpointError
-from maskweave.training.whole_file import whole_file
+from maskweave.training.run_folder import whole_file
 
 FORMAT = 1
 

@@ -21,7 +21,7 @@ from torch import nn
 from maskweave.optional import optional
 from maskweave.training.modules import bias_of
 from maskweave.training.network import CompactNet
-from maskweave.training.whole_file import whole_file
+from maskweave.training.run_folder import whole_file
 
 OUTPUTS = ("scores", "distances", "kernels", "prototypes", "features")
 

@@ -21,7 +21,7 @@ from maskweave.ops.rle import decode_masks, encode_masks
 from maskweave.training.annotations import ImageRecord, MaskCrop, ObjectRecord, TrainingSet
 from maskweave.training.cache import read_rgb
 from maskweave.training.errors import TrainingDataError
-from maskweave.training.whole_file import whole_file
+from maskweave.training.run_folder import whole_file
 from maskweave.types.instances import Instances
 
 _TRUSTED = 0.45

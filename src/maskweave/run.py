@@ -199,9 +199,11 @@ def stream(
     info = source.info
     if info.kind == "image" and request.video.counts:
         raise InvalidValue("--line and --zone: need a video, got an image; a folder is one with --as-video")
-    from maskweave.sources.filtered import limited
+    frames, limits = source, (request.source.frames, request.source.seconds)
+    if limits != (None, None):
+        from maskweave.sources.filtered import limited
 
-    frames = limited(source, frames=request.source.frames, seconds=request.source.seconds)
+        frames = limited(source, *limits)
     clock = clock or StageClock()
     prompt = request.prompt.prompt
     if prompt is not None:

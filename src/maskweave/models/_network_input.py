@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskweave.errors import InvalidValue, UnknownLayout
-from maskweave.models._fixed_input import fixed_canvas
-from maskweave.models.base import Model, Prepared
+from maskweave.models.base import Model, Prepared, fixed_canvas
 from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import Preprocessing
 from maskweave.runtimes.base import Runtime, RuntimeInfo

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
-from maskweave.models._fixed_input import fixed_canvas
 from maskweave.models._outputs import seen
-from maskweave.models.base import Model, Prepared
+from maskweave.models.base import Model, Prepared, fixed_canvas
 from maskweave.ops.guidance import grid_to_image, warp_image
 from maskweave.ops.iou import dense_iou
 from maskweave.ops.letterbox import Letterbox, fit_inside

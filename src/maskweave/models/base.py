@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from maskweave.errors import InvalidValue
+from maskweave.errors import InvalidValue, UnknownLayout
 from maskweave.ops.letterbox import Letterbox
 from maskweave.runtimes.base import Runtime, Tensors
 from maskweave.types.arrays import Array, FloatArray, Image, Mask, Size, check_image
@@ -228,3 +228,19 @@ class Model(ABC):
         self.runtime.close()
         if self.guide is not None:
             self.guide.close()
+
+
+def fixed_canvas(name: str, height: int | None, width: int | None) -> Size | None:
+    """The (height, width) that a network insists on, None when both are free.
+
+    Raises `UnknownLayout` when only one is, because no image of another shape would then fit.
+    """
+    if height is None and width is None:
+        return None
+    if not height or not width:
+        shape = "x".join("any" if side is None else str(side) for side in (height, width))
+        raise UnknownLayout(
+            f"{name}: need an input whose height and width are both free or both fixed, got {shape}; "
+            "export it again"
+        )
+    return height, width

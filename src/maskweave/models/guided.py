@@ -21,8 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
-from maskweave.models._fixed_input import fixed_canvas
-from maskweave.models.base import Model, Prepared
+from maskweave.models.base import Model, Prepared, fixed_canvas
 from maskweave.ops.boxes import box_iou
 from maskweave.ops.guidance import Window, crop_image, draw_guidance, expected_iou, grid_to_image, warp_image
 from maskweave.ops.iou import mask_iou

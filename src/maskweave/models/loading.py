@@ -3,29 +3,54 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from threading import Lock
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from maskweave.catalog.download import Progress, pull
+from maskweave.catalog.cache import locate
 from maskweave.catalog.entries import find
 from maskweave.catalog.entry import FAST, Entry
 from maskweave.errors import InvalidValue, MissingDependency, NotAModel, UnknownLayout, UnknownModel
-from maskweave.imported import ImportedModules
 from maskweave.models.base import Model
 from maskweave.optional import optional
 from maskweave.runtimes.base import Runtime, RuntimeInfo, TensorSpec
 from maskweave.runtimes.model_files import refuse_other_files
 
 if TYPE_CHECKING:
+    from maskweave.catalog.download import Progress
     from maskweave.models.guided import Answer, Guided
     from maskweave.models.sidecar import Sidecar
     from maskweave.types.arrays import FloatArray, Image, Mask
     from maskweave.types.instances import Instances
     from maskweave.types.prompt import Point, Prompt
+
+
+class ImportedModules(Mapping[str, ModuleType]):
+    """The modules of ``package`` by their own names, in the order of ``names``; each is imported on first use.
+
+    >>> ImportedModules("json", ("decoder",))["decoder"].__name__
+    'json.decoder'
+    """
+
+    def __init__(self, package: str, names: tuple[str, ...]) -> None:
+        self._places = MappingProxyType({name: f"{package}.{name}" for name in names})
+
+    def __getitem__(self, name: str) -> ModuleType:
+        return import_module(self._places[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
 
 FAMILIES: Mapping[str, ModuleType] = ImportedModules(
     "maskweave.models",
@@ -113,6 +138,10 @@ def load_model(
         )
         raise UnknownModel(f"{name}: need a model file or a catalog name, got {what}")
     entry = find(str(name))
+    if entry.packaged:
+        return _load_entry(entry, locate(entry), options, size)
+    from maskweave.catalog.download import pull
+
     return _load_entry(entry, pull(entry, progress=progress, offline=offline), options, size)
 
 

@@ -14,8 +14,7 @@ import onnxruntime
 from maskweave.cores import cores
 from maskweave.errors import DeviceUnavailable, EngineError, InvalidValue, NotAModel
 from maskweave.runtimes._concurrent import ConcurrentRuntime
-from maskweave.runtimes._inputs import check_inputs
-from maskweave.runtimes.base import RuntimeInfo, Tensors, TensorSpec
+from maskweave.runtimes.base import RuntimeInfo, Tensors, TensorSpec, check_inputs
 from maskweave.runtimes.model_files import refuse_other_files
 from maskweave.runtimes.onnx_files import check_external_data
 

@@ -209,6 +209,11 @@ def wrapping(head: bytes) -> str | None:
     return next((name for mark, name in _WRAPPINGS if head.startswith(mark)), None)
 
 
+def is_tiff(head: bytes) -> bool:
+    """Whether a file that begins with ``head`` is a TIFF or a BigTIFF."""
+    return head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
 def is_dicom(head: bytes) -> bool:
     """Whether a file that begins with ``head`` is DICOM.
 

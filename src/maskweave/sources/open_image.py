@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from maskweave.errors import InvalidValue
 from maskweave.optional import missing
 from maskweave.sources.base import MAX_PIXELS, Source
-from maskweave.sources.kinds import HEAD, is_dicom, is_nifti, is_regular
+from maskweave.sources.kinds import HEAD, is_dicom, is_nifti, is_regular, is_tiff
 from maskweave.sources.raster_options import RasterOptions
-from maskweave.sources.tiff import TiffPage, TiffPages, is_tiff, tiff_pages
+
+if TYPE_CHECKING:
+    from maskweave.sources.tiff import TiffPage, TiffPages
 
 
 def open_image(
@@ -54,6 +57,7 @@ def _medical(
 def _tiff(path: Path, name: str | None, max_pixels: int, raster_options: RasterOptions) -> Source:
     from maskweave.sources.images import ImageSource
     from maskweave.sources.raster import RasterSource
+    from maskweave.sources.tiff import tiff_pages
 
     found = tiff_pages(path)
     source: ImageSource | RasterSource

@@ -13,6 +13,7 @@ from maskweave.catalog.entry import BUILT_IN
 from maskweave.closable import Closable
 from maskweave.errors import InvalidValue, SourceWarning
 from maskweave.models.base import Model
+from maskweave.networks import open_model, propagation_model
 from maskweave.options import (
     DEFAULT_TRACKER,
     MIN_TRACK_FRAMES,
@@ -25,7 +26,8 @@ from maskweave.options import (
 )
 from maskweave.parsing import boxes_in, lines_in, points_in, zones_in
 from maskweave.result import ImageInput, Result, existing
-from maskweave.run import Report, check, open_model, propagation_model, stream, target_for, write
+from maskweave.run import check, stream, target_for, write
+from maskweave.run_report import RunReport
 from maskweave.sources.base import MAX_PIXELS, Source
 from maskweave.sources.images import ImageSource
 from maskweave.sources.raster_options import RasterOptions
@@ -384,7 +386,7 @@ def segment_video(  # noqa: PLR0913 - each is a choice of the caller
     zones: Sequence[ZoneInput] = (),
     style: OverlayStyle | None = None,
     progress: Callable[[Frame], None] | None = None,
-) -> Report:
+) -> RunReport:
     """Segment a video file and write it again with the result drawn over it: H.264, audio and times kept.
 
     Args:
@@ -431,12 +433,12 @@ def _video_written(
     *,
     style: OverlayStyle | None,
     progress: Callable[[Frame], None] | None,
-) -> Report:
+) -> RunReport:
     from maskweave.outputs.videos import ForegroundVideo, OverlayVideo
     from maskweave.sources.video import VideoSource  # PyAV takes a third of a second to load
 
     kind = ForegroundVideo if request.segment.task == "foreground" else OverlayVideo
-    report = Report()
+    report = RunReport()
     with VideoSource(source) as video:
         target = target_for(request, video.info, network, inputs=frozenset({source.resolve()}))
         target = target if style is None else replace(target, style=style)

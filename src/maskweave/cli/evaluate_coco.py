@@ -137,7 +137,7 @@ def _from_model(
     known: CocoTruthFile, images: Path | None, options: ModelOptions, *, refine: bool
 ) -> Iterator[_Finder]:
     from maskweave.errors import SourceError
-    from maskweave.run import open_model
+    from maskweave.networks import open_model
     from maskweave.sources.images import read_image
     from maskweave.types.instances import Instances
 

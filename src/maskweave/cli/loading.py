@@ -8,8 +8,8 @@ from contextlib import closing, contextmanager
 
 from maskweave.cli.console import progress_bar, warn
 from maskweave.models.base import Model
+from maskweave.networks import open_model
 from maskweave.options import ModelOptions
-from maskweave.run import open_model
 
 
 @contextmanager

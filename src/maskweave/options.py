@@ -6,7 +6,7 @@ so that help texts cost nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -107,7 +107,7 @@ class SegmentOptions:
         None, "What to find.  [default: what the model gives]", kind=str | None, choices=_TASKS
     )
     score: float | None = option(None, "Minimum score, 0 to 1.  [default: the model's own]")
-    classes: tuple[str, ...] = option(
+    classes: Sequence[str] = option(
         (),
         "Comma-separated class names to keep.",
         kind=str | None,
@@ -171,9 +171,10 @@ class PromptOptions:
         """
         if self.mask is None and not self.boxes and not self.points:
             return None
+        from maskweave.annotations.id_images import id_map_of
         from maskweave.types.prompt import Prompt
 
-        masks = {frame: _id_map(mask) for frame, mask in sorted(self.masks.items())}
+        masks = {frame: id_map_of(mask) for frame, mask in sorted(self.masks.items())}
         first = min(masks, default=self.frame)
         return Prompt(first, masks.pop(first, None), self.boxes, self.points, masks)
 
@@ -189,17 +190,6 @@ class PromptOptions:
 
             return id_maps_in(Path(self.mask))
         return {self.frame: self.mask}
-
-
-def _id_map(mask: str | Path | Array) -> Any:
-    """(H, W) int64 of an id map or of its file."""
-    import numpy as np
-
-    if not isinstance(mask, str | Path):
-        return np.asarray(mask).astype(np.int64)
-    from maskweave.annotations.id_images import read_id_map
-
-    return read_id_map(Path(mask))
 
 
 @dataclass(frozen=True)
@@ -403,7 +393,8 @@ class Request:
 
     def __post_init__(self) -> None:
         """Check what goes together; a tracker that is not installed raises `MissingDependency`."""
-        self._check_prompt()
+        if self.prompt.prompt is not None:
+            self.check_prompted()
         task = self.segment.task or "instances"
         if self.video.tracker != DEFAULT_TRACKER and task != "instances":
             raise InvalidValue(
@@ -420,12 +411,8 @@ class Request:
 
             check_formats(self.output.save, task=task)
 
-    def _check_prompt(self) -> None:
-        if self.prompt.prompt is not None:
-            self.check_following()
-
-    def check_following(self) -> None:
-        """Raise `InvalidValue` for options that say nothing of an object that is pointed at."""
+    def check_prompted(self) -> None:
+        """Raise `InvalidValue` for options that have no meaning for an object that is pointed at."""
         if self.segment.classes:
             raise InvalidValue("--box and --point: say what is meant; leave --classes out")
         if self.model.tile is not None:

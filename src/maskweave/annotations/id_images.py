@@ -49,6 +49,11 @@ def read_id_map(path: Path) -> IntArray:
     return np.where(ids == 255, 1, ids) if set(np.unique(ids).tolist()) <= {0, 255} else ids
 
 
+def id_map_of(mask: str | Path | Array) -> IntArray:
+    """(H, W) object ids of an array, or of an image as `read_id_map` reads it."""
+    return read_id_map(Path(mask)) if isinstance(mask, str | Path) else np.asarray(mask).astype(np.int64)
+
+
 def id_maps_in(folder: Path) -> dict[int, Path]:
     """The id maps of a folder by the numbers that their names end in; raises `InvalidValue` where they have none."""
     paths: dict[int, Path] = {}

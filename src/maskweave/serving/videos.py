@@ -242,7 +242,7 @@ def _marked(text: bytes, options: Options) -> list[Message]:
         raise Problem(
             422, "InvalidValue", "masks: need them alone, got box or point as well; leave those out"
         )
-    options.check_following()
+    options.check_prompted()
     return [each.model_dump() for each in frames]
 
 

@@ -8,8 +8,7 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
-from maskweave.annotations.base import Format, Read
-from maskweave.annotations.fitting import fit
+from maskweave.annotations.base import Format, Read, drop_unsupported
 from maskweave.annotations.image_size import fit_to_image
 from maskweave.annotations.options import Options
 from maskweave.annotations.record import Record
@@ -70,8 +69,8 @@ def _hint(source: Path) -> str:
     return ""
 
 
-def detected_or(source: Path, usual: str) -> str:
-    """The name of a source's format; a JSON file that looks like none is ``usual``, whose reader says what it lacks.
+def detect_name(source: Path, *, default: str) -> str:
+    """The name of a source's format; ``default`` for a JSON file that looks like none: its reader says what it lacks.
 
     Raises `SourceNotFound`, or `InvalidValue` as `detect` for anything else.
     """
@@ -79,7 +78,7 @@ def detected_or(source: Path, usual: str) -> str:
         return detect(source)[0].name
     except InvalidValue:
         if source.suffix.lower() == ".json" and source.is_file():
-            return usual
+            return default
         raise
 
 
@@ -149,7 +148,7 @@ def convert(
     ):
         for record in records:
             with report.record(record.file_name):
-                fitted = fit(record, target, options, report)
+                fitted = drop_unsupported(record, target, options, report)
                 put(fitted)
                 report.records += 1
                 report.objects += len(record.instances)

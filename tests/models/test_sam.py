@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 
+from maskweave.catalog import download
 from maskweave.catalog.entries import all_entries, find
 from maskweave.errors import EngineError, InvalidValue, NotAModel, UnknownLayout
-from maskweave.models import loading, sam
+from maskweave.models import sam
 from maskweave.models._pairs import with_partner
 from maskweave.models.loading import load_model, recognize
 from maskweave.runtimes.base import TensorSpec
@@ -126,7 +127,7 @@ def test_an_old_mask_lies_where_it_was(models, pair, size):
 def test_a_pair_of_the_catalog_is_loaded_by_its_name(folder, monkeypatch, name):
     pair, entry = PUBLISHED[name], find(name)
     files = tuple(folder / pair.encoder / file for file in (pair.encoder, pair.decoder))
-    monkeypatch.setattr(loading, "pull", lambda entry, **options: files)
+    monkeypatch.setattr(download, "pull", lambda entry, **options: files)
     with closing(load_model(name)) as model:
         assert (model.name, entry.family) == (name, pair.family)
 

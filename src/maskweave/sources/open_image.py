@@ -106,8 +106,8 @@ def one_frame(source: Source) -> Source:
 
 def _is_raster(path: Path, page: TiffPage, raster_options: RasterOptions) -> bool:
     """Whether rasterio is to read it; raises `MissingDependency` where it must and is not installed."""
+    from maskweave.sources.gdal import has_rasterio
     from maskweave.sources.images import pillow_opens
-    from maskweave.sources.raster import has_rasterio
 
     if raster_options.tiles or raster_options.bands is not None or raster_options.stretch is not None:
         return not page.is_raw_photo

@@ -11,10 +11,10 @@ from maskweave.options import SegmentOptions
 from maskweave.outputs.base import Target, Writer
 from maskweave.run import write
 from maskweave.run_report import RunReport
-from maskweave.runtimes.fake import FakeRuntime
 from maskweave.stages import STAGES, StageClock, as_task, check_model, keep_classes, segment_frames
 from maskweave.types import IGNORE, Frame, Instances, Masks, SemanticMap, SourceInfo
 from maskweave.video.tracking import MaskTracker
+from tests.runtimes.fake import FakeRuntime
 from tests.sources.paper import PaperSource, dropped
 
 

@@ -11,7 +11,6 @@ from maskweave.models.guided import OldMask
 from maskweave.models.loading import load_model, recognize
 from maskweave.ops.guidance import INSIDE, MASK, OUTSIDE, Window
 from maskweave.runtimes.base import TensorSpec
-from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.onnxruntime import OnnxRuntime
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks
@@ -20,6 +19,7 @@ from tests.models.guides import guide
 from tests.models.maps import iou, rectangle_image
 from tests.models.rectangles import rectangles
 from tests.models.tiny import save_tiny_model
+from tests.runtimes.fake import FakeRuntime
 
 pytestmark = pytest.mark.engine
 

@@ -14,12 +14,12 @@ from maskweave.models import sam
 from maskweave.models._pairs import with_partner
 from maskweave.models.loading import load_model, recognize
 from maskweave.runtimes.base import TensorSpec
-from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.pair import PairRuntime
 from maskweave.types.prompt import Box, Point, Prompt
 from tests.models.maps import iou, rectangle_image
 from tests.models.promptable import MOBILE_SAM, PAIRS, PUBLISHED, SAM, SOURCE_SIZED, SPLIT
 from tests.models.rectangles import rectangles
+from tests.runtimes.fake import FakeRuntime
 
 CLASSIC = "mask_rcnn_tf"
 EVERY = pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.encoder.removesuffix(".onnx"))

@@ -67,11 +67,6 @@ def masks_to_polygons(masks: Masks) -> list[list[Polygon]]:
     return [mask_to_polygons(crop, offset=(x, y)) for crop, x, y in masks.placed()]
 
 
-def polygons_to_mask(polygons: Sequence[Polygon], size: Size) -> Mask:
-    """`fill_polygons` as an (H, W) bool mask."""
-    return fill_polygons(polygons, size).union()
-
-
 def rings_to_mask(rings: Sequence[FloatArray], size: Size) -> Mask:
     """Fill rings, each (P, 2) x, y with P >= 3, by the even-odd rule into an (H, W) bool mask."""
     return Masks(*_filled(rings, size), size).union()

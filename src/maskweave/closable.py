@@ -1,4 +1,4 @@
-"""What has to be closed, and is by ``with``."""
+"""A base for what holds files, devices or networks: closed by ``with``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users write, parsed: names, numbers, boxes, points, lines and zones, as text or as Python sequences."""
+"""Parse what users write, as text or as Python sequences: names, numbers, boxes, points, lines and zones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One segmented image as Python gives it: to be drawn, cut out, saved and handed to other packages."""
+"""The result of one image in Python: draw it, cut it out, save it, convert it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one run did, added up frame by frame."""
+"""Add up, frame by frame, what one run did."""
 
 from __future__ import annotations
 

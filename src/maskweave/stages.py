@@ -1,4 +1,4 @@
-"""From frames to results by stages: read, prepare, network, decode, track; in turn, or overlapped in threads."""
+"""Turn frames into results by stages: read, prepare, network, decode, track; in turn, or overlapped in threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one image input of a network: what the file says of it, and images made to fit it."""
+"""The image input of a network that has just one: what the file says of it, and images prepared to fit it."""
 
 from __future__ import annotations
 

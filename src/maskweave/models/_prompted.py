@@ -1,4 +1,4 @@
-"""What promptable networks share: points, a box and an old mask as their inputs, and the choice among candidates."""
+"""For promptable networks: points, a box and an old mask as inputs, and the choice among candidate masks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guide: a crop of the image and guidance in, the mask of the thing that is meant out.
+"""The guide: from a crop of the image and guidance maps to the mask of the object that is meant.
 
 Inputs ``image`` (N, S, S, 3) uint8 RGB and ``guidance`` (N, S, S, 4) uint8, the maps of `maskweave.ops.guidance`:
 an old mask, a box, clicks on the object and beside it. Output ``masks`` (N, 1, S, S), logits of the crop's pixels,

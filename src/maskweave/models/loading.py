@@ -1,4 +1,4 @@
-"""From a name or a file to a model that is ready to be called."""
+"""Load a model that is ready to be called, from a catalog name or a file."""
 
 from __future__ import annotations
 

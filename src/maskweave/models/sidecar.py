@@ -1,4 +1,4 @@
-"""A file of the user's that says how a model of theirs is to be taken: ``mine.toml`` beside ``mine.onnx``.
+"""Sidecar files: ``mine.toml`` beside ``mine.onnx`` says how a user's own model is to be read.
 
 What it says wins over what the model's tensors and metadata suggest; what it leaves out is taken from them, or from
 the family. docs/models.md shows a whole one.

@@ -1,4 +1,4 @@
-"""Exact outlines of masks, holes included, and masks back from outlines.
+"""Trace exact outlines of masks, holes included, and fill outlines into masks.
 
 Outlines run along pixel borders, so a mask survives the round trip to the last pixel. Pixels that touch only
 at a corner belong to different rings (4-connectivity).

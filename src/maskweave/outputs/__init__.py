@@ -1,4 +1,4 @@
-"""Results as files: what is drawn has one class a format in one table, annotation formats have their own table."""
+"""Write results: one table of what draws each output; annotation formats have their own table."""
 
 from __future__ import annotations
 

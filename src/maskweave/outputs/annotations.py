@@ -1,4 +1,4 @@
-"""Results in any annotation format: the writer of the format, given a record for each frame."""
+"""Write results in any annotation format: a record for each frame goes to the writer of the format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects cut out: alone, before one color, or before a blurred image."""
+"""Composite cut-out objects: transparent, on one color, or over a blurred image."""
 
 from __future__ import annotations
 

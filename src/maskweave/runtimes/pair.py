@@ -1,4 +1,4 @@
-"""Two networks that are one model: an encoder that sees the image, and a decoder that is asked about it."""
+"""Join an encoder that sees the image and a decoder that is asked about it into one runtime."""
 
 from __future__ import annotations
 

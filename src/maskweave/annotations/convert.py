@@ -1,4 +1,4 @@
-"""From one annotation format to another: detect, read, measure what gets lost, write."""
+"""Convert between annotation formats: detect, read, measure what gets lost, write."""
 
 from __future__ import annotations
 

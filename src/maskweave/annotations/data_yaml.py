@@ -1,4 +1,4 @@
-"""The ``data.yaml`` of the YOLO layout: which classes there are, and where the images of each part lie."""
+"""Read the ``data.yaml`` of the YOLO layout: its classes, and where the images of each part are."""
 
 from __future__ import annotations
 

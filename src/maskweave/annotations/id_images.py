@@ -1,4 +1,4 @@
-"""Images whose pixels are numbers: one object or class a pixel."""
+"""Images whose pixels are numbers of objects or classes: read them, and make them of objects."""
 
 from __future__ import annotations
 

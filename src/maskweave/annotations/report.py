@@ -1,4 +1,4 @@
-"""What was broken and what was lost on the way: counted, reported, never silent."""
+"""Report what was broken and what got lost: counted and named, never silent."""
 
 from __future__ import annotations
 

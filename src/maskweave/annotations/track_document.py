@@ -1,4 +1,4 @@
-"""Tracks of videos as one JSON document in the layout of YouTube-VIS (COCO for video), written in constant memory.
+"""Write tracks of videos as one JSON document in the layout of YouTube-VIS (COCO for video), in constant memory.
 
 One annotation a track: ``segmentations`` (RLE), ``bboxes`` (x, y, width, height) and ``areas`` have an entry for each
 frame, null where the object is not seen. Ours besides: ``track_id``, ``score`` (mean), ``scores``, the video's

@@ -1,4 +1,4 @@
-"""What a batch is asked for: by this, and by nothing else, its files are decided."""
+"""A batch job: its inputs, request and output, which alone decide its files."""
 
 from __future__ import annotations
 

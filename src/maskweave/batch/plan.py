@@ -1,4 +1,4 @@
-"""From what the user names to the items still to do: those whose input, options, model or version is new."""
+"""Plan a job: list the items still to do, because their input, options, model or version is new."""
 
 from __future__ import annotations
 

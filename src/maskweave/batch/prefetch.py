@@ -1,4 +1,4 @@
-"""One long video, many workers: what the network finds in each stretch is found ahead, by whoever is free.
+"""Share one long video among workers: whoever is free runs the network on the next stretch.
 
 The network looks at images one by one, and takes most of a video's time; ids, drawing and encoding need the frames
 in order. So stretches are looked at in parallel and what was found is kept by the image's own hash; the worker that

@@ -1,4 +1,4 @@
-"""The whole job: plan, work, one COCO file at the end; the same command resumes it."""
+"""Run a whole job: plan, work, write one COCO file at the end; the same command resumes it."""
 
 from __future__ import annotations
 

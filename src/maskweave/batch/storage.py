@@ -1,4 +1,4 @@
-"""Where inputs lie and outputs go: folders of this machine, or what fsspec reaches (s3://, gs://, az://, …).
+"""Read inputs and write outputs in folders of this machine, or wherever fsspec reaches (s3://, gs://, az://, …).
 
 A worker copies a remote input to a temporary file, and sends what it wrote when the item is whole. A store of objects
 shows an object when it is whole; elsewhere (sftp://, …) that depends on the server.

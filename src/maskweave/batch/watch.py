@@ -1,4 +1,4 @@
-"""Folders that are watched: what comes into them is done as soon as it is whole.
+"""Watch folders, and segment each file as soon as it is complete.
 
 A pass is a run of the batch over the files that are whole; its manifest says what was done before, in this process or
 an earlier one.

@@ -1,4 +1,4 @@
-"""What a worker does with an item, the same with every executor: read, segment, write its files, report."""
+"""A worker's part in a job, the same with every executor: read an item, segment it, write its files, report."""
 
 from __future__ import annotations
 

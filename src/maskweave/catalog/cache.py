@@ -1,4 +1,4 @@
-"""Where downloaded models lie on this machine, and whether they are still what was published.
+"""The cache of downloaded models: where they lie, and whether they are still what was published.
 
 One folder an entry, in it the files and ``lock.json``: for each file its sha256, size and time of change when it
 was last found right. A file that has changed since, or that somebody has put there, is hashed before it is used.

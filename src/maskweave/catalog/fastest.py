@@ -1,4 +1,4 @@
-"""Which form of the model in the package is the fastest on this machine, as `maskweave doctor` measured it."""
+"""Remember which form of the built-in model `maskweave doctor` measured to be the fastest on this machine."""
 
 from __future__ import annotations
 

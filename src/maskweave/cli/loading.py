@@ -1,4 +1,4 @@
-"""The model of a command, fetched with a progress bar where it is not on this machine."""
+"""Load the model of a command, with a progress bar where it has to be downloaded."""
 
 from __future__ import annotations
 

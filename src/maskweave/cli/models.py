@@ -1,4 +1,4 @@
-"""`maskweave models`: which there are, and what is on this machine."""
+"""`maskweave models`: list, inspect, download and check models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command reports of one input that it finished."""
+"""Report what a command did with each input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The work of `maskweave segment` and `maskweave propagate`: every input in turn; one that fails stops no other."""
+"""Run `maskweave segment` and `maskweave propagate`: every input in turn; one that fails stops no other."""
 
 from __future__ import annotations
 

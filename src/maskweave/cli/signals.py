@@ -1,4 +1,4 @@
-"""Ctrl-C, a closed terminal and SIGTERM: nothing half done stays, and a live recording ends instead."""
+"""Handle Ctrl-C, a closed terminal and SIGTERM: nothing half done stays, and a live recording ends instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What files say was found in the images of a truth: result lists, annotations with scores, or folders of these."""
+"""Read predictions for the images of a truth: result lists, annotations with scores, or folders of these."""
 
 from __future__ import annotations
 

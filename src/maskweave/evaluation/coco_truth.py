@@ -1,4 +1,4 @@
-"""What is known about images to be measured on, out of annotations in any format."""
+"""Read ground truth for AP, from annotations in any format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tracks of clips out of files in any format with tracks."""
+"""Read the tracks of clips, in any format that has tracks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A source of which not all frames are wanted."""
+"""Filter the frames of a source."""
 
 from __future__ import annotations
 

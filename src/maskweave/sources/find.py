@@ -1,4 +1,4 @@
-"""From what a user types to inputs that can be opened: files, folders, patterns, cameras, addresses."""
+"""Find inputs from what a user types: files, folders, patterns, cameras, addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is a file an image or a video? By its first bytes where they tell, else by its suffix."""
+"""Tell images from videos: by their first bytes where possible, else by their suffix."""
 
 from __future__ import annotations
 

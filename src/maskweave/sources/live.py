@@ -1,4 +1,4 @@
-"""What live inputs share: they drop out, come back, and stay one stream of frames."""
+"""Reconnect live inputs: they drop out, come back, and stay one stream of frames."""
 
 from __future__ import annotations
 

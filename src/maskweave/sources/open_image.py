@@ -1,4 +1,4 @@
-"""Which source reads a file: Pillow for photos, GDAL for rasters, pydicom for DICOM, our own for NIfTI."""
+"""Choose the reader of an image file: Pillow for photos, GDAL for rasters, pydicom for DICOM, our own for NIfTI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TIFF and GeoTIFF by GDAL: choice of bands, stretch to 8 bits, nodata, and reading piece by piece."""
+"""Read TIFF and GeoTIFF with GDAL: choice of bands, stretch to 8 bits, nodata, and reading piece by piece."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages of a TIFF, as microscopes write them, read as the frames of one video."""
+"""Read the pages of a TIFF, as microscopes write them, as the frames of one video."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the directories of a TIFF say, read without decoding: its pages, and how the numbers in them are meant.
+"""Read the directories of a TIFF without decoding it: its pages, and how their numbers are meant.
 
 Layout: TIFF 6.0, https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf, and BigTIFF,
 http://bigtiff.org/.

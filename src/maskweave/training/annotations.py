@@ -1,4 +1,4 @@
-"""Annotations of any format as the compact records that training reads.
+"""Read annotations of any format as the compact records that training uses.
 
 Beside the objects three of COCO's optional keys are honored: the classes that an image has labeled exhaustively (any
 other class is unknown, not absent), masks that may hold parts of neighbors, and objects of which only the box is

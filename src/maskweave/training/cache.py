@@ -1,4 +1,4 @@
-"""Decoded images in one memory-mapped file, so that each is decoded once and all loader processes share the pages."""
+"""Cache decoded images in one memory-mapped file that all loader processes share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, and only ever loaded into the network they belong to."""
+"""Save and load checkpoints: complete or not there, and only loaded into the network they belong to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a run has come, and what that means for the learning rate and the input size."""
+"""The schedule of a run: its progress, and the learning rate and input size that follow from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the settings of every kind of training run have in common."""
+"""The settings that every kind of training run has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The networks that can be trained, and which of them a configuration or a run folder is of."""
+"""The networks that can be trained, and how to tell which of them a configuration or a run folder is for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Soft masks of a frame, each looked at once more by the guide in its own window of the image."""
+"""Refine soft masks of a frame with the guide, each in its own window of the image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole run of the guide as users start it: training, validation with early export, curves, all in one folder.
+"""Run a whole training of the guide, with validation, early export and curves, in one folder.
 
 The folder holds ``config.json``, ``last.pt`` (resume from here), ``log.csv``, ``val.csv`` and ``model.onnx`` (newest
 average).

@@ -1,4 +1,4 @@
-"""What a worker does: each kind of work is one method, which reads a file and writes one.
+"""A worker's handler of requests: each kind of work is one method, which reads a file and writes one.
 
 Work names files in the folder that the server made for the request, never a path of the user's.
 """

@@ -1,4 +1,4 @@
-"""Endpoints for videos: a job for each, which is asked, watched, fetched from and cancelled."""
+"""Endpoints for videos: start a job, ask for it, watch it, fetch its files, cancel it."""
 
 from __future__ import annotations
 

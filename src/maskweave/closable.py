@@ -12,7 +12,7 @@ class Closable(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of what is held; may be called again."""
+        """Release what is held; may be called again."""
 
     def __enter__(self) -> Self:
         return self

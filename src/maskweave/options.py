@@ -1,4 +1,4 @@
-"""What is asked for: one `Request`, frozen and checked once, for Python, the command line, HTTP and batches.
+"""The request: all options of a run, frozen and checked once, for Python, the command line, HTTP and batches.
 
 Every field is an option of all these doors, see `option_fields`. Nothing heavy is imported before a value needs it,
 so that help texts cost nothing.
@@ -96,7 +96,7 @@ class ModelOptions:
 
 @dataclass(frozen=True)
 class SegmentOptions:
-    """What the model is asked for: a task, the minimum score (None: the model's own) and classes (empty: all).
+    """What to find: a task, the minimum score (None: the model's own) and classes (empty: all).
 
     ``task`` None is what the model gives. ``multi_label``: give an object under every class that it may be of, not
     only under the best one. None: where objects are not tracked and scores under the model's own threshold are asked
@@ -135,7 +135,7 @@ class SegmentOptions:
 
 @dataclass(frozen=True)
 class PromptOptions:
-    """What is pointed at: in an image, or in one frame of a video, through which it is then followed."""
+    """Prompts: what is pointed at in an image, or in a frame of a video, through which it is then followed."""
 
     mask: str | Path | Array | Mapping[int, str | Path | Array] | None = option(
         None,
@@ -194,7 +194,7 @@ class PromptOptions:
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """What is read of the inputs, and how."""
+    """Which parts of the inputs are read, and how."""
 
     recursive: bool = option(
         False, "Look into sub-folders too.", flags=("-r", "--recursive"), kind=bool, local=True
@@ -237,7 +237,7 @@ class SourceOptions:
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """What a video is given that an image is not: ids that last, frames that the network skips, counts."""
+    """What applies to videos only: tracking, frames that the network skips, counting."""
 
     track: bool = option(True, "Track objects through videos, so that each keeps its id.")
     tracker: str = option(
@@ -305,7 +305,7 @@ class VideoOptions:
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """Where results go, as what, and how they look."""
+    """Where results go, in which formats, and how they look."""
 
     output: str | None = option(
         None, f"Folder for the results.  [default: {DEFAULT_OUTPUT}]", flags=("-o", "--output"), local=True
@@ -342,7 +342,7 @@ class OutputOptions:
         if self.opacity != OutputOptions.opacity or self.trail:
             _ = self.style
         if self.background is not None:
-            _ = self.behind
+            _ = self.cutout_background
         if self.background is not None and "cutout" not in (self.save or ()):
             raise InvalidValue("--background: is for cut-outs; add --save cutout")
         if self.refine_edges:
@@ -365,8 +365,8 @@ class OutputOptions:
         return OverlayStyle(opacity=self.opacity, color_by=self.color_by, trail=self.trail)
 
     @property
-    def behind(self) -> Background | None:
-        """What lies behind cut-outs; None: nothing."""
+    def cutout_background(self) -> Background | None:
+        """The background of cut-outs; None for transparent."""
         if self.background is None:
             return None
         from maskweave.outputs.background import parse_background
@@ -376,7 +376,7 @@ class OutputOptions:
 
 @dataclass(frozen=True)
 class Request:
-    """All that is asked of one run, whatever door it comes through.
+    """All options of one run, whichever interface they come from.
 
     ``segment`` what to find, ``prompt`` what is pointed at, ``video`` what videos get, ``source`` how inputs are
     read, ``model`` which network, ``output`` what is written.

@@ -31,7 +31,7 @@ def names_in(text: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def saved_in(text: str | Sequence[str]) -> tuple[str, ...]:
-    """Names of formats; raises `InvalidValue` where there is none."""
+    """Names of formats; raises `InvalidValue` without any."""
     names = names_in(text)
     if not names:
         raise InvalidValue("--save: need at least one name, got none")

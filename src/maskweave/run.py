@@ -37,7 +37,7 @@ OnResult: TypeAlias = Callable[[FrameResult], None]
 
 
 def find_inputs(inputs: Sequence[str | Path], request: Request) -> list[LazySource]:
-    """The inputs, less what earlier runs wrote."""
+    """Find the inputs, without what earlier runs wrote."""
     from maskweave.outputs import is_output
     from maskweave.sources.files import real_path
     from maskweave.sources.find import find_sources
@@ -118,7 +118,7 @@ def _video(frames: Source, model: Model, request: Request, clock: StageClock) ->
 
 
 def live(frames: Iterable[Frame], model: Model, request: Request) -> Generator[FrameResult]:
-    """Yield the result of each frame before the next one is asked for: none is read ahead, so that none waits.
+    """Yield the result of each frame before the next one is read, so that none waits.
 
     Objects are tracked where that is asked for; none is held back until it has lived for some frames. Raises
     `InvalidValue` at once for what the model cannot do.
@@ -148,7 +148,7 @@ def _foreground(frames: Source, model: Model, request: Request) -> Generator[Fra
 def _prompted(
     frames: Source, model: Model, request: Request, prompt: Prompt, clock: StageClock
 ) -> Generator[FrameResult]:
-    """What a prompt means in an image, or what becomes of it through a video."""
+    """Find what a prompt means in an image, or follow it through a video."""
     task = request.segment.task or "instances"
     score = request.segment.score or 0.0
     results = (
@@ -203,7 +203,7 @@ def counter_of(video: VideoOptions, size: Size) -> Counter:
 
 
 def formats_for(request: Request, info: SourceInfo, model: Model) -> tuple[str, ...]:
-    """What is to be written of a source; raises `InvalidValue` for what its kind or the task does not have."""
+    """The formats to write for a source; raises `InvalidValue` for one that its kind or the task does not have."""
     from maskweave.outputs import choose_formats
 
     return choose_formats(request.output.save, kind=info.kind, task=task_for(request, model))
@@ -220,7 +220,7 @@ def _class_names(request: Request, model: Model) -> tuple[str, ...]:
 def target_for(
     request: Request, info: SourceInfo, model: Model, *, inputs: frozenset[Path] = frozenset()
 ) -> Target:
-    """What the writers of a source's results must know; ``inputs``: paths that no output may replace."""
+    """The target of a source's writers; ``inputs``: paths that no output may replace."""
     from maskweave.outputs.base import Target
 
     output = request.output
@@ -232,14 +232,14 @@ def target_for(
         model=model.name,
         style=output.style,
         inputs=inputs,
-        background=output.behind,
+        background=output.cutout_background,
         geojson_crs=output.geojson_crs,
         refine_edges=output.refine_edges,
     )
 
 
 def task_for(request: Request, model: Model) -> Task:
-    """What results will be: the task that is asked for, else what a prompt or the model gives."""
+    """The task of the results: the one that is asked for, else that of a prompt or the model."""
     if request.prompt.prompt is not None:
         return request.segment.task or "instances"
     return task_of(request.segment, model)

@@ -22,13 +22,13 @@ _MAX_DEPTH = 100  # brackets within brackets
 
 
 def is_data_yaml(path: Path) -> bool:
-    """Whether a file is taken for a ``data.yaml`` rather than for COCO JSON: by its suffix."""
+    """Whether a file is a ``data.yaml`` rather than COCO JSON, by its suffix."""
     return path.suffix.lower() in _SUFFIXES
 
 
 @dataclass(frozen=True)
 class DataYaml:
-    """What a ``data.yaml`` says.
+    """The contents of a ``data.yaml``.
 
     Attributes:
         path: The file.

@@ -254,7 +254,7 @@ class CountsRecord:
             self._inside.setdefault(zone.zone.name, []).append(len(zone.inside))
 
     def document(self) -> dict[str, Any]:
-        """What the file says of them."""
+        """The entry of these objects in the file."""
         counts = self._last or Counts()
         lines = [
             {

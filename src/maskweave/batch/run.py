@@ -27,7 +27,7 @@ from maskweave.run import check
 
 @dataclass(frozen=True)
 class Summary:
-    """How a job ended: items by state, how many of them were done just now, and the COCO file if there is one.
+    """The end of a job: items by state, how many of them were done just now, and the COCO file if any.
 
     ``notes``: what was passed over where the inputs were looked for.
     """

@@ -55,7 +55,7 @@ def watch_folders(
     on_outcome: Callable[[Outcome, Counts], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Do what comes into the job's inputs, which are folders, until ``stopped`` says so.
+    """Segment what comes into the job's input folders, until ``stopped`` returns true.
 
     ``stopped`` waits so many seconds. Raises `InvalidValue` for inputs that are no folders, `SourceNotFound` when one
     of them is gone, and what `run_batch` raises.

@@ -46,7 +46,7 @@ def fastest() -> Form:
     )
 
 
-def resolved(name: str) -> tuple[str, str | None]:
+def resolve(name: str) -> tuple[str, str | None]:
     """A model's name, and the runtime that goes with it where the name says so."""
     if name != FAST:
         return name, None

@@ -95,7 +95,7 @@ def inspect_model(
     ],
     json_lines: JsonOption = False,
 ) -> None:
-    """Show what a model is taken for and why: tensors, metadata, sidecar, classes, preprocessing."""
+    """Show how a model would be used and why: tensors, metadata, sidecar, classes, preprocessing."""
     from maskweave.cli import models
 
     models.inspect(name, json_lines=json_lines)

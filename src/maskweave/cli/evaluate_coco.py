@@ -160,7 +160,7 @@ def _from_model(
                 f"{truth.file_name}: need an image of (height, width) {truth.instances.size}, got {found.size}"
             )
             return Instances.empty(truth.instances.size, names)
-        return found if guide is None else guide.redrawn(image, found)
+        return found if guide is None else guide.redraw(image, found)
 
     try:
         yield _Finder(predict, names, known.has_masks)

@@ -189,7 +189,7 @@ class ProgressLines:
         self._clock, self._due = clock, clock() + _LINE_SECONDS
 
     def show(self, progress: Progress) -> None:
-        """Say a message at once, and how far the run is every so many seconds."""
+        """Print a message at once, and progress every few seconds."""
         now = self._clock()
         if not progress.message and now < self._due:
             return

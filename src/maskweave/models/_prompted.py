@@ -37,7 +37,7 @@ _ALL_CANDIDATES = 4
 
 @dataclass(frozen=True)
 class PromptLayout:
-    """How a family of networks is asked and answers.
+    """The inputs and outputs of a family of promptable networks.
 
     - ``coords``, ``labels``: inputs: x, y in pixels of the image's input, and what each point is.
     - ``masks``: outputs with the candidates' logits; the first that the file has is read.
@@ -108,7 +108,7 @@ def read_tensors(name: str, info: RuntimeInfo, layout: PromptLayout) -> _Tensors
 
 
 class PromptedModel(Model):
-    """A loaded network that finds what a box or points mean; its family's module tells the contract."""
+    """A loaded network that finds what a box or points mean; see its family's module for the contract."""
 
     needs_prompt = True
 

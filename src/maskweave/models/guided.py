@@ -120,7 +120,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the network says of a look.
+    """The answer of the network for one window.
 
     Attributes:
         window: Of the look.
@@ -281,8 +281,8 @@ class Guided(Model):
         """It is its own guide."""
         return self
 
-    def redrawn(self, image: Image, instances: Instances) -> Instances:
-        """Look at every object once more in its own window: the same objects and boxes, their borders drawn anew.
+    def redraw(self, image: Image, instances: Instances) -> Instances:
+        """Redraw the borders of objects, each in its own window; boxes stay as they are.
 
         An object of which the network makes another, or nothing, stays as it is.
         """
@@ -295,7 +295,7 @@ class Guided(Model):
                 masks[row] = drawn
         return instances.replace(masks=concatenate(masks)) if rows else instances
 
-    def look_again(self, image: Image, masks: FloatArray) -> list[Answer | None]:
+    def refine_masks(self, image: Image, masks: FloatArray) -> list[Answer | None]:
         """What the network makes of (K, h, w) soft masks of a whole image, each in its own window.
 
         None for a mask with no pixel over 0.5.

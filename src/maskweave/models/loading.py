@@ -82,7 +82,7 @@ _SUFFIXES = (".onnx", ".pb")
 
 @dataclass(frozen=True)
 class FamilyMatch:
-    """The ``family`` a network is taken for, and the ``reason``."""
+    """The ``family`` of a network, and the ``reason``."""
 
     family: str
     reason: str
@@ -122,9 +122,9 @@ def load_model(
     options = options or RuntimeOptions()
     name = str(name)
     if name == FAST:
-        from maskweave.catalog.fastest import resolved
+        from maskweave.catalog.fastest import resolve
 
-        name, runtime = resolved(name)
+        name, runtime = resolve(name)
         options = replace(options, runtime=options.runtime or runtime)
     path = Path(name)
     if path.suffix.lower() in _SUFFIXES or path.is_file():
@@ -175,20 +175,20 @@ class LazyGuide:
             return self._loaded
 
     def find_prompted(self, image: Image, prompt: Prompt, known: Instances | None = None) -> Instances:
-        """One object for each box, or one for all points; ``known`` is what a model has found in the image."""
+        """Find an object for each box, or one for all points; ``known``: what a model has found in the image."""
         return self.model.find_prompted(image, prompt, known)
 
     def correct(self, image: Image, mask: Mask, points: Sequence[Point]) -> Mask:
-        """(H, W) mask corrected by points."""
+        """Correct an (H, W) mask by points."""
         return self.model.correct(image, mask, points)
 
-    def redrawn(self, image: Image, instances: Instances) -> Instances:
-        """The same objects with their borders drawn anew."""
-        return self.model.redrawn(image, instances)
+    def redraw(self, image: Image, instances: Instances) -> Instances:
+        """Redraw the borders of objects."""
+        return self.model.redraw(image, instances)
 
-    def look_again(self, image: Image, masks: FloatArray) -> list[Answer | None]:
-        """What it makes of (K, h, w) soft masks of a whole image; None for one with no pixel over 0.5."""
-        return self.model.look_again(image, masks)
+    def refine_masks(self, image: Image, masks: FloatArray) -> list[Answer | None]:
+        """Refine (K, h, w) soft masks of a whole image; None for one with no pixel over 0.5."""
+        return self.model.refine_masks(image, masks)
 
     def close(self) -> None:
         """Free the network, if it was loaded."""

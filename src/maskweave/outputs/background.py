@@ -24,7 +24,7 @@ VIDEO_MARGIN = 4
 
 @dataclass(frozen=True)
 class Background:
-    """What lies behind the objects: nothing ("transparent"), one ``color``, or the image itself, blurred."""
+    """The background of cut-outs: nothing ("transparent"), one ``color``, or the image itself, blurred."""
 
     kind: Literal["transparent", "color", "blur"] = "transparent"
     color: Color = (0, 0, 0)

@@ -25,7 +25,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class RuntimeInfo:
-    """Which engine and which device really serve a model, and what the model says of itself.
+    """The engine and the device that really run a model, and the model's own tensors and metadata.
 
     ``concurrency``: how many runs at a time are done sooner than one after the other. ``inner``: what a model of two
     networks passes from the first to the second.
@@ -52,7 +52,7 @@ class Runtime(Protocol):
         ...
 
     def describe(self) -> RuntimeInfo:
-        """Tell the engine, the device that really serves it, and the model's own tensors and metadata."""
+        """Describe the engine, its device, and the model's own tensors and metadata."""
         ...
 
     def close(self) -> None:

@@ -45,7 +45,7 @@ def available_devices() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class OnnxDescription:
-    """What an ONNX file says of itself, whichever engine runs it; ``metadata`` is its own custom map."""
+    """The tensors and metadata of an ONNX file, whichever engine runs it."""
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]

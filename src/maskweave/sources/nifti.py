@@ -80,7 +80,7 @@ _FIELDS: dict[int, dict[str, tuple[str, int]]] = {  # by the size of the header:
 
 @dataclass(frozen=True)
 class NiftiHeader:
-    """What a file says of its volume.
+    """The header of a volume.
 
     - ``shape``: voxels along the stored axes i, j, k. ``volumes``: how many there are, in time for example.
     - ``dtype``, ``channels``: of a voxel; ``offset``: of the first, in ``data``, the file that has them.

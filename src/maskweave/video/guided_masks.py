@@ -27,7 +27,7 @@ def blend_guided(
         Both masks again. One of which the guide makes another object, or nothing, stays as it is.
     """
     small, full, size = small.copy(), full.copy(), image.shape[:2]
-    for row, answer in enumerate(guide.look_again(image, small)):
+    for row, answer in enumerate(guide.refine_masks(image, small)):
         if answer is None:
             continue
         drawn = answer.probs_on(small.shape[1:], size)

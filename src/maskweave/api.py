@@ -18,7 +18,6 @@ from maskweave.options import (
     DEFAULT_TRACKER,
     MIN_TRACK_FRAMES,
     ModelOptions,
-    OutputOptions,
     PromptOptions,
     Request,
     SegmentOptions,
@@ -218,7 +217,7 @@ class Segmenter(Closable):
     ) -> Iterator[Result]:
         """Segment a video (or folder, camera, stream) frame by frame; yields results as they come.
 
-        Memory stays constant. Wrong arguments raise here, not at the first result.
+        Wrong arguments raise here, not at the first result. Memory stays constant.
 
         Args:
             source: A path, a pattern, a camera ("camera:0"), an address, or a source of `maskweave.sources`.
@@ -228,8 +227,7 @@ class Segmenter(Closable):
             refine: As for a call.
             tracker: "maskweave"; "bytetrack" or "botsort", which follow boxes (extra ``[trackers]``); None: no ids.
             every: The network looks at each N-th frame of a video; optical flow carries the objects in between.
-            min_track_frames: Frames in which a tracked object must be seen; others are left out. Results come so many
-                frames late, less one.
+            min_track_frames: Frames in which a tracked object must be seen; results come so many late, less one.
             lines: Count the objects that cross them: "x1,y1,x2,y2=name", or four numbers. See `Result.counts`.
             zones: Count the objects in them: "x1,y1,x2,y2,x3,y3=name", or as many numbers.
             as_video: Read a folder of images, or the pages of a TIFF, as one video.
@@ -259,8 +257,8 @@ class Segmenter(Closable):
             ),
         )
         check(request, self.model)
-        sources = _sources(source, as_video, self._raster_options(raster_options))
-        return _streamed(sources, self.model, request)
+        raster_options = self._raster_options(raster_options)
+        return _streamed(_sources(source, as_video, raster_options), self.model, request)
 
     def close(self) -> None:
         """Free the model's memory."""
@@ -413,29 +411,26 @@ def segment_video(  # noqa: PLR0913 - each is a choice of the caller
     Raises:
         MaskWeaveError: `SourceError`, `OutputError`, `MissingDependency`, or `InvalidValue` for a wrong argument.
     """
+    from maskweave.outputs.videos import ForegroundVideo, OverlayVideo
+    from maskweave.sources.video import VideoSource  # PyAV takes a third of a second to load
+
     destination = Path(destination)
     if destination.suffix.lower() != ".mp4":
         raise InvalidValue(f"{destination}: need a name that ends in .mp4")
     request = Request(
-        model=model.options if model is not None else ModelOptions(),
+        model=model.options if model else ModelOptions(),
         segment=SegmentOptions(task, score, classes),
         video=VideoOptions(True, tracker, every, lines_in(lines), zones_in(zones)),
-        output=OutputOptions(output=str(destination.parent)),
     )
-    from maskweave.outputs.videos import ForegroundVideo, OverlayVideo
-    from maskweave.sources.video import VideoSource  # PyAV takes a third of a second to load
-
-    writer = ForegroundVideo if task == "foreground" else OverlayVideo
-    report = RunReport()
+    writer, report = (ForegroundVideo if task == "foreground" else OverlayVideo), RunReport()
     with _model_of(model, request) as network, VideoSource(source) as video:
         target = target_for(request, video.info, network, inputs=frozenset({Path(source).resolve()}))
-        if style is not None:
-            target = replace(target, style=style)
+        target = target if style is None else replace(target, style=style)
         write(
             stream(video, network, request, clock=report.clock),
             [writer(target, target.checked(destination))],
             report=report,
-            progress=None if progress is None else lambda result: progress(result.frame),
+            progress=progress and (lambda result: progress(result.frame)),
         )
         report.warnings = video.warnings + report.warnings
     return report

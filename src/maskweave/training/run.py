@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskweave.annotations.report import Report
 from maskweave.evaluation.coco_truth import CocoTruth
 from maskweave.models.loading import load_model
 from maskweave.outputs.images import encode_image
 from maskweave.outputs.overlay import draw_overlay
-from maskweave.training.annotations import TrainingSet, classes_without_objects, read_truths
+from maskweave.training.annotations import TrainingSet, classes_without_objects, notes_of, read_truths
 from maskweave.training.cache import ImageCache, read_rgb
 from maskweave.training.config import TrainConfig
 from maskweave.training.data import read_training_data
@@ -84,8 +85,7 @@ def _read_data(config: TrainConfig, on_progress: OnProgress | None) -> TrainingS
 def _go(trainer: Trainer, on_progress: OnProgress | None) -> Path:
     observer = _Observer(trainer, on_progress)
     observer.report(_begun(trainer), float("nan"))
-    observer.report_problems()
-    observer.report_gaps()
+    observer.report_notes()
     try:
         trainer.run(observer.on_step)
     except LossNotFinite as error:
@@ -141,11 +141,17 @@ class _Observer(Observer):
         config = trainer.config
         self._images = config.val_images or config.images
         self._truths: list[CocoTruth] = []
+        found = Report()
         if config.val_annotations is not None:
-            self._truths = read_truths(config.val_annotations, self._images, trainer.data.class_names)
+            names = trainer.data.class_names
+            self._truths = read_truths(config.val_annotations, self._images, names, found)
+        self._notes = notes_of(found, "validation annotations")
 
-    def report_gaps(self) -> None:
-        """Report classes without objects, and data without masks."""
+    def report_notes(self) -> None:
+        """Also report what is wrong with the validation data, classes without objects, and data without masks."""
+        super().report_notes()
+        for note in self._notes:
+            self.report(note)
         data = self.trainer.data
         empty = classes_without_objects(data)
         if empty:

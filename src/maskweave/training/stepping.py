@@ -221,13 +221,10 @@ class Observer(ABC):
             trainer = self.trainer
             self._on_progress(Progress(trainer.progress, trainer.step, trainer.seconds / 60, loss, message))
 
-    def report_problems(self) -> None:
-        """Report what in the annotations cannot be used."""
-        problems = self.trainer.data.problems
-        if problems:
-            self.report(
-                f"{len(problems)} of the annotations' objects or images cannot be used; the first: {problems[0]}"
-            )
+    def report_notes(self) -> None:
+        """Report what is worth knowing of the training data before training begins."""
+        for note in self.trainer.data.notes:
+            self.report(note)
 
     def on_step(self, trainer: SteppedRun[Any, Any, Any], result: Any) -> None:
         """What is done after each step."""

@@ -60,7 +60,7 @@ def resume_guide(folder: Path, on_progress: OnProgress | None = None, **changes:
 
 def _go(trainer: GuideTrainer, on_progress: OnProgress | None) -> Path:
     observer = _Observer(trainer, on_progress)
-    observer.report_problems()
+    observer.report_notes()
     trainer.run(observer.on_step)
     return observer.validate()
 

@@ -19,7 +19,7 @@ from maskweave.parsing import names_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from maskweave.training.run import OnProgress, Progress
+    from maskweave.training.stepping import OnProgress, Progress
 
 _EPOCHS = 100
 _LINE_SECONDS = 30.0
@@ -91,7 +91,10 @@ def train_command(
         bool, typer.Option("--json", help="One JSON line on stdout with where the model lies.")
     ] = False,
 ) -> None:
-    """Train the compact network or the guide, or --resume an interrupted run."""
+    """Train a network on your own classes, or a guide.
+
+    --resume goes on with a run that was interrupted.
+    """
     from maskweave import training
 
     folder = options.resume or options.output
@@ -203,7 +206,7 @@ class ProgressLines:
         self._clock, self._due = clock, clock() + _LINE_SECONDS
 
     def show(self, progress: Progress) -> None:
-        """Say a message at once, and how far the run is every so many seconds."""
+        """Print a message at once, and progress every few seconds."""
         now = self._clock()
         if not progress.message and now < self._due:
             return

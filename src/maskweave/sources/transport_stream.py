@@ -29,7 +29,7 @@ _UNIT = np.array([0, 0, 1], dtype=np.uint8)
 _STAMP = 14
 """Bytes of a unit's head up to the end of its presentation time, in 1/90,000 s of 33 bits."""
 _CLOCK, _WRAP = 90_000, 1 << 33
-_MAX_BACK, _MAX_AHEAD = 1 * _CLOCK, 10 * _CLOCK
+_MAX_BACK, _MAX_STEP = 1 * _CLOCK, 10 * _CLOCK
 """Ticks; times of units come less out of order, and gaps are shorter."""
 
 
@@ -172,8 +172,8 @@ def _joints(
         if stamp is None:
             continue
         if skips[row] and count.stamp is not None:
-            ahead = (stamp - count.stamp + _WRAP // 2) % _WRAP - _WRAP // 2
-            joints[row] = not -_MAX_BACK <= ahead <= _MAX_AHEAD
+            change = (stamp - count.stamp + _WRAP // 2) % _WRAP - _WRAP // 2
+            joints[row] = not -_MAX_BACK <= change <= _MAX_STEP
         count.stamp = stamp
     return joints
 

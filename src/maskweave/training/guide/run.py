@@ -6,9 +6,8 @@ average).
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from maskweave.training.annotations import TrainingSet, read_training_set
 from maskweave.training.guide.config import GuideConfig
@@ -16,56 +15,12 @@ from maskweave.training.guide.export import GuideInfo, export_guide
 from maskweave.training.guide.loop import GuideTrainer
 from maskweave.training.guide.start import load_start
 from maskweave.training.guide.validate import validate
-from maskweave.training.run_folder import (
-    LAST,
-    disk_errors,
-    read_settings,
-    refuse_existing_run,
-    write_settings,
-)
-from maskweave.training.stepping import Observer, OnProgress
+from maskweave.training.stepping import OnProgress, TrainingSession
 
 
-def train_guide(config: GuideConfig, on_progress: OnProgress | None = None) -> Path:
-    """Train from the start and return the exported model's path.
+class GuideSession(TrainingSession):
+    """A session of a run of the guide."""
 
-    Raises:
-        TrainingDataError: The data cannot be trained on, or the output folder holds another run.
-        LossNotFinite: The loss became NaN or infinite; the last good checkpoint is kept.
-        CheckpointError: A checkpoint cannot be written, or `start_from` is of another network.
-        TrainingError: Anything else cannot be read or written: the disk is full, say.
-    """
-    refuse_existing_run(config.output)
-    with disk_errors(config.output):
-        trainer = GuideTrainer(config)
-        write_settings(config.output, config.to_dict())
-        if config.start_from not in (None, "none"):
-            load_start(trainer.network, config.start_from)
-            trainer.average.network.load_state_dict(trainer.network.state_dict())
-        return _go(trainer, on_progress)
-
-
-def resume_guide(folder: Path, on_progress: OnProgress | None = None, **changes: Any) -> Path:
-    """Continue a run where its last checkpoint stands; `changes` replace settings (say, ``minutes``).
-
-    Raises:
-        CheckpointError: The folder holds no run of a guide, or its checkpoint is damaged.
-    """
-    with disk_errors(folder):
-        config = GuideConfig.from_dict(read_settings(folder))
-        trainer = GuideTrainer(replace(config, **changes))
-        trainer.load(folder / LAST)
-        return _go(trainer, on_progress)
-
-
-def _go(trainer: GuideTrainer, on_progress: OnProgress | None) -> Path:
-    observer = _Observer(trainer, on_progress)
-    observer.report_notes()
-    trainer.run(observer.on_step)
-    return observer.validate()
-
-
-class _Observer(Observer):
     trainer: GuideTrainer
 
     def __init__(self, trainer: GuideTrainer, on_progress: OnProgress | None) -> None:
@@ -74,6 +29,16 @@ class _Observer(Observer):
         self._val: TrainingSet | None = None
         if config.val_annotations is not None:
             self._val = read_training_set(config.val_annotations, config.val_images or config.images)
+
+    @staticmethod
+    def make_trainer(config: GuideConfig, on_progress: OnProgress | None) -> GuideTrainer:
+        """Make the trainer."""
+        return GuideTrainer(config)
+
+    def load_start(self, start: str) -> None:
+        """Start from weights that exist."""
+        load_start(self.trainer.network, start)
+        self.trainer.average.network.load_state_dict(self.trainer.network.state_dict())
 
     def export(self, target: Path) -> str:
         """Export the average and score it."""

@@ -237,7 +237,7 @@ class _Decoder:
             )
             prediction = keep_classes(prediction, self._options.classes)
             if frame.valid is not None:
-                from maskweave.ops.valid import cut_to_valid
+                from maskweave.ops.masks import cut_to_valid
 
                 prediction = cut_to_valid(prediction, frame.valid)
         return prediction

@@ -13,8 +13,7 @@ from maskweave.training.config import TrainConfig
 from maskweave.training.errors import TrainingDataError
 from maskweave.training.guide.config import TASK as GUIDE
 from maskweave.training.guide.config import GuideConfig
-from maskweave.training.guide.run import GuideSession
-from maskweave.training.run import CompactSession
+from maskweave.training.guide.session import GuideSession
 from maskweave.training.run_folder import (
     CONFIG,
     LAST,
@@ -23,6 +22,7 @@ from maskweave.training.run_folder import (
     refuse_existing_run,
     write_settings,
 )
+from maskweave.training.session import CompactSession
 from maskweave.training.stepping import OnProgress, TrainingSession
 
 Config: TypeAlias = TrainConfig | GuideConfig

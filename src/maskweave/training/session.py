@@ -1,4 +1,4 @@
-"""Run a whole training, with validation, early export, curves and images, in one folder.
+"""A training session of the compact network, with validation, early export, curves and images, in one folder.
 
 The folder holds ``config.json``, ``last.pt`` (resume from here), ``stable.pt`` (the state before the learning
 rate fell), ``log.csv``, ``val.csv``, ``curves.png``, ``model.onnx`` (newest average) and ``val/`` (images);

@@ -1,4 +1,4 @@
-"""Run a whole training of the guide, with validation, early export and curves, in one folder.
+"""A training session of the guide, with validation, early export and curves, in one folder.
 
 The folder holds ``config.json``, ``last.pt`` (resume from here), ``log.csv``, ``val.csv`` and ``model.onnx`` (newest
 average).

@@ -13,7 +13,7 @@ from maskweave.errors import (
     SourceNotFound,
     UnreadableImage,
 )
-from maskweave.sources import raster
+from maskweave.sources import gdal, raster
 from maskweave.sources.images import ImageSource, read_image
 from maskweave.sources.open_image import open_image
 from maskweave.sources.raster import RasterSource
@@ -91,6 +91,37 @@ def test_nodata_counts_for_nothing_and_is_told(tmp_path):
     assert frame.valid[:, 20:].all()
     assert frame.image[:, 20:].std() > 50
     assert (frame.image[:, :20] == 0).all()
+
+
+def test_no_data_is_black_where_0_is_an_ordinary_value(tmp_path):
+    bands = noise(1, dtype=np.int16, high=200) - 100
+    bands[:, :, :20] = -9999
+    frame, _ = only(write_tiff(tmp_path / "a.tif", bands, nodata=-9999, **UTM))
+    assert (frame.image[:, :20] == 0).all()
+    bands[:] = -9999
+    frame, warnings = only(write_tiff(tmp_path / "b.tif", bands, nodata=-9999, **UTM))
+    assert (frame.image == 0).all()
+    assert warnings == ["every pixel is marked as no data"]
+
+
+def test_complex_numbers_are_refused_by_name(tmp_path):
+    with pytest.raises(
+        UnreadableImage, match=r"need real numbers, got complex ones \(complex64\), as of radar"
+    ):
+        only(write_tiff(tmp_path / "a.tif", noise(1).astype(np.complex64)))
+
+
+def test_a_palette_of_65536_colors_is_looked_up(tmp_path):
+    numbers = np.arange(1000, 1000 + 40 * 60, dtype=np.uint16).reshape(40, 60)
+    colors = np.zeros((3, 65536), np.uint16)
+    colors[0] = np.arange(65536)
+    pytest.importorskip("tifffile").imwrite(
+        tmp_path / "a.tif", numbers, photometric="palette", colormap=colors
+    )
+    frame, warnings = only(tmp_path / "a.tif")
+    assert np.abs(frame.image[:, :, 0].astype(int) - numbers // 257).max() <= 1
+    assert not frame.image[:, :, 1:].any()
+    assert warnings == []
 
 
 def test_a_mask_of_the_file_counts_as_nodata(tmp_path):
@@ -188,7 +219,7 @@ def test_what_pillow_does_not_know_is_read_by_rasterio_by_itself(tmp_path, count
 
 def test_what_pillow_does_not_know_names_the_extra_without_rasterio(tmp_path, monkeypatch):
     path = write_tiff(tmp_path / "a.tif", noise(5, dtype=np.uint16))
-    monkeypatch.setattr(raster, "has_rasterio", lambda: False)
+    monkeypatch.setattr(gdal, "has_rasterio", lambda: False)
     for opened in (open_image, TiffStackSource):
         with pytest.raises(MissingDependency, match=r"5 bands of uint16: need rasterio.*maskweave\[geo\]"):
             opened(path)
@@ -251,7 +282,7 @@ def test_without_rasterio_photos_are_read_and_the_rest_says_what_to_install(tmp_
         return real(name, *rest, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    monkeypatch.setattr(raster, "has_rasterio", lambda: False)
+    monkeypatch.setattr(gdal, "has_rasterio", lambda: False)
     assert isinstance(open_image(on_map), ImageSource)
     with pytest.raises(MissingDependency, match=r"maskweave\[geo\]"):
         open_image(on_map, raster_options=RasterOptions(tiles=True))

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from maskweave.annotations.base import Feature, Format, Put
+from maskweave.annotations.base import FEATURES, Feature, Format, Put
 from maskweave.annotations.classes import ClassNumbers
 from maskweave.annotations.file_info import file_info
 from maskweave.annotations.options import Options
@@ -28,13 +28,7 @@ from maskweave.spool import Spool
 from maskweave.types.arrays import FloatArray
 from maskweave.types.instances import Instances
 
-HOLDS: frozenset[Feature] = frozenset(
-    {
-        *("overlaps", "holes", "parts", "boxes", "scores", "tracks", "crowd", "class names", "category ids"),
-        "empty images",
-        "file names",
-    }
-)
+HOLDS: frozenset[Feature] = frozenset(FEATURES) - {"class map"}
 
 
 def detect(path: Path) -> str | None:
@@ -107,7 +101,7 @@ def write(path: Path, options: Options, report: Report) -> Iterator[Put]:
 
 
 def image_entry(record: Record) -> dict[str, Any]:
-    """What a list ``images`` says of a record, but for its id."""
+    """The entry of a record in ``images``, without its id."""
     height, width = record.size
     entry: dict[str, Any] = {"file_name": record.file_name, "height": height, "width": width}
     if record.frame is not None:

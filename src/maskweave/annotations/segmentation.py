@@ -1,4 +1,4 @@
-"""COCO's ways to say which pixels are an object's: run lengths, polygons, or only a box."""
+"""Decode COCO's segmentations: run lengths, polygons, or only a box."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from maskweave.annotations.values import number, shown
 from maskweave.errors import BadRecord
 from maskweave.ops.coco_polygons import fill_coco_polygons
+from maskweave.ops.masks import unite
 from maskweave.ops.rle import Rle, decode_masks
-from maskweave.ops.unite import unite
 from maskweave.types.arrays import FloatArray, Mask, Size
 from maskweave.types.masks import Masks
 

@@ -1,4 +1,4 @@
-"""Networks that say how much of each pixel is foreground: U²-Net, IS-Net, BiRefNet, MODNet.
+"""Networks that estimate how much of each pixel is foreground: U²-Net, IS-Net, BiRefNet, MODNet.
 
 Input (1, 3, H, W) float RGB. The first output is (1, 1, h, w): alpha in 0..1, or logits where the export leaves out
 the last sigmoid (BiRefNet's). Further outputs, the coarser maps of U²-Net and IS-Net, are left aside.
@@ -22,7 +22,7 @@ from maskweave.models._maps import channels_axis, channels_of, first_map, is_flo
 from maskweave.models._network_input import NetworkInput, OneInputModel, network_input, takes_one_image
 from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import IMAGENET, Preprocessing
-from maskweave.ops.resample import resample
+from maskweave.ops.resize import resample
 from maskweave.ops.semantic import foreground_from_alpha
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
 from maskweave.types.arrays import FloatArray

@@ -1,4 +1,4 @@
-"""Polygons filled exactly as COCO's own tools fill them, so that published measures come out to the last digit.
+"""Fill polygons exactly as COCO's own tools do, so that published measures come out to the last digit.
 
 An outline is drawn on a grid five times as fine, with rounded coordinates; a column of pixels changes between outside
 and inside where the drawn outline crosses its middle. Source: the COCO API, ``common/maskApi.c`` (``rleFrPoly``),
@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
+from maskweave.ops.masks import unite
 from maskweave.ops.polygons import check_ring
 from maskweave.ops.rle import fill_runs
-from maskweave.ops.unite import unite
 from maskweave.types.arrays import FloatArray, IntArray, Size
 from maskweave.types.masks import Masks
 

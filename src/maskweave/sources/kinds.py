@@ -1,4 +1,4 @@
-"""Is a file an image or a video? By its first bytes where they tell, else by its suffix."""
+"""Tell images from videos: by their first bytes where possible, else by their suffix."""
 
 from __future__ import annotations
 
@@ -99,6 +99,8 @@ _FOREIGN: tuple[tuple[int, bytes, str], ...] = (
     (0, b"BPG\xfb", "BPG"),
     (0, b"DDS ", "DDS"),
     (0, b"qoif", "QOI"),
+    (0, b"P7\n", "PAM"),
+    *((0, mark, "PFM") for mark in (b"PF\n", b"Pf\n")),
     (4, b"ftypcrx ", "a camera's raw photo (CR3)"),
     (0, b"FUJIFILMCCD-RAW", "a camera's raw photo (RAF)"),
     (0, b"IIRO", "a camera's raw photo (ORF)"),
@@ -207,6 +209,11 @@ def foreign_format(head: bytes, *, documents: bool = True) -> str | None:
 def wrapping(head: bytes) -> str | None:
     """What a file is that stands in place of an image or a video, and what to do with it."""
     return next((name for mark, name in _WRAPPINGS if head.startswith(mark)), None)
+
+
+def is_tiff(head: bytes) -> bool:
+    """Whether a file that begins with ``head`` is a TIFF or a BigTIFF."""
+    return head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def is_dicom(head: bytes) -> bool:

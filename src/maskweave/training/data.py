@@ -1,4 +1,4 @@
-"""All that a run trains on: annotations, more annotations, and what teachers see in the images."""
+"""Gather all that a run trains on: annotations, more annotations, and what teachers see in the images."""
 
 from __future__ import annotations
 

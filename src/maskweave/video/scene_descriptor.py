@@ -1,4 +1,4 @@
-"""What is left of an image when only the scene matters, and how far two of them differ."""
+"""Reduce images to what tells scenes apart, and measure how far two differ."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from maskweave.ops.reduce import halved_until
+from maskweave.ops.resize import halved_until
 from maskweave.types.arrays import Image
 
 _WIDTH, _HEIGHT = 64, 36

@@ -1,4 +1,4 @@
-"""Facts about the frames of a video that its stages ask for: each is found once, when first asked for, and shared.
+"""Facts about the frames of a video, each computed once, when a stage first asks for it.
 
 A stage is an object with ``update(facts, result) -> result``: the tracker, the interpolation between key frames,
 propagation, the foreground. One object serves one video, frame after frame.
@@ -75,7 +75,7 @@ class FrameFacts:
     @cached_property
     def reduced(self) -> tuple[Image, int]:
         """The image with no side over `REDUCED_SIDE`, and how many of its pixels one of these is wide and high."""
-        from maskweave.ops.reduce import halved_until
+        from maskweave.ops.resize import halved_until
 
         return halved_until(self.frame.image, REDUCED_SIDE)
 

@@ -33,13 +33,13 @@ class Inspection:
     problem: str = ""
 
 
-def inspect_file(path: Path, options: RuntimeOptions | None = None) -> Inspection:
+def inspect_file(path: Path) -> Inspection:
     """Load a model file and look at it; a network that fits no family is no error here.
 
     Raises `UnknownModel`, `NotAModel`, `DeviceUnavailable`, or `InvalidValue` for a sidecar that cannot be used.
     """
     sidecar = find_sidecar(path, FAMILIES)
-    runtime = open_file(path, options or RuntimeOptions())
+    runtime = open_file(path, RuntimeOptions())
     try:
         info = runtime.describe()
         match, problem, model = None, "", None

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from maskweave.training.annotations import TrainingSet, read_training_set
+from maskweave.training.annotations import read_training_set
 from maskweave.training.averaging import MovingAverage
 from maskweave.training.batches import step_loader
 from maskweave.training.errors import CheckpointError
@@ -38,17 +38,14 @@ class GuideTrainer(SteppedRun[int, GuideBatch, StepResult]):
 
     Args:
         config: The run.
-        data: Its training set; None reads it from `config`.
     """
 
     config: GuideConfig
     network: GuideNet
     average: MovingAverage[GuideNet]
 
-    def __init__(self, config: GuideConfig, data: TrainingSet | None = None) -> None:
-        data = data or read_training_set(
-            config.annotations, config.images, exclude_sources=config.exclude_sources
-        )
+    def __init__(self, config: GuideConfig) -> None:
+        data = read_training_set(config.annotations, config.images, exclude_sources=config.exclude_sources)
         self.objects = exact_objects(data, min_area=config.min_area, source_weights=config.source_weights)
         super().__init__(config, data, items=len(self.objects.rows), cache_side=config.cache_side)
         self.network = GuideNet().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]

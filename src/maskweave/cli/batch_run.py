@@ -23,7 +23,7 @@ _SHOWN = 20
 """Failures that --status names; --json has all."""
 
 
-def one_of(inputs: Sequence[str] | None, status: str | None, retry: str | None) -> None:
+def require_one(inputs: Sequence[str] | None, status: str | None, retry: str | None) -> None:
     """Raise `InvalidValue` unless just one of the three is given."""
     if sum(each is not None for each in (inputs or None, status, retry)) != 1:
         raise InvalidValue(

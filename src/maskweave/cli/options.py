@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from maskweave.cli.console import set_verbosity
-from maskweave.option_fields import Option, expanded, kind_of, name_of
+from maskweave.option_fields import Option, expand_options, kind_of, name_of
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON line per input on stdout.")]
 JsonLineOption = Annotated[bool, typer.Option("--json", help="One JSON line on stdout.")]
@@ -34,7 +34,7 @@ def takes_options(
 
     ``without``: names of options that the command does not have. ``defaults``: values other than those of the fields.
     """
-    return partial(expanded, annotate=_annotation, without=without, defaults=defaults)
+    return partial(expand_options, annotate=_annotation, without=without, defaults=defaults)
 
 
 def _annotation(each: Field[Any], details: Option) -> Any:

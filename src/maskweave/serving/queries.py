@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from fastapi import Depends, Query
 
-from maskweave.option_fields import Option, expanded, kind_of
+from maskweave.option_fields import Option, expand_options, kind_of
 from maskweave.options import Request
 
 _EXAMPLES: dict[str, list[Any]] = {
@@ -47,9 +47,11 @@ _OF_VIDEOS = (
     *("frames", "seconds", "frame"),
 )
 
-ImageOptions = Annotated[Request, Depends(expanded(_given, _annotation, without=(*_OF_FILES, *_OF_VIDEOS)))]
+ImageOptions = Annotated[
+    Request, Depends(expand_options(_given, _annotation, without=(*_OF_FILES, *_OF_VIDEOS)))
+]
 """What may be asked of an image whose objects are the answer."""
-VideoOptions = Annotated[Request, Depends(expanded(_given, _annotation, without=("geojson_crs",)))]
+VideoOptions = Annotated[Request, Depends(expand_options(_given, _annotation, without=("geojson_crs",)))]
 """What may be asked of a video."""
 ModelQuery = Annotated[
     str | None, Query(description="A name out of /v1/models.", max_length=200, examples=["compact-s"])

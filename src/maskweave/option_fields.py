@@ -1,8 +1,8 @@
 """Dataclass fields that are options: one declaration for the command line, HTTP queries and the keys of batches.
 
-A field made by `option` carries its help and its text form. `expand_options` puts such fields into a function's signature
-in place of the dataclass, which is what typer and FastAPI read; `from_words` and `to_words` go between options and
-what travels as text or JSON.
+A field made by `option` carries its help and its text form. `expand_options` puts such fields into the signature of a
+function in place of the dataclass, which is what typer and FastAPI read; `from_words` and `to_words` go between
+options and what travels as text or JSON.
 """
 
 from __future__ import annotations

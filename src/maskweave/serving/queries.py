@@ -47,11 +47,11 @@ _OF_VIDEOS = (
     *("frames", "seconds", "frame"),
 )
 
-ImageOptions = Annotated[
+ImageQuery = Annotated[
     Request, Depends(expand_options(_given, _annotation, without=(*_OF_FILES, *_OF_VIDEOS)))
 ]
 """What may be asked of an image whose objects are the answer."""
-VideoOptions = Annotated[Request, Depends(expand_options(_given, _annotation, without=("geojson_crs",)))]
+VideoQuery = Annotated[Request, Depends(expand_options(_given, _annotation, without=("geojson_crs",)))]
 """What may be asked of a video."""
 ModelQuery = Annotated[
     str | None, Query(description="A name out of /v1/models.", max_length=200, examples=["compact-s"])

@@ -81,7 +81,7 @@ def name_of(each: Field[Any]) -> str:
     return each.metadata[_KEY].name or each.name
 
 
-def kind_of(each: Field[Any]) -> Any:
+def input_type(each: Field[Any]) -> Any:
     """The type of a field where it comes as text."""
     details: Option = each.metadata[_KEY]
     if details.kind is not None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from fastapi import Depends, Query
 
-from maskweave.option_fields import Option, expand_options, kind_of
+from maskweave.option_fields import Option, expand_options, input_type
 from maskweave.options import Request
 
 _EXAMPLES: dict[str, list[Any]] = {
@@ -23,7 +23,7 @@ _MAX_PLACES = 32
 def _annotation(each: Field[Any], details: Option) -> Any:
     if details.local:
         return None
-    kind = kind_of(each)
+    kind = input_type(each)
     limits: dict[str, Any] = {"ge": details.min, "le": details.max}
     if details.choices:
         kind = Literal[details.choices] | None if type(None) in get_args(kind) else Literal[details.choices]

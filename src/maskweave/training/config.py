@@ -44,6 +44,8 @@ class TrainConfig:
         decay: Share of the run, at its end, in which the learning rate falls to zero.
         ema: Greatest decay of the moving average of the weights.
         precision: "fp32", "bf16", or "auto" for the faster of the two on this machine.
+        quantization_aware: Round while learning as the INT8 file will (`fake_quantization`); a step takes nearly
+            twice as long.
         compile: Fuse the network's operations with torch.compile; needs a C++ compiler. Each shape of the views costs
             about a minute once, a step is then a fifth shorter.
         device: "cpu", "cuda", or "auto".
@@ -93,6 +95,7 @@ class TrainConfig:
     decay: float = 0.3
     ema: float = 0.999
     precision: str = "auto"
+    quantization_aware: bool = False
     compile: bool = False
     device: str = "auto"
     workers: int = 1
@@ -125,6 +128,8 @@ class TrainConfig:
             raise TrainingDataError(
                 f"relu_by: need a share of at least 0 and less than 1, got {self.relu_by}."
             )
+        if self.compile and self.quantization_aware:
+            raise TrainingDataError("compile and quantization_aware: need at most one of them.")
         if self.optimizer not in ("muon", "adamw"):
             raise TrainingDataError(f'optimizer: need "muon" or "adamw", got "{self.optimizer}".')
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +20,12 @@ from maskweave.training.checkpoint import load_checkpoint, require_same, save_ch
 from maskweave.training.config import TrainConfig
 from maskweave.training.data import read_training_data
 from maskweave.training.errors import LossNotFinite
+from maskweave.training.fake_quantization import FakeQuantization
 from maskweave.training.hardware import autocast, choose_device, choose_precision, keep_freed_memory
 from maskweave.training.losses import LossParts, Teaching, compute_loss
 from maskweave.training.network import BINS, Architecture, CompactNet, normalize
 from maskweave.training.optimizers import Optimizers
+from maskweave.training.quantize import EXACT_LAYERS
 from maskweave.training.schedule import Phase, Schedule, activation_slope
 from maskweave.training.stepping import LAST, SteppedRun
 from maskweave.training.tables import append_row
@@ -70,6 +73,9 @@ class Trainer(SteppedRun[Phase, Batch, LossParts]):
             weight_decay=config.weight_decay,
         )
         self.precision = choose_precision(config.precision, self.device)
+        self.rounding = (
+            FakeQuantization(self.network, EXACT_LAYERS) if config.quantization_aware else nullcontext()
+        )
         self.first_slope = self.network.slope
         self.teacher: CompactNet | None = None
         self.taught = torch.zeros(len(self.data.class_names), dtype=torch.bool)
@@ -116,7 +122,7 @@ class Trainer(SteppedRun[Phase, Batch, LossParts]):
             network.set_slope(slope)
         batch = batch.to(self.device)
         images = normalize(batch.images).contiguous(memory_format=torch.channels_last)
-        with autocast(self.precision, self.device):
+        with autocast(self.precision, self.device), self.rounding:
             output = self._forward(images)
         parts = compute_loss(output, batch, self.config.loss, self._teaching(images))
         self._require_finite("loss", parts.total, batch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,10 +19,12 @@ from maskweave.training.batches import step_loader
 from maskweave.training.cache import ImageCache
 from maskweave.training.checkpoint import load_checkpoint, save_checkpoint
 from maskweave.training.errors import CheckpointError, LossNotFinite
+from maskweave.training.fake_quantization import FakeQuantization
 from maskweave.training.guide.config import GuideConfig
 from maskweave.training.guide.crops import CropDataset, GuideBatch, add_corrections, exact_objects
 from maskweave.training.guide.loss import batch_iou, mask_loss
 from maskweave.training.guide.network import GuideNet, normalize, normalize_guidance
+from maskweave.training.guide.quantize import EXACT_LAYERS
 from maskweave.training.hardware import autocast, choose_device, choose_precision, keep_freed_memory
 from maskweave.training.schedule import Schedule
 from maskweave.training.stepping import LAST, SteppedRun
@@ -72,6 +75,9 @@ class GuideTrainer(SteppedRun[int, GuideBatch, StepResult]):
         self.average = MovingAverage(self.network, config.ema)
         self.optimizer = torch.optim.AdamW(_groups(self.network, config), lr=config.lr)
         self.precision = choose_precision(config.precision, self.device)
+        self.rounding = (
+            FakeQuantization(self.network, EXACT_LAYERS) if config.quantization_aware else nullcontext()
+        )
 
     @property
     def stage(self) -> int:
@@ -118,7 +124,7 @@ class GuideTrainer(SteppedRun[int, GuideBatch, StepResult]):
 
     def _update(self, images: Tensor, guidance: Tensor, masks: Tensor) -> tuple[Tensor, float]:
         maps = normalize_guidance(guidance).contiguous(memory_format=torch.channels_last)
-        with autocast(self.precision, self.device):
+        with autocast(self.precision, self.device), self.rounding:
             logits = self.network(images, maps)
         loss = mask_loss(logits, masks)
         self._require_finite(loss)

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from maskweave.catalog.entry import BUILT_IN
 from maskweave.closable import Closable
 from maskweave.errors import InvalidValue, SourceWarning
 from maskweave.models.base import Model
 from maskweave.options import (
-    BUILT_IN,
     DEFAULT_TRACKER,
     MIN_TRACK_FRAMES,
     ModelOptions,

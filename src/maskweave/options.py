@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from maskweave.annotations.table import save_names
+from maskweave.catalog.entry import BUILT_IN
 from maskweave.errors import InvalidValue
 from maskweave.option_fields import check_choices, from_words, option, to_words
 from maskweave.parsing import (
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from maskweave.types.prediction import Task
     from maskweave.types.prompt import Box, Point, Prompt
 
-BUILT_IN = "built-in"
 DEFAULT_TRACKER = "maskweave"
 MIN_TRACK_FRAMES = 4
 DEFAULT_OUTPUT = "maskweave-out"

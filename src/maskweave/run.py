@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from maskweave.catalog.entry import BUILT_IN
 from maskweave.errors import InvalidValue
 from maskweave.models.base import Model
-from maskweave.options import BUILT_IN, DEFAULT_TRACKER, ModelOptions, Request, VideoOptions
+from maskweave.options import DEFAULT_TRACKER, ModelOptions, Request, VideoOptions
 from maskweave.sources.base import Source, is_incomplete
 from maskweave.stages import StageClock, as_task, check_model, segment_frames, task_of
 from maskweave.types.arrays import Size
@@ -128,7 +129,7 @@ def open_model(options: ModelOptions, *, progress: Progress | None = None) -> Mo
 
 def _guide(options: ModelOptions) -> LazyGuide:
     """What answers prompts: the guide that is asked for, or the one in the package."""
-    from maskweave.catalog.entries import GUIDE
+    from maskweave.catalog.entry import GUIDE
     from maskweave.models.loading import LazyGuide
 
     return LazyGuide(options.guide or GUIDE, _engine(options))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from maskweave.catalog.entries import ENTRIES, find
+from maskweave.catalog.entries import all_entries, find
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models import human_seg, matting, semantic
 from maskweave.models.loading import FAMILIES, recognize
@@ -188,7 +188,7 @@ def test_wrong_layouts_are_told():
 
 
 def test_every_entry_of_a_family_of_maps_says_how_images_are_prepared():
-    for entry in ENTRIES:
+    for entry in all_entries():
         if FAMILIES[entry.family] in (matting, human_seg):
             assert isinstance(entry.options["preprocessing"], Preprocessing)
     assert find("birefnet-general").options["logits"]

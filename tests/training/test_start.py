@@ -8,7 +8,7 @@ pytest.importorskip("torch", reason="training needs torch: pip install maskweave
 
 import torch
 
-from maskweave.catalog.entries import BUILT_IN
+from maskweave.catalog.entry import BUILT_IN
 from maskweave.training.checkpoint import load_checkpoint, save_checkpoint
 from maskweave.training.config import TrainConfig
 from maskweave.training.errors import CheckpointError

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from maskweave.catalog.entries import BUILT_IN, ENTRIES, Checksum, Entry, ModelFile
+from maskweave.catalog.entries import all_entries
+from maskweave.catalog.entry import BUILT_IN, Checksum, Entry, ModelFile
 from maskweave.errors import HashMismatch, ModelError, ModelNotDownloaded
 
 LOCK = "lock.json"
@@ -155,7 +156,7 @@ def verify() -> list[Report]:
     "missing": a file in the package, or of a model of which others are here; "unknown": a file that belongs to no
     model. Files that were made here (`maskweave.catalog.derived`) are compared with what they were then.
     """
-    reports = [report for entry in ENTRIES for report in _verify_entry(entry)]
+    reports = [report for entry in all_entries() for report in _verify_entry(entry)]
     expected = {report.path for report in reports}
     root = cache_dir() / "models"
     others = sorted(path for path in root.rglob("*") if path.is_file() and path.name != LOCK)

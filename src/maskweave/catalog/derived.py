@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from maskweave.catalog import cache
-from maskweave.catalog.entries import ModelFile
+from maskweave.catalog.entry import ModelFile
 from maskweave.errors import ModelNotDownloaded
 
 

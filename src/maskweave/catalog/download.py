@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from maskweave.catalog import cache
-from maskweave.catalog.entries import Checksum, Entry, ModelFile
+from maskweave.catalog.entry import Checksum, Entry, ModelFile
 from maskweave.errors import HashMismatch, InvalidValue, ModelError, ModelNotDownloaded
 
 Progress = Callable[[int, int | None], None]

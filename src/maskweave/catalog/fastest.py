@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from maskweave.catalog.cache import cache_dir, disk_errors, replacing
-from maskweave.catalog.entries import FAST
+from maskweave.catalog.entry import FAST
 from maskweave.errors import ModelNotDownloaded
 from maskweave.version import __version__
 

@@ -14,7 +14,8 @@ import numpy as np
 from maskweave.api import Segmenter, load
 from maskweave.catalog.cache import cache_dir
 from maskweave.catalog.download import is_offline
-from maskweave.catalog.entries import BUILT_IN, ENTRIES, FAST
+from maskweave.catalog.entries import all_entries
+from maskweave.catalog.entry import BUILT_IN, FAST
 from maskweave.catalog.fastest import Form, remember
 from maskweave.cli.console import FAILED, emit
 from maskweave.cli.models import model_state
@@ -61,7 +62,7 @@ def examine(*, seconds: float, json_lines: bool) -> int:
         },
         "Models": {
             "folder": f"{cache_dir()}{' (offline: nothing is fetched)' if is_offline() else ''}",
-            **{entry.name: _STATES.get(model_state(entry), "damaged") for entry in ENTRIES},
+            **{entry.name: _STATES.get(model_state(entry), "damaged") for entry in all_entries()},
         },
         "Test image, with the model in the package": {
             device: _segments_on(device) for device in available_devices()

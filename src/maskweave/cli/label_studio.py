@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from maskweave.options import BUILT_IN
+from maskweave.catalog.entry import BUILT_IN
 
 
 def label_studio_command(  # noqa: PLR0913, PLR0917 - each is an option of the command line

@@ -11,6 +11,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
+from maskweave.catalog.entry import BUILT_IN
 from maskweave.cli.console import FAILED, progress_bar, verbosity
 from maskweave.cli.loading import loaded
 from maskweave.cli.reporting import Totals, advance, report_failure, report_success, report_totals
@@ -18,7 +19,7 @@ from maskweave.cli.signals import until_stopped
 from maskweave.cores import cores
 from maskweave.errors import InvalidValue, MaskWeaveError
 from maskweave.models.base import Model
-from maskweave.options import BUILT_IN, Request
+from maskweave.options import Request
 from maskweave.run import Report, check, find_inputs, propagation_model, run, stream
 from maskweave.sources.files import real_path
 from maskweave.sources.lazy import LazySource

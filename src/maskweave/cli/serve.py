@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
+from maskweave.catalog.entry import BUILT_IN
 from maskweave.cli.options import takes_options
 from maskweave.errors import InvalidValue
 from maskweave.option_fields import option
-from maskweave.options import BUILT_IN
 from maskweave.parsing import pixels_in
 
 _UNITS = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}

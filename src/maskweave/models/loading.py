@@ -11,7 +11,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from maskweave.catalog.download import Progress, pull
-from maskweave.catalog.entries import FAST, Entry, find
+from maskweave.catalog.entries import find
+from maskweave.catalog.entry import FAST, Entry
 from maskweave.errors import InvalidValue, MissingDependency, NotAModel, UnknownLayout, UnknownModel
 from maskweave.imported import ImportedModules
 from maskweave.models.base import Model

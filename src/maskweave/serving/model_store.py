@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from maskweave.catalog.cache import folder_of
 from maskweave.catalog.download import is_offline, pull
-from maskweave.catalog.entries import Entry
+from maskweave.catalog.entries import entry_named
+from maskweave.catalog.entry import Entry
 from maskweave.errors import MaskWeaveError
-from maskweave.serving.models import entry_named, is_downloaded
+from maskweave.serving.models import is_downloaded
 from maskweave.serving.problems import Problem
 from maskweave.serving.workers import Message
 

@@ -2,6 +2,7 @@
 
 The folder holds ``config.json``, ``last.pt`` (resume from here), ``stable.pt`` (the state before the learning
 rate fell), ``log.csv``, ``val.csv``, ``curves.png``, ``model.onnx`` (newest average) and ``val/`` (images);
+``copies.json`` names the training images that were left out as copies of validation images,
 ``bad-batch.txt`` where the loss became NaN.
 """
 
@@ -23,7 +24,7 @@ from maskweave.evaluation.coco_truth import CocoTruth
 from maskweave.models.loading import load_model
 from maskweave.outputs.images import encode_image
 from maskweave.outputs.overlay import draw_overlay
-from maskweave.training.annotations import TrainingSet, classes_without_objects, read_truths
+from maskweave.training.annotations import classes_without_objects, read_truths
 from maskweave.training.cache import ImageCache, read_rgb
 from maskweave.training.config import TrainConfig
 from maskweave.training.data import read_training_data
@@ -77,7 +78,7 @@ def train(config: TrainConfig, on_progress: OnProgress | None = None) -> Path:
     """
     refuse_existing_run(config.output)
     with disk_errors(config.output):
-        trainer = Trainer(config, _read_data(config, on_progress))
+        trainer = Trainer(config, read_training_data(config, reporter(on_progress)))
         write_json(config.output / CONFIG, config.to_dict())
         if config.start_from not in (None, "none"):
             load_start(trainer, config.start_from)
@@ -98,12 +99,14 @@ def resume(folder: Path, on_progress: OnProgress | None = None, **changes: Any) 
         return _go(trainer, on_progress)
 
 
-def _read_data(config: TrainConfig, on_progress: OnProgress | None) -> TrainingSet:
+def reporter(on_progress: OnProgress | None) -> Callable[[str], None]:
+    """What to call with a sentence for the user, before the first step."""
+
     def report(message: str) -> None:
         if on_progress is not None:
             on_progress(Progress(0.0, 0, 0.0, 0.0, message=message))
 
-    return read_training_data(config, report)
+    return report
 
 
 def refuse_existing_run(folder: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from maskweave.training.annotations import TrainingSet, read_training_set
+from maskweave.training.annotations import TrainingSet
 from maskweave.training.averaging import MovingAverage
 from maskweave.training.batches import step_loader
 from maskweave.training.cache import ImageCache
@@ -22,6 +22,7 @@ from maskweave.training.errors import CheckpointError, LossNotFinite
 from maskweave.training.fake_quantization import FakeQuantization
 from maskweave.training.guide.config import GuideConfig
 from maskweave.training.guide.crops import CropDataset, GuideBatch, add_corrections, exact_objects
+from maskweave.training.guide.data import read_guide_data
 from maskweave.training.guide.loss import batch_iou, mask_loss
 from maskweave.training.guide.network import GuideNet, normalize, normalize_guidance
 from maskweave.training.guide.quantize import EXACT_LAYERS
@@ -56,9 +57,7 @@ class GuideTrainer(SteppedRun[int, GuideBatch, StepResult]):
         torch.manual_seed(config.seed)
         self.config = config
         self.output, self.checkpoint_minutes = config.output, config.checkpoint_minutes
-        self.data = data or read_training_set(
-            config.annotations, config.images, exclude_sources=config.exclude_sources
-        )
+        self.data = data or read_guide_data(config)
         self.objects = exact_objects(
             self.data, min_area=config.min_area, source_weights=config.source_weights
         )

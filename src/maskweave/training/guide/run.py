@@ -13,6 +13,7 @@ from typing import Any
 from maskweave.evaluation.prompting import PromptIous
 from maskweave.training.annotations import TrainingSet, read_training_set
 from maskweave.training.guide.config import GuideConfig
+from maskweave.training.guide.data import read_guide_data
 from maskweave.training.guide.export import GuideInfo, export_guide
 from maskweave.training.guide.loop import GuideTrainer, StepResult
 from maskweave.training.guide.start import load_start
@@ -26,6 +27,7 @@ from maskweave.training.run import (
     disk_errors,
     read_settings,
     refuse_existing_run,
+    reporter,
     require_run,
     write_json,
 )
@@ -44,7 +46,7 @@ def train_guide(config: GuideConfig, on_progress: OnProgress | None = None) -> P
     """
     refuse_existing_run(config.output)
     with disk_errors(config.output):
-        trainer = GuideTrainer(config)
+        trainer = GuideTrainer(config, read_guide_data(config, reporter(on_progress)))
         write_json(config.output / CONFIG, config.to_dict())
         if config.start_from not in (None, "none"):
             load_start(trainer.network, config.start_from)

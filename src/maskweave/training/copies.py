@@ -1,7 +1,8 @@
 """Training images that show what a validation image shows: whole, cropped, mirrored, resized or compressed anew.
 
 Such a copy makes a score say what was remembered, not what was learned. Local features (ORB, Rublee et al., ICCV
-2011) name the pairs that may be copies; a pair is one where an affine map lays one image onto the other pixel by pixel.
+2011) name the pairs that may be copies; a pair is one where an affine map lays one image onto the other, pixel by
+pixel.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ def _small_gray(image: Image) -> Gray:
 def _describe(gray: Gray) -> _Described:
     orb = cv2.ORB.create(_FEATURES, fastThreshold=8, edgeThreshold=16, patchSize=24)
     spots, descriptors = orb.detectAndCompute(gray, None)
-    if descriptors is None:
+    if not spots:  # then there are no descriptors either
         return _Described(gray, np.zeros((0, 2), np.float32), np.zeros((0, 32), np.uint8))
     return _Described(
         gray, np.array([spot.pt for spot in spots], np.float32), np.asarray(descriptors, np.uint8)

@@ -334,7 +334,8 @@ def formats_for(request: Request, info: SourceInfo, model: Model) -> tuple[str, 
     """What is to be written of a source; raises `InvalidValue` for what its kind or the task does not have."""
     from maskweave.outputs import choose_formats
 
-    return choose_formats(request.output.save, kind=info.kind, task=task_for(request, model))
+    label = str(info.path or info.name)
+    return choose_formats(request.output.save, kind=info.kind, task=task_for(request, model), source=label)
 
 
 def _class_names(request: Request, model: Model) -> tuple[str, ...]:

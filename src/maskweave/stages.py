@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 
-from maskweave.errors import InvalidValue
+from maskweave.errors import InvalidValue, did_you_mean
 from maskweave.models.base import Model, Prepared
 from maskweave.ops.blas import single_threaded_blas
 from maskweave.ops.letterbox import Letterbox
@@ -64,10 +63,7 @@ def check_model(options: SegmentOptions, model: Model, *, every: int = 1) -> Non
     model.check_unprompted()
     unknown = [name for name in options.classes if name not in model.class_names]
     if unknown:
-        near = difflib.get_close_matches(
-            unknown[0].lower(), [name.lower() for name in model.class_names], n=1
-        )
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(unknown[0], model.class_names)
         raise InvalidValue(
             f"classes: need names out of {', '.join(model.class_names)}; got {', '.join(unknown)}{hint}"
         )

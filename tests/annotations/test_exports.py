@@ -14,7 +14,7 @@ from PIL import Image
 from maskweave.annotations.convert import detect, read_records
 from maskweave.annotations.options import Options
 from maskweave.annotations.report import Report
-from maskweave.errors import InvalidValue
+from maskweave.errors import InvalidValue, MaskWeaveError
 from maskweave.evaluation.coco_truth import CocoTruthFile
 from maskweave.training.annotations import read_training_set
 
@@ -80,6 +80,36 @@ def labelme(*shapes, **more):
 
 def shape(kind="polygon", points=((10, 10), (30, 10), (30, 20), (10, 20)), **more):
     return {"label": "cat", "points": points, "shape_type": kind, **more}
+
+
+SHARES = " ".join(f"{x / WIDTH:.6f} {y / HEIGHT:.6f}" for x, y in CORNERS)
+BOX = "0 0.3125 0.3125 0.3125 0.208333"
+
+
+def yolo(lines, yaml="train: images\nval: images\nnames: [cat]\n", name="data.yaml", more=()):
+    """A data set of one image, whose labels are ``lines``; ``more``: label files without an image."""
+
+    def make(folder):
+        image(folder / "images" / "a.jpg")
+        put(folder / "labels" / "a.txt", lines)
+        for each in more:
+            put(folder / "labels" / each, lines)
+        put(folder / name, yaml)
+        return folder
+
+    return make
+
+
+def parts(*names):
+    """A data set of COCO files, one beside the images of each part, as Roboflow has them."""
+
+    def make(folder):
+        for name in names:
+            put(folder / name / "_annotations.coco.json", coco())
+            image(folder / name / "a.jpg")
+        return folder
+
+    return make
 
 
 def png(values, *, packed=True):
@@ -180,7 +210,58 @@ TABLE = {
         0,
         "",
     ),
+    "CVAT's folder of COCO": (
+        several(annotations__instances_default_DOT_json=coco()),
+        [CAT],
+        0,
+        "",
+    ),
+    "COCO's own layout": (
+        several(
+            annotations__instances_all_DOT_json=coco(),
+            annotations__captions_all_DOT_json=coco(annotations=[{"id": 1, "image_id": 1, "caption": "A cat"}]),
+        ),
+        [CAT],
+        0,
+        "passed over, as not among COCO's instances: annotations/captions_all.json",
+    ),
+    "run lengths in a list": (one("a.json", coco(annotations=[
+        {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [
+            {"size": [HEIGHT, WIDTH], "counts": [490, 10, 2572]},
+            {"size": [HEIGHT, WIDTH], "counts": [538, 10, 2524]},
+        ]},
+    ])), [("a.jpg", "cat", 20)], 0, ""),
+    "a polygon that is a list of pairs": (one("a.json", coco(annotations=[
+        {"id": 0, "image_id": 1, "category_id": 1, "segmentation": CORNERS},
+    ])), [CAT], 0, ""),
+    "ids of more than 64 bits": (one("a.json", coco(
+        images=[{"id": 2**70, "file_name": "a.jpg", "height": HEIGHT, "width": WIDTH}],
+        annotations=[{"id": 2**90, "image_id": str(2**70), "category_id": 1, "segmentation": [SQUARE]}],
+    )), [CAT], 0, ""),
+    "an address as the file's name": (one("a.json", coco(images=[
+        {"id": 1, "file_name": "https://host/bucket/a.jpg?key=1", "height": HEIGHT, "width": WIDTH},
+    ])), [CAT], 0, "names of images say where they lay on another machine"),
+    "YOLO's YAML by another name": (yolo(f"0 {SHARES}\r\n", name="coco8-seg.yaml"), [CAT], 0, ""),
+    "YOLO with classes.txt": (yolo(f"1 {SHARES}\n", "dog\ncat\n", "classes.txt"), [CAT], 0, ""),
+    "YOLO with labels/classes.txt": (yolo(f"1 {SHARES}\n", "dog\ncat\n", "labels/classes.txt"), [CAT], 0, ""),
+    "boxes with confidence and track": (yolo(f"{BOX} 0.9 7\n"), [CAT], 0, ""),
+    "boxes with tracks": (yolo(f"{BOX} 2\n"), [CAT], 0, ""),
+    "outlines with confidence and track": (yolo(f"0 {SHARES} 0.5 3\n0 {SHARES} 0.5 1\n"), [CAT, CAT], 0, ""),
     # what is left out and said
+    "label files without an image": (
+        yolo(f"0 {SHARES}\n", more=("b.txt", "c.txt")), [CAT], 1, "labels/b.txt and 1 more: need an image in"
+    ),
+    "an outline outside of the image": (
+        yolo(f"0 {SHARES}\n0 2 2 3 2 3 3\n"), [CAT], 1, "line 2: need an outline inside the image, it lies outside"
+    ),
+    "an outline round nothing": (yolo(f"0 {SHARES}\n{'0' + ' 0.1' * 6}\n"), [CAT], 1, "it encloses none"),
+    "a box outside of an image in shares": (yolo(f"0 {SHARES}\n0 2 2 0.1 0.1\n"), [CAT], 1, "need a box inside"),
+    "keypoints in COCO": (one("a.json", coco(annotations=[
+        {**coco()["annotations"][0], "keypoints": [1, 2, 2], "attributes": {"occluded": False, "age": 3}},
+    ])), [CAT], 0, "left out: keypoints (1), attributes (1)"),
+    "captions in COCO": (one("a.json", coco(annotations=[
+        *coco()["annotations"], {"id": 2, "image_id": 1, "caption": "A cat"},
+    ])), [CAT], 0, "left out: captions (1)"),
     "CVAT's tags": (one("a.xml", cvat('<tag label="sunny"></tag>')), [CAT], 0, "tags of images (1)"),
     "CVAT's attributes": (
         one("a.xml", cvat("").replace("></polygon>", '><attribute name="age">3</attribute></polygon>')),
@@ -277,8 +358,8 @@ def test_evaluate_and_train_read_the_same(tmp_path, name):
     make, expected, problems, _ = TABLE[name]
     source = make(tmp_path)
     home = source if source.is_dir() else source.parent
-    for file_name, _, _ in expected:
-        image(home / "ds" / "img" / file_name if (home / "ds").is_dir() else home / file_name)
+    if not any(home.rglob("*.jpg")):
+        image(home / "ds" / "img" / "a.jpg" if (home / "ds").is_dir() else home / "a.jpg")
     reports = [Report(), Report()]
     truths = CocoTruthFile(source, report=reports[0]).truths()
     names = [(each.file_name, name) for each in truths for name in each.instances.names]
@@ -288,6 +369,51 @@ def test_evaluate_and_train_read_the_same(tmp_path, name):
     ]
     assert names == [row[:2] for row in expected] == trained
     assert [each.problems for each in reports] == [problems, problems]
+
+
+def test_a_track_in_labels_of_yolo_is_kept(tmp_path):
+    (record,) = read_records(yolo(f"{BOX} 0.9 7\n{BOX} 0.8 1\n")(tmp_path))
+    assert (record.instances.track_ids.tolist(), record.instances.scores.tolist()) == ([7, 1], [0.9, 0.8])
+
+
+def test_the_parts_of_a_folder_of_coco_are_read_where_they_are_asked_for(tmp_path):
+    source = parts("train", "valid", "test")(tmp_path)
+    names = [record.file_name for record in read_records(source)]
+    assert names == ["test/a.jpg", "train/a.jpg", "valid/a.jpg"]
+    (truth,) = CocoTruthFile(source).truths()
+    (item,) = read_training_set(source, source).images
+    assert (truth.file_name, item.path) == ("a.jpg", source / "train" / "a.jpg")
+    (source / "valid" / "_annotations.coco.json").unlink()
+    with pytest.raises(InvalidValue, match="has no val part, but test, train"):
+        CocoTruthFile(source)
+
+
+def test_images_of_one_name_in_folders_of_another_machine_are_told_apart(tmp_path):
+    names = ("/mnt/set/1/a.jpg", "C:\\set\\2\\a.jpg")
+    images = [{"id": each, "file_name": name, "height": 48, "width": 64} for each, name in enumerate(names)]
+    image(tmp_path / "1" / "a.jpg")
+    image(tmp_path / "2" / "a.jpg")
+    found = list(read_records(put(tmp_path / "a.json", coco(images=images))))
+    assert [record.file_name for record in found] == ["1/a.jpg", "2/a.jpg"]
+
+
+@pytest.mark.parametrize("side", [0, -1, None, "", "0"])
+def test_a_size_that_says_nothing_is_that_of_the_image(tmp_path, side):
+    source = put(
+        tmp_path / "a.json", coco(images=[{"id": 1, "file_name": "a.jpg", "height": side, "width": side}])
+    )
+    with pytest.raises(MaskWeaveError, match="and the image was not found; say where it is with --images"):
+        list(read_records(source))
+    image(tmp_path / "a.jpg")
+    assert seen(tmp_path, source)[0] == [CAT]
+
+
+def test_a_list_of_images_as_cvat_writes_it_is_found(tmp_path):
+    source = yolo(f"0 {SHARES}\n", "path: .\ntrain: train.txt\nnames:\n  0: cat\n")(tmp_path)
+    put(source / "train.txt", "data/images/a.jpg\r\n/home/me/images/b.jpg\n")
+    found, report = seen(tmp_path, source)
+    assert found == [CAT]
+    assert "/home/me/images/b.jpg: the image is missing" in report.messages[0]
 
 
 UNREAD = {

@@ -78,7 +78,7 @@ def test_simplify_keeps_a_square():
 
 @pytest.mark.parametrize("ring", [np.zeros((2, 2)), np.full((3, 2), np.nan), np.zeros(4)])
 def test_malformed_rings_are_refused(ring):
-    with pytest.raises(InvalidValue, match="ring: need"):
+    with pytest.raises(InvalidValue, match="polygon: need"):
         rings_to_mask([ring], (4, 4))
 
 

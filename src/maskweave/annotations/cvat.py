@@ -23,7 +23,7 @@ import numpy as np
 from maskweave.annotations.base import Format, Put
 from maskweave.annotations.options import Options
 from maskweave.annotations.outlines import outlines
-from maskweave.annotations.places import checked_size, find_image, own_name, safe_name, sized
+from maskweave.annotations.places import checked_size, find_image, named_image, own_name, safe_name, sized
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import DAMAGE, Report
 from maskweave.annotations.segmentation import placed_bitmap, points_of
@@ -109,13 +109,13 @@ def _image(
     seen: set[str],
 ) -> Record:
     attributes = element.attributes
-    own, subset = own_name(attributes.get("name")), attributes.get("subset", "")
+    folders = (options.images, path.parent, path.parent / "images")
+    (own, image), subset = named_image(attributes.get("name"), *folders), attributes.get("subset", "")
     name = safe_name(f"{subset}/{own}") if subset else own
     if name in seen and attributes.get("task_id"):  # frames of several tasks of a project may have one name
         name = safe_name(f"task_{attributes['task_id']}/{name}")
     seen.add(name)
-    folders = (options.images, path.parent, path.parent / "images")
-    image = find_image(name, *folders) or find_image(own, *folders)
+    image = (find_image(name, *folders) if name != own else None) or image
     size = sized(attributes.get("height"), attributes.get("width"), image)
     shapes = [(child.name, _plain(child)) for child in element.children if child.name in _SHAPES]
     report.leave_out("tags of images", sum(child.name == "tag" for child in element.children))

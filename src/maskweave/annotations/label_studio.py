@@ -2,7 +2,8 @@
 
 Read: brushes, polygons, rectangles and ellipses of the newest annotation that was not cancelled, else of the newest
 prediction. Written: brushes, or polygons where they are asked for and an object is one outline; scored objects are
-predictions. Image addresses are written for local storage (``/data/local-files/?d=…``).
+predictions. Image addresses are written for local storage (``/data/local-files/?d=FOLDER/NAME``), which serves no
+image that lies in its root itself; the name alone is in ``file_name``.
 Source: https://labelstud.io/guide/export and https://labelstud.io/guide/predictions.
 """
 
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import numpy as np
 
@@ -47,6 +48,8 @@ _RESULTS = {"annotations", "predictions", "completions"}
 _SHORT = {"id", "annotator"}
 """Keys of a task in the form JSON-MIN."""
 _LOCAL = "/data/local-files/?d="
+_NAME = "file_name"
+"""Where a task that we wrote has the image's name, whatever its address is."""
 _DIGITS = 8
 """Of coordinates in percent: far finer than a pixel, and free of rounding errors when read back."""
 
@@ -146,7 +149,8 @@ def image_name(data: Mapping[str, Any]) -> str:
     >>> image_name({"image": "/data/local-files/?d=photos/a%20b.jpg"})
     'photos/a b.jpg'
     """
-    addresses = [(key, *_place_of(value)) for key, value in data.items() if isinstance(value, str)]
+    named = {_NAME: data[_NAME], **data} if _NAME in data else data  # ours comes first
+    addresses = [(key, *_place_of(value)) for key, value in named.items() if isinstance(value, str)]
     images = [each for each in addresses if Path(each[1]).suffix.lower() in IMAGE_SUFFIXES]
     images += [each for each in addresses if each[0] in ("image", "img") and not Path(each[1]).suffix]
     for _, name, away in images:
@@ -268,13 +272,22 @@ def _task(record: Record, options: Options, report: Report) -> dict[str, Any]:
         result_of(instances[row], str(row + 1), outline=None if drawn is None else drawn[row], scored=scored)
         for row in range(len(instances))
     ]
-    name = record.image_name if record.video else record.file_name
     model = options.model or "MaskWeave"
     return {
-        "data": {"image": f"{_LOCAL}{name}", "width": width, "height": height},
+        "data": {**_image_data(record, options), "width": width, "height": height},
         "annotations": [] if scored else [{"result": results}],
         "predictions": [{"model_version": model, "result": results}] if scored else [],
     }
+
+
+def _image_data(record: Record, options: Options) -> dict[str, str]:
+    """The address of an image below the folder that its data set lies in, where that is known, and its name."""
+    name = record.image_name if record.video else record.file_name
+    path = record.image or (Path(options.source) if options.source else None)
+    folder = ""
+    if path is not None and path.as_posix().endswith(f"/{name}"):
+        folder = Path(path.as_posix().removesuffix(name)).resolve().name
+    return {"image": f"{_LOCAL}{quote(f'{folder}/{name}'.lstrip('/'))}", _NAME: name}
 
 
 def result_of(

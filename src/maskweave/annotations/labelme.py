@@ -81,7 +81,7 @@ def _record(file: Path, where: str, options: Options, report: Report) -> Record:
     if not (height and width) and image is None and isinstance(data.get("imageData"), str):
         size = _embedded_size(data["imageData"])
     else:
-        size = sized(height or None, width or None, image)
+        size = sized(height, width, image)
     objects = ShapeList(size)
     for place, shape in enumerate(data["shapes"], start=1):
         try:

@@ -167,12 +167,12 @@ class Report:
         >>> report.leave_out("tags")
         >>> report.leave_out("keypoints", 34)
         >>> report.notes()
-        ['left out, as masks and classes do not say it: tags (1), keypoints (34)']
+        ['left out: tags (1), keypoints (34)']
         """
         counts = ", ".join(f"{what} ({count:,})" for what, count in self.left_out.items())
         return [
             *self.warnings,
-            *([f"left out, as masks and classes do not say it: {counts}"] if counts else []),
+            *([f"left out: {counts}"] if counts else []),
         ]
 
     def lines(self, kinds: Collection[Loss] | None = None) -> list[str]:

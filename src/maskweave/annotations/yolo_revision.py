@@ -16,7 +16,8 @@ from maskweave.annotations.options import Options
 from maskweave.annotations.outlines import outlines
 from maskweave.annotations.report import Report
 from maskweave.annotations.revision import Change, Revision, exact_text
-from maskweave.annotations.yolo import checked_lines, label_path, shares_of
+from maskweave.annotations.yolo import label_path, shares_of
+from maskweave.annotations.yolo_lines import checked_lines
 from maskweave.errors import InvalidValue
 from maskweave.files import atomic_file
 from maskweave.optional import optional

@@ -41,6 +41,7 @@ _FORMS = (
     Form("compact-s-int8", "onnxruntime"),
     Form("compact-s", "openvino"),
 )
+_COLUMN = 30
 _STATES = {"yes": "here", "no": "not here"}
 
 
@@ -82,7 +83,7 @@ def _print(sections: dict[str, dict[str, str]]) -> None:
     for title, rows in sections.items():
         sys.stdout.write(f"\n{title}\n")
         for name, value in rows.items():
-            sys.stdout.write(f"  {name:<24}{value}\n")
+            sys.stdout.write(f"  {name:<{_COLUMN}}{value}\n")
 
 
 def _library(name: str) -> str:

@@ -66,7 +66,10 @@ def evaluate_coco_command(
         bool, typer.Option("--refine", help="Draw the borders of what the model finds anew with the guide.")
     ] = False,
 ) -> None:
-    """Mask and box AP as COCO defines them; classes an image does not list as labeled do not count there."""
+    """Average precision (AP) of masks and boxes.
+
+    As COCO defines it; classes that an image does not list as labeled do not count there.
+    """
     from maskweave.annotations.report import Report
     from maskweave.evaluation.coco_truth import CocoTruthFile
 

@@ -127,7 +127,10 @@ def serve_command(
         bool, typer.Option("--json", help="One JSON line on stdout with the address, once it is served.")
     ] = False,
 ) -> None:
-    """Serve the page and the HTTP interface; only this machine reaches them unless a token is set."""
+    """Serve the browser interface and the HTTP interface.
+
+    Only this machine reaches them unless a token is set.
+    """
     from maskweave.cli.serving import serve_until_stopped
 
     choices = {

@@ -93,16 +93,25 @@ def fill_polygons(polygons: Sequence[Polygon], size: Size) -> Masks:
     return unite(Masks(crops, corners, size))
 
 
+def check_ring(points: FloatArray) -> None:
+    """Raise `InvalidValue` for points that are no outline in pixels."""
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise InvalidValue(f"polygon: need x, y of each point, got numbers in the form {points.shape}")
+    if len(points) < 3:
+        raise InvalidValue(f"polygon: need at least 3 points, got {len(points)}")
+    if not np.isfinite(points).all():
+        raise InvalidValue("polygon: need finite numbers, got NaN or infinity")
+    if np.abs(points).max() > _MAX_COORDINATE:
+        raise InvalidValue(f"polygon: need points in pixels, got one at {np.abs(points).max():g}")
+
+
 def _filled(rings: Sequence[FloatArray], size: Size) -> tuple[list[Mask], list[tuple[int, int]]]:
     """The bitmap round what rings enclose, and the x, y of its first pixel; one of each."""
     height, width = size
     places = []
     for ring in rings:
         points = np.asarray(ring, dtype=np.float64)
-        if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3 or not np.isfinite(points).all():
-            raise InvalidValue(f"ring: need (P, 2) finite points, P at least 3, got {points.shape}")
-        if np.abs(points).max() > _MAX_COORDINATE:
-            raise InvalidValue(f"ring: need points in pixels, got one at {np.abs(points).max():g}")
+        check_ring(points)
         rows, crossings = _crossings(points, height)
         columns = np.clip(np.ceil(crossings - 0.5), 0, width).astype(np.int64)
         places.append(np.stack([rows, columns]))

@@ -30,7 +30,7 @@ def read_training_data(config: TrainConfig, report: Callable[[str], None] = lamb
         more = read_training_set(
             config.more_annotations, config.more_images or config.images, class_names=data.class_names
         )
-        data = replace(data, images=data.images + more.images)
+        data = replace(data, images=data.images + more.images, notes=data.notes + more.notes)
         if config.soft_objects is not None or config.teacher is not None:
             _require_own_ids(config, data)
     if config.val_annotations is not None:

@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskweave.annotations.report import Report
 from maskweave.errors import MaskWeaveError
 from maskweave.evaluation.coco_ap import CocoScores
 from maskweave.evaluation.coco_truth import CocoTruth
 from maskweave.models.loading import load_model
 from maskweave.outputs.images import encode_image
 from maskweave.outputs.overlay import draw_overlay
-from maskweave.training.annotations import classes_without_objects, read_truths
+from maskweave.training.annotations import classes_without_objects, notes_of, read_truths
 from maskweave.training.cache import ImageCache, read_rgb
 from maskweave.training.config import TrainConfig
 from maskweave.training.data import read_training_data
@@ -148,10 +149,8 @@ def _go(trainer: Trainer, on_progress: OnProgress | None) -> Path:
         minutes = trainer.seconds / 60
         on_progress(Progress(trainer.progress, trainer.step, minutes, float("nan"), message=_begun(trainer)))
     observer = _Observer(trainer, on_progress or (lambda _: None))
-    if trainer.data.problems and on_progress is not None:
-        first, count = trainer.data.problems[0], len(trainer.data.problems)
-        message = f"{count} of the annotations' objects or images cannot be used; the first: {first}"
-        on_progress(Progress(0.0, trainer.step, 0.0, float("nan"), message=message))
+    for message in trainer.data.notes:
+        observer.on_progress(Progress(0.0, trainer.step, 0.0, float("nan"), message=message))
     try:
         trainer.run(observer.on_step)
     except LossNotFinite as error:
@@ -208,10 +207,16 @@ class _Observer:
         config = trainer.config
         self.images = config.val_images or config.images
         self.truths: list[CocoTruth] = []
+        notes: tuple[str, ...] = ()
         if config.val_annotations is not None:
-            self.truths = read_truths(config.val_annotations, self.images, trainer.data.class_names)
+            found = Report()
+            names = trainer.data.class_names
+            self.truths = read_truths(config.val_annotations, self.images, names, found)
+            notes = notes_of(found, "validation annotations")
         self.last_validation = trainer.seconds
         self.scores: CocoScores | None = None
+        for note in notes:
+            self._report(note, 0.0)
         empty = classes_without_objects(trainer.data)
         if empty:
             self._report(

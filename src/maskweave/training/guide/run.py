@@ -85,10 +85,8 @@ class _Observer:
         if config.val_annotations is not None:
             self.val = read_training_set(config.val_annotations, config.val_images or config.images)
         self.last_validation = trainer.seconds
-        count = len(trainer.data.problems)
-        if count:
-            first = trainer.data.problems[0]
-            self._report(f"{count} of the annotations' objects or images cannot be used; the first: {first}")
+        for note in trainer.data.notes:
+            self._report(note)
 
     def _report(self, message: str, loss: float = 0.0) -> None:
         trainer = self.trainer

@@ -1,4 +1,4 @@
-"""From frames to results by stages: read, prepare, network, decode, track; in turn, or overlapped in threads."""
+"""Turn frames into results by stages: read, prepare, network, decode, track; in turn, or overlapped in threads."""
 
 from __future__ import annotations
 
@@ -173,8 +173,8 @@ def _ask(model: Model, clock: StageClock, prepared: tuple[FrameFacts, Prepared |
     return facts, (outputs, fed.letterbox)
 
 
-def wanted_of(options: SegmentOptions, model: Model, tracker: Tracker | None) -> tuple[float, bool]:
-    """The minimum score that the network's results are decoded with, and whether under every class.
+def decode_settings(options: SegmentOptions, model: Model, tracker: Tracker | None) -> tuple[float, bool]:
+    """The minimum score for decoding, and whether objects are given under every class.
 
     A tracker wants weaker ones as well than are asked for; it starts with this call.
     """
@@ -204,7 +204,7 @@ class _Finisher:
             from maskweave.video.interpolation import MaskInterpolator
 
             self._interpolator = MaskInterpolator()
-        self._min_score, self._multi_label = wanted_of(options, model, self._tracker)
+        self._min_score, self._multi_label = decode_settings(options, model, self._tracker)
 
     def finish(self, answered: _Answered) -> FrameResult:
         """The result of a frame; without an answer of the network, what it found before, moved along."""

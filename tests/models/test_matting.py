@@ -14,10 +14,10 @@ from maskweave.models.loading import FAMILIES, recognize
 from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import HALF, IMAGENET, UNIT, Preprocessing
 from maskweave.runtimes.base import TensorSpec
-from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.onnxruntime import OnnxRuntime
 from tests.models.maps import color_maps, iou, rectangle_image
 from tests.models.rectangles import rectangles
+from tests.runtimes.fake import FakeRuntime
 
 GRAY = np.full((1, 3), 1 / 3), np.zeros(1)  # alpha is the brightness
 STEEP = np.full((1, 3), 8.0), np.array([-12.0])  # logits: -12 for black, 12 for white

@@ -14,8 +14,8 @@ from maskweave.training.config import TrainConfig
 from maskweave.training.errors import CheckpointError
 from maskweave.training.export import ExportInfo, export_onnx
 from maskweave.training.loop import Trainer
+from maskweave.training.run_folder import LAST
 from maskweave.training.start import load_start, save_small
-from maskweave.training.stepping import LAST
 from tests.training.networks import random_network
 from tests.training.published import random_arrays, save_npz, save_onnx
 

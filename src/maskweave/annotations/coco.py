@@ -107,7 +107,7 @@ def write(path: Path, options: Options, report: Report) -> Iterator[Put]:
 
 
 def image_entry(record: Record) -> dict[str, Any]:
-    """What a list ``images`` says of a record, but for its id."""
+    """The entry of a record in ``images``, without its id."""
     height, width = record.size
     entry: dict[str, Any] = {"file_name": record.file_name, "height": height, "width": width}
     if record.frame is not None:

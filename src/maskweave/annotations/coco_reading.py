@@ -1,4 +1,4 @@
-"""COCO's images, annotations and categories read as records, also for the formats that are made like it.
+"""Read COCO's images, annotations and categories as records, also for formats built on it.
 
 Lists are read one element at a time and spooled by image, since annotations come in any order. LVIS has addresses
 instead of file names, and says of each image which classes are absent or not labeled to the last object.

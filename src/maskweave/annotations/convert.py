@@ -1,4 +1,4 @@
-"""From one annotation format to another: detect, read, measure what gets lost, write."""
+"""Convert between annotation formats: detect, read, measure what gets lost, write."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from maskweave.annotations.base import Format, Read
-from maskweave.annotations.fitting import fit
+from maskweave.annotations.base import Format, Read, drop_unsupported
 from maskweave.annotations.image_size import fit_to_image
 from maskweave.annotations.options import Options
 from maskweave.annotations.record import Record
@@ -34,8 +33,8 @@ def detect(source: Path) -> tuple[Format, str]:
     )
 
 
-def detected_or(source: Path, usual: str) -> str:
-    """The name of a source's format; a JSON file that looks like none is ``usual``, whose reader says what it lacks.
+def detect_name(source: Path, *, default: str) -> str:
+    """The name of a source's format; ``default`` for a JSON file that looks like none: its reader says what it lacks.
 
     Raises `SourceNotFound`, or `InvalidValue` as `detect` for anything else.
     """
@@ -43,7 +42,7 @@ def detected_or(source: Path, usual: str) -> str:
         return detect(source)[0].name
     except InvalidValue:
         if source.suffix.lower() == ".json" and source.is_file():
-            return usual
+            return default
         raise
 
 
@@ -113,7 +112,7 @@ def convert(
     ):
         for record in records:
             with report.record(record.file_name):
-                fitted = fit(record, target, options, report)
+                fitted = drop_unsupported(record, target, options, report)
                 put(fitted)
                 report.records += 1
                 report.objects += len(record.instances)

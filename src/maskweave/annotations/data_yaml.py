@@ -1,4 +1,4 @@
-"""The ``data.yaml`` of the YOLO layout: which classes there are, and where the images of each part lie."""
+"""Read the ``data.yaml`` of the YOLO layout: its classes, and where the images of each part are."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _MAX_DEPTH = 100  # brackets within brackets
 
 
 def is_data_yaml(path: Path) -> bool:
-    """Whether a file is taken for a ``data.yaml`` rather than for COCO JSON: by its suffix."""
+    """Whether a file is a ``data.yaml`` rather than COCO JSON, by its suffix."""
     return path.suffix.lower() in _SUFFIXES
 
 
 @dataclass(frozen=True)
 class DataYaml:
-    """What a ``data.yaml`` says.
+    """The contents of a ``data.yaml``.
 
     Attributes:
         path: The file.

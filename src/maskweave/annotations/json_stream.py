@@ -1,4 +1,4 @@
-"""Large JSON files read piece by piece: the lists at their top level are never in memory as a whole."""
+"""Stream large JSON files: the lists at their top level are never in memory as a whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The choices of a conversion, which the options of ``maskweave convert`` are made from; light, for help texts."""
+"""The options of a conversion, which those of ``maskweave convert`` are made from; light, for help texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of images in data sets, kept inside their folder."""
+"""Find the images of a data set by their names, and keep names inside its folder."""
 
 from __future__ import annotations
 

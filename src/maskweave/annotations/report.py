@@ -1,4 +1,4 @@
-"""What was broken and what was lost on the way: counted, reported, never silent."""
+"""Report what was broken and what got lost: counted and named, never silent."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _Made = TypeVar("_Made")
 
 
 def reason(error: Exception) -> str:
-    """What an error of a record says to somebody who does not know the program.
+    """Explain an error of a record to somebody who does not know the program.
 
     >>> reason(KeyError("label"))
     "need the key 'label', it is missing"

@@ -1,4 +1,4 @@
-"""COCO's ways to say which pixels are an object's: run lengths, polygons, or only a box."""
+"""Decode COCO's segmentations: run lengths, polygons, or only a box."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def formats() -> Iterator[Format]:
 
 
 def markdown_table() -> str:
-    """What the documentation says of each format."""
+    """The table of formats for the documentation, in Markdown."""
     lines = [
         "| format | name | what lies there | read | write | what it cannot hold |",
         "|---|---|---|---|---|---|",

@@ -1,4 +1,4 @@
-"""Values of annotation files as other programs spell them: numbers as text, ids as floats, null for nothing.
+"""Parse values as other programs spell them: numbers as text, ids as floats, null for nothing.
 
 Every reader takes its values through these functions, so that all of them take the same spellings.
 """

@@ -1,4 +1,4 @@
-"""Corrected objects put back into the label files of a YOLO data set; lines that were not corrected stay as they are.
+"""Put corrected objects back into the label files of a YOLO data set; all other lines stay as they are.
 
 A class that the data set does not know is added to its ``data.yaml``, of which all else stays, comments included.
 """

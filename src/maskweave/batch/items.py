@@ -1,4 +1,4 @@
-"""What travels between a job, its workers and its manifest: one input to do, and what came of it."""
+"""The items of a job, and their outcomes: what travels between a job, its workers and its manifest."""
 
 from __future__ import annotations
 

@@ -9,14 +9,14 @@ from typing import Literal
 BUILT_IN = "built-in"
 """The name under which the model in the package is always found."""
 FAST = "built-in:fast"
-"""What chooses the form of it that `maskweave doctor` measured to be the fastest here."""
+"""The name of the form of it that `maskweave doctor` measured to be the fastest here."""
 GUIDE = "guide"
 """The name of the guide in the package, which answers prompts beside any model."""
 
 
 @dataclass(frozen=True)
 class Checksum:
-    """What a file's publisher says its bytes hash to, in hexadecimal.
+    """A published checksum, in hexadecimal.
 
     Where only ``sha1`` or ``md5`` was published, the file is checked by that, and its sha256 is pinned in the
     cache at the first download.

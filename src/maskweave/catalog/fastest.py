@@ -1,4 +1,4 @@
-"""Which form of the model in the package is the fastest on this machine, as `maskweave doctor` measured it."""
+"""Remember which form of the built-in model `maskweave doctor` measured to be the fastest on this machine."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def fastest() -> Form:
     )
 
 
-def resolved(name: str) -> tuple[str, str | None]:
+def resolve(name: str) -> tuple[str, str | None]:
     """A model's name, and the runtime that goes with it where the name says so."""
     if name != FAST:
         return name, None

@@ -104,7 +104,7 @@ def inspect_model(
     ],
     json_lines: JsonLineOption = False,
 ) -> None:
-    """Show what a model is taken for, and why.
+    """Show how a model would be used, and why.
 
     With its tensors, metadata, sidecar, classes and preprocessing.
     """

@@ -47,6 +47,7 @@ def convert_command(
         form, reason = _detected(source)
         inform(f"{source}: {form.title} ({form.name}): {reason}")
         from_ = form.name
+    # A wrong call, unlike what the source holds, ends with the code of one; so it is checked here.
     format_named(to)
     reader_of(format_named(from_), source)
     check_apart(source, output)

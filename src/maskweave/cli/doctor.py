@@ -1,4 +1,4 @@
-"""`maskweave doctor`: what works on this machine, found out by trying."""
+"""`maskweave doctor`: check by trying what works on this machine."""
 
 from __future__ import annotations
 

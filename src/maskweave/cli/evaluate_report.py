@@ -1,4 +1,4 @@
-"""What every `maskweave evaluate` command does with its scores: a table, a JSON file, images, an exit code."""
+"""Report scores for every `maskweave evaluate` command: a table, a JSON file, plots, an exit code."""
 
 from __future__ import annotations
 

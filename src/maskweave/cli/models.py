@@ -1,4 +1,4 @@
-"""`maskweave models`: which there are, and what is on this machine."""
+"""`maskweave models`: list, inspect, download and check models."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def info(name: str, *, json_lines: bool) -> None:
 
 
 def inspect(name: str, *, json_lines: bool) -> None:
-    """Print what a model shows of itself, what it is taken for and why; ``name``: a file, or one of the catalog."""
+    """Print how a model would be used and why; ``name``: a file, or a name of the catalog."""
     from maskweave.models.inspection import inspect_file
 
     path = Path(name)

@@ -1,4 +1,4 @@
-"""The options of a command: those of a request, made from its fields, and those that every command has."""
+"""Make the options of a command from the fields of a request, and add those that every command has."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from maskweave.parsing import names_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from maskweave.training.run import OnProgress, Progress
+    from maskweave.training.stepping import OnProgress, Progress
 
 _EPOCHS = 100
 _LINE_SECONDS = 30.0
@@ -206,7 +206,7 @@ class ProgressLines:
         self._clock, self._due = clock, clock() + _LINE_SECONDS
 
     def show(self, progress: Progress) -> None:
-        """Say a message at once, and how far the run is every so many seconds."""
+        """Print a message at once, and progress every few seconds."""
         now = self._clock()
         if not progress.message and now < self._due:
             return

@@ -1,4 +1,4 @@
-"""Polygons filled exactly as COCO's own tools fill them, so that published measures come out to the last digit.
+"""Fill polygons exactly as COCO's own tools do, so that published measures come out to the last digit.
 
 An outline is drawn on a grid five times as fine, with rounded coordinates; a column of pixels changes between outside
 and inside where the drawn outline crosses its middle. Source: the COCO API, ``common/maskApi.c`` (``rleFrPoly``),

@@ -1,4 +1,4 @@
-"""Exact outlines of masks, holes included, and masks back from outlines.
+"""Trace exact outlines of masks, holes included, and fill outlines into masks.
 
 Outlines run along pixel borders, so a mask survives the round trip to the last pixel. Pixels that touch only
 at a corner belong to different rings (4-connectivity).
@@ -65,11 +65,6 @@ def mask_to_polygons(mask: Mask, *, offset: tuple[int, int] = (0, 0)) -> list[Po
 def masks_to_polygons(masks: Masks) -> list[list[Polygon]]:
     """Trace each object of ``masks``, in image coordinates."""
     return [mask_to_polygons(crop, offset=(x, y)) for crop, x, y in masks.placed()]
-
-
-def polygons_to_mask(polygons: Sequence[Polygon], size: Size) -> Mask:
-    """`fill_polygons` as an (H, W) bool mask."""
-    return fill_polygons(polygons, size).union()
 
 
 def rings_to_mask(rings: Sequence[FloatArray], size: Size) -> Mask:

@@ -1,4 +1,4 @@
-"""Results as files: what is drawn has one class a format in one table, annotation formats have their own table."""
+"""Write results: one table of what draws each output; annotation formats have their own table."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def saved_formats(kind: str, task: str | None = None) -> list[str]:
 
 
 def _maker(name: str, kind: str, task: str) -> Callable[[Target], Writer] | None:
-    """What makes the writer of a format; None where there is none for the kind of source and task."""
+    """The maker of a format's writer; None where the kind of source and task have none."""
     if (name, kind, task) in RENDERED:
         module, _, kind_of_writer = RENDERED[name, kind, task].rpartition(".")
         found: Any = getattr(import_module(f"maskweave.outputs.{module}"), kind_of_writer)

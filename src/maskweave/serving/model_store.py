@@ -1,4 +1,4 @@
-"""Models of the catalog that are fetched and removed while the server runs."""
+"""Fetch and remove models of the catalog while the server runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which models a request may name: those of the catalog that are on this machine, and never a path."""
+"""The models that a request may name: those of the catalog that are on this machine, and never a path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `maskweave serve` was told: addresses, limits and times."""
+"""The settings of the server: addresses, limits and times."""
 
 from __future__ import annotations
 

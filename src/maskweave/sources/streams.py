@@ -1,4 +1,4 @@
-"""Inputs that are no files: cameras, addresses, standard input."""
+"""Open inputs that are not files: cameras, addresses, standard input."""
 
 from __future__ import annotations
 

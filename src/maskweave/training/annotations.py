@@ -1,4 +1,4 @@
-"""Annotations of any format as the compact records that training reads.
+"""Read annotations of any format as the compact records that training uses.
 
 Beside the objects three of COCO's optional keys are honored: the classes that an image has labeled exhaustively (any
 other class is unknown, not absent), masks that may hold parts of neighbors, and objects of which only the box is
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from maskweave.annotations.convert import detected_or, read_records
+from maskweave.annotations.convert import detect_name, read_records
 from maskweave.annotations.options import Options
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import Report
@@ -203,7 +203,7 @@ def _training_errors() -> Iterator[None]:
 def _records(annotations: Path, images: Path, part: str, report: Report) -> Iterator[Record]:
     options = Options(images=images, part=part, follow=True)
     with _training_errors():
-        form = detected_or(annotations, "coco")
+        form = detect_name(annotations, default="coco")
         yield from read_records(annotations, form, options=options, report=report)
 
 

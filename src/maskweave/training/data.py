@@ -1,4 +1,4 @@
-"""All that a run trains on: annotations, more of them, what teachers see; no image that it is validated on."""
+"""Gather all that a run trains on: annotations, more annotations, and what teachers see in the images."""
 
 from __future__ import annotations
 

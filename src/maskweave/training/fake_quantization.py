@@ -8,6 +8,7 @@ learns to be right in spite of it. Source: Jacob et al., arXiv:1712.05877.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -21,6 +22,11 @@ _CONVOLUTION = torch.conv2d
 _SUMS = (torch.Tensor.add, torch.Tensor.__add__, torch.add)
 _LEVELS, _LARGEST_WEIGHT = 255, 127
 _TINY = 1e-8
+
+
+def rounding(network: nn.Module, exact_layers: Sequence[str], *, wanted: bool) -> AbstractContextManager[Any]:
+    """What a network's passes are made in: a `FakeQuantization` where that is wanted, or nothing."""
+    return FakeQuantization(network, exact_layers) if wanted else nullcontext()
 
 
 class FakeQuantization(TorchFunctionMode):

@@ -11,7 +11,7 @@ from pathlib import Path
 from maskweave.training.annotations import TrainingSet
 from maskweave.training.cache import read_rgb
 from maskweave.training.copies import CopyFinder
-from maskweave.training.whole_file import whole_file
+from maskweave.training.run_folder import whole_file
 
 COPIES = "copies.json"
 """File of a run folder: the training images that were left out, and the validation image that each shows."""

@@ -1,4 +1,4 @@
-"""The weights of an exported file, to train further from: they carry the names of the network's own layers."""
+"""Read the weights of an exported file by the names of the network's layers, to train further from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user points at in one frame of a video."""
+"""What a user points at: boxes, points and masks in one frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trackers of the package ``trackers`` (Apache-2.0), which follow boxes, behind our seam."""
+"""Adapt the trackers of the package ``trackers`` (Apache-2.0), which follow boxes."""
 
 from __future__ import annotations
 

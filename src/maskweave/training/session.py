@@ -1,4 +1,4 @@
-"""Run a whole training, with validation, early export, curves and images, in one folder.
+"""A training session of the compact network, with validation, early export, curves and images, in one folder.
 
 The folder holds ``config.json``, ``last.pt`` (resume from here), ``stable.pt`` (the state before the learning
 rate fell), ``log.csv``, ``val.csv``, ``curves.png``, ``model.onnx`` (newest average) and ``val/`` (images);
@@ -9,7 +9,6 @@ rate fell), ``log.csv``, ``val.csv``, ``curves.png``, ``model.onnx`` (newest ave
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,104 +28,17 @@ from maskweave.training.errors import LossNotFinite
 from maskweave.training.export import ExportInfo, export_onnx
 from maskweave.training.loop import Trainer
 from maskweave.training.plots import draw_curves
-from maskweave.training.run_folder import (
-    LAST,
-    disk_errors,
-    read_settings,
-    refuse_existing_run,
-    write_settings,
-)
 from maskweave.training.start import load_start
-from maskweave.training.stepping import Observer, OnProgress, reporter
+from maskweave.training.stepping import OnProgress, TrainingSession, reporter
 from maskweave.training.validate import WHOLE, validate
 
 BAD_BATCH = "bad-batch.txt"
 _IMAGES = 12
 
 
-def train(config: TrainConfig, on_progress: OnProgress | None = None) -> Path:
-    """Train from the start and return the exported model's path.
+class CompactSession(TrainingSession):
+    """A session of a run of the compact network."""
 
-    Raises:
-        TrainingDataError: The data cannot be trained on, or the output folder holds another run.
-        LossNotFinite: The loss became NaN or infinite; the last good checkpoint is kept.
-        CheckpointError: A checkpoint cannot be written, or `start_from` is of another network.
-        TrainingError: Anything else cannot be read or written: the disk is full, say.
-    """
-    refuse_existing_run(config.output)
-    with disk_errors(config.output):
-        trainer = Trainer(config, read_training_data(config, reporter(on_progress)))
-        write_settings(config.output, config.to_dict())
-        if config.start_from not in (None, "none"):
-            load_start(trainer, config.start_from)
-        return _go(trainer, on_progress)
-
-
-def resume(folder: Path, on_progress: OnProgress | None = None, **changes: Any) -> Path:
-    """Continue a run where its last checkpoint stands; `changes` replace settings (say, ``minutes``).
-
-    Raises:
-        CheckpointError: The folder holds no run, or its checkpoint is damaged or of another network.
-    """
-    with disk_errors(folder):
-        config = TrainConfig.from_dict(read_settings(folder))
-        trainer = Trainer(replace(config, **changes))
-        trainer.load(folder / LAST)
-        return _go(trainer, on_progress)
-
-
-def _go(trainer: Trainer, on_progress: OnProgress | None) -> Path:
-    observer = _Observer(trainer, on_progress)
-    observer.report(_begun(trainer), float("nan"))
-    observer.report_notes()
-    try:
-        trainer.run(observer.on_step)
-    except LossNotFinite as error:
-        names = [path.name for path in images_of_step(trainer)]
-        listed = trainer.config.output / BAD_BATCH
-        listed.write_text("\n".join(names) + "\n", encoding="utf-8")
-        raise LossNotFinite(
-            f"{error} Its images begin with {', '.join(names[:3])}; all are in {listed}."
-        ) from error
-    return observer.validate()
-
-
-def _begun(trainer: Trainer) -> str:
-    """What is trained, for how long and where: "6 images of 2 classes, 1 epoch, on cpu"."""
-    config, data = trainer.config, trainer.data
-    by_clock = config.minutes is not None
-    length = f"{config.minutes if by_clock else config.epochs:g} {'minutes' if by_clock else 'epochs'}"
-    at = f", from step {trainer.step} on" if trainer.step else ""
-    return (
-        f"{len(data.images):,} images of {len(data.class_names)} classes, {length}, on {trainer.device}{at}"
-    )
-
-
-def images_of_step(trainer: Trainer) -> list[Path]:
-    """All images that the trainer's next step is made of, those that objects are pasted from included."""
-    phase = trainer.schedule.phase(trainer.progress)
-    seen = _Seen(trainer.data.images, trainer.config.output, max_side=32, max_bytes=0)
-    cache, trainer.cache = trainer.cache, seen
-    try:
-        next(trainer.batches(phase.size, mosaic=phase.mosaic, workers=0))
-    finally:
-        trainer.cache = cache
-    return [trainer.data.images[index].path for index in dict.fromkeys(seen.asked)]
-
-
-class _Seen(ImageCache):
-    """Notes which images are asked for, and gives small ones: only their names matter."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.asked: list[int] = []
-
-    def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        self.asked.append(index)
-        return super().__getitem__(index)
-
-
-class _Observer(Observer):
     trainer: Trainer
 
     def __init__(self, trainer: Trainer, on_progress: OnProgress | None) -> None:
@@ -139,6 +51,28 @@ class _Observer(Observer):
             names = trainer.data.class_names
             self._truths = read_truths(config.val_annotations, self._images, names, found)
         self._notes = notes_of(found, "validation annotations")
+
+    @staticmethod
+    def make_trainer(config: TrainConfig, on_progress: OnProgress | None) -> Trainer:
+        """Make the trainer; copies of validation images, and what teachers see, are reported."""
+        return Trainer(config, read_training_data(config, reporter(on_progress)))
+
+    def load_start(self, start: str) -> None:
+        """Start from weights that exist; classes are matched by name."""
+        load_start(self.trainer, start)
+
+    def run(self) -> Path:
+        """Train to the end, and return the exported model's path; a loss that is NaN names its images."""
+        self.report(_begun(self.trainer), float("nan"))
+        try:
+            return super().run()
+        except LossNotFinite as error:
+            names = [path.name for path in images_of_step(self.trainer)]
+            listed = self.trainer.config.output / BAD_BATCH
+            listed.write_text("\n".join(names) + "\n", encoding="utf-8")
+            raise LossNotFinite(
+                f"{error} Its images begin with {', '.join(names[:3])}; all are in {listed}."
+            ) from error
 
     def report_notes(self) -> None:
         """Also report what is wrong with the validation data, classes without objects, and data without masks."""
@@ -175,6 +109,41 @@ class _Observer(Observer):
             _draw_images(target, self._truths[:_IMAGES], self._images)
         draw_curves(folder)
         return "" if scores is None else f"mask AP50 {scores.masks.ap50:.1f}"
+
+
+def _begun(trainer: Trainer) -> str:
+    """What is trained, for how long and where: "6 images of 2 classes, 1 epoch, on cpu"."""
+    config, data = trainer.config, trainer.data
+    by_clock = config.minutes is not None
+    length = f"{config.minutes if by_clock else config.epochs:g} {'minutes' if by_clock else 'epochs'}"
+    at = f", from step {trainer.step} on" if trainer.step else ""
+    return (
+        f"{len(data.images):,} images of {len(data.class_names)} classes, {length}, on {trainer.device}{at}"
+    )
+
+
+def images_of_step(trainer: Trainer) -> list[Path]:
+    """All images that the trainer's next step is made of, those that objects are pasted from included."""
+    phase = trainer.schedule.phase(trainer.progress)
+    seen = _Seen(trainer.data.images, trainer.config.output, max_side=32, max_bytes=0)
+    cache, trainer.cache = trainer.cache, seen
+    try:
+        next(trainer.batches(phase.size, mosaic=phase.mosaic, workers=0))
+    finally:
+        trainer.cache = cache
+    return [trainer.data.images[index].path for index in dict.fromkeys(seen.asked)]
+
+
+class _Seen(ImageCache):
+    """Notes which images are asked for, and gives small ones: only their names matter."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.asked: list[int] = []
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        self.asked.append(index)
+        return super().__getitem__(index)
 
 
 def _draw_images(model_file: Path, truths: list[CocoTruth], images: Path) -> None:

@@ -20,7 +20,7 @@ _WARM_UP, _RENEW_EVERY = 20, 10
 """Passes at first that all renew the ranges, and how often the later ones do: it costs as much as a convolution."""
 _CONVOLUTION = torch.conv2d
 _SUMS = (torch.Tensor.add, torch.Tensor.__add__, torch.add)
-_LEVELS, _LARGEST_WEIGHT = 255, 127
+_LEVELS, _MAX_WEIGHT = 255, 127
 _TINY = 1e-8
 
 
@@ -98,9 +98,9 @@ def _is_map(value: object) -> bool:
 
 
 def _rounded_weight(weight: Tensor) -> Tensor:
-    scales = (weight.detach().float().abs().amax((1, 2, 3)) / _LARGEST_WEIGHT).clamp(min=_TINY)
+    scales = (weight.detach().float().abs().amax((1, 2, 3)) / _MAX_WEIGHT).clamp(min=_TINY)
     zeros = torch.zeros_like(scales, dtype=torch.int32)
     rounded = torch.fake_quantize_per_channel_affine(
-        weight.float(), scales, zeros, 0, -_LARGEST_WEIGHT, _LARGEST_WEIGHT
+        weight.float(), scales, zeros, 0, -_MAX_WEIGHT, _MAX_WEIGHT
     )
     return rounded.to(weight.dtype)

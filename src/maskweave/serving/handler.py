@@ -38,7 +38,7 @@ from maskweave.run import (
     write,
 )
 from maskweave.serving.archives import one_file
-from maskweave.serving.label_files import read_labels, revise_labels
+from maskweave.serving.label_files import export_labels, read_labels, revise_labels
 from maskweave.serving.media import media_type
 from maskweave.serving.objects import objects_of
 from maskweave.serving.pointing import object_at
@@ -102,6 +102,7 @@ class RequestHandler:
             "draw": self._draw,
             "read": read_labels,
             "revise": revise_labels,
+            "labels": export_labels,
             "tracks": export_tracks,
         }
         try:
@@ -113,6 +114,7 @@ class RequestHandler:
                 "live": "frame",
                 "read": "labels",
                 "revise": "labels",
+                "labels": "labels",
                 "tracks": "tracks",
             }
             word = words.get(work["kind"], "image")

@@ -19,7 +19,7 @@ export class ImageDocument extends Findings {
   #lastId;
 
   constructor(file, name, result) {
-    super(result.objects, result.minScore ?? result.leastScore ?? result.default_score ?? 0);
+    super(result.objects, result.minScore ?? result.leastScore ?? result.default_score ?? 0, result.hiddenClasses);
     this.file = file;
     this.name = name;
     this.size = result.size;
@@ -50,6 +50,7 @@ export class ImageDocument extends Findings {
       seconds: this.seconds,
       class_names: this.classNames,
       minScore: this.minScore,
+      hiddenClasses: this.hiddenClasses,
       objects: this.items,
     };
   }

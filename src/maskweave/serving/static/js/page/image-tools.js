@@ -1,7 +1,6 @@
 // What the pointer does on an image: choose objects, or say to the server what belongs to one.
 
 import { announce, notify } from "../notify.js";
-import { refine } from "../server/calls.js";
 import { drawBox } from "../stage/draw.js";
 import { TwoPoints } from "../stage/two-points.js";
 import { counted } from "../words.js";
@@ -83,7 +82,7 @@ export class ImageTools {
       size: this.#document.size,
       stage: this.#stage,
       meant: () => this.#meant(),
-      ask: (prompts) => refine(this.#document.file, prompts, this.#refiner()),
+      ask: (prompts) => this.#document.refine(prompts, this.#refiner()),
       commit: (point, ready) => this.#askFor((prompts) => withPoint(prompts, point), ready),
       isInside: (x, y) => this.#isInside(x, y),
       colorOf: this.#painter.colorOf,
@@ -170,7 +169,7 @@ export class ImageTools {
     const prompts = change(promptsOf(object));
     if (!object && !prompts.box && !prompts.points.some(([, , isOn]) => isOn)) return;
     try {
-      const found = (await ready) ?? (await refine(this.#document.file, prompts, this.#refiner()));
+      const found = (await ready) ?? (await this.#document.refine(prompts, this.#refiner()));
       if (!found.area) throw new Error("Nothing is left of the object; the last point was too much.");
       const id = this.#document.correct(object?.id ?? 0, found, prompts, nextClass());
       if (!object && !prompts.points.length) this.#made = id;

@@ -69,8 +69,8 @@ export function shortcutsOf({ page, view, nextImage, useCamera, goLive, showHelp
     entry("View", ["0"], "Fit into the window", () => stage.fit()),
     entry("View", ["t"], "Light, dark, or as the system", () => find("#theme").click()),
     entry("Video", [" "], "Play or pause; stand still live, to correct, or go on", () => view()?.toggle?.(), "Space"),
-    entry("Video", ["ArrowRight"], "Next frame", () => view()?.step?.(1), "→"),
-    entry("Video", ["ArrowLeft"], "Previous frame", () => view()?.step?.(-1), "←"),
+    entry("Video", ["ArrowRight", "Ctrl+ArrowRight"], "Next frame; with Ctrl while a tool draws on the frame, too", () => view()?.step?.(1), "→"),
+    entry("Video", ["ArrowLeft", "Ctrl+ArrowLeft"], "Previous frame", () => view()?.step?.(-1), "←"),
     entry("Video", ["u"], "Record what is live, or end and save", () => view()?.recordOrSave?.()),
     entry("Help", ["?"], "This list", showHelp),
   ];

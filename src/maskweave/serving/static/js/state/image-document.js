@@ -2,6 +2,7 @@
 
 import { partsOf } from "../masks/parts.js";
 import { areaOf, boxOf, rleOf, spansOf, unionOf } from "../masks/rle.js";
+import { refine } from "../server/calls.js";
 import { Edits } from "./edits.js";
 import { Findings } from "./findings.js";
 
@@ -53,6 +54,11 @@ export class ImageDocument extends Findings {
       hiddenClasses: this.hiddenClasses,
       objects: this.items,
     };
+  }
+
+  /** What the server makes of prompts. */
+  refine(prompts, model) {
+    return refine(this.file, prompts, model);
   }
 
   /** Put a mask that the server made from `prompts` into object `id`, or make a new object of it (id 0). */

@@ -19,6 +19,7 @@ export class VideoPainter {
   colorOf = null; // track → [red, green, blue]
   frame = 0;
   hasMasksDrawn = false; // the video is the overlay that the server drew
+  overlay = null; // what the tool draws besides: (context, stage) => void
 
   #look;
   #counters;
@@ -44,6 +45,20 @@ export class VideoPainter {
   /** How much wider and higher a pixel of the tracks is shown: they count coded pixels, players show square ones. */
   get #stretch() {
     return [this.imageSize.width / this.tracks.size[1], this.imageSize.height / this.tracks.size[0]];
+  }
+
+  /** Whether pixels of the tracks are not shown square. */
+  get isStretched() {
+    return this.#stretch.some((each) => Math.abs(each - 1) > 0.01);
+  }
+
+  /** Whether a person has drawn track `id` in this frame. */
+  isDrawn(id) {
+    return this.tracks.sighting(id, this.frame)?.score === null;
+  }
+
+  spansOf(rle) {
+    return this.#shapes.of(rle).spans;
   }
 
   /** A box of the tracks in pixels of the image. */
@@ -83,6 +98,7 @@ export class VideoPainter {
     this.#counters.draw(context, stage, this.frame, tags);
     this.#paintTags(tags, meant);
     drawBegun(context, stage, this.tool);
+    this.overlay?.(context, stage);
     if (stage.crosshair) draw.drawCrosshair(context, stage, stage.crosshair);
   }
 

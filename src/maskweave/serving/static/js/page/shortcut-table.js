@@ -36,7 +36,7 @@ export function shortcutsOf({ page, view, nextImage, useCamera, goLive, showHelp
     entry("Objects", ["d"], "Hide the selected ones", findings((all, ids) => all.toggleHidden(ids))),
     entry("Objects", ["s"], "Show only the selected ones, or all again", () => solo(view())),
     entry("Objects", ["q"], "Lock the selected ones", findings((all, ids) => all.toggleLocked(ids))),
-    entry("Objects", ["/"], "Search", () => find("#search").focus()),
+    entry("Objects", ["/"], "Search; Enter selects what is found", () => find("#search").focus()),
     entry("Objects", ["Ctrl+a"], "Select all that are shown", () => selectAll(view()), "Ctrl a"),
     entry("Objects", ["F2"], "Rename", () => view()?.rename?.()),
     entry("Objects", ["4", "5", "6", "7", "8", "9"], "Give the selected ones the class on the key, or what is drawn next", (key) => pick(Number(key)), "1 … 9"),

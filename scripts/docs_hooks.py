@@ -14,7 +14,7 @@ import click
 import typer.main
 
 from maskweave.annotations.table import markdown_table
-from maskweave.catalog.entries import ENTRIES
+from maskweave.catalog.entries import all_entries
 from maskweave.cli.app import app
 
 _MARK = re.compile(r"<!-- from code: (\w+) -->")
@@ -30,7 +30,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 def models() -> str:
     """The catalog as a table."""
     rows = ["| name | task | license of the weights | MB | measured |", "|---|---|---|---|---|"]
-    for entry in ENTRIES:
+    for entry in all_entries():
         megabytes = "in the package" if entry.packaged else _megabytes(entry.download_size)
         rows.append(f"| `{entry.name}` | {entry.task} | {entry.license} | {megabytes} | {entry.metric} |")
     return "\n".join(rows)

@@ -30,7 +30,6 @@ OTHERS = {
     "aria-labelledby": "an attribute of HTML",
     "film_cpk": "FFmpeg's name of a demuxer",
     "FUJIFILM": "a maker of cameras",
-    "--pictures": "the option's second spelling",
     "ATTACHED_PICTURE": "FFmpeg's name of a disposition",
 }
 TEXTS = [

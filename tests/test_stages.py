@@ -9,11 +9,12 @@ from maskweave.models.base import Model, Prepared
 from maskweave.ops.letterbox import Letterbox
 from maskweave.options import SegmentOptions
 from maskweave.outputs.base import Target, Writer
-from maskweave.run import Report, write
-from maskweave.runtimes.fake import FakeRuntime
+from maskweave.run import write
+from maskweave.run_report import RunReport
 from maskweave.stages import STAGES, StageClock, as_task, check_model, keep_classes, segment_frames
 from maskweave.types import IGNORE, Frame, Instances, Masks, SemanticMap, SourceInfo
 from maskweave.video.tracking import MaskTracker
+from tests.runtimes.fake import FakeRuntime
 from tests.sources.paper import PaperSource, dropped
 
 
@@ -220,7 +221,7 @@ def test_overlapped_stages_hand_errors_on_after_the_results_before_them(place):
 
 def test_order_ids_and_counts(tmp_path):
     writer = Notes(tmp_path)
-    report = Report()
+    report = RunReport()
     results = segment_frames(
         frames(4), BrightSquare(), SegmentOptions(), tracker=MaskTracker(), clock=report.clock
     )

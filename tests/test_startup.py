@@ -46,6 +46,8 @@ _COMMANDS = {
     "maskweave.annotations.table",
     "maskweave.batch",
     "maskweave.batch.executor",
+    "maskweave.catalog",
+    "maskweave.catalog.entry",
     "maskweave.cores",
     "maskweave.cli.serve",
     "maskweave.cli.train",

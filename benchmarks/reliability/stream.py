@@ -30,6 +30,7 @@ from typing import Any
 import cv2
 import numpy as np
 from jobs import main, must
+from tests.runtimes.fake import FakeRuntime
 
 import maskweave as mw
 from maskweave.errors import SourceNotFound
@@ -39,7 +40,6 @@ from maskweave.options import SegmentOptions
 from maskweave.outputs import make_writers
 from maskweave.outputs.base import Target
 from maskweave.run import write
-from maskweave.runtimes.fake import FakeRuntime
 from maskweave.sources.live import DroppedOut, LiveSource, Watch
 from maskweave.stages import segment_frames
 from maskweave.types import Frame, FrameResult, Instances, Masks, SourceInfo

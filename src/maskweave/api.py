@@ -4,43 +4,38 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
+from maskweave.catalog.entry import BUILT_IN
 from maskweave.closable import Closable
 from maskweave.errors import InvalidValue, SourceWarning
 from maskweave.models.base import Model
+from maskweave.networks import open_model, propagation_model
 from maskweave.options import (
-    BUILT_IN,
     DEFAULT_TRACKER,
     MIN_TRACK_FRAMES,
     ModelOptions,
-    OutputOptions,
     PromptOptions,
     Request,
     SegmentOptions,
     VideoOptions,
 )
-from maskweave.parsing import boxes_in, lines_in, points_in, zones_in
-from maskweave.result import ImageInput, Result, existing
-from maskweave.run import Report, check, open_model, propagation_model, stream, target_for, write
+from maskweave.parsing import LineInput, ZoneInput, boxes_in, lines_in, points_in, zones_in
+from maskweave.result import ImageInput, Result, require_file
+from maskweave.run import check, stream, target_for, write
+from maskweave.run_report import RunReport
 from maskweave.sources.base import MAX_PIXELS, Source
 from maskweave.sources.images import ImageSource
 from maskweave.sources.raster_options import RasterOptions
 from maskweave.types.arrays import Array
-from maskweave.types.counts import Line, Zone
 from maskweave.types.frame import Frame
 from maskweave.types.prediction import Task
 
 if TYPE_CHECKING:
     from maskweave.outputs.overlay import OverlayStyle
-
-LineInput: TypeAlias = Line | str | Sequence[float]
-"""A line to count at: "x1,y1,x2,y2=name", four numbers, or a `Line`."""
-ZoneInput: TypeAlias = Zone | str | Sequence[float]
-"""A zone to count in: "x1,y1,x2,y2,x3,y3,…=name", as many numbers, or a `Zone`."""
 
 
 def load(  # noqa: PLR0913 - each is a choice of the caller
@@ -144,27 +139,28 @@ class Segmenter(Closable):
         Warns:
             SourceWarning: The image was not read as it stands: pages were passed over, its profile is damaged.
         """
-        request = self._request(segment=SegmentOptions(task, score, _as_tuple(classes), multi_label, refine))
-        return self._segment(image, request, max_pixels, raster_options)
+        options = SegmentOptions(task, score, classes, multi_label, refine)
+        source = self._open(image, max_pixels, raster_options)
+        return self._segment(source, Request(model=self.options, segment=options))
 
-    def _segment(
-        self, image: ImageInput, request: Request, max_pixels: int, raster_options: RasterOptions | None
-    ) -> Result:
-        source = self._open(existing(image), max_pixels, raster_options or RasterOptions())
+    def _segment(self, source: Source, request: Request) -> Result:
         (result,) = stream(source, self.model, request)
         _WarningRelay(source, level=4)()
         return Result(result.frame, result.prediction, model=self.name)
 
-    def _open(self, image: ImageInput, max_pixels: int, raster_options: RasterOptions) -> Source:
+    def _open(self, image: ImageInput, max_pixels: int, raster_options: RasterOptions | None) -> Source:
+        image = require_file(image)
         if not isinstance(image, Path):
             return ImageSource(image, max_pixels=max_pixels)
         from maskweave.sources.open_image import one_frame, open_image
 
-        raster_options = replace(raster_options, tiles=self.options.tile is not None)
-        return one_frame(open_image(image, max_pixels=max_pixels, raster_options=raster_options))
+        return one_frame(
+            open_image(image, max_pixels=max_pixels, raster_options=self._raster_options(raster_options))
+        )
 
-    def _request(self, **groups: Any) -> Request:
-        return Request(model=self.options, **groups)
+    def _raster_options(self, given: RasterOptions | None) -> RasterOptions:
+        """How rasters are read: piece by piece where the model looks at tiles."""
+        return replace(given or RasterOptions(), tiles=self.options.tile is not None)
 
     def prompt(
         self,
@@ -196,11 +192,12 @@ class Segmenter(Closable):
         if mask is not None:
             if boxes:
                 raise InvalidValue("prompt: need a mask with points or without, got a mask and boxes")
-            (frame,) = self._open(existing(image), max_pixels, raster_options or RasterOptions())
+            (frame,) = self._open(image, max_pixels, raster_options)
             corrected = self.model.prompt_mask(frame.image, mask, points_in(points))
             return Result(frame, corrected, model=self.name)
         prompt = _require_prompt(PromptOptions(boxes=boxes_in(boxes), points=points_in(points)))
-        return self._segment(image, self._request(prompt=prompt), max_pixels, raster_options)
+        source = self._open(image, max_pixels, raster_options)
+        return self._segment(source, Request(model=self.options, prompt=prompt))
 
     def stream(  # noqa: PLR0913 - each is a choice of the caller
         self,
@@ -220,7 +217,7 @@ class Segmenter(Closable):
     ) -> Iterator[Result]:
         """Segment a video (or folder, camera, stream) frame by frame; yields results as they come.
 
-        Memory stays constant. Wrong arguments raise here, not at the first result.
+        Wrong arguments raise here, not at the first result. Memory stays constant.
 
         Args:
             source: A path, a pattern, a camera ("camera:0"), an address, or a source of `maskweave.sources`.
@@ -230,8 +227,7 @@ class Segmenter(Closable):
             refine: As for a call.
             tracker: "maskweave"; "bytetrack" or "botsort", which follow boxes (extra ``[trackers]``); None: no ids.
             every: The network looks at each N-th frame of a video; optical flow carries the objects in between.
-            min_track_frames: Frames in which a tracked object must be seen; others are left out. Results come so many
-                frames late, less one.
+            min_track_frames: Frames in which a tracked object must be seen; results come so many late, less one.
             lines: Count the objects that cross them: "x1,y1,x2,y2=name", or four numbers. See `Result.counts`.
             zones: Count the objects in them: "x1,y1,x2,y2,x3,y3=name", or as many numbers.
             as_video: Read a folder of images, or the pages of a TIFF, as one video.
@@ -248,8 +244,9 @@ class Segmenter(Closable):
             >>> for result in model.stream("street.mp4", lines=["0,330,854,330=road"]):   # doctest: +SKIP
             ...     crossed = result.counts.lines[0].forward
         """
-        request = self._request(
-            segment=SegmentOptions(task, score, _as_tuple(classes), refine=refine),
+        request = Request(
+            model=self.options,
+            segment=SegmentOptions(task, score, classes, refine=refine),
             video=VideoOptions(
                 tracker is not None,
                 tracker or DEFAULT_TRACKER,
@@ -260,7 +257,7 @@ class Segmenter(Closable):
             ),
         )
         check(request, self.model)
-        raster_options = replace(raster_options or RasterOptions(), tiles=self.options.tile is not None)
+        raster_options = self._raster_options(raster_options)
         return _streamed(_sources(source, as_video, raster_options), self.model, request)
 
     def close(self) -> None:
@@ -362,12 +359,19 @@ def propagate(  # noqa: PLR0913 - each is a choice of the caller
     return _propagated(video, model if isinstance(model, Segmenter) else None, request)
 
 
-def _propagated(source: Source, model: Segmenter | None, request: Request) -> Iterator[Result]:
-    with ExitStack() as stack:
-        network = (
-            model.model if model is not None else stack.enter_context(closing(open_model(request.model)))
-        )
-        yield from _streamed([source], network, request)
+def _propagated(source: Source, segmenter: Segmenter | None, request: Request) -> Iterator[Result]:
+    with _model_of(segmenter, request) as model:
+        yield from _streamed([source], model, request)
+
+
+@contextmanager
+def _model_of(segmenter: Segmenter | None, request: Request) -> Iterator[Model]:
+    """The model that is loaded already, or else one for the block."""
+    if segmenter is not None:
+        yield segmenter.model
+        return
+    with closing(open_model(request.model)) as model:
+        yield model
 
 
 def segment_video(  # noqa: PLR0913 - each is a choice of the caller
@@ -384,7 +388,7 @@ def segment_video(  # noqa: PLR0913 - each is a choice of the caller
     zones: Sequence[ZoneInput] = (),
     style: OverlayStyle | None = None,
     progress: Callable[[Frame], None] | None = None,
-) -> Report:
+) -> RunReport:
     """Segment a video file and write it again with the result drawn over it: H.264, audio and times kept.
 
     Args:
@@ -407,52 +411,29 @@ def segment_video(  # noqa: PLR0913 - each is a choice of the caller
     Raises:
         MaskWeaveError: `SourceError`, `OutputError`, `MissingDependency`, or `InvalidValue` for a wrong argument.
     """
+    from maskweave.outputs.videos import ForegroundVideo, OverlayVideo
+    from maskweave.sources.video import VideoSource  # PyAV takes a third of a second to load
+
     destination = Path(destination)
     if destination.suffix.lower() != ".mp4":
         raise InvalidValue(f"{destination}: need a name that ends in .mp4")
     request = Request(
-        model=model.options if model is not None else ModelOptions(),
-        segment=SegmentOptions(task, score, _as_tuple(classes)),
+        model=model.options if model else ModelOptions(),
+        segment=SegmentOptions(task, score, classes),
         video=VideoOptions(True, tracker, every, lines_in(lines), zones_in(zones)),
-        output=OutputOptions(output=str(destination.parent)),
     )
-    with ExitStack() as stack:
-        network = (
-            model.model if model is not None else stack.enter_context(closing(open_model(request.model)))
-        )
-        return _video_written(Path(source), destination, network, request, style=style, progress=progress)
-
-
-def _video_written(
-    source: Path,
-    destination: Path,
-    network: Model,
-    request: Request,
-    *,
-    style: OverlayStyle | None,
-    progress: Callable[[Frame], None] | None,
-) -> Report:
-    from maskweave.outputs.videos import ForegroundVideo, OverlayVideo
-    from maskweave.sources.video import VideoSource  # PyAV takes a third of a second to load
-
-    kind = ForegroundVideo if request.segment.task == "foreground" else OverlayVideo
-    report = Report()
-    with VideoSource(source) as video:
-        target = target_for(request, video.info, network, inputs=frozenset({source.resolve()}))
+    writer, report = (ForegroundVideo if task == "foreground" else OverlayVideo), RunReport()
+    with _model_of(model, request) as network, VideoSource(source) as video:
+        target = target_for(request, video.info, network, inputs=frozenset({Path(source).resolve()}))
         target = target if style is None else replace(target, style=style)
         write(
             stream(video, network, request, clock=report.clock),
-            [kind(target, target.checked(destination))],
+            [writer(target, target.checked(destination))],
             report=report,
-            progress=None if progress is None else lambda result: progress(result.frame),
+            progress=progress and (lambda result: progress(result.frame)),
         )
         report.warnings = video.warnings + report.warnings
     return report
-
-
-def _as_tuple(classes: Sequence[str]) -> tuple[str, ...]:
-    """Names as a tuple; a text, which is one name or a mistake, stays one to be refused."""
-    return classes if isinstance(classes, str) else tuple(classes)  # type: ignore[return-value]
 
 
 def _require_prompt(prompt: PromptOptions) -> PromptOptions:

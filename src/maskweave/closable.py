@@ -1,4 +1,4 @@
-"""What has to be closed, and is by ``with``."""
+"""A base for what holds files, devices or networks: closed by ``with``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Closable(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of what is held; may be called again."""
+        """Release what is held; may be called again."""
 
     def __enter__(self) -> Self:
         return self

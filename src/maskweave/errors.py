@@ -33,6 +33,8 @@ are a sidecar to be filled in.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class MaskWeaveError(Exception):
     """Base of every error that MaskWeave raises on purpose."""
@@ -124,3 +126,16 @@ class OutOfMemory(IsolationError):
 
 class MissingDependency(MaskWeaveError, ImportError):
     """An optional library is not installed; the message names the extra to install."""
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The end of an error about a ``name`` that is none of ``names``: the nearest of them, or nothing.
+
+    >>> did_you_mean("overley", ["masks", "overlay"])
+    '; did you mean overlay?'
+    """
+    import difflib
+
+    known = {each.lower(): each for each in names}
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    return f"; did you mean {known[near[0]]}?" if near else ""

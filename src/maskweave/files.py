@@ -1,4 +1,4 @@
-"""Files and folders that appear under their final name only when they are whole.
+"""Write files and folders that appear under their final name only when they are complete.
 
 Everything is written under a hidden, unique sibling name in the same folder (so on the same disk), brought
 to the disk, and renamed. A failed or interrupted run removes what it began; what stood there before stays.

@@ -1,4 +1,4 @@
-"""Work that may crash, hang or take all memory, done in child processes that are replaced when it does.
+"""Run work that may crash, hang or exhaust memory in child processes, and replace them when it does.
 
 A decoder that meets a damaged file can end its process (a signal), never come back, or ask for all memory there is.
 In a child process it takes nothing with it but the call it was made for. This is for reliability: a child may do

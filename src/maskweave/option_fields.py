@@ -32,7 +32,7 @@ _KINDS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Option:
-    """How one field is asked for.
+    """How one field is given by users.
 
     - ``help``: one sentence.
     - ``name``: what it is called on the command line and in queries; "" takes the field's own name.

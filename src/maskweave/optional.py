@@ -1,4 +1,4 @@
-"""Optional packages: imported where they are needed; where one is missing, the error names what to install."""
+"""Import optional packages where they are needed; where one is missing, the error names what to install."""
 
 from __future__ import annotations
 

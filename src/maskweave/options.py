@@ -1,4 +1,4 @@
-"""What is asked for: one `Request`, frozen and checked once, for Python, the command line, HTTP and batches.
+"""The request: all options of a run, frozen and checked once, for Python, the command line, HTTP and batches.
 
 Every field is an option of all these doors, see `option_fields`. Nothing heavy is imported before a value needs it,
 so that help texts cost nothing.
@@ -6,13 +6,14 @@ so that help texts cost nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from maskweave.annotations.table import save_names
+from maskweave.catalog.entry import BUILT_IN
 from maskweave.errors import InvalidValue
 from maskweave.option_fields import check_choices, from_words, option, to_words
 from maskweave.parsing import (
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from maskweave.types.prediction import Task
     from maskweave.types.prompt import Box, Point, Prompt
 
-BUILT_IN = "built-in"
 DEFAULT_TRACKER = "maskweave"
 MIN_TRACK_FRAMES = 4
 DEFAULT_OUTPUT = "maskweave-out"
@@ -96,7 +96,7 @@ class ModelOptions:
 
 @dataclass(frozen=True)
 class SegmentOptions:
-    """What the model is asked for: a task, the minimum score (None: the model's own) and classes (empty: all).
+    """What to find: a task, the minimum score (None: the model's own) and classes (empty: all).
 
     ``task`` None is what the model gives. ``multi_label``: give an object under every class that it may be of, not
     only under the best one. None: where objects are not tracked and scores under the model's own threshold are asked
@@ -107,7 +107,7 @@ class SegmentOptions:
         None, "What to find.  [default: what the model gives]", kind=str | None, choices=_TASKS
     )
     score: float | None = option(None, "Minimum score, 0 to 1.  [default: the model's own]")
-    classes: tuple[str, ...] = option(
+    classes: Sequence[str] = option(
         (),
         "Comma-separated class names to keep.",
         kind=str | None,
@@ -135,7 +135,7 @@ class SegmentOptions:
 
 @dataclass(frozen=True)
 class PromptOptions:
-    """What is pointed at: in an image, or in one frame of a video, through which it is then followed."""
+    """Prompts: what is pointed at in an image, or in a frame of a video, through which it is then followed."""
 
     mask: str | Path | Array | Mapping[int, str | Path | Array] | None = option(
         None,
@@ -171,9 +171,10 @@ class PromptOptions:
         """
         if self.mask is None and not self.boxes and not self.points:
             return None
+        from maskweave.annotations.id_images import id_map_of
         from maskweave.types.prompt import Prompt
 
-        masks = {frame: _id_map(mask) for frame, mask in sorted(self.masks.items())}
+        masks = {frame: id_map_of(mask) for frame, mask in sorted(self.masks.items())}
         first = min(masks, default=self.frame)
         return Prompt(first, masks.pop(first, None), self.boxes, self.points, masks)
 
@@ -191,20 +192,9 @@ class PromptOptions:
         return {self.frame: self.mask}
 
 
-def _id_map(mask: str | Path | Array) -> Any:
-    """(H, W) int64 of an id map or of its file."""
-    import numpy as np
-
-    if not isinstance(mask, str | Path):
-        return np.asarray(mask).astype(np.int64)
-    from maskweave.annotations.id_images import read_id_map
-
-    return read_id_map(Path(mask))
-
-
 @dataclass(frozen=True)
 class SourceOptions:
-    """What is read of the inputs, and how."""
+    """Which parts of the inputs are read, and how."""
 
     recursive: bool = option(
         False, "Look into sub-folders too.", flags=("-r", "--recursive"), kind=bool, local=True
@@ -247,7 +237,7 @@ class SourceOptions:
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """What a video is given that an image is not: ids that last, frames that the network skips, counts."""
+    """What applies to videos only: tracking, frames that the network skips, counting."""
 
     track: bool = option(True, "Track objects through videos, so that each keeps its id.")
     tracker: str = option(
@@ -315,7 +305,7 @@ class VideoOptions:
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """Where results go, as what, and how they look."""
+    """Where results go, in which formats, and how they look."""
 
     output: str | None = option(
         None, f"Folder for the results.  [default: {DEFAULT_OUTPUT}]", flags=("-o", "--output"), local=True
@@ -352,7 +342,7 @@ class OutputOptions:
         if self.opacity != OutputOptions.opacity or self.trail:
             _ = self.style
         if self.background is not None:
-            _ = self.behind
+            _ = self.cutout_background
         if self.background is not None and "cutout" not in (self.save or ()):
             raise InvalidValue("--background: is for cut-outs; add --save cutout")
         if self.refine_edges:
@@ -375,8 +365,8 @@ class OutputOptions:
         return OverlayStyle(opacity=self.opacity, color_by=self.color_by, trail=self.trail)
 
     @property
-    def behind(self) -> Background | None:
-        """What lies behind cut-outs; None: nothing."""
+    def cutout_background(self) -> Background | None:
+        """The background of cut-outs; None for transparent."""
         if self.background is None:
             return None
         from maskweave.outputs.background import parse_background
@@ -386,7 +376,7 @@ class OutputOptions:
 
 @dataclass(frozen=True)
 class Request:
-    """All that is asked of one run, whatever door it comes through.
+    """All options of one run, whichever interface they come from.
 
     ``segment`` what to find, ``prompt`` what is pointed at, ``video`` what videos get, ``source`` how inputs are
     read, ``model`` which network, ``output`` what is written.
@@ -403,7 +393,8 @@ class Request:
 
     def __post_init__(self) -> None:
         """Check what goes together; a tracker that is not installed raises `MissingDependency`."""
-        self._check_prompt()
+        if self.prompt.prompt is not None:
+            self.check_prompted()
         task = self.segment.task or "instances"
         if self.video.tracker != DEFAULT_TRACKER and task != "instances":
             raise InvalidValue(
@@ -420,12 +411,8 @@ class Request:
 
             check_formats(self.output.save, task=task)
 
-    def _check_prompt(self) -> None:
-        if self.prompt.prompt is not None:
-            self.check_following()
-
-    def check_following(self) -> None:
-        """Raise `InvalidValue` for options that say nothing of an object that is pointed at."""
+    def check_prompted(self) -> None:
+        """Raise `InvalidValue` for options that have no meaning for an object that is pointed at."""
         if self.segment.classes:
             raise InvalidValue("--box and --point: say what is meant; leave --classes out")
         if self.model.tile is not None:

@@ -1,17 +1,23 @@
-"""What users write, parsed: names, numbers, boxes, points, lines and zones, as text or as Python sequences."""
+"""Parse what users write, as text or as Python sequences: names, numbers, boxes, points, lines and zones."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from maskweave.errors import InvalidValue
 
 if TYPE_CHECKING:
     from maskweave.types.counts import Line, Zone
     from maskweave.types.prompt import Box, Point
+
+
+LineInput: TypeAlias = "Line | str | Sequence[float]"
+"""A line to count at: "x1,y1,x2,y2=name", four numbers, or a `Line`."""
+ZoneInput: TypeAlias = "Zone | str | Sequence[float]"
+"""A zone to count in: "x1,y1,x2,y2,x3,y3,…=name", as many numbers, or a `Zone`."""
 
 
 def names_in(text: str | Sequence[str]) -> tuple[str, ...]:
@@ -25,7 +31,7 @@ def names_in(text: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def saved_in(text: str | Sequence[str]) -> tuple[str, ...]:
-    """Names of formats; raises `InvalidValue` where there is none."""
+    """Names of formats; raises `InvalidValue` without any."""
     names = names_in(text)
     if not names:
         raise InvalidValue("--save: need at least one name, got none")
@@ -80,7 +86,7 @@ def points_in(rows: Iterable[Any]) -> tuple[Point, ...]:
     return points_of([_point(row) for row in rows])
 
 
-def lines_in(given: Iterable[Any]) -> tuple[Line, ...]:
+def lines_in(given: Iterable[LineInput]) -> tuple[Line, ...]:
     """Lines from texts "x1,y1,x2,y2=name", rows of four numbers, or `Line`."""
     from maskweave.types.counts import Line
     from maskweave.video.counting import parse_line
@@ -91,7 +97,7 @@ def lines_in(given: Iterable[Any]) -> tuple[Line, ...]:
     )
 
 
-def zones_in(given: Iterable[Any]) -> tuple[Zone, ...]:
+def zones_in(given: Iterable[ZoneInput]) -> tuple[Zone, ...]:
     """Zones from texts "x1,y1,x2,y2,x3,y3,…=name", rows of as many numbers, or `Zone`."""
     from maskweave.types.counts import Zone
     from maskweave.video.counting import parse_zone

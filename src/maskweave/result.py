@@ -1,4 +1,4 @@
-"""One segmented image as Python gives it: to be drawn, cut out, saved and handed to other packages."""
+"""The result of one image in Python: draw it, cut it out, save it, convert it."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class Result(FrameResult):
         """
         from maskweave.annotations.detections import from_detections
 
-        (frame,) = ImageSource(existing(image))
+        (frame,) = ImageSource(require_file(image))
         return cls(frame, from_detections(detections, frame.size, class_names=class_names))
 
     def save(self, path: str | Path, *, style: OverlayStyle | None = None) -> Path:
@@ -171,7 +171,7 @@ class Result(FrameResult):
         return encode_image(self.overlay(style), path.suffix, dpi=dpi)
 
 
-def existing(image: ImageInput) -> ImageInput:
+def require_file(image: ImageInput) -> ImageInput:
     """Return the input; raises `SourceNotFound` when it is the path of no file."""
     if not isinstance(image, str | Path):
         return image

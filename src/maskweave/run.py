@@ -7,29 +7,24 @@ batches all come through here with the same `Request`.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-
 from maskweave.errors import InvalidValue
 from maskweave.models.base import Model
-from maskweave.options import BUILT_IN, DEFAULT_TRACKER, ModelOptions, Request, VideoOptions
+from maskweave.networks import features_for
+from maskweave.options import DEFAULT_TRACKER, ModelOptions, Request, VideoOptions
+from maskweave.run_report import RunReport
 from maskweave.sources.base import Source, is_incomplete
 from maskweave.stages import StageClock, as_task, check_model, segment_frames, task_of
 from maskweave.types.arrays import Size
-from maskweave.types.counts import Counts
 from maskweave.types.frame import SourceInfo
-from maskweave.types.instances import Instances
 from maskweave.types.prediction import Task
 from maskweave.types.result import FrameResult
-from maskweave.types.semantic import SemanticMap
 
 if TYPE_CHECKING:
-    from maskweave.catalog.download import Progress
-    from maskweave.models.loading import LazyGuide, RuntimeOptions
     from maskweave.outputs.base import Target, Writer
     from maskweave.sources.lazy import LazySource
     from maskweave.types.frame import Frame
@@ -41,117 +36,8 @@ OnResult: TypeAlias = Callable[[FrameResult], None]
 """Called after each frame, with its result."""
 
 
-@dataclass
-class Report:
-    """What one run did: frames, objects, seconds per stage, files, warnings, last counts.
-
-    ``objects`` is summed over the frames; None where the results are maps of classes. ``tracks``: how many different
-    ones they are, where they have ids. ``classes``: how many of each class, every track once. ``shares``: of maps of
-    classes, the mean share of the pixels that each has. ``lost``: of a propagation, the frames in which an object
-    that was seen before has no pixels, as (first, last); noted where ``propagates``. ``replaced``: which of the
-    ``paths`` an earlier run had written. ``is_complete``: whether the
-    source had all that it promised; what is missing is in ``warnings``.
-    """
-
-    frames: int = 0
-    objects: int | None = None
-    tracks: int | None = None
-    classes: dict[str, int] = field(default_factory=dict)
-    shares: dict[str, float] = field(default_factory=dict)
-    lost: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
-    clock: StageClock = field(default_factory=StageClock)
-    paths: list[Path] = field(default_factory=list)
-    replaced: list[Path] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    counts: Counts | None = None
-    propagates: bool = False
-    is_complete: bool = True
-    _known_ids: set[int] = field(default_factory=set, repr=False, compare=False)
-
-    def add(self, result: FrameResult) -> None:
-        """Take in one frame's result."""
-        self.frames += 1
-        self.counts = result.counts
-        prediction = result.prediction
-        if not isinstance(prediction, Instances):
-            self._add_shares(prediction)
-            return
-        self.objects = (self.objects or 0) + len(prediction)
-        names = prediction.names
-        if prediction.track_ids is not None:
-            ids = prediction.track_ids.tolist()
-            names = tuple(
-                name for name, track in zip(names, ids, strict=True) if track not in self._known_ids
-            )
-            if self.propagates:
-                self._note_lost(self._known_ids.difference(ids))
-            self._known_ids.update(ids)
-            self.tracks = len(self._known_ids)
-        for name in names:
-            self.classes[name] = self.classes.get(name, 0) + 1
-
-    def _add_shares(self, prediction: SemanticMap) -> None:
-        """Move the mean shares of classes on by one map; pixels that are ignored belong to none."""
-        names = prediction.class_names
-        pixels = prediction.class_map
-        counts = np.bincount(pixels.ravel(), minlength=len(names))[: len(names)]
-        self.shares = {name: share * (1 - 1 / self.frames) for name, share in self.shares.items()}
-        for row in np.flatnonzero(counts).tolist():
-            share = float(counts[row]) / pixels.size / self.frames
-            self.shares[names[row]] = self.shares.get(names[row], 0.0) + share
-
-    def _note_lost(self, ids: Iterable[int]) -> None:
-        """Note that objects have no pixels in the newest frame."""
-        frame = self.frames - 1
-        for track in ids:
-            spans = self.lost.setdefault(track, [])
-            if spans and spans[-1][1] == frame - 1:
-                spans[-1] = (spans[-1][0], frame)
-            else:
-                spans.append((frame, frame))
-
-
-def open_model(options: ModelOptions, *, progress: Progress | None = None) -> Model:
-    """Load the model that is asked for; raises what `models.loading.load_model` raises."""
-    from maskweave.models.loading import load_model
-
-    model = load_model(
-        options.model,
-        options=_engine(options),
-        size=options.size,
-        offline=options.offline,
-        progress=progress,
-    )
-    model.guide = _guide(options)
-    return in_tiles(model, options)
-
-
-def _guide(options: ModelOptions) -> LazyGuide:
-    """What answers prompts: the guide that is asked for, or the one in the package."""
-    from maskweave.catalog.entries import GUIDE
-    from maskweave.models.loading import LazyGuide
-
-    return LazyGuide(options.guide or GUIDE, _engine(options))
-
-
-def propagation_model(name: str = BUILT_IN, *, device: str = "cpu") -> ModelOptions:
-    """The model of a propagation: the one in the package finds what is marked and gives features in one."""
-    from maskweave.video.features import FEATURE_SIZE
-
-    return ModelOptions(name, size=FEATURE_SIZE if name == BUILT_IN else None, device=device)
-
-
-def in_tiles(model: Model, options: ModelOptions) -> Model:
-    """``model``, looking at images in tiles where they are asked for."""
-    if options.tile is None:
-        return model
-    from maskweave.models.tiling import TiledModel
-
-    return TiledModel(model, tile=options.tile, overlap=options.overlap)
-
-
 def find_inputs(inputs: Sequence[str | Path], request: Request) -> list[LazySource]:
-    """The inputs, less what earlier runs wrote."""
+    """Find the inputs, without what earlier runs wrote."""
     from maskweave.outputs import is_output
     from maskweave.sources.files import real_path
     from maskweave.sources.find import find_sources
@@ -198,9 +84,11 @@ def stream(
     info = source.info
     if info.kind == "image" and request.video.counts:
         raise InvalidValue("--line and --zone: need a video, got an image; a folder is one with --as-video")
-    from maskweave.sources.filtered import limited
+    frames, limits = source, (request.source.frames, request.source.seconds)
+    if limits != (None, None):
+        from maskweave.sources.filtered import limited
 
-    frames = limited(source, frames=request.source.frames, seconds=request.source.seconds)
+        frames = limited(source, *limits)
     clock = clock or StageClock()
     prompt = request.prompt.prompt
     if prompt is not None:
@@ -230,7 +118,7 @@ def _video(frames: Source, model: Model, request: Request, clock: StageClock) ->
 
 
 def live(frames: Iterable[Frame], model: Model, request: Request) -> Generator[FrameResult]:
-    """Yield the result of each frame before the next one is asked for: none is read ahead, so that none waits.
+    """Yield the result of each frame before the next one is read, so that none waits.
 
     Objects are tracked where that is asked for; none is held back until it has lived for some frames. Raises
     `InvalidValue` at once for what the model cannot do.
@@ -253,14 +141,14 @@ def _foreground(frames: Source, model: Model, request: Request) -> Generator[Fra
     """What moves and what the model knows; with classes or a score it is every pixel of those instances instead."""
     from maskweave.video.foreground import foreground_frames
 
-    with _features(model, request.model) as network:
+    with features_for(model, request.model) as network:
         yield from foreground_frames(frames, model, network)
 
 
 def _prompted(
     frames: Source, model: Model, request: Request, prompt: Prompt, clock: StageClock
 ) -> Generator[FrameResult]:
-    """What a prompt means in an image, or what becomes of it through a video."""
+    """Find what a prompt means in an image, or follow it through a video."""
     task = request.segment.task or "instances"
     score = request.segment.score or 0.0
     results = (
@@ -288,23 +176,8 @@ def _propagated(
 ) -> Generator[FrameResult]:
     from maskweave.video.propagation import propagate_frames
 
-    with _features(model, options) as network:
+    with features_for(model, options) as network:
         yield from propagate_frames(frames, prompt, network, finder=model)
-
-
-def _features(model: Model, options: ModelOptions) -> AbstractContextManager[Model]:
-    """What gives features of frames: ``model`` where it is that network, else one that is closed in the end."""
-    from maskweave.video.features import FEATURE_SIZE, feature_network
-
-    if (options.model, options.size, options.tile) == (BUILT_IN, FEATURE_SIZE, None):
-        return nullcontext(model)
-    return closing(feature_network(options=_engine(options)))
-
-
-def _engine(options: ModelOptions) -> RuntimeOptions:
-    from maskweave.models.loading import RuntimeOptions
-
-    return RuntimeOptions(device=options.device, threads=options.threads, runtime=options.runtime)
 
 
 def _counted(results: Generator[FrameResult], request: Request) -> Generator[FrameResult]:
@@ -330,10 +203,11 @@ def counter_of(video: VideoOptions, size: Size) -> Counter:
 
 
 def formats_for(request: Request, info: SourceInfo, model: Model) -> tuple[str, ...]:
-    """What is to be written of a source; raises `InvalidValue` for what its kind or the task does not have."""
+    """The formats to write for a source; raises `InvalidValue` for one that its kind or the task does not have."""
     from maskweave.outputs import choose_formats
 
-    return choose_formats(request.output.save, kind=info.kind, task=task_for(request, model))
+    label = str(info.path or info.name)
+    return choose_formats(request.output.save, kind=info.kind, task=task_for(request, model), source=label)
 
 
 def _class_names(request: Request, model: Model) -> tuple[str, ...]:
@@ -347,7 +221,7 @@ def _class_names(request: Request, model: Model) -> tuple[str, ...]:
 def target_for(
     request: Request, info: SourceInfo, model: Model, *, inputs: frozenset[Path] = frozenset()
 ) -> Target:
-    """What the writers of a source's results must know; ``inputs``: paths that no output may replace."""
+    """The target of a source's writers; ``inputs``: paths that no output may replace."""
     from maskweave.outputs.base import Target
 
     output = request.output
@@ -359,14 +233,14 @@ def target_for(
         model=model.name,
         style=output.style,
         inputs=inputs,
-        background=output.behind,
+        background=output.cutout_background,
         geojson_crs=output.geojson_crs,
         refine_edges=output.refine_edges,
     )
 
 
 def task_for(request: Request, model: Model) -> Task:
-    """What results will be: the task that is asked for, else what a prompt or the model gives."""
+    """The task of the results: the one that is asked for, else that of a prompt or the model."""
     if request.prompt.prompt is not None:
         return request.segment.task or "instances"
     return task_of(request.segment, model)
@@ -381,7 +255,7 @@ def run(
     flat: bool = False,
     formats: Sequence[str] | None = None,
     progress: OnResult | None = None,
-) -> Report:
+) -> RunReport:
     """Segment an opened source and write what is asked for; files appear only when all of it worked.
 
     ``inputs``: paths that no output may replace. ``flat``: the only format that is one image a frame goes into the
@@ -390,14 +264,14 @@ def run(
     from maskweave.outputs import make_writers, one_image_per_frame
 
     info = source.info
-    report = Report(propagates=request.prompt.prompt is not None and info.kind != "image")
+    report = RunReport(propagates=request.prompt.prompt is not None and info.kind != "image")
     formats = formats_for(request, info, model) if formats is None else formats
     target = target_for(request, info, model, inputs=inputs)
     if flat and one_image_per_frame(formats):
         target = replace(target, flat=True)
     results = stream(source, model, request, clock=report.clock)
     write(results, make_writers(formats, target), report=report, progress=progress)
-    report.warnings = [*source.warnings, *_ignored(request, info), *report.warnings]
+    report.warnings = [*source.warnings, *_ignored_options(request, info), *report.warnings]
     report.is_complete = not is_incomplete(source)
     return report
 
@@ -406,14 +280,14 @@ def write(
     results: Iterable[FrameResult],
     writers: Sequence[Writer],
     *,
-    report: Report | None = None,
+    report: RunReport | None = None,
     progress: OnResult | None = None,
-) -> Report:
+) -> RunReport:
     """Write results as they come; the writers' files appear only when all of it worked.
 
     ``writers`` are entered and left here. ``report`` is added to and returned; None begins a new one.
     """
-    report = report or Report()
+    report = report or RunReport()
     replaced = [
         writer.path for writer in writers if writer.path.exists() and writer.path != writer.target.folder
     ]
@@ -436,7 +310,7 @@ def write(
     return report
 
 
-def _ignored(request: Request, info: SourceInfo) -> list[str]:
+def _ignored_options(request: Request, info: SourceInfo) -> list[str]:
     """A warning where options for videos were given for an image."""
     if info.kind != "image":
         return []

@@ -1,4 +1,4 @@
-"""What a file takes only at its end, kept on the disk until then."""
+"""Keep pieces of data on disk until a file that is being written needs them at its end."""
 
 from __future__ import annotations
 

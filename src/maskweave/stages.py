@@ -1,8 +1,7 @@
-"""From frames to results by stages: read, prepare, network, decode, track; in turn, or overlapped in threads."""
+"""Turn frames into results by stages: read, prepare, network, decode, track; in turn, or overlapped in threads."""
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 
-from maskweave.errors import InvalidValue
+from maskweave.errors import InvalidValue, did_you_mean
 from maskweave.models.base import Model, Prepared
 from maskweave.ops.blas import single_threaded_blas
 from maskweave.ops.letterbox import Letterbox
@@ -64,10 +63,7 @@ def check_model(options: SegmentOptions, model: Model, *, every: int = 1) -> Non
     model.check_unprompted()
     unknown = [name for name in options.classes if name not in model.class_names]
     if unknown:
-        near = difflib.get_close_matches(
-            unknown[0].lower(), [name.lower() for name in model.class_names], n=1
-        )
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(unknown[0], model.class_names)
         raise InvalidValue(
             f"classes: need names out of {', '.join(model.class_names)}; got {', '.join(unknown)}{hint}"
         )
@@ -177,8 +173,8 @@ def _ask(model: Model, clock: StageClock, prepared: tuple[FrameFacts, Prepared |
     return facts, (outputs, fed.letterbox)
 
 
-def wanted_of(options: SegmentOptions, model: Model, tracker: Tracker | None) -> tuple[float, bool]:
-    """The minimum score that the network's results are decoded with, and whether under every class.
+def decode_settings(options: SegmentOptions, model: Model, tracker: Tracker | None) -> tuple[float, bool]:
+    """The minimum score for decoding, and whether objects are given under every class.
 
     A tracker wants weaker ones as well than are asked for; it starts with this call.
     """
@@ -208,7 +204,7 @@ class _Finisher:
             from maskweave.video.interpolation import MaskInterpolator
 
             self._interpolator = MaskInterpolator()
-        self._min_score, self._multi_label = wanted_of(options, model, self._tracker)
+        self._min_score, self._multi_label = decode_settings(options, model, self._tracker)
 
     def finish(self, answered: _Answered) -> FrameResult:
         """The result of a frame; without an answer of the network, what it found before, moved along."""

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from maskweave.annotations.convert import fit, read_records
+from maskweave.annotations.base import drop_unsupported
+from maskweave.annotations.convert import read_records
 from maskweave.annotations.options import Options
 from maskweave.annotations.record import Category, Record
 from maskweave.annotations.report import Report
@@ -65,7 +66,7 @@ def write(path, form, given, **options):
     with target.write(path, chosen, report) as put:
         for record in given:
             with report.record(record.file_name):
-                put(fit(record, target, chosen, report))
+                put(drop_unsupported(record, target, chosen, report))
                 report.objects += len(record.instances)
     return report
 

@@ -94,7 +94,7 @@ def test_entities_and_document_types_are_refused(tmp_path, head):
     ("shape", "message"),
     [
         ('<polyline label="cat" points="1,1;2,2"/>', "need a polygon, box, ellipse or mask"),
-        ('<polygon label="cat" points="1,1;2,2"/>', "ring: need"),
+        ('<polygon label="cat" points="1,1;2,2"/>', "polygon: need"),
         ('<polygon label="cat" points="1,1;2,2;nan,3"/>', "need finite numbers"),
         ('<polygon label="cat" points="1,1;2,2;x"/>', "need points x, y"),
         ('<polygon label="cat"/>', "points"),

@@ -73,7 +73,7 @@ DAMAGES = {
     "text": (lambda d: first(d)["geometry"].update(coordinates=[["abcd"]]), "feature 1: "),
     "NaN": (
         lambda d: first(d)["geometry"].update(coordinates=[[[1, 1], [2, float("nan")], [2, 2], [1, 1]]]),
-        "feature 1: ring: need",
+        "feature 1: polygon: need",
     ),
     "no properties": (lambda d: first(d).update(properties=None), "need a feature with properties"),
     "outside": (lambda d: first(d)["properties"].update(file_name=".."), "stays in its folder"),

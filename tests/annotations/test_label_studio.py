@@ -98,3 +98,17 @@ def test_polygons_are_written_where_they_are_asked_for(tmp_path):
     write(tmp_path / "out.json", "label-studio", [record], masks="polygons")
     (written,) = json.loads((tmp_path / "out.json").read_text())
     assert [each["type"] for each in written["annotations"][0]["result"]] == ["polygonlabels", "brushlabels"]
+
+
+def test_an_image_is_addressed_in_its_folder_as_local_storage_wants_it(tmp_path):
+    record = Record("a b.png", objects(rectangle(1, 1, 9, 9)[None]), image=tmp_path / "my photos" / "a b.png")
+    write(tmp_path / "out.json", "label-studio", [record])
+    (written,) = json.loads((tmp_path / "out.json").read_text())
+    assert written["data"]["image"] == "/data/local-files/?d=my%20photos/a%20b.png"
+    assert [each.file_name for each in read(tmp_path / "out.json", "label-studio")] == ["a b.png"]
+
+
+def test_an_image_of_local_storage_is_found_in_its_folder(tmp_path):
+    Image.new("RGB", (20, 10)).save(tmp_path / "photo.jpg")
+    (record,) = read(stored(tmp_path, task(image="/data/local-files/?d=photos/photo.jpg")))
+    assert (record.file_name, record.size) == ("photo.jpg", (10, 20))

@@ -62,7 +62,7 @@ def test_an_image_that_lay_elsewhere_is_its_last_part_and_never_outside(tmp_path
     for name in ("../secret.png", "%2e%2e/secret.png", "..%2fsecret.png", str(tmp_path / "secret.png")):
         assert image_file(name, options, report=report)[1] is None
     assert report.warnings == [
-        "names of images say where they lay on another machine; their last part is taken"
+        "names of images say where they lay on another machine; their last parts are taken"
     ]
 
 

@@ -65,7 +65,7 @@ DAMAGES = {
     "class": (lambda one, _: one.update(classTitle="cow"), "need a class of meta.json, got 'cow'"),
     "kind": (
         lambda one, _: one.update(geometryType="point"),
-        "need a bitmap, polygon or rectangle, got 'point'",
+        "need a bitmap, alpha mask, polygon or rectangle, got 'point'",
     ),
     "outside": (
         lambda one, _: one["bitmap"].update(origin=[16, 1]),

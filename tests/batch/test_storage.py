@@ -35,6 +35,11 @@ def place(tmp_path, monkeypatch):
     return f"memory://{secrets.token_hex(8)}"
 
 
+def test_an_empty_folder_of_a_store_is_a_failed_input(place, model, tmp_path):
+    _, summary = finished(job_for(f"{place}/", str(tmp_path / "out"), model))
+    assert summary.counts.failed == 1
+
+
 @pytest.mark.parametrize("where", ["memory", "here"])
 def test_files_come_back_by_their_address(place, tmp_path, where):
     folder = place if where == "memory" else str(tmp_path)

@@ -13,7 +13,7 @@ import pytest
 
 from maskweave.catalog import cache, download, entries
 from maskweave.catalog.download import pull
-from maskweave.catalog.entries import Checksum, Entry, ModelFile
+from maskweave.catalog.entry import Checksum, Entry, ModelFile
 from maskweave.errors import HashMismatch, InvalidValue, ModelNotDownloaded
 from tests.catalog.server import serving
 
@@ -379,7 +379,7 @@ class TestCache:
 
     @pytest.fixture(autouse=True)
     def table(self, entry, monkeypatch):
-        monkeypatch.setattr(cache, "ENTRIES", (entry,))
+        monkeypatch.setattr(cache, "all_entries", lambda: (entry,))
 
     def test_a_file_put_there_by_hand_is_checked_before_use(self, entry, home):
         home.mkdir(parents=True)
@@ -475,7 +475,7 @@ class TestPackage:
     @pytest.fixture
     def packaged(self, weights, monkeypatch):
         entry = dataclasses.replace(entry_of(ModelFile("small.onnx", checksum(WEIGHTS))), packaged=True)
-        monkeypatch.setattr(cache, "ENTRIES", (entry,))
+        monkeypatch.setattr(cache, "all_entries", lambda: (entry,))
         return entry
 
     def test_right(self, packaged, weights):

@@ -3,7 +3,8 @@
 import pytest
 
 from maskweave.catalog.cache import checksum_of, packaged_path
-from maskweave.catalog.entries import BUILT_IN, ENTRIES, Checksum, find, names
+from maskweave.catalog.entries import all_entries, find, names
+from maskweave.catalog.entry import BUILT_IN, Checksum
 from maskweave.errors import UnknownModel
 from maskweave.models import mask_rcnn_onnx, mask_rcnn_tf
 from maskweave.ops.coco_names import COCO_IDS, COCO_NAMES
@@ -11,7 +12,7 @@ from maskweave.ops.coco_names import COCO_IDS, COCO_NAMES
 LENGTHS = {"sha256": 64, "sha1": 40, "md5": 32}
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", all_entries(), ids=lambda entry: entry.name)
 def test_every_entry_is_complete(entry):
     assert entry.license in ("Apache-2.0", "MIT", "BSD-3-Clause")
     assert entry.preprocessing
@@ -32,7 +33,7 @@ def test_every_entry_is_complete(entry):
         assert (file.member is None) == (file.archive is None)
 
 
-PACKAGED = [file for entry in ENTRIES if entry.packaged for file in entry.files]
+PACKAGED = [file for entry in all_entries() if entry.packaged for file in entry.files]
 
 
 @pytest.mark.parametrize("file", PACKAGED, ids=lambda file: file.name)
@@ -49,11 +50,11 @@ def test_rfdetr_comes_in_four_sizes(size, side):
     entry = find(f"rfdetr-seg-{size}")
     assert entry.class_names == COCO_NAMES
     assert f"squashed to {side}x{side}" in entry.preprocessing
-    assert len({each.files[0].checksum for each in ENTRIES if each.family == "rfdetr_seg"}) == 4
+    assert len({each.files[0].checksum for each in all_entries() if each.family == "rfdetr_seg"}) == 4
 
 
 def test_nothing_copyleft_is_listed():
-    assert not [entry.name for entry in ENTRIES if entry.family.startswith("yolo")]
+    assert not [entry.name for entry in all_entries() if entry.family.startswith("yolo")]
 
 
 def test_names_are_unique():
@@ -83,5 +84,7 @@ def test_a_wrong_name_gets_the_nearest(wrong, near):
 
 
 def test_a_name_like_no_other_gets_all():
-    with pytest.raises(UnknownModel, match="known are compact-s, compact-s-int8, mask-rcnn-inception-v2"):
+    with pytest.raises(
+        UnknownModel, match="known are compact-s, compact-s-int8, guide, mask-rcnn-inception-v2"
+    ):
         find("%%%")

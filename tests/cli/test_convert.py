@@ -85,12 +85,12 @@ def test_lossless_leaves_out_what_would_lose(coco, tmp_path):
     assert [each.file_name for each in read(tmp_path / "out")] == ["a.png"]
 
 
-def test_the_format_can_be_told(coco, tmp_path):
+def test_the_format_is_known_by_content_and_can_be_told(coco, tmp_path):
     moved = tmp_path / "in.txt"
     moved.write_bytes(coco.read_bytes())
-    assert run("convert", moved, "--to", "npz", "-o", tmp_path / "a")[0] == 2
-    code, _, _ = run("convert", moved, "--from", "coco", "--to", "npz", "-o", tmp_path / "a")
-    assert code == 0
+    assert run("convert", moved, "--to", "npz", "-o", tmp_path / "a")[0] == 0
+    assert run("convert", moved, "--from", "coco", "--to", "npz", "-o", tmp_path / "a")[0] == 0
+    assert run("convert", moved, "--from", "labelme", "--to", "npz", "-o", tmp_path / "b")[0] == 1
     assert all(same_objects(*pair) for pair in zip(read(coco), read(tmp_path / "a"), strict=True))
 
 

@@ -122,7 +122,7 @@ def test_a_tracker_that_is_not_installed_is_told_in_one_line(model, tmp_path, mo
         1,
         "",
         "maskweave: tracker bytetrack: need supervision, which is not installed; "
-        "run pip install 'maskweave[trackers]'\n",
+        "run pip install 'maskweave[trackers]' && pip install --no-deps 'trackers>=2.6'\n",
     )
 
 
@@ -227,6 +227,7 @@ def test_a_video_that_is_cut_short_is_done_as_far_as_it_goes_and_the_exit_code_s
         (["--score", "7"], 2, "score: need a number in"),
         (["--classes", "cow"], 2, "need names out of cat, dog"),
         (["--save", "gif"], 2, "--save: need formats out of"),
+        (["--save", "overley"], 2, "got 'overley'; did you mean overlay?"),
         (["--opacity", "3"], 2, "opacity"),
         (["--device", "cuda"], 1, "device cuda"),
         (["--runtime", "abacus"], 2, "need one of onnxruntime, openvino, opencv"),
@@ -312,6 +313,12 @@ def test_help_names_every_command_and_loads_no_engine():
     subprocess.run([sys.executable, "-c", script], check=True)
     shown = CliRunner().invoke(app, ["--help"]).output
     assert all(name in shown for name in ("segment", "models", "doctor"))
+
+
+@pytest.mark.parametrize("group", [[], ["models"], ["evaluate"]])
+def test_a_list_of_commands_says_what_each_does_to_the_end(group):
+    shown = CliRunner().invoke(app, [*group, "--help"], env={"COLUMNS": "80"}).output
+    assert [line for line in shown.partition("Commands:")[2].splitlines() if line.endswith("...")] == []
 
 
 def test_an_input_is_never_replaced(photo, model, tmp_path, monkeypatch, capfd):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskweave.run import Report
+from maskweave.run_report import RunReport
 from maskweave.types.frame import Frame
 from maskweave.types.result import FrameResult
 from maskweave.types.semantic import SemanticMap
@@ -90,7 +90,7 @@ def written(pipe: Path) -> str:
 
 
 def test_classes_of_a_map_have_their_share_of_the_pixels():
-    report = Report()
+    report = RunReport()
     sky = np.zeros((4, 4), np.uint8)
     half = sky.copy()
     half[:2] = 1

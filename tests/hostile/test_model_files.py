@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from maskweave.catalog.entries import BUILT_IN, ModelFile, find
+from maskweave.catalog.entries import find
+from maskweave.catalog.entry import BUILT_IN, ModelFile
 from maskweave.errors import HashMismatch, NotAModel
 from maskweave.models.loading import RuntimeOptions, load_model
 from maskweave.runtimes.onnx_files import check_external_data

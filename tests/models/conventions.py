@@ -20,8 +20,8 @@ from maskweave.models import (
 )
 from maskweave.models.mask_rcnn_tf import Resize
 from maskweave.runtimes.base import TensorSpec
-from maskweave.runtimes.fake import FakeRuntime
 from tests.models.compact_outputs import compact_outputs
+from tests.runtimes.fake import FakeRuntime
 
 NAMES = ("cat", "dog")
 CLASS, SCORE = 1, 0.9  # what every network answers: a dog

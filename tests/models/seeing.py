@@ -5,8 +5,8 @@ import numpy as np
 
 from maskweave.models.base import Model, Prepared
 from maskweave.ops.letterbox import Letterbox
-from maskweave.runtimes.fake import FakeRuntime
 from maskweave.types import Instances, Masks, SemanticMap
+from tests.runtimes.fake import FakeRuntime
 
 NAMES = ("house", "field")
 

@@ -9,9 +9,9 @@ from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models import compact
 from maskweave.ops.iou import mask_iou
 from maskweave.runtimes.base import TensorSpec
-from maskweave.runtimes.fake import FakeRuntime
 from maskweave.types import Masks
 from tests.models.compact_outputs import compact_outputs, distance_logits, linear_kernel, points_of
+from tests.runtimes.fake import FakeRuntime
 
 NAMES = ["cat", "dog"]
 METADATA = {

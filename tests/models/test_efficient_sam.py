@@ -8,12 +8,12 @@ from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models import efficient_sam
 from maskweave.models.loading import recognize
 from maskweave.runtimes.base import TensorSpec
-from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.onnxruntime import OnnxRuntime
 from maskweave.types.prompt import Box, Point, Prompt
 from tests.models.maps import iou, rectangle_image
 from tests.models.promptable import sam
 from tests.models.rectangles import rectangles
+from tests.runtimes.fake import FakeRuntime
 
 
 @pytest.fixture(scope="module")

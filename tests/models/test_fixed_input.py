@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskweave.models._fixed_input import fixed_canvas
+from maskweave.models.base import fixed_canvas
 from maskweave.ops.letterbox import fit_inside
 
 SIDES = st.integers(1, 5000)

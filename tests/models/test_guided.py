@@ -11,7 +11,6 @@ from maskweave.models.guided import OldMask
 from maskweave.models.loading import load_model, recognize
 from maskweave.ops.guidance import INSIDE, MASK, OUTSIDE, Window
 from maskweave.runtimes.base import TensorSpec
-from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.onnxruntime import OnnxRuntime
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks
@@ -20,6 +19,7 @@ from tests.models.guides import guide
 from tests.models.maps import iou, rectangle_image
 from tests.models.rectangles import rectangles
 from tests.models.tiny import save_tiny_model
+from tests.runtimes.fake import FakeRuntime
 
 pytestmark = pytest.mark.engine
 
@@ -186,7 +186,7 @@ def test_where_nothing_stands_out_it_says_so(model, prompt):
 def test_coarse_masks_get_the_borders_of_their_objects(model):
     image = np.maximum(rectangle_image((40, 60), (5, 6, 25, 34)), rectangle_image((40, 60), (36, 4, 56, 20)))
     coarse = instances((7, 9, 24, 31), (34, 6, 54, 19))
-    refined = model.redrawn(image, coarse)
+    refined = model.redraw(image, coarse)
     exact = instances((5, 6, 25, 34), (36, 4, 56, 20))
     for row in range(2):
         assert iou(refined.masks[row].union(), exact.masks[row].union()) > 0.9
@@ -198,20 +198,20 @@ def test_coarse_masks_get_the_borders_of_their_objects(model):
 @pytest.mark.parametrize("logit", [-5, 5])
 def test_an_object_of_which_the_network_makes_another_stays_as_it_is(logit):
     found = instances((10, 10, 20, 12))
-    refined = answering(logit).redrawn(np.zeros((40, 60, 3), np.uint8), found)
+    refined = answering(logit).redraw(np.zeros((40, 60, 3), np.uint8), found)
     assert refined.masks == found.masks
 
 
 def test_objects_by_the_dozen_are_few_batches():
     boxes = [(x, y, x + 6, y + 6) for x in range(0, 48, 8) for y in range(0, 32, 8)]
     fake = answering(-5)
-    fake.redrawn(np.zeros((40, 60, 3), np.uint8), instances(*boxes))
+    fake.redraw(np.zeros((40, 60, 3), np.uint8), instances(*boxes))
     assert [len(sent["image"]) for sent in fake.runtime.seen] == [4] * 6
 
 
 def test_nothing_found_is_nothing_to_refine():
     fake = answering(5)
-    assert len(fake.redrawn(np.zeros((40, 60, 3), np.uint8), instances())) == 0
+    assert len(fake.redraw(np.zeros((40, 60, 3), np.uint8), instances())) == 0
     assert fake.runtime.seen == []
 
 

@@ -8,7 +8,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from maskweave import models
-from maskweave.catalog.entries import ENTRIES, find
+from maskweave.catalog import download
+from maskweave.catalog.entries import all_entries, find
 from maskweave.errors import (
     InvalidValue,
     MissingDependency,
@@ -30,7 +31,7 @@ def test_every_family_file_is_in_the_table():
     folder = Path(models.__file__).parent
     files = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")}
     assert files - _NOT_FAMILIES == set(FAMILIES)
-    assert {entry.family for entry in ENTRIES} <= set(FAMILIES)
+    assert {entry.family for entry in all_entries()} <= set(FAMILIES)
 
 
 @pytest.mark.parametrize("module", FAMILIES.values(), ids=FAMILIES)
@@ -101,7 +102,7 @@ def classic(tmp_path, monkeypatch):
     graph = write_frozen(ClassicWeights(thin=16).made, tmp_path / "frozen_inference_graph.pb")
     text = tmp_path / "graph.pbtxt"
     text.write_text("")
-    monkeypatch.setattr(loading, "pull", lambda entry, **options: (graph, text))
+    monkeypatch.setattr(download, "pull", lambda entry, **options: (graph, text))
     return graph
 
 
@@ -201,7 +202,7 @@ def test_the_class_names_of_an_entry_are_used(tmp_path, monkeypatch):
     names = tuple(f"own {label}" for label in range(1, 81))
     entry = dataclasses.replace(find("mask-rcnn-r50-fpn"), class_names=names)
     monkeypatch.setattr(loading, "find", lambda name: entry)
-    monkeypatch.setattr(loading, "pull", lambda entry, **options: (path,))
+    monkeypatch.setattr(download, "pull", lambda entry, **options: (path,))
     model = load_model("mask-rcnn-r50-fpn")
     assert (model.class_names, model.name) == (names, entry.name)
     with pytest.raises(InvalidValue, match="cannot be chosen; leave --size out"):
@@ -210,7 +211,7 @@ def test_the_class_names_of_an_entry_are_used(tmp_path, monkeypatch):
 
 def test_an_entry_that_names_its_classes_itself(tmp_path, monkeypatch):
     path = save_tiny_model(tmp_path / "compact-s.onnx")
-    monkeypatch.setattr(loading, "pull", lambda entry, **options: (path,))
+    monkeypatch.setattr(loading, "locate", lambda entry: (path,))
     assert load_model("built-in").class_names == ("cat", "dog")
 
 
@@ -222,7 +223,7 @@ def test_offline_is_asked_once(monkeypatch, offline):
         asked.append(options["offline"])
         raise ModelNotDownloaded("none")
 
-    monkeypatch.setattr(loading, "pull", pull)
+    monkeypatch.setattr(download, "pull", pull)
     with pytest.raises(ModelNotDownloaded):
         load_model("mask-rcnn-r50-fpn", offline=offline)
     assert asked == [offline]

@@ -8,9 +8,9 @@ from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models import mask_rcnn_onnx
 from maskweave.ops.letterbox import Letterbox
 from maskweave.runtimes.base import RuntimeInfo, TensorSpec
-from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.onnxruntime import OnnxRuntime
 from tests.models.graphs import ZOO_NAMES, zoo_mask_rcnn
+from tests.runtimes.fake import FakeRuntime
 
 IMAGE = TensorSpec("image", (3, None, None), "float32")
 BLUE, RED = (10, 20, 40, 60), (50, 30, 90, 70)  # xyxy

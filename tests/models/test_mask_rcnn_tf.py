@@ -10,10 +10,10 @@ from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models import mask_rcnn_tf
 from maskweave.models.mask_rcnn_tf import DETECTIONS, MASKS, Resize
 from maskweave.ops.coco_names import COCO_IDS, LABEL_CLASSES
-from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.opencv import OpenCVRuntime
 from tests.models.classic import ClassicWeights, write_frozen
 from tests.models.graphs import tiny_mask_rcnn
+from tests.runtimes.fake import FakeRuntime
 
 TEXT_GRAPH = "media/mask_rcnn_inception_v2_coco_2018_01_28.pbtxt"
 DOG, UNUSED_12 = 17, 11  # COCO's 18 and 12, less one

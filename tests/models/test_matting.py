@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from maskweave.catalog.entries import ENTRIES, find
+from maskweave.catalog.entries import all_entries, find
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
 from maskweave.models import human_seg, matting, semantic
 from maskweave.models.loading import FAMILIES, recognize
 from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import HALF, IMAGENET, UNIT, Preprocessing
 from maskweave.runtimes.base import TensorSpec
-from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.onnxruntime import OnnxRuntime
 from tests.models.maps import color_maps, iou, rectangle_image
 from tests.models.rectangles import rectangles
+from tests.runtimes.fake import FakeRuntime
 
 GRAY = np.full((1, 3), 1 / 3), np.zeros(1)  # alpha is the brightness
 STEEP = np.full((1, 3), 8.0), np.array([-12.0])  # logits: -12 for black, 12 for white
@@ -188,7 +188,7 @@ def test_wrong_layouts_are_told():
 
 
 def test_every_entry_of_a_family_of_maps_says_how_images_are_prepared():
-    for entry in ENTRIES:
+    for entry in all_entries():
         if FAMILIES[entry.family] in (matting, human_seg):
             assert isinstance(entry.options["preprocessing"], Preprocessing)
     assert find("birefnet-general").options["logits"]

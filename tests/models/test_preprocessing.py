@@ -7,7 +7,7 @@ from maskweave.errors import InvalidValue, UnknownLayout
 from maskweave.models import dfine_seg, rfdetr_seg, rtmdet_ins, torchvision_mask_rcnn, yolo_seg
 from maskweave.ops.preprocessing import Preprocessing
 from maskweave.runtimes.base import TensorSpec
-from maskweave.runtimes.fake import FakeRuntime
+from tests.runtimes.fake import FakeRuntime
 
 NAMES = ("cat", "dog")
 IMAGE = np.random.default_rng(0).integers(0, 256, (70, 110, 3), dtype=np.uint8)

@@ -12,11 +12,11 @@ from maskweave.models.loading import FAMILIES, build_as, recognize
 from maskweave.ops.coco_names import COCO_NAMES
 from maskweave.ops.iou import mask_iou
 from maskweave.runtimes.base import RuntimeInfo, TensorSpec
-from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.onnxruntime import OnnxRuntime
 from maskweave.types.masks import Masks
 from tests.models import seg_graphs
 from tests.models.graphs import zoo_mask_rcnn
+from tests.runtimes.fake import FakeRuntime
 
 BLUE, RED = (10, 20, 40, 60), (50, 30, 90, 70)  # xyxy in an image of at least 90 x 70
 

@@ -7,18 +7,19 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 
-from maskweave.catalog.entries import ENTRIES, find
+from maskweave.catalog import download
+from maskweave.catalog.entries import all_entries, find
 from maskweave.errors import EngineError, InvalidValue, NotAModel, UnknownLayout
-from maskweave.models import loading, sam
+from maskweave.models import sam
 from maskweave.models._pairs import with_partner
 from maskweave.models.loading import load_model, recognize
 from maskweave.runtimes.base import TensorSpec
-from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.pair import PairRuntime
 from maskweave.types.prompt import Box, Point, Prompt
 from tests.models.maps import iou, rectangle_image
 from tests.models.promptable import MOBILE_SAM, PAIRS, PUBLISHED, SAM, SOURCE_SIZED, SPLIT
 from tests.models.rectangles import rectangles
+from tests.runtimes.fake import FakeRuntime
 
 CLASSIC = "mask_rcnn_tf"
 EVERY = pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.encoder.removesuffix(".onnx"))
@@ -121,12 +122,12 @@ def test_an_old_mask_lies_where_it_was(models, pair, size):
 
 
 @pytest.mark.parametrize(
-    "name", [entry.name for entry in ENTRIES if len(entry.files) == 2 and entry.family != CLASSIC]
+    "name", [entry.name for entry in all_entries() if len(entry.files) == 2 and entry.family != CLASSIC]
 )
 def test_a_pair_of_the_catalog_is_loaded_by_its_name(folder, monkeypatch, name):
     pair, entry = PUBLISHED[name], find(name)
     files = tuple(folder / pair.encoder / file for file in (pair.encoder, pair.decoder))
-    monkeypatch.setattr(loading, "pull", lambda entry, **options: files)
+    monkeypatch.setattr(download, "pull", lambda entry, **options: files)
     with closing(load_model(name)) as model:
         assert (model.name, entry.family) == (name, pair.family)
 

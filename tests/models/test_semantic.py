@@ -16,12 +16,12 @@ from maskweave.ops.semantic import foreground_from_semantic
 from maskweave.ops.voc_names import VOC_NAMES
 from maskweave.options import SegmentOptions
 from maskweave.runtimes.base import RuntimeInfo, TensorSpec
-from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.onnxruntime import OnnxRuntime
 from maskweave.stages import check_model
 from maskweave.types import IGNORE
 from tests.models.maps import color_maps, iou, rectangle_image
 from tests.models.rectangles import rectangles
+from tests.runtimes.fake import FakeRuntime
 
 CAT, DOG = VOC_NAMES.index("cat"), VOC_NAMES.index("dog")
 NAMES = ("background", "red", "green")

@@ -38,7 +38,7 @@ def test_an_outline_along_pixel_borders_gives_its_pixels():
     "ring", [[[1, 1], [2, 2]], [[0, 0], [1, 0], [np.nan, 1]], [[0, 0], [1e13, 0], [1, 1]]]
 )
 def test_what_is_no_ring_is_refused(ring):
-    with pytest.raises(InvalidValue, match="ring: need"):
+    with pytest.raises(InvalidValue, match="polygon: need"):
         fill_coco_polygons([np.array(ring, float)], (9, 9))
 
 

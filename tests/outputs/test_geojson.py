@@ -10,7 +10,7 @@ from rasterio.warp import transform
 from maskweave.annotations.convert import read_records
 from maskweave.annotations.geojson import polygons_geometry
 from maskweave.errors import InvalidValue, OutputError
-from maskweave.ops.polygons import Polygon, mask_to_polygons, polygons_to_mask, ring_area
+from maskweave.ops.polygons import Polygon, fill_polygons, mask_to_polygons, ring_area
 from maskweave.types import Frame, Instances, Masks, SemanticMap
 from maskweave.types.georeference import GeoReference
 from maskweave.types.result import FrameResult
@@ -61,7 +61,7 @@ def test_a_mask_comes_back_from_longitude_and_latitude(tmp_path):
         Polygon(to_pixels(rings[0]), tuple(map(to_pixels, rings[1:])))
         for rings in feature["geometry"]["coordinates"]
     ]
-    assert (polygons_to_mask(polygons, SIZE) == found.masks.dense()[0]).all()
+    assert (fill_polygons(polygons, SIZE).union() == found.masks.dense()[0]).all()
 
 
 @pytest.mark.parametrize("geo", [UTM, None, GeoReference((1e-4, 0, 15, 0, -1e-4, 45), "EPSG:4326")])

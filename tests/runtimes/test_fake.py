@@ -5,7 +5,7 @@ import pytest
 
 from maskweave.errors import EngineError
 from maskweave.runtimes.base import TensorSpec
-from maskweave.runtimes.fake import FakeRuntime
+from tests.runtimes.fake import FakeRuntime
 
 
 def test_answers_and_remembers():

@@ -7,8 +7,8 @@ import pytest
 
 from maskweave.errors import EngineError, UnknownLayout
 from maskweave.runtimes.base import TensorSpec
-from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.pair import PairRuntime
+from tests.runtimes.fake import FakeRuntime
 
 
 def spec(name, dtype="float32"):

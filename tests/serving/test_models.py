@@ -6,8 +6,9 @@ import hashlib
 import httpx
 import pytest
 
-from maskweave.catalog.entries import Checksum, ModelFile, find
-from maskweave.serving import models
+from maskweave.catalog import entries
+from maskweave.catalog.entries import find
+from maskweave.catalog.entry import Checksum, ModelFile
 from tests.serving.conftest import running_server, wait_until
 
 WEIGHTS = bytes(range(256)) * 50
@@ -27,7 +28,7 @@ def file(tmp_path):
 def started(tmp_path, file, monkeypatch):
     """Starts a server whose catalog has one more model."""
     entry = dataclasses.replace(find("efficient-sam-ti"), name=NAME, aliases=(), files=(file,))
-    monkeypatch.setattr(models, "ENTRIES", (*models.ENTRIES, entry))
+    monkeypatch.setattr(entries, "PACKAGED", (*entries.PACKAGED, entry))
     monkeypatch.setenv("MASKWEAVE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("MASKWEAVE_OFFLINE", raising=False)
     return running_server

@@ -9,7 +9,6 @@ from maskweave.api import Segmenter
 from maskweave.models import efficient_sam, guided
 from maskweave.ops.rle import decode_masks, encode_masks
 from maskweave.runtimes.base import TensorSpec
-from maskweave.runtimes.fake import FakeRuntime
 from maskweave.runtimes.onnxruntime import OnnxRuntime
 from maskweave.serving import handler
 from maskweave.serving.pointing import object_at
@@ -18,6 +17,7 @@ from maskweave.types.prompt import Point
 from tests.models.guides import guide
 from tests.models.maps import iou, rectangle_image
 from tests.models.promptable import PUBLISHED
+from tests.runtimes.fake import FakeRuntime
 from tests.serving.conftest import encoded, put_in_cache, running_server
 
 SPECS = (

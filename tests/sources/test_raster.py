@@ -13,7 +13,7 @@ from maskweave.errors import (
     SourceNotFound,
     UnreadableImage,
 )
-from maskweave.sources import raster
+from maskweave.sources import gdal, raster
 from maskweave.sources.images import ImageSource, read_image
 from maskweave.sources.open_image import open_image
 from maskweave.sources.raster import RasterSource
@@ -188,7 +188,7 @@ def test_what_pillow_does_not_know_is_read_by_rasterio_by_itself(tmp_path, count
 
 def test_what_pillow_does_not_know_names_the_extra_without_rasterio(tmp_path, monkeypatch):
     path = write_tiff(tmp_path / "a.tif", noise(5, dtype=np.uint16))
-    monkeypatch.setattr(raster, "has_rasterio", lambda: False)
+    monkeypatch.setattr(gdal, "has_rasterio", lambda: False)
     for opened in (open_image, TiffStackSource):
         with pytest.raises(MissingDependency, match=r"5 bands of uint16: need rasterio.*maskweave\[geo\]"):
             opened(path)
@@ -251,7 +251,7 @@ def test_without_rasterio_photos_are_read_and_the_rest_says_what_to_install(tmp_
         return real(name, *rest, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    monkeypatch.setattr(raster, "has_rasterio", lambda: False)
+    monkeypatch.setattr(gdal, "has_rasterio", lambda: False)
     assert isinstance(open_image(on_map), ImageSource)
     with pytest.raises(MissingDependency, match=r"maskweave\[geo\]"):
         open_image(on_map, raster_options=RasterOptions(tiles=True))

@@ -5,9 +5,10 @@ from PIL.TiffImagePlugin import AppendingTiffWriter
 
 from maskweave.errors import UnreadableImage
 from maskweave.sources.images import read_image
+from maskweave.sources.kinds import is_tiff
 from maskweave.sources.open_image import open_image
 from maskweave.sources.stack import TiffStackSource
-from maskweave.sources.tiff import has_pages, is_tiff, tiff_pages
+from maskweave.sources.tiff import has_pages, tiff_pages
 
 
 def pages(path, *sizes, **options):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskweave.catalog.entries import BUILT_IN
+from maskweave.catalog.entry import BUILT_IN
 from maskweave.evaluation.coco_truth import read_coco_truth
 from maskweave.models.loading import load_model
 from maskweave.ops.iou import mask_iou

@@ -19,7 +19,7 @@ from maskweave.training.config import TrainConfig
 from maskweave.training.errors import CheckpointError, LossNotFinite, TrainingError
 from maskweave.training.loop import Trainer
 from maskweave.training.run import BAD_BATCH, images_of_step
-from maskweave.training.stepping import LAST
+from maskweave.training.run_folder import LAST
 from tests.training.drawn import edit
 
 pytestmark = pytest.mark.training
@@ -29,7 +29,7 @@ import io, json, os, signal, sys
 import torch
 from maskweave.training.config import TrainConfig
 from maskweave.training.loop import Trainer
-from maskweave.training.stepping import LAST
+from maskweave.training.run_folder import LAST
 
 trainer = Trainer(TrainConfig.from_dict(json.loads(sys.argv[1])))
 trainer.run(stop_at_step=2)

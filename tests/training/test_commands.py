@@ -12,7 +12,7 @@ from maskweave.cli.app import app
 from maskweave.cli.train import ProgressLines, stops_with_advice
 from maskweave.errors import InvalidValue
 from maskweave.training.errors import CheckpointError, TrainingDataError
-from maskweave.training.run import Progress
+from maskweave.training.stepping import Progress
 from tests.models.tiny import save_tiny_model
 from tests.training.drawn import edit, write_as_yolo
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from maskweave.models.compact import CompactModel
 from maskweave.ops.letterbox import Letterbox
-from maskweave.runtimes.fake import FakeRuntime
 from maskweave.training.batches import collate
 from maskweave.training.losses import Positives
 from maskweave.training.mask_loss import coordinates, mask_logits, mask_loss
 from maskweave.training.network import kernel_layout
 from tests.models.compact_outputs import compact_outputs, linear_kernel, prototype_kernel
+from tests.runtimes.fake import FakeRuntime
 from tests.training.targets import PROTOTYPES, SIZE, prediction, view
 
 pytestmark = pytest.mark.training

@@ -8,14 +8,14 @@ pytest.importorskip("torch", reason="training needs torch: pip install maskweave
 
 import torch
 
-from maskweave.catalog.entries import BUILT_IN
+from maskweave.catalog.entry import BUILT_IN
 from maskweave.training.checkpoint import load_checkpoint, save_checkpoint
 from maskweave.training.config import TrainConfig
 from maskweave.training.errors import CheckpointError
 from maskweave.training.export import ExportInfo, export_onnx
 from maskweave.training.loop import Trainer
+from maskweave.training.run_folder import LAST
 from maskweave.training.start import load_start, save_small
-from maskweave.training.stepping import LAST
 from tests.training.networks import random_network
 from tests.training.published import random_arrays, save_npz, save_onnx
 

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 import maskweave as mw
-from maskweave.catalog.entries import GUIDE
+from maskweave.catalog.entry import GUIDE
 from maskweave.errors import InvalidValue
 from maskweave.models.loading import LazyGuide, RuntimeOptions, load_model
 from maskweave.sources.find import find_sources

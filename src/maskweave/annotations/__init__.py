@@ -1,4 +1,4 @@
-"""Annotations in the formats of many tools: each is read and written in one file, and says what it cannot hold."""
+"""Annotation formats: each is read and written in one file, and says what it cannot hold."""
 
 from __future__ import annotations
 

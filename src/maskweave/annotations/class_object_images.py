@@ -1,4 +1,4 @@
-"""The layout that Pascal VOC and CVAT's mask export share: an image of classes and one of objects a record.
+"""The layout that Pascal VOC and CVAT's mask export share: a class image and an object image for each record.
 
 ``SegmentationClass/<stem>.png`` and ``SegmentationObject/<stem>.png``, with the classes of ``labelmap.txt`` (CVAT's:
 a line ``name:r,g,b:parts:actions`` a class, background first) by number, and the names of all records in

@@ -1,4 +1,4 @@
-"""Numbers for classes, given as they come."""
+"""Assign numbers to class names, in the order in which they come."""
 
 from __future__ import annotations
 

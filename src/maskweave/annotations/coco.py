@@ -38,33 +38,27 @@ HOLDS: frozenset[Feature] = frozenset(
 
 
 def detect(path: Path) -> str | None:
-    """A JSON file with COCO's lists, which are neither videos' nor panoptic, or a folder of such."""
+    """A JSON file with COCO's lists, which are neither videos' nor panoptic, or a folder with such."""
+    from maskweave.annotations.coco_folders import coco_files, is_coco, listed  # a writer needs none of it
+
     if path.is_dir():
-        files = _files(path)
-        return "a folder of COCO's JSON files" if files and all(map(detect, files[:3])) else None
-    from maskweave.annotations.json_stream import json_outline
-
-    outline = json_outline(path)
-    is_other = "videos" in outline.keys or "segments_info" in outline.inner.get("annotations", ())
-    found = "images" in outline.keys and not outline.keys.isdisjoint(("annotations", "categories"))
-    return "JSON with COCO's images and annotations" if found and not is_other else None
-
-
-def _files(folder: Path) -> list[Path]:
-    """The JSON files of a folder, but those that hold tracks or lists of results."""
-    others = (".tracks.json", ".results.json")
-    return sorted(file for file in folder.glob("[!.]*.json") if not file.name.endswith(others))
+        found = [each.path.relative_to(path).as_posix() for each in coco_files(path)]
+        return f"COCO's JSON in {listed(found)}" if found else None
+    return "JSON with COCO's images and annotations" if is_coco(path) else None
 
 
 def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
     """Yield a record for each image, in file order; files are looked for in ``--images`` and beside the file.
 
-    Of a folder, as ``segment`` writes it, all files are read.
+    Of a folder all files are read, or those of ``part``; of several, names of images begin with the part's.
     """
-    from maskweave.annotations.coco_reading import read_file  # a writer needs none of it
+    from maskweave.annotations.coco_folders import CocoFile, files_of_part
+    from maskweave.annotations.coco_reading import read_file
 
-    for file in _files(path) if path.is_dir() else (path,):
-        yield from read_file(file, options, report)
+    files = files_of_part(path, options.part, report) if path.is_dir() else [CocoFile(path)]
+    for each in files:
+        prefix = each.name if len(files) > 1 else ""
+        yield from read_file(each.path, options, report, folders=each.folders, prefix=prefix)
 
 
 class CocoDocument:
@@ -113,7 +107,7 @@ def write(path: Path, options: Options, report: Report) -> Iterator[Put]:
 
 
 def image_entry(record: Record) -> dict[str, Any]:
-    """What a list ``images`` says of a record, but for its id."""
+    """The entry of a record in ``images``, without its id."""
     height, width = record.size
     entry: dict[str, Any] = {"file_name": record.file_name, "height": height, "width": width}
     if record.frame is not None:
@@ -202,7 +196,7 @@ def coco_results(
 FORMAT = Format(
     name="coco",
     title="COCO instances",
-    layout="one `.json`; read also: a folder of such",
+    layout="one `.json`; read also: folders of such",
     holds=HOLDS,
     detect=detect,
     read=read,

@@ -1,4 +1,4 @@
-"""COCO's images, annotations and categories read as records, also for the formats that are made like it.
+"""Read COCO's images, annotations and categories as records, also for formats built on it.
 
 Lists are read one element at a time and spooled by image, since annotations come in any order. LVIS has addresses
 instead of file names, and says of each image which classes are absent or not labeled to the last object.
@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -35,18 +35,24 @@ LISTS = ("images", "annotations", "categories")
 _MAX_DENSE = 1 << 28  # ids below take a bit each, 32 MB at the most
 
 
-def read_file(path: Path, options: Options, report: Report) -> Iterator[Record]:
-    """Yield a record for each image of a file, in file order."""
+def read_file(
+    path: Path, options: Options, report: Report, *, folders: Sequence[Path] = (), prefix: str = ""
+) -> Iterator[Record]:
+    """Yield a record for each image of a file, in file order.
+
+    ``folders``: where images are looked for, too. ``prefix``: a folder that their names begin with.
+    """
+    places = [*folders, path.parent, path.parent / "images"]
     with Spool() as spool:
         classes = _spool_lists(path, spool, report)
         seen = IdSet()
         for place in spool.places(None):
             image = json.loads(spool.read(place))
             where = f"{path.name}, image {shown(image.get('id'))} ({shown(image_name(image))})"
-            read_one = partial(_record, image, seen, spool, classes, options, report, path)
+            read_one = partial(_record, image, seen, spool, classes, options, report, path.name, places)
             record = report.attempt(where, read_one)
             if record is not None:
-                yield record
+                yield replace(record, file_name=f"{prefix}/{record.file_name}") if prefix else record
         report_unowned(spool, seen, report, file=path.name, owner="image")
 
 
@@ -79,7 +85,11 @@ def _spool_lists(path: Path, spool: Spool, report: Report) -> Classes:
         elif key == "categories":
             categories.append(value)
         else:
-            report.attempt(annotation_name(path.name, value), partial(_spool_one, value, spool, ids, used))
+            report.leave_out("captions", "caption" in value)
+            if "caption" not in value:
+                report.attempt(
+                    annotation_name(path.name, value), partial(_spool_one, value, spool, ids, used)
+                )
     if used and not categories:
         raise InvalidValue(f"{path}: need the COCO lists {', '.join(LISTS)}; missing categories")
     if None not in spool:  # empty lists yield nothing; a file without images is none of COCO's
@@ -190,18 +200,19 @@ def _record(
     classes: Classes,
     options: Options,
     report: Report,
-    path: Path,
+    name: str,
+    places: Sequence[Path],
 ) -> Record:
     image_id = identifier(image.get("id"), "id of the image")
     if not seen.add(image_id):
         raise BadRecord("need an id of its own, the id is another image's, too")
-    folders = [path.parent, path.parent / "images"]
+    folders = [*places]
     if options.images is not None and image.get("file_name") is None:  # an address ends in folder and name
         folders.append(options.images.parent)
     file_name, file = image_file(image_name(image), options, *folders, report=report)
     size = sized(image.get("height"), image.get("width"), file)
     annotations = [json.loads(spool.read(each)) for each in spool.places(image_id)]
-    columns = objects_of(annotations, classes, size, report, where=path.name)
+    columns = objects_of(annotations, classes, size, report, where=name)
     return Record(
         file_name=file_name,
         **columns,
@@ -282,6 +293,8 @@ def objects_of(
             rows.append(found)
         elif not (skip_empty and isinstance(found, _NothingSeen)):
             report.problem(annotation_name(where, each, called), found)
+    report.leave_out("keypoints", sum(bool(each.get("keypoints")) for each in annotations))
+    report.leave_out("attributes", sum(map(_count_attributes, annotations)))
     tracked = bool(rows) and all(row.track_id is not None for row in rows)
     instances = Instances(
         masks=concatenate([row.mask for row in rows]) if rows else Masks.empty(size),
@@ -299,6 +312,12 @@ def objects_of(
         "scored": all(each.get("score") is not None for each in annotations),
         "exact": None if exact.all() else exact,
     }
+
+
+def _count_attributes(annotation: Mapping[str, Any]) -> int:
+    """How many attributes say something."""
+    attributes = annotation.get("attributes")
+    return sum(map(bool, attributes.values())) if isinstance(attributes, dict) else 0
 
 
 def checked_objects(

@@ -1,4 +1,4 @@
-"""Corrected objects put back into a COCO file; whatever was not corrected stays as text.
+"""Put corrected objects back into a COCO file; whatever was not corrected keeps its text.
 
 An annotation that was corrected keeps its other members: its id, its attributes, what other programs wrote there.
 Its mask is written as it was, as polygons or run lengths; one with holes becomes run lengths, as polygons hold none.

@@ -1,25 +1,19 @@
-"""From one annotation format to another: detect, read, measure what gets lost, write."""
+"""Convert between annotation formats: detect, read, measure what gets lost, write."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 
-from maskweave.annotations.base import Format, Read
-from maskweave.annotations.fitting import fit
+from maskweave.annotations.base import Format, Read, drop_unsupported
 from maskweave.annotations.image_size import fit_to_image
 from maskweave.annotations.options import Options
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import Report
 from maskweave.annotations.table import format_named, formats
+from maskweave.annotations.unknown import hint
 from maskweave.errors import BadRecord, InvalidValue, SourceNotFound
-from maskweave.sources.walk import files_below
-
-_LOOKED_AT = 20
-"""Files of an unknown folder of which it is looked what they are."""
 
 
 def detect(source: Path) -> tuple[Format, str]:
@@ -34,44 +28,13 @@ def detect(source: Path) -> tuple[Format, str]:
         if reason is not None:
             return each, reason
     known = ", ".join(each.name for each in formats() if each.read is not None)
-    hint = _hint(source)
     raise InvalidValue(
-        f"{source}: need annotations of a known format, {hint or f'it looks like none of {known}'}"
+        f"{source}: need annotations of a known format, {hint(source) or f'it looks like none of {known}'}"
     )
 
 
-_UNREAD = (
-    (
-        ".xml",
-        re.compile(rb"\W*(<\?[^>]*>\s*)?<annotation[ >]"),
-        "got Pascal VOC's boxes (XML), which say nothing of masks; give the folder of its SegmentationClass",
-    ),
-    (
-        ".txt",
-        re.compile(rb"\d+(\.0*)?([ \t]+[-+.,\de]+){4,}\s"),
-        "got labels of YOLO without their data.yaml, which names the classes and where the images are",
-    ),
-)
-"""Suffix and beginning of files that no format takes, and what to say of them."""
-
-
-def _hint(source: Path) -> str:
-    """What a source is that no format takes, and what to do; "" for anything unknown."""
-    files = [source] if source.is_file() else islice(files_below(source, (".xml", ".txt")), _LOOKED_AT)
-    for file in files:
-        try:
-            with file.open("rb") as opened:
-                head = opened.read(400) + b"\n"
-        except OSError:
-            continue
-        for suffix, begins, sentence in _UNREAD:
-            if file.suffix.lower() == suffix and begins.match(head):
-                return sentence
-    return ""
-
-
-def detected_or(source: Path, usual: str) -> str:
-    """The name of a source's format; a JSON file that looks like none is ``usual``, whose reader says what it lacks.
+def detect_name(source: Path, *, default: str) -> str:
+    """The name of a source's format; ``default`` for a JSON file that looks like none: its reader says what it lacks.
 
     Raises `SourceNotFound`, or `InvalidValue` as `detect` for anything else.
     """
@@ -79,7 +42,7 @@ def detected_or(source: Path, usual: str) -> str:
         return detect(source)[0].name
     except InvalidValue:
         if source.suffix.lower() == ".json" and source.is_file():
-            return usual
+            return default
         raise
 
 
@@ -149,7 +112,7 @@ def convert(
     ):
         for record in records:
             with report.record(record.file_name):
-                fitted = fit(record, target, options, report)
+                fitted = drop_unsupported(record, target, options, report)
                 put(fitted)
                 report.records += 1
                 report.objects += len(record.instances)

@@ -1,4 +1,4 @@
-"""A table of objects, a row each. Written only: it holds no masks.
+"""CSV: a table with a row for each object. Written only: it holds no masks.
 
 ``track_id`` is empty where there is none. Lines add the columns "line NAME" (forward or backward where this object
 crosses it in this frame), and the counts so far "line NAME forward" and "… backward"; zones add "zone NAME" (1 where

@@ -8,7 +8,6 @@ https://docs.cvat.ai/docs/manual/advanced/xml_format/.
 from __future__ import annotations
 
 import json
-import math
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
@@ -24,43 +23,49 @@ import numpy as np
 from maskweave.annotations.base import Format, Put
 from maskweave.annotations.options import Options
 from maskweave.annotations.outlines import outlines
-from maskweave.annotations.places import checked_size, find_image, own_name, safe_name, sized
+from maskweave.annotations.places import checked_size, find_image, named_image, own_name, safe_name, sized
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import DAMAGE, Report
 from maskweave.annotations.segmentation import placed_bitmap, points_of
+from maskweave.annotations.shapes import Shape, ShapeList, box_corners, ellipse, turned
+from maskweave.annotations.texts import open_text
 from maskweave.annotations.values import flag, number, score, whole
 from maskweave.annotations.xml_stream import Element, stream_elements
 from maskweave.errors import BadRecord, InvalidValue
 from maskweave.files import TEXT_MARK, atomic_file
 from maskweave.ops.polygons import Polygon, fill_polygons, rings_to_mask
-from maskweave.ops.unite import unite
 from maskweave.spool import Spool
 from maskweave.types.arrays import MAX_OBJECT_PIXELS, FloatArray, Size
-from maskweave.types.instances import Instances
-from maskweave.types.masks import Masks, concatenate
+from maskweave.types.masks import Masks
 from maskweave.version import __version__
 
 _SHAPES = ("polygon", "box", "ellipse", "mask", "polyline", "points", "cuboid", "skeleton")
-_ELLIPSE_POINTS = 72
 _MAX_FRAMES = 10_000_000
 _MAX_COORDINATE = 1e9  # pixels
 _MAX_NUMBER = 18  # digits that surely fit into 64 bits
-_VERSION = re.compile(r"<version>\s*1\.1")
+_BEGIN = re.compile(r"<annotations[\s>].*?<(version>\s*1\.\d|image\s|track\s)", re.DOTALL)
 _STEP = re.compile(r"step\s*=\s*([1-9][0-9]{0,6})")
 _ATTRIBUTES = ("score", "track_id", "is_crowd")
 
 
 def detect(path: Path) -> str | None:
-    """An XML file whose root is annotations, with a version 1.1."""
-    if path.suffix.lower() != ".xml" or not path.is_file():
+    """An XML file whose root is annotations, with a version 1 or images or tracks; or the folder of its export."""
+    file = _file(path)
+    if file.suffix.lower() != ".xml" or not file.is_file():
         return None
-    with path.open("rb") as file:
-        head = file.read(4096).decode("utf-8", "replace")
-    return "XML of annotations, version 1.1" if "<annotations" in head and _VERSION.search(head) else None
+    with open_text(file, errors="replace") as opened:
+        found = _BEGIN.search(opened.read(65536))
+    return f"XML of CVAT's annotations{f' in {file.name}' if path.is_dir() else ''}" if found else None
+
+
+def _file(path: Path) -> Path:
+    """The XML file, also of the folder that an export is unpacked into."""
+    return path / "annotations.xml" if path.is_dir() else path
 
 
 def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
     """Yield a record for each image, or, of a file with tracks, for each frame of the video."""
+    path = _file(path)
     labels: tuple[str, ...] = ()
     meta = None
     number, seen = 0, set[str]()
@@ -104,20 +109,17 @@ def _image(
     seen: set[str],
 ) -> Record:
     attributes = element.attributes
-    own, subset = own_name(attributes.get("name")), attributes.get("subset", "")
+    folders = (options.images, path.parent, path.parent / "images")
+    (own, image), subset = named_image(attributes.get("name"), *folders), attributes.get("subset", "")
     name = safe_name(f"{subset}/{own}") if subset else own
     if name in seen and attributes.get("task_id"):  # frames of several tasks of a project may have one name
         name = safe_name(f"task_{attributes['task_id']}/{name}")
     seen.add(name)
-    folders = (options.images, path.parent, path.parent / "images")
-    image = find_image(name, *folders) or find_image(own, *folders)
+    image = (find_image(name, *folders) if name != own else None) or image
     size = sized(attributes.get("height"), attributes.get("width"), image)
     shapes = [(child.name, _plain(child)) for child in element.children if child.name in _SHAPES]
-    return _record(name, size, shapes, labels, report, where, image=image, scored=_scored(shapes))
-
-
-def _scored(shapes: Sequence[tuple[str, Mapping[str, str]]]) -> bool:
-    return all("@score" in attributes for _, attributes in shapes)
+    report.leave_out("tags of images", sum(child.name == "tag" for child in element.children))
+    return _record(name, size, shapes, labels, report, where, image=image)
 
 
 def _plain(element: Element) -> dict[str, str]:
@@ -135,50 +137,36 @@ def _record(
     where: str,
     **more: Any,
 ) -> Record:
-    objects: dict[object, _Object] = {}
+    objects = ShapeList(size, labels)
     for place, (kind, attributes) in enumerate(shapes, start=1):
         try:
-            made = _object(kind, attributes, labels, size)
+            group = attributes.get("group_id") or "0"  # shapes of one label and group are one object
+            objects.add(_shape(kind, attributes, labels, size), None if group == "0" else group)
         except DAMAGE as error:
             report.problem(f"{where}, shape {place} ({kind})", error)
-            continue
-        group = attributes.get("group_id") or "0"  # shapes of one label and group are one object
-        key = place if group == "0" else (made[0], group)
-        if key in objects:
-            first = objects[key]
-            made = (first[0], unite(concatenate([first[1], made[1]])), *first[2:])
-        objects[key] = made
-    rows = list(objects.values())
-    names = labels or tuple(dict.fromkeys(row[0] for row in rows))
-    masks = concatenate([Masks.empty(size), *(row[1] for row in rows)])
-    tracks = [row[3] for row in rows]
-    instances = Instances(
-        masks=masks,
-        boxes=masks.boxes,
-        scores=np.array([row[2] for row in rows]),
-        class_ids=np.array([names.index(row[0]) for row in rows], dtype=np.int64),
-        class_names=names,
-        track_ids=np.array(tracks, np.int64) if tracks and all(each.isdecimal() for each in tracks) else None,
-    )
-    return Record(name, instances, crowd=np.array([row[4] for row in rows], np.bool_), **more)
+        report.leave_out(
+            "attributes", sum(key[0] == "@" and key[1:] not in _ATTRIBUTES for key in attributes)
+        )
+    return Record(name, **objects.columns(), **more)
 
 
-_Object: TypeAlias = tuple[str, Masks, float, str, bool]
-"""Label, mask, score, track id and whether it is a crowd."""
-
-
-def _object(kind: str, attributes: Mapping[str, str], labels: tuple[str, ...], size: Size) -> _Object:
+def _shape(kind: str, attributes: Mapping[str, str], labels: tuple[str, ...], size: Size) -> Shape:
     label = attributes.get("label", "")
     if label not in labels and label.strip() in labels:
         label = label.strip()
     if not label or (labels and label not in labels):
         raise BadRecord(f"need a label of the file ({', '.join(labels)}), got {label!r}")
-    score_value = score(attributes.get("@score") or None)
-    crowd = flag(attributes.get("@is_crowd"), "is_crowd")
+    given = attributes.get("@score")
     track = attributes.get("@track_id", "")
     if track.isdecimal() and len(track) > _MAX_NUMBER:
         raise BadRecord(f"need a track_id of at most {_MAX_NUMBER} digits, got {len(track)}")
-    return label, _mask(kind, attributes, size), score_value, track, crowd
+    return Shape(
+        label,
+        _mask(kind, attributes, size),
+        score=score(given) if given else None,
+        track_id=int(track) if track.isdecimal() else None,
+        crowd=flag(attributes.get("@is_crowd"), "is_crowd"),
+    )
 
 
 def _mask(kind: str, attributes: Mapping[str, str], size: Size) -> Masks:
@@ -188,14 +176,10 @@ def _mask(kind: str, attributes: Mapping[str, str], size: Size) -> Masks:
         points = points_of([point.split(",") for point in attributes["points"].split(";") if point.strip()])
     elif kind == "box":
         x1, y1, x2, y2 = (_number(attributes[name]) for name in ("xtl", "ytl", "xbr", "ybr"))
-        corners = np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
-        points = _turned(corners, (x1 + x2) / 2, (y1 + y2) / 2, attributes)
+        points = _turned(box_corners(x1, y1, x2, y2), ((x1 + x2) / 2, (y1 + y2) / 2), attributes)
     elif kind == "ellipse":
         x, y, rx, ry = (_number(attributes[name]) for name in ("cx", "cy", "rx", "ry"))
-        angles = np.linspace(0, 2 * math.pi, _ELLIPSE_POINTS, endpoint=False)
-        points = _turned(
-            np.stack([x + rx * np.cos(angles), y + ry * np.sin(angles)], axis=1), x, y, attributes
-        )
+        points = _turned(ellipse((x, y), (rx, ry)), (x, y), attributes)
     else:
         raise BadRecord("need a polygon, box, ellipse or mask: this one has no area")
     return fill_polygons([Polygon(points)], size)
@@ -208,12 +192,9 @@ def _number(text: str) -> float:
     return found
 
 
-def _turned(points: FloatArray, x: float, y: float, attributes: Mapping[str, str]) -> FloatArray:
-    """Points turned about x, y by the shape's rotation, in degrees clockwise on the screen."""
-    angle = math.radians(_number(attributes.get("rotation", "0")))
-    turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
-    turned: FloatArray = (points - (x, y)) @ turn + (x, y)
-    return turned
+def _turned(points: FloatArray, center: Sequence[float], attributes: Mapping[str, str]) -> FloatArray:
+    """Points turned about a center by the shape's rotation."""
+    return turned(points, center, _number(attributes.get("rotation", "0")))
 
 
 def _bitmap(attributes: Mapping[str, str], size: Size) -> Masks:
@@ -430,7 +411,7 @@ def _own_attributes(record: Record, row: int) -> str:
 FORMAT = Format(
     name="cvat",
     title="CVAT 1.1 XML",
-    layout="one `.xml`",
+    layout="one `.xml`; read also: its folder",
     holds=frozenset(
         {
             "overlaps",

@@ -26,7 +26,7 @@ _PARTS = {"train": "train", "valid": "val", "val": "val", "test": "test"}
 
 @dataclass(frozen=True)
 class DarknetData:
-    """What an ``obj.data`` says.
+    """The contents of an ``obj.data``.
 
     Attributes:
         path: The file.

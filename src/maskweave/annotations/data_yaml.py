@@ -1,4 +1,4 @@
-"""The ``data.yaml`` of the YOLO layout: which classes there are, and where the images of each part lie."""
+"""Read the ``data.yaml`` of the YOLO layout: its classes, and where the images of each part are."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ PARTS = ("train", "val", "test")
 _VAL = ("val", "validation", "valid")
 """How the second of them is called."""
 _SUFFIXES = (".yaml", ".yml")
+_MAX_BYTES = 1 << 20
 _MAX_DEPTH = 100  # brackets within brackets
 
 
 def is_data_yaml(path: Path) -> bool:
-    """Whether a file is taken for a ``data.yaml`` rather than for COCO JSON: by its suffix."""
+    """Whether a file is a ``data.yaml`` rather than COCO JSON, by its suffix."""
     return path.suffix.lower() in _SUFFIXES
 
 
 @dataclass(frozen=True)
 class DataYaml:
-    """What a ``data.yaml`` says.
+    """The contents of a ``data.yaml``.
 
     Attributes:
         path: The file.
@@ -43,6 +44,25 @@ class DataYaml:
     names: tuple[str, ...]
     entries: Mapping[str, tuple[str, ...]]
     has_points: bool = False
+
+
+def data_yaml_in(folder: Path) -> Path | None:
+    """The ``data.yaml`` of a folder: the file of that name, or the only YAML file with names and a part in it."""
+    usual = folder / "data.yaml"
+    if usual.is_file() or not folder.is_dir():
+        return usual if usual.is_file() else None
+    files = [each for each in folder.iterdir() if is_data_yaml(each) and not each.name.startswith(".")]
+    found = [each for each in files if each.is_file() and _looks_like_one(each)]
+    return found[0] if len(found) == 1 else None
+
+
+def _looks_like_one(file: Path) -> bool:
+    try:
+        text = read_text(file) if file.stat().st_size < _MAX_BYTES else ""
+    except (OSError, UnicodeError):
+        return False
+    keys = set(re.findall(r"^(\w+)[ \t]*:", text, re.MULTILINE))
+    return not keys.isdisjoint(("names", "nc")) and not keys.isdisjoint((*PARTS, *_VAL))
 
 
 def read_data_yaml(path: Path) -> DataYaml:
@@ -65,6 +85,33 @@ def read_data_yaml(path: Path) -> DataYaml:
         names = [f"class {number}" for number in range(int(count))]  # the file says only how many
     has_points = bool(content.get("kpt_shape"))
     return DataYaml(path, _root(path, content.get("path")), _names(path, names), entries, has_points)
+
+
+def classes_file(folder: Path) -> Path | None:
+    """The ``classes.txt`` of a folder with ``images`` and ``labels``, as Label Studio and labelImg write it."""
+    if not ((folder / "images").is_dir() and (folder / "labels").is_dir()):
+        return None
+    places = (folder / "classes.txt", folder / "labels" / "classes.txt")
+    return next((each for each in places if each.is_file()), None)
+
+
+def read_classes_txt(folder: Path) -> DataYaml:
+    """What the ``classes.txt`` of a folder says: the names of the classes, for all images of the folder.
+
+    Raises `InvalidValue` where it has none.
+    """
+    file = classes_file(folder)
+    try:
+        names = [] if file is None else [line.strip() for line in read_text(file).splitlines()]
+    except (OSError, UnicodeError) as error:
+        raise InvalidValue(f"{file}: need lines of text, got other data ({error})") from error
+    while names and not names[-1]:
+        names.pop()
+    if not names:
+        raise InvalidValue(f"{file or folder}: need a class name a line, got none")
+    return DataYaml(
+        folder / "classes.txt", folder.resolve(), tuple(names), dict.fromkeys(("train", "val"), ("images",))
+    )
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Objects as the package supervision has them, and back. Needs the extra ``[supervision]``."""
+"""Convert objects to and from the types of the package supervision. Needs the extra ``[supervision]``."""
 
 from __future__ import annotations
 

@@ -33,6 +33,7 @@ from maskweave.annotations.outlines import outlines
 from maskweave.annotations.places import image_file, own_name, sized
 from maskweave.annotations.record import Category, Record
 from maskweave.annotations.report import DAMAGE, Report
+from maskweave.annotations.shapes import Shape, ShapeList
 from maskweave.annotations.values import flag, number, score, shown, whole
 from maskweave.errors import BadRecord, InvalidValue
 from maskweave.files import atomic_file
@@ -40,8 +41,7 @@ from maskweave.ops.polygons import Polygon, fill_polygons, ring_area
 from maskweave.spool import Spool
 from maskweave.types.arrays import FloatArray, Size
 from maskweave.types.georeference import GeoReference
-from maskweave.types.instances import Instances
-from maskweave.types.masks import Masks, concatenate
+from maskweave.types.masks import Masks
 
 _IDENTITY: Affine = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 _NEAR = 1e-3  # pixels: what lies so near to a pixel's border is put there
@@ -97,6 +97,10 @@ def _name_of(feature: Any) -> tuple[str, str]:
     properties = feature.get("properties") if isinstance(feature, dict) else None
     if not isinstance(properties, dict):
         raise BadRecord("need a feature with properties")
+    if properties.get("file_name") is None:
+        raise BadRecord(
+            "need the properties file_name, width and height, which say of which image it is; got none"
+        )
     return own_name(properties.get("file_name")), str(properties.get("frame"))
 
 
@@ -113,56 +117,40 @@ def _record(
     _, image = image_file(name, options, path.parent, report=report)
     size = sized(first.get("height"), first.get("width"), image)
     to_pixels = partial(_to_pixels, affine=affine) if geo is None else _geo_pixels(path, geo, size)
-    rows = []
+    objects, ids = ShapeList(size), dict[str, int]()
     for count, feature in features:
         if feature.get("geometry") is None:
             continue
         try:
-            rows.append((_columns(feature["properties"]), _mask(feature["geometry"], to_pixels, size)))
+            shape = _shape(feature["properties"], _mask(feature["geometry"], to_pixels, size))
+            category = feature["properties"].get("category_id")
+            own_id = None if category is None else whole(category, "category_id")
+            objects.add(shape)
+            ids |= {} if own_id is None else {shape.label: own_id}
         except DAMAGE as error:
             report.problem(f"{path.name}, feature {count}", error)
-    ids = {each["class"]: each["category_id"] for each, _ in rows if each["category_id"] is not None}
     frame, time = first.get("frame"), first.get("time")
     return Record(
         file_name=name,
-        instances=_instances(rows, size),
-        crowd=np.array([each["crowd"] for each, _ in rows], np.bool_),
+        **objects.columns(),
         categories=tuple(Category(key, each) for each, key in ids.items()),
         video=str(first.get("video") or ""),
         frame=None if frame is None else whole(frame, "frame"),
         time=None if time is None else number(time, "time"),
         image=image,
-        scored=all(each["scored"] for each, _ in rows),
     )
 
 
-def _instances(rows: Sequence[tuple[Mapping[str, Any], Masks]], size: Size) -> Instances:
-    """The objects of an image, from the checked properties and the mask of each."""
-    names = tuple(dict.fromkeys(each["class"] for each, _ in rows))
-    masks = concatenate([Masks.empty(size), *(mask for _, mask in rows)])
-    tracks = [each["track_id"] for each, _ in rows]
-    return Instances(
-        masks=masks,
-        boxes=masks.boxes,
-        scores=np.array([each["score"] for each, _ in rows]),
-        class_ids=np.array([names.index(each["class"]) for each, _ in rows], np.int64),
-        class_names=names,
-        track_ids=np.array(tracks, np.int64) if tracks and None not in tracks else None,
+def _shape(properties: Mapping[str, Any], mask: Masks) -> Shape:
+    """An object with what the properties of its feature say of it, checked."""
+    name, given, track = (properties.get(key) for key in ("class", "score", "track_id"))
+    return Shape(
+        "object" if name is None or name == "" else str(name),
+        mask,
+        score=None if given is None else score(given),
+        track_id=None if track is None else whole(track, "track_id"),
+        crowd=flag(properties.get("crowd"), "crowd"),
     )
-
-
-def _columns(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """What the properties of a feature say of its object, checked."""
-    track, category = properties.get("track_id"), properties.get("category_id")
-    name = properties.get("class")
-    return {
-        "class": "object" if name is None or name == "" else str(name),
-        "score": score(properties.get("score")),
-        "scored": properties.get("score") is not None,
-        "crowd": flag(properties.get("crowd"), "crowd"),
-        "track_id": None if track is None else whole(track, "track_id"),
-        "category_id": None if category is None else whole(category, "category_id"),
-    }
 
 
 def _mask(geometry: Mapping[str, Any], to_pixels: ToPixels, size: Size) -> Masks:

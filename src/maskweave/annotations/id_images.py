@@ -1,4 +1,4 @@
-"""Images whose pixels are numbers: one object or class a pixel."""
+"""Images whose pixels are numbers of objects or classes: read them, and make them of objects."""
 
 from __future__ import annotations
 
@@ -47,6 +47,11 @@ def read_id_map(path: Path) -> IntArray:
     """
     ids = read_indices(path)
     return np.where(ids == 255, 1, ids) if set(np.unique(ids).tolist()) <= {0, 255} else ids
+
+
+def id_map_of(mask: str | Path | Array) -> IntArray:
+    """(H, W) object ids of an array, or of an image as `read_id_map` reads it."""
+    return read_id_map(Path(mask)) if isinstance(mask, str | Path) else np.asarray(mask).astype(np.int64)
 
 
 def id_maps_in(folder: Path) -> dict[int, Path]:

@@ -1,4 +1,4 @@
-"""Labels held against the images that they are of: a label of another size would put its objects elsewhere."""
+"""Check labels against the size of their images: a label of another size would put its objects elsewhere."""
 
 from __future__ import annotations
 

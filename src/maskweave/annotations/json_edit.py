@@ -1,4 +1,4 @@
-"""JSON text in which a few values are exchanged, and all other text stays as it is, to the last space."""
+"""Replace single values in JSON text and leave all other text as it is, to the last space."""
 
 from __future__ import annotations
 

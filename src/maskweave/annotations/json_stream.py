@@ -1,17 +1,17 @@
-"""Large JSON files read piece by piece: the lists at their top level are never in memory as a whole."""
+"""Stream large JSON files: the lists at their top level are never in memory as a whole."""
 
 from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
-from maskweave.annotations.texts import encoding_of, read_text
+from maskweave.annotations.texts import open_text, read_text
 from maskweave.errors import InvalidValue, SourceNotFound
 
 _PIECE = 1 << 16
@@ -35,13 +35,14 @@ def read_json(path: Path, *, need: str) -> Any:
 class JsonOutline:
     """What a JSON file is made of, by which formats know it: ``keys`` are those at its top level.
 
-    ``inner``: of each member that is a list, the keys of its first object; of a file that is one list, under "".
-    ``kind``: the text of its member "type", else "".
+    ``inner``: of each member that is a list or an object, the keys of its first object, or its own; of a file that is
+    one list, under "". ``kind``: the text of its member "type", else "". ``fault``: why the file is no JSON, else "".
     """
 
     keys: frozenset[str] = frozenset()
     inner: Mapping[str, frozenset[str]] = field(default_factory=dict)
     kind: str = ""
+    fault: str = ""
 
 
 _ENOUGH = (
@@ -54,10 +55,10 @@ _ENOUGH = (
 
 
 def json_outline(path: Path) -> JsonOutline:
-    """The outline of a ``.json`` or ``.geojson`` file, as far as it can be read; an empty one of any other file."""
-    if path.suffix.lower() not in (".json", ".geojson") or not path.is_file():
-        return JsonOutline()
+    """The outline of a JSON file whatever its suffix, as far as it can be read; an empty one of any other file."""
     try:
+        if not path.is_file():
+            return JsonOutline()
         stat = path.stat()
         return _outline(path, stat.st_size, stat.st_mtime_ns)
     except OSError:
@@ -69,25 +70,42 @@ def _outline(path: Path, size: int, changed: int) -> JsonOutline:
     """As `json_outline`; every format asks for the same file, which is read once."""
     keys: set[str] = set()
     inner: dict[str, frozenset[str]] = {}
+    kind = fault = ""
+    try:
+        with open_text(path) as file:
+            text = _Text(file, path)
+            if text.peek() == "[":
+                inner[""] = text.skip_list()
+            else:
+                kind = _skim(text, keys, inner)
+    except (InvalidValue, EOFError) as error:
+        fault = str(error).removeprefix(f"{path}: ")
+    return JsonOutline(frozenset(keys), inner, kind, fault)
+
+
+def _skim(text: _Text, keys: set[str], inner: dict[str, frozenset[str]]) -> str:
+    """Note the members of an object until they are enough; returns the text of its "type"."""
     kind = ""
-    with path.open(encoding=encoding_of(path)) as file, suppress(InvalidValue, UnicodeError):
-        text = _Text(file, path)
+    text.consume("{")
+    while text.peek() != "}":
+        key = str(text.value())
+        keys.add(key)
+        text.consume(":")
         if text.peek() == "[":
-            inner[""] = text.skip_list()
+            inner[key] = text.skip_list()
         else:
-            text.consume("{")
-            while text.peek() != "}" and not any(each <= keys for each in _ENOUGH):
-                key = str(text.value())
-                keys.add(key)
-                text.consume(":")
-                if text.peek() == "[":
-                    inner[key] = text.skip_list()
-                else:
-                    value = text.value()
-                    kind = str(value) if key == "type" else kind
-                if text.peek() != "}":
-                    text.consume(",")
-    return JsonOutline(frozenset(keys), inner, kind)
+            value = text.value()
+            kind = str(value) if key == "type" else kind
+            if isinstance(value, dict):
+                inner[key] = frozenset(value)
+        if any(each <= keys for each in _ENOUGH):
+            return kind
+        if text.peek() != "}":
+            text.consume(",")
+    text.consume("}")
+    if text.peek():
+        text.fail("more follows after its end: several values (JSON lines) belong into one list")
+    return kind
 
 
 def stream_lists(path: Path, lists: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
@@ -97,9 +115,9 @@ def stream_lists(path: Path, lists: tuple[str, ...]) -> Iterator[tuple[str, Any]
     yields its elements under the key "".
     """
     try:
-        file = path.open(encoding=encoding_of(path))
-    except OSError as error:
-        raise SourceNotFound(f"{path}: cannot be read ({error.strerror})") from error
+        file = open_text(path)
+    except (OSError, EOFError) as error:
+        raise SourceNotFound(f"{path}: cannot be read ({error})") from error
     with file:
         text = _Text(file, path)
         if text.peek() == "[":
@@ -180,7 +198,13 @@ class _Text:
         try:
             piece = self._file.read(count)
         except UnicodeError as error:
-            raise InvalidValue(f"{self._path}: need JSON in UTF-8 ({error})") from error
+            raise InvalidValue(
+                f"{self._path}: need JSON in UTF-8 ({error}); save it in that encoding"
+            ) from error
+        except (OSError, EOFError, zlib.error) as error:  # gzip that is damaged or cut
+            raise InvalidValue(
+                f"{self._path}: need a whole file, its end cannot be unpacked ({error})"
+            ) from error
         self._ended = not piece
         self._window, self._at = self._window[self._at :] + piece, 0
         return bool(piece)

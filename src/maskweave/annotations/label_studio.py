@@ -2,7 +2,8 @@
 
 Read: brushes, polygons, rectangles and ellipses of the newest annotation that was not cancelled, else of the newest
 prediction. Written: brushes, or polygons where they are asked for and an object is one outline; scored objects are
-predictions. Image addresses are written for local storage (``/data/local-files/?d=…``).
+predictions. Image addresses are written for local storage (``/data/local-files/?d=FOLDER/NAME``), which serves no
+image that lies in its root itself; the name alone is in ``file_name``.
 Source: https://labelstud.io/guide/export and https://labelstud.io/guide/predictions.
 """
 
@@ -15,82 +16,131 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import numpy as np
 
 from maskweave.annotations.base import Format, Put
-from maskweave.annotations.json_stream import json_outline, stream_lists
+from maskweave.annotations.json_stream import json_outline, read_json, stream_lists
 from maskweave.annotations.options import Options
 from maskweave.annotations.outlines import Outline, outlines
-from maskweave.annotations.places import checked_size, find_image, safe_name, sized
+from maskweave.annotations.places import checked_size, ends_of, find_image, safe_name, sized
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import DAMAGE, Report
 from maskweave.annotations.segmentation import rectangle
-from maskweave.annotations.values import number, score
-from maskweave.errors import BadRecord, InvalidValue
+from maskweave.annotations.shapes import Shape, ShapeList, box_corners, ellipse, turned
+from maskweave.annotations.values import number, score, shown
+from maskweave.errors import BadRecord
 from maskweave.files import atomic_file
 from maskweave.ops.brush_rle import decode_brush, encode_brush
 from maskweave.ops.polygons import Polygon, fill_polygons
 from maskweave.sources.kinds import IMAGE_SUFFIXES
 from maskweave.types.arrays import FloatArray, Size
 from maskweave.types.instances import Instances
-from maskweave.types.masks import Masks, concatenate
+from maskweave.types.masks import Masks
 
 _KINDS = ("brush", "polygon", "rectangle", "ellipse")
-_ELLIPSE_POINTS = 72
+_UNREAD = ("keypoint", "video", "videorectangle", "bitmask", "vector", "magicwand")
+"""Regions that are not read."""
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.)")
 """What Label Studio puts before the name of a file that was uploaded."""
+_RESULTS = {"annotations", "predictions", "completions"}
+_SHORT = {"id", "annotator"}
+"""Keys of a task in the form JSON-MIN."""
 _LOCAL = "/data/local-files/?d="
+_NAME = "file_name"
+"""Where a task that we wrote has the image's name, whatever its address is."""
 _DIGITS = 8
 """Of coordinates in percent: far finer than a pixel, and free of rounding errors when read back."""
 
 
 def detect(path: Path) -> str | None:
-    """A JSON list whose first task has data, and annotations or predictions."""
-    keys = json_outline(path).inner.get("", frozenset())
-    known = "data" in keys and bool(keys & {"annotations", "predictions"})
-    return "a JSON list of Label Studio's tasks" if known else None
+    """A JSON list whose first task has data and results, or is of the short form; or one task alone."""
+    outline = json_outline(path)
+    for keys, what in (
+        (outline.inner.get("", frozenset()), "a JSON list of Label Studio's tasks"),
+        (frozenset() if outline.fault else outline.keys, "a task of Label Studio"),
+    ):
+        if ("data" in keys and keys & _RESULTS) or keys >= {"task", "result"}:
+            return what
+        if keys >= _SHORT:
+            return f"{what} in the short form (JSON-MIN)"
+    return None
 
 
 def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
     """Yield a record for each task with an image."""
-    for count, (key, task) in enumerate(stream_lists(path, ()), start=1):
-        if key != "":
-            raise InvalidValue(f"{path}: need a list of tasks, got an object")
+    alone = json_outline(path).keys
+    tasks = [read_json(path, need="a task")] if alone else (task for _, task in stream_lists(path, ()))
+    for count, task in enumerate(tasks, start=1):
         record = report.attempt(f"task {count}", partial(_record, task, path, options, report))
         if record is not None:
             yield record
 
 
 def _record(task: Any, path: Path, options: Options, report: Report) -> Record:
-    if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
+    task = _full_form(task)
+    if not isinstance(task.get("data"), dict):
         raise BadRecord("need a task with data")
     data = task["data"]
     name = image_name(data)
     image, name = _image(name, options.images, path.parent)
-    results, scored = _results(task)
+    results, given = _results(task, report)
     size = _size(data, results, image)
-    labels = _labels_by_id(results)
-    rows: list[tuple[str, Masks, float]] = []
+    # regions of a control without labels have theirs in a result of the same id
+    labels = {result.get("id"): own for result in results if (own := _labels_of(result))}
+    objects = ShapeList(size)
     for place, result in enumerate(results, start=1):
         try:
             kind = str(result.get("type", "")).removesuffix("labels")
+            own = _labels_of(result) or labels.get(result.get("id"), [])
             if kind in _KINDS:
-                label = labels.get(result.get("id"), "object")
-                rows.append((label, _mask(kind, result["value"], size), score(result.get("score"))))
+                mask = _mask(kind, result["value"], size)
+                _check_upright(result)
+                sure = given if result.get("score") is None else result["score"]
+                objects.add(Shape(own[0] if own else "object", mask, None if sure is None else score(sure)))
+                report.leave_out("further labels of regions", len(own) - 1 if own else 0)
+            elif kind in _UNREAD:
+                raise BadRecord(
+                    f"need a {', '.join(_KINDS[:-1])} or {_KINDS[-1]}, got a {kind}, which is not read"
+                )
+            elif kind != "":  # "labels" of regions are read with them
+                report.leave_out(f"results of the type {kind}")
         except DAMAGE as error:
             report.problem(f"{name}, result {place}", error)
-    names = tuple(dict.fromkeys(label for label, _, _ in rows))
-    masks = concatenate([Masks.empty(size), *(mask for _, mask, _ in rows)])
-    instances = Instances(
-        masks=masks,
-        boxes=masks.boxes,
-        scores=np.array([sure for _, _, sure in rows]),
-        class_ids=np.array([names.index(label) for label, _, _ in rows], dtype=np.int64),
-        class_names=names,
+    return Record(name, **objects.columns(), image=image)
+
+
+def _full_form(task: Any) -> Mapping[str, Any]:
+    """A task with data and annotations, also of an annotation that holds its task, or of the short form."""
+    if not isinstance(task, dict):
+        raise BadRecord(f"need a task with data, got {shown(task)}")
+    if isinstance(task.get("task"), dict) and isinstance(task.get("result"), list):
+        return {**task["task"], "annotations": [task]}
+    if "data" in task or not task.keys() >= _SHORT:
+        return task
+    lists = (
+        [each for each in value if isinstance(each, dict)]
+        for value in task.values()
+        if isinstance(value, list)
     )
-    return Record(name, instances, image=image, scored=scored)
+    results = [
+        {**value, "id": number, "type": _kind_of(value), "value": value}
+        for number, value in enumerate(value for values in lists for value in values)
+    ]
+    return {"data": task, "annotations": [{"result": results}]}
+
+
+def _kind_of(value: Mapping[str, Any]) -> str:
+    """The type of a value in the short form, by its keys."""
+    signs = {"rle": "brush", "points": "polygon", "radiusX": "ellipse", "width": "rectangle"}
+    named = [key for key in value if key.endswith("labels") and key != "labels"]
+    return next(iter(named), "") or next((kind for key, kind in signs.items() if key in value), "choices")
+
+
+def _check_upright(result: Mapping[str, Any]) -> None:
+    if number(result.get("image_rotation"), "image_rotation", 0.0) % 360:
+        raise BadRecord("need a region of the image as it is, got one drawn on it while it was rotated")
 
 
 def image_name(data: Mapping[str, Any]) -> str:
@@ -99,38 +149,47 @@ def image_name(data: Mapping[str, Any]) -> str:
     >>> image_name({"image": "/data/local-files/?d=photos/a%20b.jpg"})
     'photos/a b.jpg'
     """
-    for address in data.values():
-        if not isinstance(address, str):
-            continue
-        parts = urlsplit(address)
-        local = parse_qs(parts.query).get("d")
-        name = local[0] if local else unquote(parts.path)
-        if Path(name).suffix.lower() in IMAGE_SUFFIXES:
-            away = not local and (parts.scheme or name.startswith("/"))
-            return safe_name(name.rpartition("/")[2] if away else name)
+    named = {_NAME: data[_NAME], **data} if _NAME in data else data  # ours comes first
+    addresses = [(key, *_place_of(value)) for key, value in named.items() if isinstance(value, str)]
+    images = [each for each in addresses if Path(each[1]).suffix.lower() in IMAGE_SUFFIXES]
+    images += [each for each in addresses if each[0] in ("image", "img") and not Path(each[1]).suffix]
+    for _, name, away in images:
+        return safe_name(name.rpartition("/")[2] if away else name)
     raise BadRecord("need the address of an image in the task's data, got none")
 
 
+def _place_of(address: str) -> tuple[str, bool]:
+    """The path of an address, and whether it begins at the root of another machine."""
+    parts = urlsplit(address)
+    local = parse_qs(parts.query).get("d")
+    name = local[0] if local else unquote(parts.path)
+    return name, not local and bool(parts.scheme or name.startswith("/"))
+
+
 def _image(name: str, *folders: Path | None) -> tuple[Path | None, str]:
-    """The image of a task and its name: where an upload is not found, as the file was called before it."""
-    found = find_image(name, *folders)
-    plain = _UPLOADED.sub("", name)
-    if found is None and plain != name and (other := find_image(plain, *folders)) is not None:
-        return other, plain
-    return found, name
+    """The image of a task and its name: where found, that of the file before its upload, or the end of a path."""
+    folder, _, last = name.rpartition("/")
+    for each in dict.fromkeys(
+        (name, f"{folder}/{_UPLOADED.sub('', last)}".lstrip("/"), *ends_of(f"/{name}"))
+    ):
+        if each[0] != "/" and (found := find_image(each, *folders)) is not None:
+            return found, each
+    return None, name
 
 
-def _results(task: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], bool]:
-    """The results that count, and whether a model scored them."""
-    for key, scored in (("annotations", False), ("predictions", True)):
-        for each in reversed(task.get(key) or ()):
-            if (
-                isinstance(each, dict)
-                and not each.get("was_cancelled")
-                and isinstance(each.get("result"), list)
-            ):
-                return [result for result in each["result"] if isinstance(result, dict)], scored
-    return [], False
+def _results(task: Mapping[str, Any], report: Report) -> tuple[list[Mapping[str, Any]], Any]:
+    """The results that count, and the score that they have where they have none of their own."""
+    for key, default in (("annotations", None), ("completions", None), ("predictions", 1.0)):
+        found = [each for each in task.get(key) or () if isinstance(each, dict) and _counts(each)]
+        if found:
+            report.leave_out(f"older {key}", len(found) - 1)
+            given = found[-1].get("score", default) if default is not None else None
+            return [result for result in found[-1]["result"] if isinstance(result, dict)], given
+    return [], None
+
+
+def _counts(annotation: Mapping[str, Any]) -> bool:
+    return not annotation.get("was_cancelled") and isinstance(annotation.get("result"), list)
 
 
 def _size(data: Mapping[str, Any], results: Sequence[Mapping[str, Any]], image: Path | None) -> Size:
@@ -140,15 +199,13 @@ def _size(data: Mapping[str, Any], results: Sequence[Mapping[str, Any]], image: 
     return sized(data.get("height"), data.get("width"), image)
 
 
-def _labels_by_id(results: Sequence[Mapping[str, Any]]) -> dict[object, str]:
-    """The label of each region; regions of a control without labels have theirs in a result of the same id."""
-    found: dict[object, str] = {}
-    for result in results:
-        value = result.get("value")
-        for key, labels in value.items() if isinstance(value, dict) else ():
-            if key.endswith("labels") and isinstance(labels, list) and labels and isinstance(labels[0], str):
-                found[result.get("id")] = labels[0]
-    return found
+def _labels_of(result: Mapping[str, Any]) -> list[str]:
+    """The labels that a result has itself."""
+    value = result.get("value")
+    for key, labels in value.items() if isinstance(value, dict) else ():
+        if key.endswith("labels") and isinstance(labels, list) and labels and isinstance(labels[0], str):
+            return labels
+    return []
 
 
 def _mask(kind: str, value: Mapping[str, Any], size: Size) -> Masks:
@@ -164,23 +221,17 @@ def _mask(kind: str, value: Mapping[str, Any], size: Size) -> Masks:
         corner, extent = (numbers["x"], numbers["y"]), (numbers["width"], numbers["height"])
         (x, y), (width, height) = _pixels([corner, extent], size)
         return rectangle((x, y, x + width, y + height), size)
-    return fill_polygons([Polygon(_round_shape(kind, value, numbers["rotation"], size))], size)
+    return fill_polygons([Polygon(_drawn(kind, value, numbers["rotation"], size))], size)
 
 
-def _round_shape(kind: str, value: Mapping[str, Any], rotation: float, size: Size) -> FloatArray:
-    """The outline of an ellipse, or of a rectangle that is turned about its first corner; degrees clockwise."""
+def _drawn(kind: str, value: Mapping[str, Any], rotation: float, size: Size) -> FloatArray:
+    """The outline of an ellipse, or of a rectangle that is turned about its first corner."""
     ((x, y),) = _pixels([(value["x"], value["y"])], size)
     if kind == "ellipse":
-        ((width, height),) = _pixels([(value["radiusX"], value["radiusY"])], size)
-        angles = np.linspace(0, 2 * np.pi, _ELLIPSE_POINTS, endpoint=False)
-        own = np.stack([width * np.cos(angles), height * np.sin(angles)], axis=1)
-    else:
-        ((width, height),) = _pixels([(value["width"], value["height"])], size)
-        own = np.array([(0, 0), (width, 0), (width, height), (0, height)], dtype=np.float64)
-    turn = np.deg2rad(rotation)
-    axes = np.array([(np.cos(turn), np.sin(turn)), (-np.sin(turn), np.cos(turn))])
-    points: FloatArray = own @ axes + (x, y)
-    return points
+        (radii,) = _pixels([(value["radiusX"], value["radiusY"])], size)
+        return turned(ellipse((x, y), radii), (x, y), rotation)
+    ((width, height),) = _pixels([(value["width"], value["height"])], size)
+    return turned(box_corners(x, y, x + width, y + height), (x, y), rotation)
 
 
 def _pixels(points: Any, size: Size) -> FloatArray:
@@ -221,13 +272,22 @@ def _task(record: Record, options: Options, report: Report) -> dict[str, Any]:
         result_of(instances[row], str(row + 1), outline=None if drawn is None else drawn[row], scored=scored)
         for row in range(len(instances))
     ]
-    name = record.image_name if record.video else record.file_name
     model = options.model or "MaskWeave"
     return {
-        "data": {"image": f"{_LOCAL}{name}", "width": width, "height": height},
+        "data": {**_image_data(record, options), "width": width, "height": height},
         "annotations": [] if scored else [{"result": results}],
         "predictions": [{"model_version": model, "result": results}] if scored else [],
     }
+
+
+def _image_data(record: Record, options: Options) -> dict[str, str]:
+    """The address of an image below the folder that its data set lies in, where that is known, and its name."""
+    name = record.image_name if record.video else record.file_name
+    path = record.image or (Path(options.source) if options.source else None)
+    folder = ""
+    if path is not None and path.as_posix().endswith(f"/{name}"):
+        folder = Path(path.as_posix().removesuffix(name)).resolve().name
+    return {"image": f"{_LOCAL}{quote(f'{folder}/{name}'.lstrip('/'))}", _NAME: name}
 
 
 def result_of(

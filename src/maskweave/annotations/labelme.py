@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,26 +30,26 @@ from maskweave.annotations.places import find_image, new_file, put_image, safe_n
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import DAMAGE, Report
 from maskweave.annotations.segmentation import placed_bitmap, points_of
-from maskweave.annotations.values import shown
+from maskweave.annotations.shapes import Shape, ShapeList, box_corners, ellipse
+from maskweave.annotations.values import score, shown
 from maskweave.errors import BadRecord, InvalidValue
 from maskweave.files import atomic_folder
 from maskweave.ops.polygons import Polygon, fill_polygons
-from maskweave.ops.unite import unite
 from maskweave.sources.walk import files_below
 from maskweave.types.arrays import FloatArray, Mask, Size
-from maskweave.types.instances import Instances
-from maskweave.types.masks import Masks, concatenate
+from maskweave.types.masks import Masks
 
 _VERSION = "5.5.0"
-_CIRCLE_POINTS = 72
+_BESIDE = {"imagePath", "imageData", "imageHeight"}
+_LOOKED_AT = 20
 _WITHOUT_AREA = ("point", "points", "line", "linestrip")
 
 
 def detect(path: Path) -> str | None:
-    """A JSON file with shapes and imagePath, or a folder whose first JSON file is one."""
-    first = next(files_below(path, (".json",)), None) if path.is_dir() else path
-    keys = json_outline(first).keys if first is not None else frozenset()
-    return "JSON with labelme's shapes" if keys >= {"shapes", "imagePath"} else None
+    """A JSON file with shapes and what else labelme says, or a folder that has one among its first JSON files."""
+    files = islice(files_below(path, (".json",)), _LOOKED_AT) if path.is_dir() else (path,)
+    found = any(keys >= {"shapes"} and keys & _BESIDE for keys in (json_outline(file).keys for file in files))
+    return "JSON with labelme's shapes" if found else None
 
 
 def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
@@ -80,27 +81,22 @@ def _record(file: Path, where: str, options: Options, report: Report) -> Record:
     if not (height and width) and image is None and isinstance(data.get("imageData"), str):
         size = _embedded_size(data["imageData"])
     else:
-        size = sized(height or None, width or None, image)
-    objects: dict[object, tuple[str, Masks]] = {}
+        size = sized(height, width, image)
+    objects = ShapeList(size)
     for place, shape in enumerate(data["shapes"], start=1):
         try:
-            label, mask = _shape(shape, size)
+            group = shape.get("group_id") if isinstance(shape, dict) else None
+            objects.add(_shape(shape, size), None if group in ("", "null") else group)
+            report.leave_out("flags of shapes", sum(map(bool, _flags(shape).values())))
         except DAMAGE as error:
             report.problem(f"{where}, shape {place}", error)
-            continue
-        group = shape.get("group_id")
-        key = place if group in (None, "", "null") else (label, str(group))
-        objects[key] = (label, concatenate([objects[key][1], mask])) if key in objects else (label, mask)
-    names = tuple(dict.fromkeys(label for label, _ in objects.values()))
-    masks = concatenate([Masks.empty(size), *(unite(parts) for _, parts in objects.values())])
-    instances = Instances(
-        masks=masks,
-        boxes=masks.boxes,
-        scores=np.ones(len(masks)),
-        class_ids=np.array([names.index(label) for label, _ in objects.values()], dtype=np.int64),
-        class_names=names,
-    )
-    return Record(name, instances, image=image)
+    report.leave_out("flags of images", sum(map(bool, _flags(data).values())))
+    return Record(name, **objects.columns(), image=image)
+
+
+def _flags(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    flags = data.get("flags")
+    return flags if isinstance(flags, dict) else {}
 
 
 def _embedded_size(text: str) -> Size:
@@ -114,33 +110,34 @@ def _embedded_size(text: str) -> Size:
         ) from error
 
 
-def _shape(shape: Mapping[str, Any], size: Size) -> tuple[str, Masks]:
+def _shape(shape: Any, size: Size) -> Shape:
     if not isinstance(shape, dict):
         raise BadRecord(f"need an object with label and points, got {type(shape).__name__}")
     label, kind = shape.get("label"), str(shape.get("shape_type") or "polygon").lower()
     if isinstance(label, bool) or not isinstance(label, str | int | float) or label == "":
         raise BadRecord(f"need a label, got {shown(label)}")
-    label = str(label)
+    given = shape.get("score")  # of a dialect
     points = points_of(shape.get("points"))
-    if kind == "mask":
-        return label, _bitmap(shape.get("mask"), points, size)
+    mask = (
+        _bitmap(shape.get("mask"), points, size)
+        if kind == "mask"
+        else fill_polygons([Polygon(_outline(kind, points))], size)
+    )
+    return Shape(str(label), mask, score=None if given is None else score(given))
+
+
+def _outline(kind: str, points: FloatArray) -> FloatArray:
+    """(P, 2) corners of a shape that is no mask."""
     if kind == "rectangle" and len(points) == 2:
-        (x1, y1), (x2, y2) = points.min(axis=0), points.max(axis=0)
-        points = np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
-    elif kind == "circle" and len(points) == 2:
-        points = _circle(points)
-    elif kind in _WITHOUT_AREA:
+        return box_corners(*points.ravel().tolist())
+    if kind == "circle" and len(points) == 2:
+        radius = math.dist(points[0], points[1])
+        return ellipse(points[0], (radius, radius))
+    if kind in _WITHOUT_AREA:
         raise BadRecord(f"need a shape with an area (a polygon, rectangle, circle or mask), got a {kind}")
-    elif len(points) < 3:  # of dialects: any other shape is the outline of its corners
+    if len(points) < 3:  # of dialects: any other shape is the outline of its corners
         raise BadRecord(f"need at least 3 corners of a shape of the type {kind!r}, got {len(points)}")
-    return label, fill_polygons([Polygon(points)], size)
-
-
-def _circle(points: FloatArray) -> FloatArray:
-    radius = math.dist(points[0], points[1])
-    angles = np.linspace(0, 2 * np.pi, _CIRCLE_POINTS, endpoint=False)
-    circle: FloatArray = points[0] + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    return circle
+    return points
 
 
 def _bitmap(text: Any, points: FloatArray, size: Size) -> Masks:

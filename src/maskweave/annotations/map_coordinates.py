@@ -1,4 +1,4 @@
-"""From pixels to the coordinates of a map and back, cut at the antimeridian as RFC 7946 wants."""
+"""Convert pixels to map coordinates and back, cut at the antimeridian as RFC 7946 wants."""
 
 from __future__ import annotations
 

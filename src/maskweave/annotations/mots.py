@@ -23,7 +23,7 @@ from maskweave.annotations.options import Options
 from maskweave.annotations.places import find_image, new_file
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import Report
-from maskweave.annotations.texts import encoding_of
+from maskweave.annotations.texts import open_text
 from maskweave.errors import BadRecord, InvalidValue
 from maskweave.files import atomic_file, atomic_folder
 from maskweave.ops.coco_names import COCO_IDS, FIRST_FREE_ID
@@ -70,7 +70,7 @@ def detect(path: Path) -> str | None:
     if file is None or file.suffix.lower() != ".txt":
         return None
     try:
-        with file.open(encoding=encoding_of(file), errors="replace") as lines:
+        with open_text(file, errors="replace") as lines:
             parse_row(lines.readline())
     except (OSError, InvalidValue):
         return None
@@ -118,7 +118,7 @@ def video_name(file: str) -> str:
 
 def _spool_rows(file: Path, spool: Spool, report: Report) -> None:
     try:
-        lines = file.open(encoding=encoding_of(file), errors="replace")
+        lines = open_text(file, errors="replace")
     except OSError as error:
         raise InvalidValue(f"{file}: cannot be read ({error.strerror})") from error
     with lines:

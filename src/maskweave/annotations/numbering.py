@@ -1,4 +1,4 @@
-"""Numbers of objects in videos, for formats that have few of them."""
+"""Number the objects of videos, for formats with few numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The choices of a conversion, which the options of ``maskweave convert`` are made from; light, for help texts."""
+"""The options of a conversion, which those of ``maskweave convert`` are made from; light, for help texts."""
 
 from __future__ import annotations
 
@@ -78,7 +78,6 @@ class Options:
     with_images: ImagePolicy = option(
         "none",
         "Also put the images beside the labels, for formats with a place for them.",
-        flags=("--with-images", "--pictures"),  # the second as other converters call it
         choices=("none", "copy", "link"),
     )
     images: Path | None = option(None, "Folder of the images, if they are not beside the annotations.")

@@ -1,4 +1,4 @@
-"""Outlines for formats that draw objects as polygons, and what filling a hole costs."""
+"""Trace outlines for formats that draw objects as polygons, and measure what filling their holes costs."""
 
 from __future__ import annotations
 

@@ -1,14 +1,15 @@
-"""Names of images in data sets, kept inside their folder."""
+"""Find the images of a data set by their names, and keep names inside its folder."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from maskweave.annotations.options import ImagePolicy, Options
 from maskweave.annotations.record import Record
@@ -19,6 +20,7 @@ from maskweave.files import output_errors
 from maskweave.sources.kinds import IMAGE_SUFFIXES
 from maskweave.types.arrays import Size
 
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _MAX_SIDE = 1_000_000  # pixels; a size beyond that is damage
 
 
@@ -39,12 +41,17 @@ def safe_name(name: object) -> str:
 def own_name(name: object) -> str:
     r"""The name of an image in a data set; one that leads elsewhere, as on the machine it is from, is its last part.
 
+    >>> own_name("https://host/bucket/a.jpg?signature=1")
+    'a.jpg'
+
     >>> own_name("trip\\a.jpg"), own_name("C:\\photos\\a.jpg"), own_name("/home/me/a.jpg"), own_name("../a.jpg")
     ('trip/a.jpg', 'a.jpg', 'a.jpg', 'a.jpg')
 
     Raises `BadRecord` for what is no name.
     """
     try:
+        if isinstance(name, str) and _ADDRESS.match(name):
+            return safe_name(unquote(urlsplit(name).path).rpartition("/")[2])
         return safe_name(name)
     except BadRecord:
         if not isinstance(name, str):
@@ -90,12 +97,24 @@ def checked_size(height: object, width: object) -> Size:
 
 
 def sized(height: object, width: object, image: Path | None) -> Size:
-    """(height, width) of an image as its label says; a label that does not say takes that of the image file."""
+    """(height, width) of an image as its label says; of one that does not say, that of the image file.
+
+    A side of 0 or -1, or null, says nothing. Raises `BadRecord` where neither says it.
+    """
     from maskweave.sources.images import image_size
 
-    if height is None and width is None and image is not None:
-        return image_size(image)
-    return checked_size(height, width)
+    if not (_says_nothing(height) or _says_nothing(width)):
+        return checked_size(height, width)
+    if image is None:
+        raise BadRecord(
+            f"need a height and a width in pixels, got {shown(height)} and {shown(width)}, and the image was not "
+            "found; say where it is with --images"
+        )
+    return image_size(image)
+
+
+def _says_nothing(side: object) -> bool:
+    return side is None or str(side).strip() in ("", "0", "0.0", "-1", "-1.0")
 
 
 def image_file(
@@ -103,17 +122,28 @@ def image_file(
 ) -> tuple[str, Path | None]:
     """The name of an image, as `own_name` has it, and its file, looked for in ``--images`` and in ``folders``.
 
-    Where ``--images`` says in which folder it is ``expected`` and it is not there, that is a problem.
+    A path of another machine is looked for by its ends, the longest first, and the one found is the name. Where
+    ``--images`` says in which folder it is ``expected`` and it is not there, that is a problem.
     """
-    file_name = own_name(name)
+    file_name, found = named_image(name, options.images, *folders)
     if len(file_name) < len(str(name).removeprefix("./")):
-        report.warn("names of images say where they lay on another machine; their last part is taken")
-    found = find_image(file_name, options.images, *folders)
+        report.warn("names of images say where they lay on another machine; their last parts are taken")
     if found is None and options.images is not None and expected:
         report.problem(
             file_name, f"the image is missing from {options.images}; its objects are read all the same"
         )
     return file_name, found
+
+
+def named_image(name: object, *folders: Path | None) -> tuple[str, Path | None]:
+    """The name of an image in a data set and its file; of a path of another machine the longest end that is found."""
+    file_name = own_name(name)
+    for each in ends_of(str(name)):
+        with suppress(BadRecord):
+            end = safe_name(each)
+            if (found := find_image(end, *folders)) is not None:
+                return (end if end == file_name else end.removeprefix("images/")), found
+    return file_name, find_image(file_name, *folders)
 
 
 def find_image(name: str, *folders: Path | None) -> Path | None:

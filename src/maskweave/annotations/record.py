@@ -1,4 +1,4 @@
-"""What every reader yields and every writer takes: one image, or frame of a video, with what is marked in it."""
+"""The record that every reader yields and every writer takes: one image, or frame of a video, with its objects."""
 
 from __future__ import annotations
 

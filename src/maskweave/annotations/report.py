@@ -1,4 +1,4 @@
-"""What was broken and what was lost on the way: counted, reported, never silent."""
+"""Report what was broken and what got lost: counted and named, never silent."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _Made = TypeVar("_Made")
 
 
 def reason(error: Exception) -> str:
-    """What an error of a record says to somebody who does not know the program.
+    """Explain an error of a record to somebody who does not know the program.
 
     >>> reason(KeyError("label"))
     "need the key 'label', it is missing"
@@ -79,6 +79,7 @@ class Report:
         messages: The first `KEPT` lines of the problems.
         losses: Objects and pixels by kind of loss.
         warnings: What else is worth knowing, a line each.
+        left_out: What a source says that records have no place for, with how often it does.
     """
 
     target: str = ""
@@ -91,6 +92,7 @@ class Report:
     messages: list[str] = field(default_factory=list)
     losses: dict[Loss, tuple[int, int]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
     _pending: dict[Loss, tuple[int, int]] = field(default_factory=dict)
 
     def problem(self, where: str, why: object) -> None:
@@ -153,8 +155,28 @@ class Report:
         if text not in self.warnings:
             self.warnings.append(text)
 
+    def leave_out(self, what: str, count: int = 1) -> None:
+        """Count what is not read, as it says nothing of an object's pixels or class."""
+        if count:
+            self.left_out[what] = self.left_out.get(what, 0) + count
+
+    def notes(self) -> list[str]:
+        """The warnings, and a line of what was left out.
+
+        >>> report = Report()
+        >>> report.leave_out("tags")
+        >>> report.leave_out("keypoints", 34)
+        >>> report.notes()
+        ['left out: tags (1), keypoints (34)']
+        """
+        counts = ", ".join(f"{what} ({count:,})" for what, count in self.left_out.items())
+        return [
+            *self.warnings,
+            *([f"left out: {counts}"] if counts else []),
+        ]
+
     def lines(self, kinds: Collection[Loss] | None = None) -> list[str]:
-        """One sentence for each kind of loss (None: for all), then the warnings.
+        """One sentence for each kind of loss (None: for all), then the notes.
 
         >>> report = Report("voc", objects=120)
         >>> with report.record("a.png"):
@@ -166,7 +188,7 @@ class Report:
             f"{self.target}: {_sentence(kind, objects, pixels, self.objects)}"
             for kind, (objects, pixels) in self.losses.items()
             if kinds is None or kind in kinds
-        ] + [f"{self.target}: {text}" for text in self.warnings]
+        ] + [f"{self.target}: {text}" for text in self.notes()]
 
 
 def _sentence(kind: Loss, objects: int, pixels: int, total: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Corrected objects put back into the annotations that they were read from: all else stays as it is, to the letter.
+"""Put corrected objects back into the annotations that they came from; all else stays as it is, to the letter.
 
 A conversion writes a data set anew, with what our records hold. Whoever goes on correcting a data set wants its own
 files back: ids, further fields, order and spaces untouched, and changed only what was corrected.

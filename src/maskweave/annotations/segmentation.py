@@ -1,4 +1,4 @@
-"""COCO's ways to say which pixels are an object's: run lengths, polygons, or only a box."""
+"""Decode COCO's segmentations: run lengths, polygons, or only a box."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from maskweave.annotations.values import number, shown
 from maskweave.errors import BadRecord
 from maskweave.ops.coco_polygons import fill_coco_polygons
 from maskweave.ops.rle import Rle, decode_masks
+from maskweave.ops.unite import unite
 from maskweave.types.arrays import FloatArray, Mask, Size
 from maskweave.types.masks import Masks
 
@@ -35,9 +36,19 @@ def segmentation_to_masks(segmentation: Any, size: Size) -> Masks:
         return decode_masks([checked_rle(segmentation)], size)
     if not isinstance(segmentation, list | tuple):
         raise BadRecord(f"need run lengths or polygons, got {shown(segmentation)}")
-    flat = bool(segmentation) and not isinstance(segmentation[0], list | tuple | dict)
-    rings = [segmentation] if flat else segmentation
+    if segmentation and all(isinstance(each, dict) for each in segmentation):  # run lengths of parts
+        return unite(decode_masks([checked_rle(each) for each in segmentation], size))
+    rings = [segmentation] if _is_ring(segmentation) else segmentation
     return fill_coco_polygons([_ring(each) for each in _with_area(rings)], size)
+
+
+def _is_ring(segmentation: Sequence[Any]) -> bool:
+    """Whether a list is one polygon: of numbers, or of three or more pairs of such."""
+    first = segmentation[0] if segmentation else []
+    pairs = len(segmentation) > 2 and all(
+        isinstance(each, list | tuple) and len(each) == 2 for each in segmentation
+    )
+    return not isinstance(first, list | tuple) or (pairs and not isinstance(first[0], list | tuple))
 
 
 def _with_area(rings: Sequence[Any]) -> Sequence[Any]:

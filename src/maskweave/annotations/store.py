@@ -1,4 +1,4 @@
-"""Records kept on the disk until they are asked for again, a few bytes of each in memory."""
+"""Keep records on disk until they are asked for again, with a few bytes of each in memory."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 A data set may have others in its folder ``datasets``.
 
-A bitmap is a PNG, zlib-compressed, in base64, with the x, y of its first pixel. Read besides: polygons (with holes)
-and rectangles. Source: https://docs.supervisely.com/data-organization/00_ann_format_navi.
+A bitmap is a PNG, zlib-compressed, in base64, with the x, y of its first pixel. Read besides: alpha masks, polygons
+(with holes) and rectangles. Source: https://docs.supervisely.com/data-organization/00_ann_format_navi.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import base64
 import binascii
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from io import BytesIO
@@ -30,19 +30,21 @@ from maskweave.annotations.places import checked_size, find_image, new_file, put
 from maskweave.annotations.record import Category, Record
 from maskweave.annotations.report import DAMAGE, Report
 from maskweave.annotations.segmentation import placed_bitmap, points_of
+from maskweave.annotations.shapes import Shape, ShapeList, box_corners
 from maskweave.annotations.values import identifier, number, shown
 from maskweave.errors import BadRecord, InvalidValue
 from maskweave.files import atomic_folder
 from maskweave.ops.palette import object_color
 from maskweave.ops.polygons import Polygon, fill_polygons
-from maskweave.ops.unite import unite
 from maskweave.sources.base import MAX_PIXELS
 from maskweave.sources.walk import files_below
 from maskweave.types.arrays import Mask, Size
-from maskweave.types.instances import Instances
-from maskweave.types.masks import Masks, concatenate
+from maskweave.types.masks import Masks
 
 _SET = "dataset"
+_BITMAPS = ("bitmap", "alpha_mask")
+"""Geometries that are images; a pixel is the object's if it is not 0."""
+_PNG = b"\x89PNG"
 _MAX_BYTES = 64_000_000  # of one unpacked bitmap
 
 
@@ -105,39 +107,32 @@ def _record(
     data = read_json(place.file, need="an annotation")
     if not isinstance(data, dict) or not isinstance(data.get("size"), dict):
         raise BadRecord("need an annotation with a size")
+    if "frames" in data:
+        raise BadRecord("need the annotation of an image, got one of a video, which is not read")
     size = checked_size(data["size"].get("height"), data["size"].get("width"))
-    names = tuple(classes)
-    objects: dict[object, tuple[int, Masks]] = {}
+    objects = ShapeList(size, tuple(classes))
+    report.leave_out("tags of images", len(_listed(data, "tags")))
     for place_in_file, item in enumerate(data.get("objects") or (), start=1):
         try:
             if not isinstance(item, dict):
                 raise BadRecord(f"need an object with classTitle and geometryType, got {shown(item)}")
-            title = _title(item, classes)
-            made = names.index(title), _mask(item, size)
+            # what labels of one class and instance show is one object
+            objects.add(Shape(_title(item, classes), _mask(item, size)), item.get("instance"))
+            report.leave_out("tags of objects", len(_listed(item, "tags")))
         except DAMAGE as error:
             report.problem(f"{place.where}, object {place_in_file}", error)
-            continue
-        group = item.get("instance")  # what labels of one class and instance show is one object
-        key = place_in_file if group is None else (title, str(group))
-        if key in objects:
-            made = made[0], unite(concatenate([objects[key][1], made[1]]))
-        objects[key] = made
-    rows = list(objects.values())
-    masks = concatenate([Masks.empty(size), *(mask for _, mask in rows)])
-    instances = Instances(
-        masks=masks,
-        boxes=masks.boxes,
-        scores=np.ones(len(rows)),
-        class_ids=np.array([row for row, _ in rows], dtype=np.int64),
-        class_names=names,
-    )
     own, file_name = safe_name(place.own), safe_name(place.name)
     return Record(
         file_name,
-        instances,
+        **objects.columns(),
         categories=tuple(Category(number, each) for each, number in classes.items()),
         image=find_image(file_name, options.images) or find_image(own, home / "img", options.images),
     )
+
+
+def _listed(data: Mapping[str, Any], key: str) -> Sequence[Any]:
+    found = data.get(key)
+    return found if isinstance(found, list) else ()
 
 
 def _title(item: Mapping[str, Any], classes: Mapping[str, int]) -> str:
@@ -153,17 +148,19 @@ def _title(item: Mapping[str, Any], classes: Mapping[str, int]) -> str:
 
 def _mask(item: Mapping[str, Any], size: Size) -> Masks:
     kind = item.get("geometryType") or item.get("shape")
-    if kind == "bitmap":
-        return _placed(item.get("bitmap"), size)
+    inner = item.get("geometry")  # of some exports
+    item = inner if isinstance(inner, dict) else item
+    if kind in _BITMAPS:
+        return _placed(item.get(kind), size)
     if kind not in ("polygon", "rectangle"):
-        raise BadRecord(f"need a bitmap, polygon or rectangle, got {shown(kind)}")
+        raise BadRecord(f"need a bitmap, alpha mask, polygon or rectangle, got {shown(kind)}")
     points = item.get("points")
     if not isinstance(points, dict):
         raise BadRecord(f"need points with an exterior, got {shown(points)}")
     exterior = points_of(points.get("exterior"))
     if kind == "rectangle" and len(exterior):
         (x1, y1), (x2, y2) = exterior.min(axis=0), exterior.max(axis=0)
-        exterior = np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
+        exterior = box_corners(x1, y1, x2, y2)
     holes = tuple(points_of(hole) for hole in points.get("interior") or ())
     return fill_polygons([Polygon(exterior, holes)], size)
 
@@ -178,20 +175,24 @@ def _placed(bitmap: Any, size: Size) -> Masks:
 
 
 def decode_bitmap(text: str) -> Mask:
-    """(h, w) bool of a bitmap's text; raises `BadRecord` for damage, or more than 64 MB of it."""
+    """(h, w) bool of a bitmap's text, True where it is not 0; raises `BadRecord` for damage or over 64 MB."""
     try:
-        unpacker = zlib.decompressobj()
-        data = unpacker.decompress(base64.b64decode(text, validate=True), _MAX_BYTES)
-        if not unpacker.eof:
-            raise BadRecord("need a whole bitmap of at most 64 MB, got one that is cut or larger")
+        data = base64.b64decode(text, validate=True)
+        if not data.startswith(_PNG):
+            unpacker = zlib.decompressobj()
+            data = unpacker.decompress(data, _MAX_BYTES)
+            if not unpacker.eof:
+                raise BadRecord("need a whole bitmap of at most 64 MB, got one that is cut or larger")
         with PILImage.open(BytesIO(data), formats=("PNG",)) as image:
             if image.size[0] * image.size[1] > MAX_PIXELS:
                 raise BadRecord(f"need a bitmap of at most {MAX_PIXELS:,} pixels, got {image.size}")
-            # of RGBA images the alpha tells; of palette images the number
+            # of images with alpha it tells; of palette images the number
             values = np.asarray(image)
     except (binascii.Error, zlib.error, OSError, ValueError, SyntaxError) as error:
-        raise BadRecord(f"need a bitmap as zlib-compressed PNG in base64 ({error})") from error
-    mask: Mask = (values[..., -1] if values.ndim == 3 else values) != 0
+        raise BadRecord(f"need a bitmap as PNG in base64, zlib-compressed or not ({error})") from error
+    if values.ndim == 3:
+        values = values[..., -1] if values.shape[2] in (2, 4) else values.max(axis=2)
+    mask: Mask = values != 0
     return mask
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
-from maskweave.errors import InvalidValue
+from maskweave.errors import InvalidValue, did_you_mean
 
 if TYPE_CHECKING:  # what the help of commands is made of must not load NumPy
     from maskweave.annotations.base import Format
@@ -46,7 +46,8 @@ TABLE: dict[str, Row] = {
 def format_named(name: str) -> Format:
     """The format called ``name``; raises `InvalidValue` that lists all of them."""
     if name not in TABLE:
-        raise InvalidValue(f"format: need one of {', '.join(TABLE)}, got {name!r}")
+        hint = did_you_mean(name, TABLE)
+        raise InvalidValue(f"format: need one of {', '.join(TABLE)}, got {name!r}{hint}")
     found: Format = import_module(TABLE[name].module).FORMAT
     return found
 
@@ -62,7 +63,7 @@ def formats() -> Iterator[Format]:
 
 
 def markdown_table() -> str:
-    """What the documentation says of each format."""
+    """The table of formats for the documentation, in Markdown."""
     lines = [
         "| format | name | what lies there | read | write | what it cannot hold |",
         "|---|---|---|---|---|---|",

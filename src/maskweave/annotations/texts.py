@@ -1,24 +1,36 @@
-"""Text as other programs save it: UTF-8 with or without a mark, UTF-16 with one (Windows), decimal commas."""
+"""Text as other programs save it: UTF-8, UTF-16 and UTF-32 with or without a mark, gzip, decimal commas."""
 
 from __future__ import annotations
 
-import codecs
+import gzip
 import re
+from json import detect_encoding
 from pathlib import Path
+from typing import IO
 
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_GZIP = b"\x1f\x8b"
 _COMMA = re.compile(r"\s*[+-]?(0,\d+|\d+,(?!\d{3}\s*$)\d+)(e[+-]?\d+)?\s*", re.IGNORECASE)
 
 
-def encoding_of(path: Path) -> str:
-    """The encoding of a text file by its first bytes; raises `OSError` where it cannot be read."""
+def open_text(path: Path, *, errors: str = "strict") -> IO[str]:
+    """Open a text file in the encoding that its first bytes tell, unpacked where it is gzip.
+
+    Raises `OSError` where it cannot be read. So does reading on where gzip is damaged (or `EOFError`).
+    """
     with path.open("rb") as file:
-        return "utf-16" if file.read(2) in _UTF_16 else "utf-8-sig"
+        head = file.read(4)
+    if not head.startswith(_GZIP):
+        return path.open(encoding=detect_encoding(head), errors=errors)
+    with gzip.open(path) as unpacked:
+        head = unpacked.read(4)
+    return gzip.open(path, "rt", encoding=detect_encoding(head), errors=errors)
 
 
 def read_text(path: Path) -> str:
     """A whole text file; raises `OSError` and `UnicodeError` for what cannot be read or is no text."""
-    return path.read_text(encoding=encoding_of(path))
+    with path.open("rb") as file:
+        encoding = detect_encoding(file.read(4))
+    return path.read_text(encoding=encoding)
 
 
 def decimal(text: str) -> float:

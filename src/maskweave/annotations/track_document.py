@@ -1,4 +1,4 @@
-"""Tracks of videos as one JSON document in the layout of YouTube-VIS (COCO for video), written in constant memory.
+"""Write tracks of videos as one JSON document in the layout of YouTube-VIS (COCO for video), in constant memory.
 
 One annotation a track: ``segmentations`` (RLE), ``bboxes`` (x, y, width, height) and ``areas`` have an entry for each
 frame, null where the object is not seen. Ours besides: ``track_id``, ``score`` (mean), ``scores``, the video's
@@ -254,7 +254,7 @@ class CountsRecord:
             self._inside.setdefault(zone.zone.name, []).append(len(zone.inside))
 
     def document(self) -> dict[str, Any]:
-        """What the file says of them."""
+        """The entry of these objects in the file."""
         counts = self._last or Counts()
         lines = [
             {

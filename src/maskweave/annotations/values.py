@@ -1,4 +1,4 @@
-"""Values of annotation files as other programs spell them: numbers as text, ids as floats, null for nothing.
+"""Parse values as other programs spell them: numbers as text, ids as floats, null for nothing.
 
 Every reader takes its values through these functions, so that all of them take the same spellings.
 """
@@ -30,6 +30,11 @@ def identifier(value: object, what: str) -> Id:
 
     >>> identifier("17", "id"), identifier(17.0, "id"), identifier("abc_1", "id"), identifier("017", "id")
     (17, 17, 'abc_1', '017')
+
+    Whole numbers of more than 62 bits, such as hashes, are their text:
+
+    >>> identifier(10**20, "id") == identifier("100000000000000000000", "id")
+    True
     """
     if isinstance(value, str) and value.strip():
         text = value.strip()
@@ -38,9 +43,9 @@ def identifier(value: object, what: str) -> Id:
         return int(text) if _WHOLE.fullmatch(text) else text
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= _MAX_WHOLE:
+    if isinstance(value, bool) or not isinstance(value, int):
         raise BadRecord(f"need a number or a text as {what}, got {shown(value)}")
-    return value
+    return value if abs(value) < _MAX_WHOLE else str(value)
 
 
 def whole(value: object, what: str) -> int:

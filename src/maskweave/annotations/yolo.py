@@ -17,54 +17,60 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from maskweave.annotations.base import Format, Put
 from maskweave.annotations.classes import ClassNumbers
 from maskweave.annotations.darknet import darknet_file, darknet_images, read_darknet
-from maskweave.annotations.data_yaml import PARTS, DataYaml, is_data_yaml, read_data_yaml
+from maskweave.annotations.data_yaml import (
+    PARTS,
+    DataYaml,
+    classes_file,
+    data_yaml_in,
+    is_data_yaml,
+    read_classes_txt,
+    read_data_yaml,
+)
 from maskweave.annotations.options import Options
 from maskweave.annotations.outlines import Outline, outlines
 from maskweave.annotations.places import ends_of, image_of_stem, new_file, put_image
 from maskweave.annotations.record import Category, Record
-from maskweave.annotations.report import DAMAGE, Report
-from maskweave.annotations.segmentation import no_pixels
-from maskweave.annotations.texts import decimal, read_text
-from maskweave.annotations.values import score
-from maskweave.errors import BadRecord, InvalidValue, SourceNotFound
+from maskweave.annotations.report import Report
+from maskweave.annotations.texts import read_text
+from maskweave.annotations.yolo_lines import Line, checked_lines
+from maskweave.errors import InvalidValue, SourceNotFound
 from maskweave.files import TEXT_MARK, atomic_folder
-from maskweave.ops.polygons import Polygon, fill_polygons
 from maskweave.ops.seams import joined_ring
 from maskweave.sources.images import image_size
 from maskweave.sources.kinds import IMAGE_SUFFIXES
 from maskweave.sources.walk import files_below
-from maskweave.types.arrays import FloatArray, Size
+from maskweave.types.arrays import Size
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks, concatenate
 
+_NO_LABELS = ("classes.txt", "obj.names")
 _LABELS = {"Images": "Labels", "IMAGES": "LABELS"}
-_MAX_CLASSES = 1_000_000_000
-_MAX_SHARE = 10.0  # an outline may reach over the image's edge, but not that far
 
 
 def detect(path: Path) -> str | None:
-    """A ``data.yaml``, or a folder that has one; or Darknet's ``obj.data``."""
+    """A ``data.yaml``, or a folder that has one; Darknet's ``obj.data``; or ``classes.txt`` with its folders."""
     if path.is_file() and is_data_yaml(path):
         return "a YAML file of the YOLO layout"
-    if (path / "data.yaml").is_file():
-        return "a folder with a data.yaml"
-    return "Darknet's data set, with obj.data" if darknet_file(path) is not None else None
+    if (file := data_yaml_in(path)) is not None:
+        return f"a folder with a {file.name}"
+    if darknet_file(path) is not None:
+        return "Darknet's data set, with obj.data"
+    return "YOLO labels with their classes.txt" if classes_file(path) is not None else None
 
 
 def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
     """Yield a record for each image of all parts, or of one; with ``--images`` for each label file."""
-    darknet = None if (path / "data.yaml").is_file() or is_data_yaml(path) else darknet_file(path)
-    if darknet is not None:
+    file = path if is_data_yaml(path) else data_yaml_in(path)
+    if file is None and (darknet := darknet_file(path)) is not None:
         yield from _read_darknet(darknet, options, report)
         return
-    data = read_data_yaml(path / "data.yaml" if path.is_dir() else path)
+    data = read_classes_txt(path) if file is None else read_data_yaml(file)
     home = data.path.resolve().parent
     if not options.follow and not data.root.is_relative_to(home):
         raise InvalidValue(
@@ -83,8 +89,8 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
         if labels
         else _by_images(data, root or data.root, options, report)
     )
-    found, folders = False, set[Path]()
-    labeled = False
+    found = labeled = False
+    folders = set[Path]()
     for name, image, label in pairs:
         found = True
         folders.add(label.parent)
@@ -94,20 +100,44 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
         )
         if record is not None:
             yield record
-    if found and not any(folder.is_dir() for folder in folders):
-        report.problem(
-            f"{data.path}",
-            f"has no labels for its images: there is no folder {min(folders)}. "
-            "Labels of …/images/a.jpg belong into …/labels/a.txt.",
-        )
-    elif found and not labeled:
-        report.warn(f"none of its images has a label file in {min(folders)}: all count as without objects")
+    if found and not labels:
+        _report_labels(data, root or data.root, folders, labeled=labeled, options=options, report=report)
     if data.has_points:
         report.warn("points of poses (kpt_shape) are left out, their boxes are read")
     if not found:
         raise InvalidValue(
             f"{data.path}: has no images, and without them outlines have no pixels; say where they are with --images"
         )
+
+
+def _report_labels(
+    data: DataYaml, root: Path, folders: set[Path], *, labeled: bool, options: Options, report: Report
+) -> None:
+    """Report that no image has labels, and label files in the folders of images whose image is missing."""
+    if not any(folder.is_dir() for folder in folders):
+        report.problem(
+            f"{data.path}",
+            f"has no labels for its images: there is no folder {min(folders)}. "
+            "Labels of …/images/a.jpg belong into …/labels/a.txt.",
+        )
+    elif not labeled:
+        report.warn(f"none of its images has a label file in {min(folders)}: all count as without objects")
+    entries = (
+        entry for part in PARTS if options.part in (None, part) for entry in data.entries.get(part, ())
+    )
+    places = {
+        place.resolve() for entry in entries if (place := _place(root, entry)) is not None and place.is_dir()
+    }
+    for place in sorted(places):
+        folder = label_path(place / "a.jpg").parent
+        names = (each.relative_to(folder).as_posix() for each in files_below(folder, (".txt",)))
+        alone = [each for each in names if each not in _NO_LABELS and image_of_stem(each[:-4], place) is None]
+        if alone:
+            more = f" and {len(alone) - 1:,} more" if len(alone) > 1 else ""
+            report.problem(
+                f"{folder.name}/{alone[0]}{more}",
+                f"need an image in {place}, there is none; the labels are left out",
+            )
 
 
 def _read_darknet(file: Path, options: Options, report: Report) -> Iterator[Record]:
@@ -135,13 +165,14 @@ def _by_images(
 ) -> Iterator[tuple[str, Path, Path]]:
     """Name, image and label file of each image; what is missing is a problem."""
     home = data.path.resolve().parent
-    seen: set[str] = set()
+    seen: set[str | Path] = set()
     for part in PARTS if options.part is None else (options.part,):
-        for entry in dict.fromkeys(data.entries.get(part, ())):
-            if entry in seen:
-                continue
-            seen.add(entry)
+        for entry in data.entries.get(part, ()):
             place = _place(root, entry)
+            key = entry if place is None else place.resolve()
+            if key in seen:
+                continue
+            seen.add(key)
             if place is None:
                 report.problem(
                     f"{data.path}",
@@ -149,12 +180,13 @@ def _by_images(
                 )
                 continue
             for image in dict.fromkeys(_images_of(place, root)):
-                if not options.follow and not Path(os.path.normpath(image)).is_relative_to(home):
-                    report.problem(str(image), f"leads out of the folder of {data.path.name}")
-                elif os.path.isfile(image):  # noqa: PTH113 - pathlib raises for names that no file can have
-                    yield _name_within(image, root), image, label_path(image)
-                else:
+                is_there = os.path.isfile(image)  # noqa: PTH113 - pathlib raises for names that no file can have
+                if not is_there:
                     report.problem(str(image), "the image is missing")
+                elif not options.follow and not Path(os.path.normpath(image)).is_relative_to(home):
+                    report.problem(str(image), f"leads out of the folder of {data.path.name}")
+                else:
+                    yield _name_within(image, root), image, label_path(image)
 
 
 def _name_within(image: Path, root: Path) -> str:
@@ -175,22 +207,13 @@ def _by_labels(data: DataYaml, images: Path, report: Report) -> Iterator[tuple[s
             yield image.relative_to(images).as_posix(), image, label
 
 
-class _Line(NamedTuple):
-    """One line of labels, checked: an outline or a box, with its confidence where it has one."""
-
-    class_id: int
-    mask: Masks
-    box: list[float]
-    score: float | None
-
-
 def _record(
     name: str, image: Path, label: Path, names: Sequence[str], report: Report, *, has_points: bool = False
 ) -> Record:
     size = image_size(image)
-    lines: list[_Line] = []
+    lines: list[Line] = []
     for place, found in checked_lines(label, len(names), size, has_points=has_points):
-        if isinstance(found, _Line):
+        if isinstance(found, Line):
             lines.append(found)
         else:
             report.problem(f"{label.name}, line {place}", found)
@@ -203,92 +226,10 @@ def _record(
     )
     categories = tuple(Category(number, each) for number, each in enumerate(names))
     scored = all(line.score is not None for line in lines)
+    tracks = [line.track_id for line in lines if line.track_id is not None]
+    if lines and len(tracks) == len(lines):
+        instances = instances.replace(track_ids=np.array(tracks, dtype=np.int64))
     return Record(name, instances, categories=categories, image=image, scored=scored)
-
-
-def checked_lines(
-    label: Path, classes: int, size: Size, *, has_points: bool = False
-) -> Iterator[tuple[int, _Line | Exception]]:
-    """The number of each line that says something, from 1, with its object or with why it has none.
-
-    ``has_points``: a line is a box, and what is behind it is left out.
-    """
-    for place, fields in _lines(label):
-        try:
-            yield place, _line(fields[:5] if has_points else fields, classes, size)
-        except DAMAGE as error:
-            yield place, error
-
-
-def _lines(label: Path) -> Iterator[tuple[int, list[str]]]:
-    if not label.is_file():
-        return
-    try:
-        text = read_text(label)
-    except UnicodeError as error:
-        raise BadRecord(f"{label.name}: need text, got other data") from error
-    for place, line in enumerate(text.splitlines(), start=1):
-        fields = line.split()
-        if (fields and fields[0].endswith((",", ";"))) or len(fields) == 1:  # as a table
-            fields = line.replace(";" if ";" in line else ",", " ").split()
-        if fields and not fields[0].startswith("#"):
-            yield place, fields
-
-
-def _line(fields: Sequence[str], classes: int, size: Size) -> _Line:
-    class_id, values, confidence = label_numbers(fields, classes)
-    mask, box = _boxed(values, size) if len(values) == 4 else _outlined(values, size)
-    return _Line(class_id, mask, box, confidence)
-
-
-def label_numbers(fields: Sequence[str], classes: int) -> tuple[int, FloatArray, float | None]:
-    """Class number, coordinates and confidence of a line that is split; raises `BadRecord` that says what is wrong.
-
-    >>> label_numbers("1.0 0.5 0.5 0.2 0.2 0.87".split(), 2)
-    (1, array([0.5, 0.5, 0.2, 0.2]), 0.87)
-    """
-    try:
-        number = decimal(fields[0])
-    except ValueError:
-        number = -1.0
-    if not number.is_integer() or not 0 <= number < min(classes, _MAX_CLASSES):
-        raise BadRecord(f"need a class number of 0 to {classes - 1}, got {fields[0][:60]!r}")
-    try:
-        values = np.array([decimal(field) for field in fields[1:]])
-    except ValueError:
-        raise BadRecord("need numbers after the class, got something else") from None
-    confidence = None
-    if len(values) == 5 or (len(values) >= 7 and len(values) % 2):
-        values, confidence = values[:-1], score(float(values[-1]))
-    if len(values) != 4 and (len(values) < 6 or len(values) % 2):
-        raise BadRecord(
-            f"need 4 numbers of a box, or x y of at least 3 points, after the class; got {len(values)} numbers"
-        )
-    if not np.isfinite(values).all():
-        raise BadRecord("need finite coordinates, got NaN or infinity")
-    if np.abs(values).max() > _MAX_SHARE:
-        raise BadRecord(
-            f"need shares of the image's width and height, 0 to 1, got {values.max():g}; are these pixels?"
-        )
-    return int(number), values, confidence
-
-
-def _outlined(values: FloatArray, size: Size) -> tuple[Masks, list[float]]:
-    """Mask and box of an outline; of one that reaches over the image's edge the box is that of what is left."""
-    points = values.reshape(-1, 2) * (size[1], size[0])
-    mask = fill_polygons([Polygon(points)], size)
-    low, high = points.min(axis=0), points.max(axis=0)
-    cut = (low < 0).any() or (high > (size[1], size[0])).any()
-    if cut and mask.areas[0]:
-        return mask, mask.boxes[0].tolist()
-    return mask, [*low.round(2).tolist(), *high.round(2).tolist()]
-
-
-def _boxed(values: FloatArray, size: Size) -> tuple[Masks, list[float]]:
-    """A box without a mask."""
-    scale = np.array([size[1], size[0]])
-    center, half = values[:2] * scale, np.abs(values[2:]) * scale / 2
-    return no_pixels(size), [*(center - half).tolist(), *(center + half).tolist()]
 
 
 def label_path(image: Path) -> Path:
@@ -307,7 +248,9 @@ def label_path(image: Path) -> Path:
 
 def _place(root: Path, entry: str) -> Path | None:
     """The folder or list an entry means; exports of some tools write one ../ too many, or where it lay with them."""
-    shorter = [each for each in ends_of(entry) if "/" in each or each == entry]
+    shorter = [
+        each for each in ends_of(entry) if "/" in each or each == entry or each.lower().endswith(".txt")
+    ]
     candidates = (root / each for plain in shorter for each in (plain, plain.removeprefix("../")))
     return next((place for place in candidates if os.path.exists(place)), None)  # noqa: PTH110 - pathlib raises for
     # names that no file can have
@@ -332,8 +275,11 @@ def _images_of(place: Path, root: Path) -> Iterator[Path]:
 
 
 def _listed(name: str, folder: Path) -> Path | None:
-    """The image that a line of a list means, seen from ``folder``; None where it has none."""
-    for each in ends_of(name):
+    """The image that a line of a list means, seen from ``folder``; None where it has none.
+
+    CVAT lists them as Darknet saw them, from a folder ``data`` that need not be there.
+    """
+    for each in (*ends_of(name), name.replace("\\", "/").removeprefix("data/")):
         if os.path.isfile(folder / each):  # noqa: PTH113 - see _place
             return folder / each
     return None

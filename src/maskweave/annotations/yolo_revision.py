@@ -1,4 +1,4 @@
-"""Corrected objects put back into the label files of a YOLO data set; lines that were not corrected stay as they are.
+"""Put corrected objects back into the label files of a YOLO data set; all other lines stay as they are.
 
 A class that the data set does not know is added to its ``data.yaml``, of which all else stays, comments included.
 """
@@ -16,7 +16,8 @@ from maskweave.annotations.options import Options
 from maskweave.annotations.outlines import outlines
 from maskweave.annotations.report import Report
 from maskweave.annotations.revision import Change, Revision, exact_text
-from maskweave.annotations.yolo import checked_lines, label_path, shares_of
+from maskweave.annotations.yolo import label_path, shares_of
+from maskweave.annotations.yolo_lines import checked_lines
 from maskweave.errors import InvalidValue
 from maskweave.files import atomic_file
 from maskweave.optional import optional

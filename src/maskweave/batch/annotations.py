@@ -1,4 +1,4 @@
-"""The job's one COCO file: each image's part is made by its worker, the file from the parts in order."""
+"""Write the job's one COCO file: each worker makes the part of its image, and the parts are joined in order."""
 
 from __future__ import annotations
 

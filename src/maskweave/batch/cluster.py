@@ -1,4 +1,4 @@
-"""The executor for a cluster: Ray Data hands paths to actors, and gets back where their outcomes lie.
+"""Run a job on a cluster: Ray Data hands paths to actors, and gets back where their outcomes lie.
 
 No pixels, masks or run lengths go through Ray's object store: workers read inputs and write files themselves. Each
 actor holds a child process with the model, the same as a worker of one machine has, so that a decoder's crash is an

@@ -1,4 +1,4 @@
-"""Where a job is run, and with what limits; it decides nothing about its files."""
+"""How a job is run: where, and with what limits. It decides nothing about its files."""
 
 from __future__ import annotations
 

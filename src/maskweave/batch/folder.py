@@ -1,4 +1,4 @@
-"""The output folder of a job: its record, who is at work in it, and what an interruption left behind."""
+"""The output folder of a job: its record, a lock against a second run, and what an interruption left behind."""
 
 from __future__ import annotations
 

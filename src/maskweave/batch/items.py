@@ -1,4 +1,4 @@
-"""What travels between a job, its workers and its manifest: one input to do, and what came of it."""
+"""The items of a job, and their outcomes: what travels between a job, its workers and its manifest."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Item:
     @property
     def file_name(self) -> str:
         """Its file's name as annotations have it: below the folder that was named, "/"-separated."""
-        own = self.path.replace("\\", "/").rpartition("/")[2]
+        own = self.path.replace("\\", "/").rstrip("/").rpartition("/")[2]
         return PurePosixPath(self.name).with_name(own).as_posix()
 
 

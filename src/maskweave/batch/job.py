@@ -1,4 +1,4 @@
-"""What a batch is asked for: by this, and by nothing else, its files are decided."""
+"""A batch job: its inputs, request and output, which alone decide its files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from maskweave.batch.items import Item
 from maskweave.catalog.cache import checksum_of
 from maskweave.catalog.download import pull
 from maskweave.catalog.entries import find
-from maskweave.catalog.fastest import resolved
+from maskweave.catalog.fastest import resolve
 from maskweave.errors import InvalidValue
 from maskweave.options import DEFAULT_OUTPUT, Request
 from maskweave.version import __version__
@@ -69,7 +69,7 @@ class BatchJob:
 
     def _file_hashes(self) -> list[str]:
         """Of the model's files, and of the mask that marks objects."""
-        name, _ = resolved(self.request.model.model)
+        name, _ = resolve(self.request.model.model)
         own = Path(name)
         if own.is_file():
             files = [own, *sorted(own.parent.glob(f"{own.stem}*.pbtxt"))]

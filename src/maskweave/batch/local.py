@@ -1,4 +1,4 @@
-"""The executor for one machine: a worker process a core, each with its own model."""
+"""Run a job on one machine: a worker process for each core, each with its own model."""
 
 from __future__ import annotations
 

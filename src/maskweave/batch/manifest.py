@@ -1,4 +1,4 @@
-"""The record of a job: a row for each item, on the disk as soon as the item is finished."""
+"""The manifest of a job: a row for each item, on disk as soon as the item is finished."""
 
 from __future__ import annotations
 

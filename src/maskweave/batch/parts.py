@@ -1,4 +1,4 @@
-"""Outcomes on their way from the workers of a cluster to the record: small Parquet files, each written whole.
+"""Collect outcomes from the workers of a cluster in small Parquet files, each written whole.
 
 A worker writes one for each chunk of items when the chunk is done, so that neither its own end nor the driver's loses
 it; the driver puts its rows into the record and removes it.

@@ -1,4 +1,4 @@
-"""From what the user names to the items still to do: those whose input, options, model or version is new."""
+"""Plan a job: list the items still to do, because their input, options, model or version is new."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from maskweave.batch.storage import all_there, content_of, find_remote, is_remot
 from maskweave.errors import InvalidValue, MaskWeaveError, UnreadableImage
 from maskweave.outputs import is_output
 from maskweave.run import find_inputs
-from maskweave.sources.find import counted
+from maskweave.sources.find import files_in_words
 from maskweave.sources.kinds import is_regular
 from maskweave.sources.lazy import LazySource
 from maskweave.sources.names import distinct_names, stem_within
@@ -106,7 +106,7 @@ def _remote(job: BatchJob, address: str, notes: list[str]) -> Iterator[_Found]:
         return is_output(Path(path)) or path.startswith(inside)
 
     if passed_over := [Path(path) for path in others if not is_result(path)]:
-        notes.append(f"{address}: passed over {counted(passed_over)}")
+        notes.append(f"{address}: passed over {files_in_words(passed_over)}")
     for path in found:
         if not is_result(path):
             yield _Found(stem_within(PurePosixPath(path), PurePosixPath(below) if below else None), path)

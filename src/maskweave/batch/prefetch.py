@@ -1,4 +1,4 @@
-"""One long video, many workers: what the network finds in each stretch is found ahead, by whoever is free.
+"""Share one long video among workers: whoever is free runs the network on the next stretch.
 
 The network looks at images one by one, and takes most of a video's time; ids, drawing and encoding need the frames
 in order. So stretches are looked at in parallel and what was found is kept by the image's own hash; the worker that
@@ -32,7 +32,7 @@ from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.rle import Rle, decode_masks, encode_masks
 from maskweave.runtimes.base import Tensors
 from maskweave.sources.kinds import kind_by_suffix
-from maskweave.stages import task_of, wanted_of
+from maskweave.stages import decode_settings, task_of
 from maskweave.types.arrays import Image
 from maskweave.types.instances import Instances
 from maskweave.types.prediction import Prediction
@@ -116,7 +116,7 @@ def prefetch_stretch(job: BatchJob, stretch: Item, path: Path, model: Model, hea
 
     request = job.request
     tracker = make_tracker(request.video.tracker) if request.video.track else None
-    min_score, multi_label = wanted_of(request.segment, model, tracker)
+    min_score, multi_label = decode_settings(request.segment, model, tracker)
     begin, end = stretch.span or (0.0, None)
     records: dict[str, str] = {}
     with VideoSource(path, max_pixels=request.source.max_pixels) as video:

@@ -1,4 +1,4 @@
-"""The whole job: plan, work, one COCO file at the end; the same command resumes it."""
+"""Run a whole job: plan, work, write one COCO file at the end; the same command resumes it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from maskweave.run import check
 
 @dataclass(frozen=True)
 class Summary:
-    """How a job ended: items by state, how many of them were done just now, and the COCO file if there is one.
+    """The end of a job: items by state, how many of them were done just now, and the COCO file if any.
 
     ``notes``: what was passed over where the inputs were looked for.
     """

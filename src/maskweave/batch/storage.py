@@ -1,4 +1,4 @@
-"""Where inputs lie and outputs go: folders of this machine, or what fsspec reaches (s3://, gs://, az://, …).
+"""Read inputs and write outputs in folders of this machine, or wherever fsspec reaches (s3://, gs://, az://, …).
 
 A worker copies a remote input to a temporary file, and sends what it wrote when the item is whole. A store of objects
 shows an object when it is whole; elsewhere (sftp://, …) that depends on the server.
@@ -87,7 +87,7 @@ def output_folder(output: str) -> Iterator[Path]:
 
 
 def all_there(output: str, names: Iterable[str]) -> bool:
-    """Whether all outputs of an item are still where they were put; of remote ones it is taken for granted."""
+    """Whether all outputs of an item still exist; remote ones are assumed to."""
     return is_remote(output) or all((Path(output) / name).exists() for name in names)
 
 
@@ -105,7 +105,7 @@ def send(path: Path, address: str) -> None:
 
 
 def fetch_if_there(address: str, path: Path) -> None:
-    """Copy a remote file to this machine, where there is one; raises `SourceError`."""
+    """Copy a remote file to this machine, if it exists; raises `SourceError`."""
     if exists(address):
         files, place = _store(address)
         with _raster_options(address):

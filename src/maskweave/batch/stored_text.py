@@ -1,4 +1,4 @@
-"""Names of files as text that any database, JSON and Parquet file can hold, and back.
+"""Encode file names as text that any database, JSON and Parquet file can hold, and back.
 
 File systems hold names of any bytes; Python keeps those that are no UTF-8 as lone surrogates, which nothing else
 takes.

@@ -1,4 +1,4 @@
-"""Folders that are watched: what comes into them is done as soon as it is whole.
+"""Watch folders, and segment each file as soon as it is complete.
 
 A pass is a run of the batch over the files that are whole; its manifest says what was done before, in this process or
 an earlier one.
@@ -55,7 +55,7 @@ def watch_folders(
     on_outcome: Callable[[Outcome, Counts], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Do what comes into the job's inputs, which are folders, until ``stopped`` says so.
+    """Segment what comes into the job's input folders, until ``stopped`` returns true.
 
     ``stopped`` waits so many seconds. Raises `InvalidValue` for inputs that are no folders, `SourceNotFound` when one
     of them is gone, and what `run_batch` raises.

@@ -1,4 +1,4 @@
-"""What a worker does with an item, the same with every executor: read, segment, write its files, report."""
+"""A worker's part in a job, the same with every executor: read an item, segment it, write its files, report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from maskweave.batch.storage import content_of, is_remote, local_copy, output_fo
 from maskweave.errors import MaskWeaveError, OutputError, SourceError
 from maskweave.isolation import Heartbeat, Work, is_memory
 from maskweave.models.base import Model
-from maskweave.run import Report, formats_for, open_model, run
+from maskweave.networks import open_model
+from maskweave.run import formats_for, run
+from maskweave.run_report import RunReport
 from maskweave.sources.files import open_file
 from maskweave.types.result import FrameResult
 
@@ -73,7 +75,7 @@ class Worker:
             is_complete=report.is_complete,
         )
 
-    def _segment(self, item: Item, path: Path, heartbeat: Heartbeat) -> tuple[Report, bytes | None]:
+    def _segment(self, item: Item, path: Path, heartbeat: Heartbeat) -> tuple[RunReport, bytes | None]:
         """Write the item's files; returns its part of the COCO file as well, where it is an image."""
         job, source_options = self._job, self._job.request.source
         parts: list[bytes] = []

@@ -1,1 +1,1 @@
-"""Which models exist, where they are fetched from, under what license, and where they lie on this machine."""
+"""The catalog of models: where they come from, under what license, and where they lie on this machine."""

@@ -1,4 +1,4 @@
-"""Where downloaded models lie on this machine, and whether they are still what was published.
+"""The cache of downloaded models: where they lie, and whether they are still what was published.
 
 One folder an entry, in it the files and ``lock.json``: for each file its sha256, size and time of change when it
 was last found right. A file that has changed since, or that somebody has put there, is hashed before it is used.
@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from maskweave.catalog.entries import BUILT_IN, ENTRIES, Checksum, Entry, ModelFile
+from maskweave.catalog.entries import all_entries
+from maskweave.catalog.entry import BUILT_IN, Checksum, Entry, ModelFile
 from maskweave.errors import HashMismatch, ModelError, ModelNotDownloaded
 
 LOCK = "lock.json"
@@ -140,7 +141,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @dataclass(frozen=True)
-class Report:
+class FileState:
     """What `verify` found out about one file: its ``state`` and, where there is more to report, ``detail``."""
 
     model: str
@@ -149,31 +150,33 @@ class Report:
     detail: str = ""
 
 
-def verify() -> list[Report]:
+def verify() -> list[FileState]:
     """Hash every file again: those in the package, then those in the cache.
 
     "missing": a file in the package, or of a model of which others are here; "unknown": a file that belongs to no
     model. Files that were made here (`maskweave.catalog.derived`) are compared with what they were then.
     """
-    reports = [report for entry in ENTRIES for report in _verify_entry(entry)]
-    expected = {report.path for report in reports}
+    states = [state for entry in all_entries() for state in _verify_entry(entry)]
+    expected = {state.path for state in states}
     root = cache_dir() / "models"
     others = sorted(path for path in root.rglob("*") if path.is_file() and path.name != LOCK)
-    return reports + [_verify_other(path) for path in others if path not in expected]
+    return states + [_verify_other(path) for path in others if path not in expected]
 
 
-def _verify_other(path: Path) -> Report:
+def _verify_other(path: Path) -> FileState:
     if path.name not in _read_lock(path.parent):
-        return Report(path.parent.name, path, "unknown", "belongs to no model of the catalog; may be deleted")
+        return FileState(
+            path.parent.name, path, "unknown", "belongs to no model of the catalog; may be deleted"
+        )
     try:
         sha256, problem = examine(ModelFile(path.name, None), path)
     except ModelError as error:
         sha256, problem = "", str(error)
     detail = f"{problem}; delete it, and it is made again" if problem else f"made here; sha256 {sha256}"
-    return Report(path.parent.name, path, "damaged" if problem else "ok", detail)
+    return FileState(path.parent.name, path, "damaged" if problem else "ok", detail)
 
 
-def _verify_entry(entry: Entry) -> Iterator[Report]:
+def _verify_entry(entry: Entry) -> Iterator[FileState]:
     paths = [packaged_path(file) if entry.packaged else folder_of(entry) / file.name for file in entry.files]
     if not entry.packaged and not any(path.is_file() for path in paths):
         return
@@ -182,13 +185,13 @@ def _verify_entry(entry: Entry) -> Iterator[Report]:
     )
     for file, path in zip(entry.files, paths, strict=True):
         if not path.is_file():
-            yield Report(entry.name, path, "missing", cure)
+            yield FileState(entry.name, path, "missing", cure)
             continue
         try:
             sha256, problem = examine(file, path)
         except ModelError as error:
             sha256, problem = "", str(error)
-        yield Report(entry.name, path, "damaged" if problem else "ok", problem or f"sha256 {sha256}")
+        yield FileState(entry.name, path, "damaged" if problem else "ok", problem or f"sha256 {sha256}")
 
 
 def packaged_path(file: ModelFile) -> Path:

@@ -1,4 +1,4 @@
-"""Files that are made on this machine from a downloaded one, and kept beside it in the cache."""
+"""Make files of downloaded ones on this machine, and keep them beside these in the cache."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from maskweave.catalog import cache
-from maskweave.catalog.entries import ModelFile
+from maskweave.catalog.entry import ModelFile
 from maskweave.errors import ModelNotDownloaded
 
 

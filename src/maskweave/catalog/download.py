@@ -1,4 +1,4 @@
-"""Fetching models: verified before they get their name, whole or not at all.
+"""Download models: checked before they get their name, complete or not at all.
 
 - ``MASKWEAVE_OFFLINE=1``: nothing is fetched.
 - ``MASKWEAVE_MIRROR=https://host/path``: files are fetched from https://host/path/MODEL/FILE instead, where FILE
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from maskweave.catalog import cache
-from maskweave.catalog.entries import Checksum, Entry, ModelFile
+from maskweave.catalog.entry import Checksum, Entry, ModelFile
 from maskweave.errors import HashMismatch, InvalidValue, ModelError, ModelNotDownloaded
 
 Progress = Callable[[int, int | None], None]

@@ -1,4 +1,4 @@
-"""Which form of the model in the package is the fastest on this machine, as `maskweave doctor` measured it."""
+"""Remember which form of the built-in model `maskweave doctor` measured to be the fastest on this machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from maskweave.catalog.cache import cache_dir, disk_errors, replacing
-from maskweave.catalog.entries import FAST
+from maskweave.catalog.entry import FAST
 from maskweave.errors import ModelNotDownloaded
 from maskweave.version import __version__
 
@@ -46,7 +46,7 @@ def fastest() -> Form:
     )
 
 
-def resolved(name: str) -> tuple[str, str | None]:
+def resolve(name: str) -> tuple[str, str | None]:
     """A model's name, and the runtime that goes with it where the name says so."""
     if name != FAST:
         return name, None

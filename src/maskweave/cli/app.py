@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from maskweave.cli.commands import LateCommands
-from maskweave.cli.options import JsonOption, LiveOption, OpenOption, add_common_options, takes_options
+from maskweave.cli.options import (
+    JsonLineOption,
+    JsonLinesOption,
+    JsonOption,
+    LiveOption,
+    OpenOption,
+    add_common_options,
+    takes_options,
+)
 from maskweave.options import Request
 from maskweave.version import __version__
 
@@ -27,6 +35,7 @@ models_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(models_app, name="models")
+ModelName = Annotated[str, typer.Argument(help="A name of `maskweave models list`.")]
 
 
 def _version(value: bool) -> None:
@@ -73,15 +82,15 @@ def segment(
 
 
 @models_app.command("list")
-def list_models(json_lines: JsonOption = False) -> None:
-    """List the models with task, size, license and whether they are on this machine."""
+def list_models(json_lines: JsonLinesOption = False) -> None:
+    """List the models, and which are on this machine."""
     from maskweave.cli import models
 
     models.list_all(json_lines=json_lines)
 
 
 @models_app.command("info")
-def model_info(name: str, json_lines: JsonOption = False) -> None:
+def model_info(name: ModelName, json_lines: JsonLineOption = False) -> None:
     """Show everything the catalog knows of a model."""
     from maskweave.cli import models
 
@@ -93,16 +102,19 @@ def inspect_model(
     name: Annotated[
         str, typer.Argument(help="An .onnx or .pb file, or a model on this machine by its name.")
     ],
-    json_lines: JsonOption = False,
+    json_lines: JsonLineOption = False,
 ) -> None:
-    """Show what a model is taken for and why: tensors, metadata, sidecar, classes, preprocessing."""
+    """Show how a model would be used, and why.
+
+    With its tensors, metadata, sidecar, classes and preprocessing.
+    """
     from maskweave.cli import models
 
     models.inspect(name, json_lines=json_lines)
 
 
 @models_app.command("pull")
-def pull_model(name: str, json_lines: JsonOption = False) -> None:
+def pull_model(name: ModelName, json_lines: JsonLineOption = False) -> None:
     """Fetch a model, check its hash, and keep it in the cache."""
     from maskweave.cli import models
     from maskweave.cli.signals import interruptible
@@ -117,9 +129,12 @@ def import_model(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The .onnx file.  [default: beside the graph]")
     ] = None,
-    json_lines: JsonOption = False,
+    json_lines: JsonLineOption = False,
 ) -> None:
-    """Make an ONNX model of a TensorFlow graph, for engines that are faster than OpenCV."""
+    """Make an ONNX model of a TensorFlow graph.
+
+    Engines that are faster than OpenCV run it.
+    """
     from maskweave.cli import models
     from maskweave.cli.signals import interruptible
 
@@ -128,7 +143,7 @@ def import_model(
 
 
 @models_app.command("verify")
-def verify_models(json_lines: JsonOption = False) -> None:
+def verify_models(json_lines: JsonLinesOption = False) -> None:
     """Check the hash of every model on this machine."""
     from maskweave.cli import models
 
@@ -141,9 +156,12 @@ def doctor(
         float,
         typer.Option(min=0, help="For measuring each form of the model in the package; 0 measures none."),
     ] = 2.0,
-    json_lines: JsonOption = False,
+    json_lines: JsonLineOption = False,
 ) -> None:
-    """Show versions, runtimes, devices and models, segment a test image, and measure what is fastest here."""
+    """Show what works on this machine, and what is fastest.
+
+    Versions, runtimes, devices and models; a test image is segmented, and each form of the model measured.
+    """
     from maskweave.cli.doctor import examine
 
     raise typer.Exit(examine(seconds=seconds, json_lines=json_lines))

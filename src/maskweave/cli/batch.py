@@ -39,7 +39,10 @@ def batch_command(
         typer.Option("--json", help="One JSON line per input on stdout, at the end; of --status one line."),
     ] = False,
 ) -> None:
-    """Segment many inputs as one job; run the same command again to resume it."""
+    """Segment many inputs as one job that can be resumed.
+
+    The same command goes on where it stopped, and does nothing twice.
+    """
     from maskweave.batch.job import BatchJob
     from maskweave.cli.batch_run import one_of, run, run_watching, show_status
     from maskweave.cli.signals import interruptible

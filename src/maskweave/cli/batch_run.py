@@ -1,4 +1,4 @@
-"""The work of `maskweave batch`."""
+"""Run `maskweave batch`, and show how far a job is."""
 
 from __future__ import annotations
 

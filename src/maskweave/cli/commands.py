@@ -1,4 +1,4 @@
-"""Commands that are imported when they are called, or when all of them are listed."""
+"""Import commands when they are called, or when all of them are listed."""
 
 from __future__ import annotations
 

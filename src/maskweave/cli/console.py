@@ -1,4 +1,4 @@
-"""What the user sees: messages and progress on stderr, results for machines on stdout."""
+"""Talk to the user: messages and progress on stderr, results for machines on stdout."""
 
 from __future__ import annotations
 

@@ -33,7 +33,10 @@ def convert_command(
     ] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="One JSON line on stdout.")] = False,
 ) -> None:
-    """Convert annotations or results; broken records are listed and skipped, losses are measured."""
+    """Convert annotations or results to another format.
+
+    Broken records are listed and skipped, and what is lost is counted.
+    """
     from maskweave.annotations.convert import check_apart, convert, reader_of
     from maskweave.annotations.report import Report
     from maskweave.annotations.table import format_named
@@ -44,6 +47,7 @@ def convert_command(
         form, reason = _detected(source)
         inform(f"{source}: {form.title} ({form.name}): {reason}")
         from_ = form.name
+    # A wrong call, unlike what the source holds, ends with the code of one; so it is checked here.
     format_named(to)
     reader_of(format_named(from_), source)
     check_apart(source, output)

@@ -18,7 +18,10 @@ def demo_command(
     open_it: Annotated[bool, typer.Option("--open", help="Show the folder of the results.")] = False,
     json_lines: JsonOption = False,
 ) -> None:
-    """Segment three photos and a video that come with the package, and say where the results are."""
+    """Segment three photos and a video of the package.
+
+    It says where they and the results are.
+    """
     from maskweave.cli.signals import interruptible
 
     with interruptible():

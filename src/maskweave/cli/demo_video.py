@@ -1,4 +1,4 @@
-"""The media of the demo: photos that ship with the package, and a video made of them."""
+"""Make the media of the demo: photos that ship with the package, and a video made of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`maskweave doctor`: what works on this machine, found out by trying."""
+"""`maskweave doctor`: check by trying what works on this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import numpy as np
 from maskweave.api import Segmenter, load
 from maskweave.catalog.cache import cache_dir
 from maskweave.catalog.download import is_offline
-from maskweave.catalog.entries import BUILT_IN, ENTRIES, FAST
+from maskweave.catalog.entries import all_entries
+from maskweave.catalog.entry import BUILT_IN, FAST
 from maskweave.catalog.fastest import Form, remember
 from maskweave.cli.console import FAILED, emit
 from maskweave.cli.models import model_state
@@ -40,6 +41,7 @@ _FORMS = (
     Form("compact-s-int8", "onnxruntime"),
     Form("compact-s", "openvino"),
 )
+_COLUMN = 30
 _STATES = {"yes": "here", "no": "not here"}
 
 
@@ -61,7 +63,7 @@ def examine(*, seconds: float, json_lines: bool) -> int:
         },
         "Models": {
             "folder": f"{cache_dir()}{' (offline: nothing is fetched)' if is_offline() else ''}",
-            **{entry.name: _STATES.get(model_state(entry), "damaged") for entry in ENTRIES},
+            **{entry.name: _STATES.get(model_state(entry), "damaged") for entry in all_entries()},
         },
         "Test image, with the model in the package": {
             device: _segments_on(device) for device in available_devices()
@@ -81,7 +83,7 @@ def _print(sections: dict[str, dict[str, str]]) -> None:
     for title, rows in sections.items():
         sys.stdout.write(f"\n{title}\n")
         for name, value in rows.items():
-            sys.stdout.write(f"  {name:<24}{value}\n")
+            sys.stdout.write(f"  {name:<{_COLUMN}}{value}\n")
 
 
 def _library(name: str) -> str:

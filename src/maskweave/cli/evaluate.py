@@ -1,4 +1,4 @@
-"""`maskweave evaluate`: how good results are where the truth is known. One file a measure."""
+"""`maskweave evaluate`: measure results against ground truth. One file for each measure."""
 
 from __future__ import annotations
 

@@ -66,7 +66,10 @@ def evaluate_coco_command(
         bool, typer.Option("--refine", help="Draw the borders of what the model finds anew with the guide.")
     ] = False,
 ) -> None:
-    """Mask and box AP as COCO defines them; classes an image does not list as labeled do not count there."""
+    """Average precision (AP) of masks and boxes.
+
+    As COCO defines it; classes that an image does not list as labeled do not count there.
+    """
     from maskweave.annotations.report import Report
     from maskweave.evaluation.coco_truth import CocoTruthFile
 
@@ -137,7 +140,7 @@ def _from_model(
     known: CocoTruthFile, images: Path | None, options: ModelOptions, *, refine: bool
 ) -> Iterator[_Finder]:
     from maskweave.errors import SourceError
-    from maskweave.run import open_model
+    from maskweave.networks import open_model
     from maskweave.sources.images import read_image
     from maskweave.types.instances import Instances
 
@@ -160,7 +163,7 @@ def _from_model(
                 f"{truth.file_name}: need an image of (height, width) {truth.instances.size}, got {found.size}"
             )
             return Instances.empty(truth.instances.size, names)
-        return found if guide is None else guide.redrawn(image, found)
+        return found if guide is None else guide.redraw(image, found)
 
     try:
         yield _Finder(predict, names, known.has_masks)

@@ -49,7 +49,10 @@ def evaluate_davis_command(
         DavisTask, typer.Option(help="semi-supervised skips the first and the last frame.")
     ] = DavisTask.unsupervised,
 ) -> None:
-    """J and F (mean, recall, decay) and J&F of every object and their mean, in 0..100."""
+    """J, F and J&F of the masks of a video's objects.
+
+    Means, recall and decay, of every object and over all, in 0..100.
+    """
     from maskweave.annotations.davis import videos
     from maskweave.annotations.report import Report
     from maskweave.errors import InvalidValue

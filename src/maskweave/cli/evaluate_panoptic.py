@@ -36,7 +36,10 @@ def evaluate_panoptic_command(
         Path | None, typer.Option(help="PNG of the results.  [default: the file's name without .json]")
     ] = None,
 ) -> None:
-    """Panoptic, segmentation and recognition quality (PQ, SQ, RQ) of things and stuff, in 0..100."""
+    """Panoptic quality (PQ) of things and stuff.
+
+    With its parts, segmentation (SQ) and recognition quality (RQ), in 0..100.
+    """
     from maskweave.annotations.report import Report
     from maskweave.evaluation.panoptic import PanopticMetric
     from maskweave.evaluation.panoptic_files import PanopticFile, add_files

@@ -1,4 +1,4 @@
-"""What every `maskweave evaluate` command does with its scores: a table, a JSON file, images, an exit code."""
+"""Report scores for every `maskweave evaluate` command: a table, a JSON file, plots, an exit code."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ def report(
 ) -> None:
     """Show ``sheets``, write ``record`` and ``figures``; name ``problems`` and raise `typer.Exit` if any."""
     plain = _plain({**record, "problems": {"count": problems.problems, "messages": problems.messages}})
+    plain["notes"] = problems.notes()
     _write(plain, figures, to)
     if to.json_lines:
         emit(plain)
@@ -82,6 +83,8 @@ def _show_problems(problems: Report, output: Path | None) -> None:
         inform(message)
     if problems.problems > _MAX_SHOWN:
         inform(f"… and {problems.problems - _MAX_SHOWN:,} more" + (" (see -o)" if output is None else ""))
+    for note in problems.notes():
+        inform(note)
 
 
 def _write(plain: Mapping[str, Any], figures: Mapping[str, Figure], to: ReportOptions) -> None:

@@ -34,7 +34,10 @@ def evaluate_semantic_command(
         typer.Option(help="Class names in order of their ids, comma-separated, or a JSON file of them."),
     ] = None,
 ) -> None:
-    """Mean IoU, pixel and class accuracy, frequency-weighted IoU and boundary IoU of class maps, in 0..100."""
+    """Mean IoU and accuracy of class maps.
+
+    Also frequency-weighted and boundary IoU, in 0..100.
+    """
     from maskweave.annotations.report import Report
     from maskweave.evaluation.class_maps import UNNAMED, add_folders, read_class_names
     from maskweave.evaluation.semantic import SemanticMetric

@@ -39,7 +39,10 @@ def evaluate_video_command(
         ),
     ],
 ) -> None:
-    """HOTA, IDF1 and MOTA of tracked masks, and their AP through time where tracks have scores, in 0..100."""
+    """HOTA, IDF1 and MOTA of tracked masks.
+
+    Also their AP through time, where tracks have scores; all in 0..100.
+    """
     from maskweave.annotations.report import Report
     from maskweave.evaluation.tracking import TrackingMetric
     from maskweave.evaluation.video_ap import VideoAP

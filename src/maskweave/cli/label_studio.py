@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from maskweave.options import BUILT_IN
+from maskweave.catalog.entry import BUILT_IN
 
 
 def label_studio_command(  # noqa: PLR0913, PLR0917 - each is an option of the command line
@@ -23,7 +23,8 @@ def label_studio_command(  # noqa: PLR0913, PLR0917 - each is an option of the c
         Path | None, typer.Option(help="A file with user:password that Label Studio must give.")
     ] = None,
     model: Annotated[
-        str, typer.Option("-m", "--model", help="As for segment; one for --point answers clicks.")
+        str,
+        typer.Option("-m", "--model", help="As for segment; a promptable one answers clicks and boxes, too."),
     ] = BUILT_IN,
     score: Annotated[
         float | None, typer.Option(min=0, max=1, help="Minimum score; by default the model's own.")
@@ -36,7 +37,10 @@ def label_studio_command(  # noqa: PLR0913, PLR0917 - each is an option of the c
         bool, typer.Option("--json", help="One JSON line on stdout with the address, once it answers.")
     ] = False,
 ) -> None:
-    """Answer Label Studio: predictions for its images, and masks for clicks and boxes."""
+    """Serve predictions, clicks and boxes to Label Studio.
+
+    Connect the address that it prints as a model of a project.
+    """
     from maskweave.api import Segmenter
     from maskweave.cli.console import emit, inform
     from maskweave.cli.loading import loaded

@@ -1,4 +1,4 @@
-"""The work of `maskweave segment --live`: a server for this machine alone, and its page in the browser."""
+"""Run `maskweave segment --live`: a server for this machine alone, and its page in the browser."""
 
 from __future__ import annotations
 

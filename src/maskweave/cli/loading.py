@@ -1,4 +1,4 @@
-"""The model of a command, fetched with a progress bar where it is not on this machine."""
+"""Load the model of a command, with a progress bar where it has to be downloaded."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import closing, contextmanager
 
 from maskweave.cli.console import progress_bar, warn
 from maskweave.models.base import Model
+from maskweave.networks import open_model
 from maskweave.options import ModelOptions
-from maskweave.run import open_model
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`maskweave models`: which there are, and what is on this machine."""
+"""`maskweave models`: list, inspect, download and check models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from rich.table import Table
 from maskweave.api import load
 from maskweave.catalog.cache import checksum_of, folder_of, locate, verify
 from maskweave.catalog.download import is_offline, pull
-from maskweave.catalog.entries import ENTRIES, Entry, find
+from maskweave.catalog.entries import all_entries, entry_named, find
+from maskweave.catalog.entry import Entry
 from maskweave.cli.console import FAILED, emit, inform, progress_bar
 from maskweave.cli.loading import warnings_as_lines
 from maskweave.errors import InvalidValue, ModelError, ModelNotDownloaded
@@ -30,13 +31,13 @@ _CLASSIC = "mask-rcnn-inception-v2"
 def list_all(*, json_lines: bool) -> None:
     """Print the catalog."""
     if json_lines:
-        for entry in ENTRIES:
+        for entry in all_entries():
             emit(_record(entry))
         return
     table = Table(box=None, pad_edge=False)
     for title in ("name", "task", "license", "download", "here", "measured"):
         table.add_column(title, overflow="fold", no_wrap=title == "name")
-    for entry in ENTRIES:
+    for entry in all_entries():
         name = " = ".join((entry.name, *entry.aliases))
         table.add_row(name, entry.task, entry.license, _size(entry), model_state(entry), entry.metric)
     _print(table)
@@ -57,12 +58,13 @@ def info(name: str, *, json_lines: bool) -> None:
 
 
 def inspect(name: str, *, json_lines: bool) -> None:
-    """Print what a model shows of itself, what it is taken for and why; ``name``: a file, or one of the catalog."""
+    """Print how a model would be used and why; ``name``: a file, or a name of the catalog."""
     from maskweave.models.inspection import inspect_file
 
     path = Path(name)
-    if not path.is_file() and name in model_names():
-        path = locate(find(name))[0]
+    entry = None if path.is_file() else entry_named(name)
+    if entry is not None:
+        path = locate(entry)[0]
     with warnings_as_lines():
         found = inspect_file(path)
     record = _inspected(found)
@@ -75,11 +77,6 @@ def inspect(name: str, *, json_lines: bool) -> None:
     )
     metadata = {f"metadata {key}": value[:2000] for key, value in sorted(found.info.metadata.items())}
     _print_rows({key: value for key, value in (rows | metadata).items() if value and key != "reason"})
-
-
-def model_names() -> frozenset[str]:
-    """Every name of the catalog, aliases included."""
-    return frozenset(name for entry in ENTRIES for name in (entry.name, *entry.aliases))
 
 
 def pull_one(name: str, *, json_lines: bool) -> None:

@@ -1,4 +1,4 @@
-"""The options of a command: those of a request, made from its fields, and those that every command has."""
+"""Make the options of a command from the fields of a request, and add those that every command has."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from maskweave.cli.console import set_verbosity
 from maskweave.option_fields import Option, expanded, kind_of, name_of
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON line per input on stdout.")]
+JsonLineOption = Annotated[bool, typer.Option("--json", help="One JSON line on stdout.")]
+JsonLinesOption = Annotated[bool, typer.Option("--json", help="One JSON line per row on stdout.")]
 LiveOption = Annotated[
     bool,
     typer.Option("--live", help="Show a camera, stream or video on a page of this machine, as it happens."),

@@ -22,7 +22,10 @@ def propagate_command(
     open_it: OpenOption = False,
     json_lines: JsonOption = False,
 ) -> None:
-    """Carry masks from one frame to all others, forwards and backwards."""
+    """Carry masks from one frame to all others.
+
+    Objects are marked by --mask, --box or --point, and followed forwards and backwards.
+    """
     from maskweave.cli.segment import propagate_input
     from maskweave.cli.signals import interruptible
 

@@ -1,19 +1,18 @@
-"""What a command reports of one input that it finished."""
+"""Report what a command did with each input."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from maskweave.cli.console import bold, counted, dim, emit, inform, on_terminal, warn
 from maskweave.errors import MaskWeaveError
-from maskweave.run import OnResult, Report
+from maskweave.run_report import RunReport
 from maskweave.sources.lazy import LazySource
 from maskweave.types.counts import Counts
-from maskweave.types.result import FrameResult
 
 _MAX_CLASSES = 5
 """Classes that a line names; ``--json`` has all."""
@@ -21,16 +20,7 @@ _MIN_SHARE = 0.005
 """Of an image: classes of less are not named."""
 
 
-def advance(update: Callable[[int, int | None], None], total: int | None) -> OnResult:
-    """What moves a progress bar on after each frame."""
-
-    def moved(result: FrameResult) -> None:
-        update(result.frame.index + 1, total)
-
-    return moved
-
-
-def report_success(source: LazySource, report: Report, seconds: float, *, json_lines: bool) -> None:
+def report_success(source: LazySource, report: RunReport, seconds: float, *, json_lines: bool) -> None:
     """A line for each warning, and one for what was done, for machines or for people."""
     for warning in report.warnings:
         warn(f"{source.name}: warning: {warning}")
@@ -44,7 +34,7 @@ def report_success(source: LazySource, report: Report, seconds: float, *, json_l
         inform(f"{source.name}: {zone.zone.name}: {zone.seen} seen in it, {len(zone.inside)} at the end")
 
 
-def report_found(name: str, report: Report, seconds: float) -> None:
+def report_found(name: str, report: RunReport, seconds: float) -> None:
     """Report what was found, how long it took and the files; on a terminal these have a line of their own."""
     found, paths = _found(report), [str(path) for path in report.paths]
     if on_terminal():
@@ -56,7 +46,7 @@ def report_found(name: str, report: Report, seconds: float) -> None:
         inform(f"{name}: {line}")
 
 
-def _found(report: Report) -> str:
+def _found(report: RunReport) -> str:
     """How much of what: "2 objects in 1 frame (1 cat, 1 dog)", "1 track (4 masks) in 4 frames (1 cat)"."""
     frames = counted(report.frames, "frame")
     if report.objects is None:
@@ -96,7 +86,7 @@ def _shortened(paths: Sequence[Path]) -> str:
     return ", ".join([str(first), *short])
 
 
-def _replaced(report: Report) -> str:
+def _replaced(report: RunReport) -> str:
     """Which files were those of an earlier run, perhaps of another task: " (replaced photo.overlay.jpg)"."""
     if not report.replaced:
         return ""
@@ -104,7 +94,7 @@ def _replaced(report: Report) -> str:
     return f" (replaced {'all' if every else ', '.join(path.name for path in report.replaced)})"
 
 
-def _lost(report: Report) -> list[str]:
+def _lost(report: RunReport) -> list[str]:
     """A sentence for each marked object that was out of sight."""
     return [
         f"object {number} is not seen in frame{'' if spans == [(spans[0][0],) * 2] else 's'} {_spans(spans)}"
@@ -119,16 +109,17 @@ def _spans(spans: Sequence[tuple[int, int]]) -> str:
 
 @dataclass
 class Totals:
-    """What all inputs of a command came to; ``inputs`` is their number."""
+    """What all inputs of a command came to; ``inputs``: how many they are."""
 
     inputs: int
     failed: int = 0
     classes: dict[str, int] = field(default_factory=dict)
     paths: list[Path] = field(default_factory=list)
 
-    def add(self, report: Report) -> None:
+    def add(self, report: RunReport) -> None:
         """Take in one input that was done."""
         self.paths += report.paths
+        self.failed += not report.is_complete
         for name, count in report.classes.items():
             self.classes[name] = self.classes.get(name, 0) + count
 
@@ -152,7 +143,7 @@ def report_failure(source: LazySource, error: MaskWeaveError, *, json_lines: boo
     warn(f"failed: {error}")
 
 
-def _success_record(source: LazySource, report: Report, seconds: float) -> dict[str, Any]:
+def _success_record(source: LazySource, report: RunReport, seconds: float) -> dict[str, Any]:
     return {
         "input": source.label,
         "ok": True,

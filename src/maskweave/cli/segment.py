@@ -1,28 +1,32 @@
-"""The work of `maskweave segment` and `maskweave propagate`: every input in turn; one that fails stops no other."""
+"""Run `maskweave segment` and `maskweave propagate`: every input in turn; one that fails stops no other."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 
+from maskweave.catalog.entry import BUILT_IN
 from maskweave.cli.console import FAILED, progress_bar, verbosity
 from maskweave.cli.loading import loaded
-from maskweave.cli.reporting import Totals, advance, report_failure, report_success, report_totals
+from maskweave.cli.reporting import Totals, report_failure, report_success, report_totals
 from maskweave.cli.signals import until_stopped
 from maskweave.cores import cores
 from maskweave.errors import InvalidValue, MaskWeaveError
 from maskweave.models.base import Model
-from maskweave.options import BUILT_IN, Request
-from maskweave.run import Report, check, find_inputs, propagation_model, run, stream
+from maskweave.networks import propagation_model
+from maskweave.options import Request
+from maskweave.run import OnResult, check, find_inputs, run, stream
+from maskweave.run_report import RunReport
 from maskweave.sources.files import real_path
 from maskweave.sources.lazy import LazySource
 from maskweave.sources.prefetch import prefetch_map
+from maskweave.types.frame import SourceInfo
 
 
 def segment_inputs(
@@ -35,14 +39,14 @@ def segment_inputs(
             _from_stdin_to_stdout(request, model)
             return 0
         sources = find_inputs(joined_camera(inputs), request)
-        done = _do_all(
+        done = _segment_all(
             sources,
             request,
             model,
-            flat=len(inputs) == 1 and request.output.output is not None,
+            flat=len(inputs) == 1,
             json_lines=json_lines,
         )
-    return _ended(done, request, open_it=open_it)
+    return _exit_code(done, request, open_it=open_it)
 
 
 def propagate_input(text: str, request: Request, *, open_it: bool = False, json_lines: bool = False) -> int:
@@ -58,8 +62,8 @@ def propagate_input(text: str, request: Request, *, open_it: bool = False, json_
     if request.model.model == BUILT_IN and request.model.size is None:
         request = request.changed(size=propagation_model().size)
     with loaded(request.model) as model:
-        done = _do_all(sources, request, model, flat=True, json_lines=json_lines)
-    return _ended(done, request, open_it=open_it)
+        done = _segment_all(sources, request, model, flat=True, json_lines=json_lines)
+    return _exit_code(done, request, open_it=open_it)
 
 
 def _is_pipe(inputs: Sequence[str], request: Request, json_lines: bool) -> bool:
@@ -97,35 +101,38 @@ class _Outcome:
     """What came of one source."""
 
     source: LazySource
-    result: Report | MaskWeaveError
+    result: RunReport | MaskWeaveError
     seconds: float
 
 
-def _do_all(
+def _segment_all(
     sources: Sequence[LazySource], request: Request, model: Model, *, flat: bool, json_lines: bool
 ) -> Totals:
-    """Do every source and report each as it is done; returns what they came to."""
-    inputs = frozenset(real_path(source.path) for source in sources if source.path is not None)
-    masks = request.prompt.masks.values()
-    inputs |= {real_path(Path(mask)) for mask in masks if isinstance(mask, str | Path)}
-    flat = flat and request.output.output is not None  # a folder that was named for these frames
-    one = partial(_do_one, request, model=model, inputs=inputs, flat=flat)
+    """Segment every source and report each as it is done. ``flat``: there is one input, so its folder is named."""
+    masks = (Path(mask) for mask in request.prompt.masks.values() if isinstance(mask, str | Path))
+    inputs = {*(source.path for source in sources if source.path is not None), *masks}
+    segment = partial(
+        run,
+        model=model,
+        request=request,
+        inputs=frozenset(map(real_path, inputs)),
+        flat=flat and request.output.output is not None,
+    )
     totals = Totals(len(sources))
-    for outcome in _outcomes(sources, one, several=request.model.tile is None):
+    for outcome in _outcomes(sources, partial(_try, segment), several=request.model.tile is None):
         if isinstance(outcome.result, MaskWeaveError):
             report_failure(outcome.source, outcome.result, json_lines=json_lines)
             totals.failed += 1
         else:
             report_success(outcome.source, outcome.result, outcome.seconds, json_lines=json_lines)
             totals.add(outcome.result)
-            totals.failed += not outcome.result.is_complete
     if not json_lines:
         report_totals(totals, request.output.folder)
     return totals
 
 
-def _ended(totals: Totals, request: Request, *, open_it: bool) -> int:
-    """Show what was written, where that is asked for, and return the exit code."""
+def _exit_code(totals: Totals, request: Request, *, open_it: bool) -> int:
+    """Open what was written, where that is asked for, and return the exit code."""
     if open_it:
         from maskweave.cli.viewer import show
 
@@ -134,43 +141,27 @@ def _ended(totals: Totals, request: Request, *, open_it: bool) -> int:
 
 
 def _outcomes(
-    sources: Iterable[LazySource], one: Callable[[LazySource], _Outcome], *, several: bool
+    sources: Iterable[LazySource], segment: Callable[[LazySource], _Outcome], *, several: bool
 ) -> Iterator[_Outcome]:
-    """What comes of each source, in order; of images ``several`` are at work where they are small.
+    """What comes of each source, in order; ``several`` images are segmented at a time where they are small.
 
     A video keeps all cores busy itself, and signals to stop are heard in the main thread only.
     """
+    workers = min(max(2, cores()), 4)  # one is read while the network looks at others; each is held whole
     for kind, group in groupby(sources, key=lambda source: source.kind):
-        batch = list(group)
-        yield from (
-            prefetch_map(batch, one, workers=_at_work()) if several and kind == "image" else map(one, batch)
-        )
+        if several and kind == "image":
+            yield from prefetch_map(list(group), segment, workers=workers)
+        else:
+            yield from map(segment, group)
 
 
-def _at_work() -> int:
-    """Images at work: one is read while the network looks at others; each is held whole."""
-    return min(max(2, cores()), 4)
-
-
-def _do_one(
-    request: Request, source: LazySource, *, model: Model, inputs: frozenset[Path], flat: bool
-) -> _Outcome:
+def _try(segment: Callable[..., RunReport], source: LazySource) -> _Outcome:
     """Segment one source; an input that is at fault does not stop the others."""
     started = time.perf_counter()
-    result: Report | MaskWeaveError
+    result: RunReport | MaskWeaveError
     try:
-        with source:
-            info = source.info
-            bar = nullcontext(_no_bar) if info.kind == "image" else progress_bar(info.name, info.frame_count)
-            with bar as update, until_stopped(source):
-                result = run(
-                    source,
-                    model,
-                    request,
-                    inputs=inputs,
-                    flat=flat,
-                    progress=advance(update, info.frame_count),
-                )
+        with source, _progress(source.info) as progress, until_stopped(source):
+            result = segment(source, progress=progress)
     except MaskWeaveError as error:
         if verbosity.debug:
             raise
@@ -178,5 +169,11 @@ def _do_one(
     return _Outcome(source, result, time.perf_counter() - started)
 
 
-def _no_bar(done: int, total: int | None) -> None:
-    """An image is done before a bar could move, and several are at work at a time."""
+@contextmanager
+def _progress(info: SourceInfo) -> Iterator[OnResult | None]:
+    """Show a bar for a video; an image is done before one could move, and several are segmented at a time."""
+    if info.kind == "image":
+        yield None
+        return
+    with progress_bar(info.name, info.frame_count) as update:
+        yield lambda result: update(result.frame.index + 1, info.frame_count)

@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
+from maskweave.catalog.entry import BUILT_IN
 from maskweave.cli.options import takes_options
 from maskweave.errors import InvalidValue
 from maskweave.option_fields import option
-from maskweave.options import BUILT_IN
 from maskweave.parsing import pixels_in
 
 _UNITS = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
@@ -127,7 +127,10 @@ def serve_command(
         bool, typer.Option("--json", help="One JSON line on stdout with the address, once it is served.")
     ] = False,
 ) -> None:
-    """Serve the page and the HTTP interface; only this machine reaches them unless a token is set."""
+    """Serve the browser interface and the HTTP interface.
+
+    Only this machine reaches them unless a token is set.
+    """
     from maskweave.cli.serving import serve_until_stopped
 
     choices = {

@@ -1,4 +1,4 @@
-"""The work of `maskweave serve`."""
+"""Run `maskweave serve`."""
 
 from __future__ import annotations
 

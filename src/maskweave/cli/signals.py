@@ -1,4 +1,4 @@
-"""Ctrl-C, a closed terminal and SIGTERM: nothing half done stays, and a live recording ends instead."""
+"""Handle Ctrl-C, a closed terminal and SIGTERM: nothing half done stays, and a live recording ends instead."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def until_stopped(source: LazySource) -> Iterator[None]:
 
 @contextmanager
 def until_signal() -> Iterator[Callable[[float], bool]]:
-    """What waits so many seconds and says whether a signal to stop came; a second one interrupts what is done."""
+    """Yield a function that waits some seconds and returns whether a signal to stop came; a second one interrupts."""
     stop = Event()
 
     def hear(number: int, at: FrameType | None) -> None:

@@ -19,7 +19,7 @@ from maskweave.parsing import names_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from maskweave.training.run import OnProgress, Progress
+    from maskweave.training.stepping import OnProgress, Progress
 
 _EPOCHS = 100
 _LINE_SECONDS = 30.0
@@ -84,14 +84,17 @@ def train_command(
     annotations: Annotated[
         Path | None,
         typer.Argument(
-            help="COCO instances file to train on, or the data.yaml of a YOLO segmentation data set."
+            help="Annotations to train on: a COCO file, the data.yaml of a YOLO data set, or a folder of either."
         ),
     ] = None,
     json_lines: Annotated[
         bool, typer.Option("--json", help="One JSON line on stdout with where the model lies.")
     ] = False,
 ) -> None:
-    """Train the compact network or the guide, or --resume an interrupted run."""
+    """Train a network on your own classes, or a guide.
+
+    --resume goes on with a run that was interrupted.
+    """
     from maskweave import training
 
     folder = options.resume or options.output
@@ -137,21 +140,35 @@ def _report(folder: Path, *, json_lines: bool) -> None:
 
 
 def _folder_of(annotations: Path | None, images: Path | None) -> Path | None:
-    """The folder of a file's images: from the option, or from the data.yaml itself."""
-    from maskweave.annotations.data_yaml import is_data_yaml, read_data_yaml
+    """The folder of the images: from the option, from the data.yaml itself, or the folder of annotations."""
+    from maskweave.annotations.data_yaml import read_data_yaml
 
-    if images is not None or annotations is None or not is_data_yaml(annotations):
+    if images is not None or annotations is None:
         return images
-    return read_data_yaml(annotations).root
+    data_yaml = _data_yaml(annotations)
+    if data_yaml is not None:
+        return read_data_yaml(data_yaml).root
+    return annotations if annotations.is_dir() else None
 
 
 def _own_validation(annotations: Path | None) -> Path | None:
-    """A data.yaml itself, where it has a val entry; None for anything else."""
-    from maskweave.annotations.data_yaml import is_data_yaml, read_data_yaml
+    """Annotations themselves, where they have a part to validate on; None for any others."""
+    from maskweave.annotations.coco_folders import coco_files
+    from maskweave.annotations.data_yaml import read_data_yaml
 
-    if annotations is None or not is_data_yaml(annotations):
+    if annotations is None:
         return None
-    return annotations if "val" in read_data_yaml(annotations).entries else None
+    data_yaml = _data_yaml(annotations)
+    if data_yaml is not None:
+        return annotations if "val" in read_data_yaml(data_yaml).entries else None
+    parts = {each.part for each in coco_files(annotations)} if annotations.is_dir() else set()
+    return annotations if "val" in parts else None
+
+
+def _data_yaml(annotations: Path) -> Path | None:
+    from maskweave.annotations.data_yaml import data_yaml_in, is_data_yaml
+
+    return annotations if is_data_yaml(annotations) else data_yaml_in(annotations)
 
 
 def _plain_config(task: str, given: dict[str, Any]) -> Any:
@@ -189,7 +206,7 @@ class ProgressLines:
         self._clock, self._due = clock, clock() + _LINE_SECONDS
 
     def show(self, progress: Progress) -> None:
-        """Say a message at once, and how far the run is every so many seconds."""
+        """Print a message at once, and progress every few seconds."""
         now = self._clock()
         if not progress.message and now < self._due:
             return

@@ -1,4 +1,4 @@
-"""`--open`: what was written, shown by the program that the system has for it."""
+"""`--open`: show what was written in the program that the system has for it."""
 
 from __future__ import annotations
 

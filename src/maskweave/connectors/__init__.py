@@ -1,1 +1,1 @@
-"""MaskWeave inside the tools that people label with. Each file here speaks to one of them."""
+"""Connectors to annotation tools. Each file here speaks to one of them."""

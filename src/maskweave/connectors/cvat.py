@@ -20,13 +20,12 @@ from numpy.typing import NDArray
 from PIL import Image as PILImage
 
 from maskweave.api import Segmenter, load
-from maskweave.catalog.entries import GUIDE
+from maskweave.catalog.entry import BUILT_IN, GUIDE
 from maskweave.errors import InvalidValue
 from maskweave.models.loading import LazyGuide, RuntimeOptions
 from maskweave.ops.polygons import Polygon, mask_to_polygons, masks_to_polygons, ring_area, rings_to_mask
 from maskweave.ops.seams import joined_ring
 from maskweave.optional import optional
-from maskweave.options import BUILT_IN
 from maskweave.types.arrays import Mask, Size
 from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances

@@ -39,7 +39,7 @@ _SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Controls:
-    """What a labeling configuration says of images.
+    """The controls for images in a labeling configuration.
 
     Attributes:
         image: Name of the image tag.

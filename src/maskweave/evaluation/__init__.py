@@ -1,1 +1,1 @@
-"""Measures of how good results are: one file a measure, each a `maskweave.evaluation.base.Metric`."""
+"""Measures of quality: one file for each, a `maskweave.evaluation.base.Metric`."""

@@ -1,4 +1,4 @@
-"""Folders of class maps: a PNG for each image, a class id for each pixel, 255 where nothing is labeled."""
+"""Read folders of class maps: a PNG for each image, a class id for each pixel, 255 where nothing is labeled."""
 
 from __future__ import annotations
 

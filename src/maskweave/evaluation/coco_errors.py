@@ -1,4 +1,4 @@
-"""What keeps AP from 100: how much each kind of error costs, as TIDE counts it.
+"""Break down what keeps AP from 100 by kinds of errors, as TIDE counts them.
 
 Source: D. Bolya et al., "TIDE: A General Toolbox for Identifying Object Detection Errors", ECCV 2020,
 https://arxiv.org/abs/2008.08115, section 2. The cost of a kind of error is how much AP50 would rise if a better model

@@ -1,4 +1,4 @@
-"""What files say was found in the images of a truth: result lists, annotations with scores, or folders of these."""
+"""Read predictions for the images of a truth: result lists, annotations with scores, or folders of these."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from maskweave.annotations.convert import detect, detected_or, read_records
+from maskweave.annotations.convert import detect, detect_name, read_records
 from maskweave.annotations.options import Options
 from maskweave.annotations.record import Record
 from maskweave.annotations.segmentation import rectangle
@@ -65,7 +65,7 @@ class CocoPredictions:
         return _united([each for each in found if len(each)], truth.instances.size, names)
 
     def _read(self, file: Path) -> None:
-        form = detected_or(file, "coco-results")
+        form = detect_name(file, default="coco-results")
         listed = form == "coco-results"
         options = Options(truth=self._truth.path if listed else None)
         for record in read_records(file, form, options=options, report=self._report):

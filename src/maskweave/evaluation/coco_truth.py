@@ -1,4 +1,4 @@
-"""What is known about images to be measured on, out of annotations in any format."""
+"""Read ground truth for AP, from annotations in any format."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from maskweave.annotations.convert import detected_or, read_records
+from maskweave.annotations.convert import detect_name, read_records
 from maskweave.annotations.options import Options
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import Report
@@ -80,7 +80,7 @@ class CocoTruthFile:
         self.report = report or Report(strict=True)
         if not path.exists():
             raise SourceNotFound(f"{path}: no such annotation file")
-        form = detected_or(path, "coco")
+        form = detect_name(path, default="coco")
         self._records = RecordStore()
         self.images: list[ImageEntry] = []
         names: dict[str, None] = {}

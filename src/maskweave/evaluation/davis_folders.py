@@ -1,4 +1,4 @@
-"""Folders in DAVIS's layout: one folder a sequence, one PNG of object ids a frame."""
+"""Read folders in DAVIS's layout: a folder for each sequence, a PNG of object ids for each frame."""
 
 from __future__ import annotations
 

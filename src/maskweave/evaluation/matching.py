@@ -1,4 +1,4 @@
-"""COCO's way to pair what was found with what is there, and to make a precision-recall curve of it.
+"""Match predictions to ground truth as COCO does, and make precision-recall curves.
 
 Source: the COCO API, ``PythonAPI/pycocotools/cocoeval.py`` (``evaluateImg``, ``accumulate``),
 https://github.com/cocodataset/cocoapi.

@@ -136,7 +136,7 @@ class PanopticMetric:
             if not segment.crowd and ("true", true_id) not in found:
                 missed[segment.class_id] += 1
         for predicted_id, segment in predicted.segments.items():
-            if ("predicted", predicted_id) not in found and not pairs.excused(predicted_id):
+            if ("predicted", predicted_id) not in found and not pairs.is_ignored(predicted_id):
                 surplus[segment.class_id] += 1
         self._images += 1
 
@@ -195,7 +195,7 @@ class _Pairs:
                 matches.append((true_id, found_id, shared / union))
         return matches
 
-    def excused(self, found_id: int) -> bool:
+    def is_ignored(self, found_id: int) -> bool:
         """Whether a prediction does not count: more than half of it lies on void pixels or a crowd of its class."""
         column = self._columns[found_id]
         excused = int(self._void[column])

@@ -1,4 +1,4 @@
-"""Panoptic truth and results out of files, image by image."""
+"""Read panoptic truth and results, image by image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images of scores. Each function gives a matplotlib figure; who asked for it saves it."""
+"""Plot scores. Each function returns a matplotlib figure for its caller to save."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well a model answers prompts: mean IoU with exact masks, the prompts simulated from them.
+"""Measure how well a model answers prompts: mean IoU with exact masks, from which prompts are simulated.
 
 The measures are those that interactive segmentation knows: a true box, a box that a hand draws off, one click at the
 innermost pixel, and corrections, each a click in the middle of the largest error (RITM, arXiv:2102.06583).

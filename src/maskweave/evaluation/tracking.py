@@ -1,4 +1,4 @@
-"""How well objects keep their identity: HOTA, IDF1 and MOTA on masks, by the library of HOTA's authors."""
+"""Measure how well objects keep their identity: HOTA, IDF1 and MOTA on masks, by the library of HOTA's authors."""
 
 from __future__ import annotations
 

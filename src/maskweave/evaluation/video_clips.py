@@ -1,4 +1,4 @@
-"""What is known, or was found, in one clip: tracks whose masks stay run lengths until a frame is looked at."""
+"""The tracks of one clip, whose masks stay run lengths until a frame is looked at."""
 
 from __future__ import annotations
 

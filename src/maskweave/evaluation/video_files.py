@@ -1,11 +1,11 @@
-"""Tracks of clips out of files in any format with tracks."""
+"""Read the tracks of clips, in any format that has tracks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from maskweave.annotations.convert import detected_or, read_records
+from maskweave.annotations.convert import detect_name, read_records
 from maskweave.annotations.options import Options
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import Report
@@ -44,7 +44,7 @@ class VideoFile:
         self.path, self._report = path, report
         if not path.exists():
             raise SourceNotFound(f"{path}: no such annotation file")
-        form = detected_or(path, "youtube-vis")
+        form = detect_name(path, default="youtube-vis")
         form = "youtube-vis" if form == "coco-results" else form  # an empty list
         options = Options(truth=None if like is None or path.suffix != ".json" else like.path)
         self._records = RecordStore()

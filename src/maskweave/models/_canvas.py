@@ -1,4 +1,4 @@
-"""What families share whose masks are maps of the network's whole input: from chosen detections to instances."""
+"""For families whose masks cover the whole network input: turn the chosen detections into instances."""
 
 from __future__ import annotations
 

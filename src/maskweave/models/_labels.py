@@ -1,4 +1,4 @@
-"""Which class each number is that a network answers, and where the classes' names come from."""
+"""Map the class numbers that a network answers to class names, and find where these names come from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Mask R-CNN families share: from chosen detections to instances."""
+"""For the Mask R-CNN families: turn the chosen detections into instances."""
 
 from __future__ import annotations
 

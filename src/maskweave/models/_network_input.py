@@ -1,4 +1,4 @@
-"""The one image input of a network: what the file says of it, and images made to fit it."""
+"""The image input of a network that has just one: what the file says of it, and images prepared to fit it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskweave.errors import InvalidValue, UnknownLayout
-from maskweave.models._fixed_input import fixed_canvas
-from maskweave.models.base import Model, Prepared
+from maskweave.models.base import Model, Prepared, fixed_canvas
 from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import Preprocessing
 from maskweave.runtimes.base import Runtime, RuntimeInfo

@@ -1,4 +1,4 @@
-"""The outputs of a network, taken out by name and checked."""
+"""Pick a network's outputs by name and check their shapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A promptable model in two files: which half a file is, and which file beside it is the other."""
+"""Promptable models in two files: tell encoder from decoder, and find the other half beside a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What promptable networks share: points, a box and an old mask as their inputs, and the choice among candidates."""
+"""For promptable networks: points, a box and an old mask as inputs, and the choice among candidate masks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
-from maskweave.models._fixed_input import fixed_canvas
 from maskweave.models._outputs import seen
-from maskweave.models.base import Model, Prepared
+from maskweave.models.base import Model, Prepared, fixed_canvas
 from maskweave.ops.guidance import grid_to_image, warp_image
 from maskweave.ops.iou import dense_iou
 from maskweave.ops.letterbox import Letterbox, fit_inside
@@ -38,7 +37,7 @@ _ALL_CANDIDATES = 4
 
 @dataclass(frozen=True)
 class PromptLayout:
-    """How a family of networks is asked and answers.
+    """The inputs and outputs of a family of promptable networks.
 
     - ``coords``, ``labels``: inputs: x, y in pixels of the image's input, and what each point is.
     - ``masks``: outputs with the candidates' logits; the first that the file has is read.
@@ -109,7 +108,7 @@ def read_tensors(name: str, info: RuntimeInfo, layout: PromptLayout) -> _Tensors
 
 
 class PromptedModel(Model):
-    """A loaded network that finds what a box or points mean; its family's module tells the contract."""
+    """A loaded network that finds what a box or points mean; see its family's module for the contract."""
 
     needs_prompt = True
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from maskweave.errors import InvalidValue
+from maskweave.errors import InvalidValue, UnknownLayout
 from maskweave.ops.letterbox import Letterbox
 from maskweave.runtimes.base import Runtime, Tensors
 from maskweave.types.arrays import Array, FloatArray, Image, Mask, Size, check_image
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the network is fed, and where the image lies in it."""
+    """The network's inputs, and where the image lies in them."""
 
     inputs: Tensors
     letterbox: Letterbox
 
 
 class SoftMask(Protocol):
-    """What a guide makes of an object in its window of an image."""
+    """A guide's answer for one object, in its window of an image."""
 
     def probs_on(self, size: Size, image_size: Size) -> FloatArray:
         """(h, w) probabilities on an image of ``image_size``, reduced to ``size``; 0 outside of the window."""
@@ -39,22 +39,22 @@ class SoftMask(Protocol):
 
 
 class Guide(Protocol):
-    """What finds the object that is meant, and looks at objects once more; `models.guided` is one."""
+    """Finds the object that a prompt means, and refines objects; `models.guided` is one."""
 
     def find_prompted(self, image: Image, prompt: Prompt, known: Instances | None = None) -> Instances:
-        """One object for each box, or one for all points; ``known`` is what a model has found in the image."""
+        """Find an object for each box, or one for all points; ``known``: what a model has found in the image."""
         ...
 
     def correct(self, image: Image, mask: Mask, points: Sequence[Point]) -> Mask:
-        """(H, W) mask corrected by points."""
+        """Correct an (H, W) mask by points."""
         ...
 
-    def redrawn(self, image: Image, instances: Instances) -> Instances:
-        """The same objects with their borders drawn anew."""
+    def redraw(self, image: Image, instances: Instances) -> Instances:
+        """Redraw the borders of objects."""
         ...
 
-    def look_again(self, image: Image, masks: FloatArray) -> Sequence[SoftMask | None]:
-        """What it makes of (K, h, w) soft masks of a whole image; None for one with no pixel over 0.5."""
+    def refine_masks(self, image: Image, masks: FloatArray) -> Sequence[SoftMask | None]:
+        """Refine (K, h, w) soft masks of a whole image; None for one with no pixel over 0.5."""
         ...
 
     def close(self) -> None:
@@ -155,7 +155,7 @@ class Model(ABC):
     def prompt_mask(
         self, image: Image, mask: Array, points: Sequence[Point] = (), *, label: str = "image"
     ) -> Instances:
-        """The object of an (H, W) bool mask, corrected by points; without points its border drawn anew.
+        """Correct the object of an (H, W) bool mask by points; without points redraw its border.
 
         Raises `InvalidValue` for a malformed image, a mask that is empty or of another size, points outside of the
         image, or where nothing is left.
@@ -177,7 +177,7 @@ class Model(ABC):
         check_points(points, size, label=label)
         masks = Masks.from_dense(self.correct(image, mask, points)[None])
         corrected = Instances(masks, masks.boxes, np.ones(1), np.zeros(1, np.int64), OBJECT_NAMES)
-        return corrected if points else self.check_guided().redrawn(image, corrected)
+        return corrected if points else self.check_guided().redraw(image, corrected)
 
     def find_prompted(self, image: Image, prompt: Prompt) -> Instances:
         """The work of `prompt`: the guide's answer, which knows what this model finds in the image."""
@@ -194,14 +194,14 @@ class Model(ABC):
         return self.check_guided().correct(image, mask, points) if points else mask
 
     def refine(self, frame: Frame, instances: Instances) -> Instances:
-        """Look at every object of a frame once more, each in its own window: the same, their borders drawn anew.
+        """Redraw the borders of the objects of a frame, each in its own window.
 
         Raises `InvalidValue` where there is no guide, or the image is read piece by piece.
         """
         guide = self.check_guided()
         if frame.windows is not None:
             raise InvalidValue("--refine: need an image that is read whole; leave --tile or --refine out")
-        return guide.redrawn(frame.image, instances)
+        return guide.redraw(frame.image, instances)
 
     def check_unprompted(self) -> None:
         """Raise `InvalidValue` when the model cannot do without a prompt."""
@@ -228,3 +228,19 @@ class Model(ABC):
         self.runtime.close()
         if self.guide is not None:
             self.guide.close()
+
+
+def fixed_canvas(name: str, height: int | None, width: int | None) -> Size | None:
+    """The (height, width) that a network insists on, None when both are free.
+
+    Raises `UnknownLayout` when only one is, because no image of another shape would then fit.
+    """
+    if height is None and width is None:
+        return None
+    if not height or not width:
+        shape = "x".join("any" if side is None else str(side) for side in (height, width))
+        raise UnknownLayout(
+            f"{name}: need an input whose height and width are both free or both fixed, got {shape}; "
+            "export it again"
+        )
+    return height, width

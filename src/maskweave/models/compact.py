@@ -20,8 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
-from maskweave.models._fixed_input import fixed_canvas
-from maskweave.models.base import Model, Prepared
+from maskweave.models.base import Model, Prepared, fixed_canvas
 from maskweave.ops.boxes import clip_boxes, non_maximum_suppression, usable_boxes
 from maskweave.ops.iou import mask_containment, mask_iou
 from maskweave.ops.letterbox import Letterbox, fit_inside

@@ -1,4 +1,4 @@
-"""The guide: a crop of the image and guidance in, the mask of the thing that is meant out.
+"""The guide: from a crop of the image and guidance maps to the mask of the object that is meant.
 
 Inputs ``image`` (N, S, S, 3) uint8 RGB and ``guidance`` (N, S, S, 4) uint8, the maps of `maskweave.ops.guidance`:
 an old mask, a box, clicks on the object and beside it. Output ``masks`` (N, 1, S, S), logits of the crop's pixels,
@@ -21,8 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
-from maskweave.models._fixed_input import fixed_canvas
-from maskweave.models.base import Model, Prepared
+from maskweave.models.base import Model, Prepared, fixed_canvas
 from maskweave.ops.boxes import box_iou
 from maskweave.ops.guidance import Window, crop_image, draw_guidance, expected_iou, grid_to_image, warp_image
 from maskweave.ops.iou import mask_iou
@@ -121,7 +120,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the network says of a look.
+    """The answer of the network for one window.
 
     Attributes:
         window: Of the look.
@@ -282,8 +281,8 @@ class Guided(Model):
         """It is its own guide."""
         return self
 
-    def redrawn(self, image: Image, instances: Instances) -> Instances:
-        """Look at every object once more in its own window: the same objects and boxes, their borders drawn anew.
+    def redraw(self, image: Image, instances: Instances) -> Instances:
+        """Redraw the borders of objects, each in its own window; boxes stay as they are.
 
         An object of which the network makes another, or nothing, stays as it is.
         """
@@ -296,7 +295,7 @@ class Guided(Model):
                 masks[row] = drawn
         return instances.replace(masks=concatenate(masks)) if rows else instances
 
-    def look_again(self, image: Image, masks: FloatArray) -> list[Answer | None]:
+    def refine_masks(self, image: Image, masks: FloatArray) -> list[Answer | None]:
         """What the network makes of (K, h, w) soft masks of a whole image, each in its own window.
 
         None for a mask with no pixel over 0.5.

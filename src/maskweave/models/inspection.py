@@ -1,4 +1,4 @@
-"""What a model file is, and how it would be used: for people who want to know before they trust it."""
+"""Inspect a model file: what it is and how it would be used, for people who want to know before they trust it."""
 
 from __future__ import annotations
 

@@ -1,30 +1,56 @@
-"""From a name or a file to a model that is ready to be called."""
+"""Load a model that is ready to be called, from a catalog name or a file."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from threading import Lock
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from maskweave.catalog.download import Progress, pull
-from maskweave.catalog.entries import FAST, Entry, find
+from maskweave.catalog.cache import locate
+from maskweave.catalog.entries import find
+from maskweave.catalog.entry import FAST, Entry
 from maskweave.errors import InvalidValue, MissingDependency, NotAModel, UnknownLayout, UnknownModel
-from maskweave.imported import ImportedModules
 from maskweave.models.base import Model
 from maskweave.optional import optional
 from maskweave.runtimes.base import Runtime, RuntimeInfo, TensorSpec
 from maskweave.runtimes.model_files import refuse_other_files
 
 if TYPE_CHECKING:
+    from maskweave.catalog.download import Progress
     from maskweave.models.guided import Answer, Guided
     from maskweave.models.sidecar import Sidecar
     from maskweave.types.arrays import FloatArray, Image, Mask
     from maskweave.types.instances import Instances
     from maskweave.types.prompt import Point, Prompt
+
+
+class ImportedModules(Mapping[str, ModuleType]):
+    """The modules of ``package`` by their own names, in the order of ``names``; each is imported on first use.
+
+    >>> ImportedModules("json", ("decoder",))["decoder"].__name__
+    'json.decoder'
+    """
+
+    def __init__(self, package: str, names: tuple[str, ...]) -> None:
+        self._places = MappingProxyType({name: f"{package}.{name}" for name in names})
+
+    def __getitem__(self, name: str) -> ModuleType:
+        return import_module(self._places[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
 
 FAMILIES: Mapping[str, ModuleType] = ImportedModules(
     "maskweave.models",
@@ -56,7 +82,7 @@ _SUFFIXES = (".onnx", ".pb")
 
 @dataclass(frozen=True)
 class FamilyMatch:
-    """The ``family`` a network is taken for, and the ``reason``."""
+    """The ``family`` of a network, and the ``reason``."""
 
     family: str
     reason: str
@@ -96,9 +122,9 @@ def load_model(
     options = options or RuntimeOptions()
     name = str(name)
     if name == FAST:
-        from maskweave.catalog.fastest import resolved
+        from maskweave.catalog.fastest import resolve
 
-        name, runtime = resolved(name)
+        name, runtime = resolve(name)
         options = replace(options, runtime=options.runtime or runtime)
     path = Path(name)
     if path.suffix.lower() in _SUFFIXES or path.is_file():
@@ -112,6 +138,10 @@ def load_model(
         )
         raise UnknownModel(f"{name}: need a model file or a catalog name, got {what}")
     entry = find(str(name))
+    if entry.packaged:
+        return _load_entry(entry, locate(entry), options, size)
+    from maskweave.catalog.download import pull
+
     return _load_entry(entry, pull(entry, progress=progress, offline=offline), options, size)
 
 
@@ -145,20 +175,20 @@ class LazyGuide:
             return self._loaded
 
     def find_prompted(self, image: Image, prompt: Prompt, known: Instances | None = None) -> Instances:
-        """One object for each box, or one for all points; ``known`` is what a model has found in the image."""
+        """Find an object for each box, or one for all points; ``known``: what a model has found in the image."""
         return self.model.find_prompted(image, prompt, known)
 
     def correct(self, image: Image, mask: Mask, points: Sequence[Point]) -> Mask:
-        """(H, W) mask corrected by points."""
+        """Correct an (H, W) mask by points."""
         return self.model.correct(image, mask, points)
 
-    def redrawn(self, image: Image, instances: Instances) -> Instances:
-        """The same objects with their borders drawn anew."""
-        return self.model.redrawn(image, instances)
+    def redraw(self, image: Image, instances: Instances) -> Instances:
+        """Redraw the borders of objects."""
+        return self.model.redraw(image, instances)
 
-    def look_again(self, image: Image, masks: FloatArray) -> list[Answer | None]:
-        """What it makes of (K, h, w) soft masks of a whole image; None for one with no pixel over 0.5."""
-        return self.model.look_again(image, masks)
+    def refine_masks(self, image: Image, masks: FloatArray) -> list[Answer | None]:
+        """Refine (K, h, w) soft masks of a whole image; None for one with no pixel over 0.5."""
+        return self.model.refine_masks(image, masks)
 
     def close(self) -> None:
         """Free the network, if it was loaded."""

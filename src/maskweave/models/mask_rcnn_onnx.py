@@ -16,9 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
-from maskweave.models._fixed_input import fixed_canvas
 from maskweave.models._mask_rcnn import Detections, is_grid, roles_of, to_instances
-from maskweave.models.base import Model, Prepared
+from maskweave.models.base import Model, Prepared, fixed_canvas
 from maskweave.ops.coco_names import COCO_NAMES
 from maskweave.ops.letterbox import Letterbox, fit_inside
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors

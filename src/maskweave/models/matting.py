@@ -1,4 +1,4 @@
-"""Networks that say how much of each pixel is foreground: U²-Net, IS-Net, BiRefNet, MODNet.
+"""Networks that estimate how much of each pixel is foreground: U²-Net, IS-Net, BiRefNet, MODNet.
 
 Input (1, 3, H, W) float RGB. The first output is (1, 1, h, w): alpha in 0..1, or logits where the export leaves out
 the last sigmoid (BiRefNet's). Further outputs, the coarser maps of U²-Net and IS-Net, are left aside.

@@ -1,4 +1,4 @@
-"""A file of the user's that says how a model of theirs is to be taken: ``mine.toml`` beside ``mine.onnx``.
+"""Sidecar files: ``mine.toml`` beside ``mine.onnx`` says how a user's own model is to be read.
 
 What it says wins over what the model's tensors and metadata suggest; what it leaves out is taken from them, or from
 the family. docs/models.md shows a whole one.
@@ -23,7 +23,7 @@ _Rules: TypeAlias = Mapping[str, tuple[str, Callable[[Any], bool]]]
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What a sidecar says; None where it says nothing.
+    """The contents of a sidecar; None for what it does not set.
 
     - ``family``: a name in `maskweave.models.loading.FAMILIES`.
     - ``score``: the model's default score.
@@ -76,7 +76,7 @@ def options_of(module: ModuleType) -> dict[str, Any]:
 
 
 def find_sidecar(model: Path, families: Mapping[str, ModuleType]) -> Sidecar | None:
-    """Read the sidecar of a model file, None where there is none.
+    """Read the sidecar of a model file; None without one.
 
     Raises `InvalidValue` naming the key that cannot be used, what it needs and what came.
     """

@@ -1,4 +1,4 @@
-"""Any model on images of any size: tile by tile, with overlap, and the results joined without a seam."""
+"""Run any model on images of any size: tile by tile, with overlap, and join the results without a seam."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Matrix products computed by the thread that asks for them."""
+"""Keep matrix products in the thread that asks for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run lengths as Label Studio's brush keeps them: the bits of an RGBA image, packed.
+"""Label Studio's run lengths for brush masks: the bits of an RGBA image, packed.
 
 A head of 53 bits (values, bits of a value, four widths of run lengths), then runs: whether one value is repeated,
 which width, the length, and the value or values. Source: the format of ``@thi.ng/rle-pack``, which Label Studio uses.

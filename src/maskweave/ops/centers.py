@@ -1,4 +1,4 @@
-"""Where an object is, as one point."""
+"""Reduce each object to one point: its center of mass, or where it stands."""
 
 from __future__ import annotations
 

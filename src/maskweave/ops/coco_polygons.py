@@ -1,4 +1,4 @@
-"""Polygons filled exactly as COCO's own tools fill them, so that published measures come out to the last digit.
+"""Fill polygons exactly as COCO's own tools do, so that published measures come out to the last digit.
 
 An outline is drawn on a grid five times as fine, with rounded coordinates; a column of pixels changes between outside
 and inside where the drawn outline crosses its middle. Source: the COCO API, ``common/maskApi.c`` (``rleFrPoly``),
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
+from maskweave.ops.polygons import check_ring
 from maskweave.ops.rle import fill_runs
 from maskweave.ops.unite import unite
 from maskweave.types.arrays import FloatArray, IntArray, Size
@@ -20,7 +21,6 @@ from maskweave.types.masks import Masks
 
 _SCALE = 5
 _MIDDLE = 2  # the fine column before the middle of a pixel's five
-_MAX_COORDINATE = 1e12  # pixels; a point beyond that is damage
 _MAX_CROSSINGS = 50_000_000
 
 
@@ -44,10 +44,7 @@ def fill_coco_polygons(rings: Sequence[FloatArray], size: Size) -> Masks:
 
 def _runs(ring: FloatArray, size: Size) -> tuple[IntArray, IntArray]:
     """Where the runs of inside pixels begin and end, counted column by column."""
-    if ring.ndim != 2 or ring.shape[1] != 2 or len(ring) < 3 or not np.isfinite(ring).all():
-        raise InvalidValue(f"ring: need (P, 2) finite points, P at least 3, got {ring.shape}")
-    if np.abs(ring).max() > _MAX_COORDINATE:
-        raise InvalidValue(f"ring: need points in pixels, got one at {np.abs(ring).max():g}")
+    check_ring(ring)
     height, width = size
     columns, fine_rows = _crossings(np.trunc(_SCALE * ring + 0.5), width)
     rows = np.ceil(np.clip((fine_rows + 0.5) / _SCALE - 0.5, 0, height)).astype(np.int64)

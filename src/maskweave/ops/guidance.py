@@ -1,4 +1,4 @@
-"""Crops round an object, and the maps that tell a network what is meant in them.
+"""Crop around an object, and draw the maps that tell a network which object is meant.
 
 A `Window` is a square of the image, in parts perhaps outside of it; a crop shows it on S x S pixels. Guidance is four
 uint8 maps of that size: an old mask (its probability), a box (filled), clicks on the object and clicks beside it

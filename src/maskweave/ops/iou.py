@@ -53,7 +53,7 @@ def mask_iou(first: Masks, second: Masks) -> FloatArray:
 
 
 def mask_containment(inner: Masks, outer: Masks) -> FloatArray:
-    """(N, M) share of each of N masks that lies inside each of M; 0 for a mask without pixels."""
+    """(N, M) share of each of N masks inside each of M; 0 for a mask without pixels."""
     shared = mask_intersections(inner, outer)
     areas = np.broadcast_to(inner.areas[:, None], shared.shape)
     share: FloatArray = np.divide(shared, areas, out=np.zeros(shared.shape), where=areas > 0)

@@ -1,4 +1,4 @@
-"""How an image is laid into a network's input, and how results come back: one reversible object."""
+"""Place an image in a network's input, and map results back: one reversible transform."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finer edges for masks: how much of each pixel at an object's border is the object, and in which color.
+"""Refine mask edges: how much of each border pixel belongs to the object, and in which color.
 
 Closed-form matting, A. Levin et al., "A Closed-Form Solution to Natural Image Matting", CVPR 2006, and multi-level
 foreground estimation, T. Germer et al., https://arxiv.org/abs/2006.14970, both by pymatting (extra ``[matting]``), on

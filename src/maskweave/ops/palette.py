@@ -1,4 +1,4 @@
-"""Colors: one per object or class, the same in every image and every run."""
+"""Colors for objects and classes, the same in every image and every run."""
 
 from __future__ import annotations
 

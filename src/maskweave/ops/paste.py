@@ -1,4 +1,4 @@
-"""From low-resolution mask probabilities to masks in source-image pixels."""
+"""Paste low-resolution mask probabilities into source-image pixels."""
 
 from __future__ import annotations
 

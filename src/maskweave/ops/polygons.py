@@ -1,4 +1,4 @@
-"""Exact outlines of masks, holes included, and masks back from outlines.
+"""Trace exact outlines of masks, holes included, and fill outlines into masks.
 
 Outlines run along pixel borders, so a mask survives the round trip to the last pixel. Pixels that touch only
 at a corner belong to different rings (4-connectivity).
@@ -67,11 +67,6 @@ def masks_to_polygons(masks: Masks) -> list[list[Polygon]]:
     return [mask_to_polygons(crop, offset=(x, y)) for crop, x, y in masks.placed()]
 
 
-def polygons_to_mask(polygons: Sequence[Polygon], size: Size) -> Mask:
-    """`fill_polygons` as an (H, W) bool mask."""
-    return fill_polygons(polygons, size).union()
-
-
 def rings_to_mask(rings: Sequence[FloatArray], size: Size) -> Mask:
     """Fill rings, each (P, 2) x, y with P >= 3, by the even-odd rule into an (H, W) bool mask."""
     return Masks(*_filled(rings, size), size).union()
@@ -93,16 +88,25 @@ def fill_polygons(polygons: Sequence[Polygon], size: Size) -> Masks:
     return unite(Masks(crops, corners, size))
 
 
+def check_ring(points: FloatArray) -> None:
+    """Raise `InvalidValue` for points that are no outline in pixels."""
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise InvalidValue(f"polygon: need x, y of each point, got numbers in the form {points.shape}")
+    if len(points) < 3:
+        raise InvalidValue(f"polygon: need at least 3 points, got {len(points)}")
+    if not np.isfinite(points).all():
+        raise InvalidValue("polygon: need finite numbers, got NaN or infinity")
+    if np.abs(points).max() > _MAX_COORDINATE:
+        raise InvalidValue(f"polygon: need points in pixels, got one at {np.abs(points).max():g}")
+
+
 def _filled(rings: Sequence[FloatArray], size: Size) -> tuple[list[Mask], list[tuple[int, int]]]:
     """The bitmap round what rings enclose, and the x, y of its first pixel; one of each."""
     height, width = size
     places = []
     for ring in rings:
         points = np.asarray(ring, dtype=np.float64)
-        if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3 or not np.isfinite(points).all():
-            raise InvalidValue(f"ring: need (P, 2) finite points, P at least 3, got {points.shape}")
-        if np.abs(points).max() > _MAX_COORDINATE:
-            raise InvalidValue(f"ring: need points in pixels, got one at {np.abs(points).max():g}")
+        check_ring(points)
         rows, crossings = _crossings(points, height)
         columns = np.clip(np.ceil(crossings - 0.5), 0, width).astype(np.int64)
         places.append(np.stack([rows, columns]))

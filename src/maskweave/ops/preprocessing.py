@@ -1,4 +1,4 @@
-"""How images are made into what a network was trained on, as values that a sidecar can change."""
+"""Preprocess images as a network was trained on them, by values that a sidecar can change."""
 
 from __future__ import annotations
 

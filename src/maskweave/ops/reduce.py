@@ -1,4 +1,4 @@
-"""Smaller images, fast."""
+"""Shrink images fast, by exact halves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maps of values carried to another size; pixel centers lie at one half."""
+"""Resample maps of values or classes to another size; pixel centers lie at one half."""
 
 from __future__ import annotations
 

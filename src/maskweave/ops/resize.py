@@ -1,4 +1,4 @@
-"""Masks of one image size carried to another."""
+"""Scale masks and results to another image size."""
 
 from __future__ import annotations
 

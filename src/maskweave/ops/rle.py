@@ -50,11 +50,6 @@ def decode_masks(rles: Sequence[Rle], size: Size) -> Masks:
     return Masks([crop for crop, _ in decoded], [corner for _, corner in decoded], size)
 
 
-def compress_counts(counts: NDArray[np.int64]) -> str:
-    """Write run lengths as COCO's text."""
-    return _write(_differences(counts))[0]
-
-
 def expand_counts(text: str | bytes) -> NDArray[np.int64]:
     """Read COCO's text back into run lengths; raises `InvalidValue` for text that is not such."""
     try:

@@ -1,4 +1,4 @@
-"""A small grid of values, cut at a threshold at the pixels of a large image."""
+"""Sample a small grid of values at the pixels of a large image, and cut it at a threshold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An object of several rings as a single one, for formats that have no more."""
+"""Join the rings of an object into a single one, for formats that have no holes or parts."""
 
 from __future__ import annotations
 

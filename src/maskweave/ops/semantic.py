@@ -1,4 +1,4 @@
-"""Semantic maps made from instances."""
+"""Make semantic maps and foreground maps of instances."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masks moved by whole pixels."""
+"""Shift masks by whole pixels."""
 
 from __future__ import annotations
 

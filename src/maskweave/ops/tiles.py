@@ -1,4 +1,4 @@
-"""What was found in the overlapping tiles of a large image, put together again.
+"""Merge the results of overlapping tiles into those of the whole image.
 
 Objects are told to be the same where two tiles see the same ground, the band in which they overlap: there the masks
 of one object agree, while different objects that touch do not, however close they are. All is done on compact masks.

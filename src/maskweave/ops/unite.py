@@ -1,4 +1,4 @@
-"""Several objects as one."""
+"""Unite several masks into one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results kept off the pixels of an image that hold no data."""
+"""Remove pixels without data from results."""
 
 from __future__ import annotations
 

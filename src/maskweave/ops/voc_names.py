@@ -1,4 +1,4 @@
-"""PASCAL VOC's 20 classes after "background", in the order of their ids.
+"""The class names of PASCAL VOC: "background" and 20 others, in the order of their ids.
 
 Source: M. Everingham et al., http://host.robots.ox.ac.uk/pascal/VOC/voc2012/segexamples/index.html.
 """

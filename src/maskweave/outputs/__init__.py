@@ -1,4 +1,4 @@
-"""Results as files: what is drawn has one class a format in one table, annotation formats have their own table."""
+"""Write results: one table of what draws each output; annotation formats have their own table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from maskweave.annotations.table import format_named, save_names
-from maskweave.errors import InvalidValue
+from maskweave.errors import InvalidValue, did_you_mean
 from maskweave.outputs.base import Target, Writer
 
 RENDERED: MappingProxyType[tuple[str, str, str], str] = MappingProxyType(
@@ -80,7 +80,7 @@ def saved_formats(kind: str, task: str | None = None) -> list[str]:
 
 
 def _maker(name: str, kind: str, task: str) -> Callable[[Target], Writer] | None:
-    """What makes the writer of a format; None where there is none for the kind of source and task."""
+    """The maker of a format's writer; None where the kind of source and task have none."""
     if (name, kind, task) in RENDERED:
         module, _, kind_of_writer = RENDERED[name, kind, task].rpartition(".")
         found: Any = getattr(import_module(f"maskweave.outputs.{module}"), kind_of_writer)
@@ -95,11 +95,11 @@ def _maker(name: str, kind: str, task: str) -> Callable[[Target], Writer] | None
     return partial(AnnotationWriter, form=form, name=name)
 
 
-def choose_formats(names: Sequence[str] | None, *, kind: str, task: str) -> tuple[str, ...]:
+def choose_formats(names: Sequence[str] | None, *, kind: str, task: str, source: str = "") -> tuple[str, ...]:
     """The formats to write for a ``kind`` of source ("image", "video", "live") and a task.
 
-    ``names`` None takes the defaults. Raises `InvalidValue` for an unknown name, one that the task does not have,
-    or none at all.
+    ``names`` None takes the defaults; ``source`` is what an error calls the input. Raises `InvalidValue` for an
+    unknown name, one that the task does not have, or none at all.
     """
     check_formats(names, task=task)
     if names is None:
@@ -107,7 +107,7 @@ def choose_formats(names: Sequence[str] | None, *, kind: str, task: str) -> tupl
     for name in names:
         if _maker(name, _kind(kind), task) is None:
             raise InvalidValue(
-                f"--save {name}: need an output of --task {task} for this kind of input "
+                f"{source and source + ': '}--save {name}: need an output of --task {task} for this kind of input "
                 f"({', '.join(saved_formats(_kind(kind), task))}), got another"
             )
     return tuple(dict.fromkeys(names))
@@ -121,7 +121,8 @@ def check_formats(names: Sequence[str] | None, *, task: str) -> None:
         raise InvalidValue(f"--save: need at least one of {', '.join(format_names())}, got nothing")
     for name in names:
         if name not in format_names():
-            raise InvalidValue(f"--save: need formats out of {', '.join(format_names())}, got {name!r}")
+            hint = did_you_mean(name, format_names())
+            raise InvalidValue(f"--save: need formats out of {', '.join(format_names())}, got {name!r}{hint}")
         if not any(_maker(name, kind, task) for kind in ("image", "video")):
             possible = dict.fromkeys([*saved_formats("image", task), *saved_formats("video", task)])
             raise InvalidValue(

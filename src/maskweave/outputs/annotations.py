@@ -1,4 +1,4 @@
-"""Results in any annotation format: the writer of the format, given a record for each frame."""
+"""Write results in any annotation format: a record for each frame goes to the writer of the format."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskweave.annotations.base import Format, Put
-from maskweave.annotations.fitting import fit
+from maskweave.annotations.base import Format, Put, drop_unsupported
 from maskweave.annotations.options import Options
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import Loss, Report
@@ -65,7 +64,7 @@ class AnnotationWriter(Writer):
         record = self._record(result)
         if self._form.needs_tracks and len(record.instances) and record.instances.track_ids is None:
             raise InvalidValue(f"{self._name}: need objects with track ids, got none; leave tracking on")
-        self._put(fit(record, self._form, self._options, self._report))
+        self._put(drop_unsupported(record, self._form, self._options, self._report))
         self._report.commit()
         self._report.objects += len(record.instances)
 

@@ -1,4 +1,4 @@
-"""The times of the audio of a source on the clock of its images.
+"""Put the times of a source's audio on the clock of its images.
 
 Images whose clock jumped were moved by an offset, stretch by stretch (`sources.timing`). The audio of a stretch is
 moved by the same offset, so that both stay together; only where the audio's clock jumps by itself is it joined to

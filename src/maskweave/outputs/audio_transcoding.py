@@ -1,4 +1,4 @@
-"""Audio that MP4 does not hold, turned into AAC in a child process.
+"""Transcode audio that MP4 cannot hold into AAC, in a child process.
 
 PyAV copies a channel layout without the memory that layouts of FFmpeg's custom order own, and frees it twice: already
 a look at the layout of such a stream, or a decoded frame of it, damages the process. The layouts of foreign files are

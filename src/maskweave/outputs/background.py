@@ -1,4 +1,4 @@
-"""Objects cut out: alone, before one color, or before a blurred image."""
+"""Composite cut-out objects: transparent, on one color, or over a blurred image."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VIDEO_MARGIN = 4
 
 @dataclass(frozen=True)
 class Background:
-    """What lies behind the objects: nothing ("transparent"), one ``color``, or the image itself, blurred."""
+    """The background of cut-outs: nothing ("transparent"), one ``color``, or the image itself, blurred."""
 
     kind: Literal["transparent", "color", "blur"] = "transparent"
     color: Color = (0, 0, 0)

@@ -78,7 +78,7 @@ class Target:
 
     @property
     def video_facts(self) -> dict[str, Any]:
-        """What our JSON says of a video: the seconds that were taken off its times, and the shape of its pixels."""
+        """Facts of a video for our JSON: the seconds that were taken off its times, and the shape of its pixels."""
         if self.info.kind == "image":
             return {}
         aspect = self.info.pixel_aspect.as_integer_ratio()

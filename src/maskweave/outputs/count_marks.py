@@ -1,4 +1,4 @@
-"""Lines, zones and their numbers, drawn over an image."""
+"""Draw lines, zones and their counts over an image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writers of cut-outs: the objects alone, as an image or a video."""
+"""Write cut-outs: the objects alone, as an image or a video."""
 
 from __future__ import annotations
 

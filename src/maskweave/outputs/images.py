@@ -1,4 +1,4 @@
-"""Writers of images: overlays and masks of still images, and folders of masks of videos."""
+"""Write images: overlays and masks of still images, and folders of masks of videos."""
 
 from __future__ import annotations
 

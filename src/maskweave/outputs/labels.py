@@ -1,4 +1,4 @@
-"""Small pieces of text for drawings, rendered once and reused."""
+"""Render small labels for drawings, once each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The images of a recording without an end in sight, kept on the disk until it ends."""
+"""Keep the encoded images of an endless recording on disk until it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels of a series as one volume, with its place in space: NRRD, as 3D Slicer, ITK-SNAP and ITK read it.
+"""Write the labels of a series as one NRRD volume with its place in space, for 3D Slicer, ITK-SNAP and ITK.
 
 Source: http://teem.sourceforge.net/nrrd/format.html.
 """

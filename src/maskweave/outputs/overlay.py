@@ -1,4 +1,4 @@
-"""Images with the result drawn over them."""
+"""Draw results over images."""
 
 from __future__ import annotations
 

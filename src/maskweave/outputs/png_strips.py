@@ -1,4 +1,4 @@
-"""Label images written strip by strip, for images that are too large to be held whole.
+"""Write label images strip by strip, when they are too large for memory.
 
 Layout: https://www.w3.org/TR/png-3/. Rows are not filtered, which suits labels.
 """

@@ -1,4 +1,4 @@
-"""What a written video takes over from its source besides the images: audio, subtitles, covers, chapters, title."""
+"""Copy what a source video has besides its images: audio, subtitles, covers, chapters, title."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Subtitles of text as MP4 holds them (``mov_text``, 3GPP TS 26.245): plain, without styles."""
+"""Text subtitles as MP4 holds them (``mov_text``, 3GPP TS 26.245): plain, without styles."""
 
 from __future__ import annotations
 

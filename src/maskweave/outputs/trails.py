@@ -1,4 +1,4 @@
-"""The way that objects came, as thin lines that fade with age."""
+"""Draw where objects came from, as thin lines that fade with age."""
 
 from __future__ import annotations
 

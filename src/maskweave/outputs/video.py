@@ -1,4 +1,4 @@
-"""H.264 in MP4 that plays in browsers: the source's own timestamps and audio, whole or not at all."""
+"""Encode H.264 in MP4 that plays in browsers, with the source's own timestamps and audio; complete or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writers of videos: overlays, alone or beside the original, and the foreground in white on black."""
+"""Write videos: overlays, alone or beside the original, and the foreground in white on black."""
 
 from __future__ import annotations
 

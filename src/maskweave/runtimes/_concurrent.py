@@ -1,4 +1,4 @@
-"""Two runs of a network at a time."""
+"""Run a network twice at a time, each on half of the threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a network file with OpenCV; also a program of its own, to find out whether a file crashes it.
+"""Read a network file with OpenCV; also a program of its own, to find out whether a file crashes it.
 
 OpenCV's importers read past the end of what a malformed graph gives them, and take the process with them.
 As a program: ``python _read_opencv.py MODEL [TEXT_GRAPH]`` ends with 0 when OpenCV loads the file, with

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+import numpy as np
+
+from maskweave.errors import EngineError
 from maskweave.types.arrays import Array
 
 Tensors: TypeAlias = dict[str, Array]
@@ -22,7 +25,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class RuntimeInfo:
-    """Which engine and which device really serve a model, and what the model says of itself.
+    """The engine and the device that really run a model, and the model's own tensors and metadata.
 
     ``concurrency``: how many runs at a time are done sooner than one after the other. ``inner``: what a model of two
     networks passes from the first to the second.
@@ -49,9 +52,33 @@ class Runtime(Protocol):
         ...
 
     def describe(self) -> RuntimeInfo:
-        """Tell the engine, the device that really serves it, and the model's own tensors and metadata."""
+        """Describe the engine, its device, and the model's own tensors and metadata."""
         ...
 
     def close(self) -> None:
         """Free the network; the object is not used afterwards."""
         ...
+
+
+def check_inputs(inputs: Tensors, specs: Sequence[TensorSpec]) -> None:
+    """Raise `EngineError` unless names, shapes and dtypes of ``inputs`` are those of ``specs``."""
+    check_names(inputs, [spec.name for spec in specs])
+    for spec in specs:
+        array = inputs[spec.name]
+        if array.dtype != np.dtype(spec.dtype) or not _fits(array, spec.shape):
+            shape = ", ".join("any" if edge is None else str(edge) for edge in spec.shape)
+            raise EngineError(
+                f"input {spec.name}: need ({shape}) {spec.dtype}, got {array.shape} {array.dtype}"
+            )
+
+
+def check_names(inputs: Tensors, names: Sequence[str]) -> None:
+    """Raise `EngineError` unless ``inputs`` are called as in ``names``."""
+    if set(inputs) != set(names):
+        raise EngineError(f"inputs: need {', '.join(names) or 'none'}, got {', '.join(inputs) or 'none'}")
+
+
+def _fits(array: Array, shape: tuple[int | None, ...]) -> bool:
+    return array.ndim == len(shape) and all(
+        need is None or need == got for need, got in zip(shape, array.shape, strict=True)
+    )

@@ -1,4 +1,4 @@
-"""What a file that was given as a model really is, by its first bytes and its structure.
+"""Recognize files that are not models by their first bytes and structure, and name what they are.
 
 An engine tells a file of another kind by its own internals; these rules name it, and what to do.
 """

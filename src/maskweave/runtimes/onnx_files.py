@@ -1,4 +1,4 @@
-"""Where an ONNX file says that its weights lie, read without any ONNX library.
+"""Find where an ONNX file keeps its weights, and whether it is complete, without any ONNX library.
 
 A model may keep weights in files beside it ("external data"). A path that leaves the model's folder would
 have the engine read any file of the machine; recent versions of ONNX Runtime refuse that, older ones do not.

@@ -14,8 +14,7 @@ import onnxruntime
 from maskweave.cores import cores
 from maskweave.errors import DeviceUnavailable, EngineError, InvalidValue, NotAModel
 from maskweave.runtimes._concurrent import ConcurrentRuntime
-from maskweave.runtimes._inputs import check_inputs
-from maskweave.runtimes.base import RuntimeInfo, Tensors, TensorSpec
+from maskweave.runtimes.base import RuntimeInfo, Tensors, TensorSpec, check_inputs
 from maskweave.runtimes.model_files import refuse_other_files
 from maskweave.runtimes.onnx_files import check_external_data
 
@@ -46,7 +45,7 @@ def available_devices() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class OnnxDescription:
-    """What an ONNX file says of itself, whichever engine runs it; ``metadata`` is its own custom map."""
+    """The tensors and metadata of an ONNX file, whichever engine runs it."""
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]

@@ -16,8 +16,7 @@ import numpy as np
 
 from maskweave.errors import DeviceUnavailable, EngineError, InvalidValue, NotAModel
 from maskweave.runtimes import _read_opencv
-from maskweave.runtimes._inputs import check_inputs, check_names
-from maskweave.runtimes.base import RuntimeInfo, Tensors, TensorSpec
+from maskweave.runtimes.base import RuntimeInfo, Tensors, TensorSpec, check_inputs, check_names
 
 if TYPE_CHECKING:
     from maskweave.runtimes.onnxruntime import OnnxDescription

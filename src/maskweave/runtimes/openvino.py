@@ -10,8 +10,7 @@ import numpy as np
 import openvino
 
 from maskweave.errors import DeviceUnavailable, EngineError, InvalidValue, NotAModel
-from maskweave.runtimes._inputs import check_inputs
-from maskweave.runtimes.base import RuntimeInfo, Tensors
+from maskweave.runtimes.base import RuntimeInfo, Tensors, check_inputs
 from maskweave.runtimes.onnx_files import check_external_data
 from maskweave.runtimes.onnxruntime import describe_file
 

@@ -1,4 +1,4 @@
-"""Two networks that are one model: an encoder that sees the image, and a decoder that is asked about it."""
+"""Join an encoder that sees the image and a decoder that is asked about it into one runtime."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from threading import Lock
 import numpy as np
 
 from maskweave.errors import UnknownLayout
-from maskweave.runtimes._inputs import check_names
-from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
+from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors, check_names
 
 _KEPT = 8
 """Images whose encoding is kept: of SAM 4 MB each, of SAM 2 16."""

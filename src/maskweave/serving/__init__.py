@@ -1,1 +1,1 @@
-"""Segmentation over HTTP: `maskweave serve`. Nothing here segments: processes ask the layers below."""
+"""Segmentation over HTTP: `maskweave serve`. Workers do it in processes of their own, with the layers below."""

@@ -1,4 +1,4 @@
-"""Endpoints that tell of the server itself, and the page."""
+"""Endpoints about the server itself, and the page."""
 
 from __future__ import annotations
 

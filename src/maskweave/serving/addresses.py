@@ -1,4 +1,4 @@
-"""Images behind addresses that a request names, from the public internet only.
+"""Fetch images from addresses that a request names, on the public internet only.
 
 A name is resolved once, what it stands for is checked, and that very address is connected to, so that a name which
 changes its meaning in between (DNS rebinding) gains nothing. Redirects are followed here, each checked in the same

@@ -1,4 +1,4 @@
-"""Answers that are files of a request's folder, and the problems that stand in the OpenAPI document."""
+"""Send files as answers, and describe errors in the OpenAPI document."""
 
 from __future__ import annotations
 

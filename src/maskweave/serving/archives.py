@@ -1,4 +1,4 @@
-"""Results that are folders, as files that can be sent."""
+"""Pack results that are folders into files that can be sent."""
 
 from __future__ import annotations
 

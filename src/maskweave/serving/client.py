@@ -1,4 +1,4 @@
-"""A Python client of `maskweave serve`, whose results are the library's own types.
+"""A Python client of `maskweave serve` that returns the library's own types.
 
 ::
 

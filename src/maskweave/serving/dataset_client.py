@@ -1,4 +1,4 @@
-"""A data set that the client corrects: its files stay here, the server reads and revises the labels."""
+"""Correct a data set from the client: its files stay here, the server reads and revises the labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Endpoints for annotations that are corrected: label files of data sets, which come back revised, and tracks.
+"""Endpoints that correct annotations: label files of data sets, which come back revised, and tracks.
 
 The server keeps nothing between two requests: whoever asks holds the label files, and the images never leave them.
 """

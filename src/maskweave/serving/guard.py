@@ -1,4 +1,4 @@
-"""What stands before every request: whose name it uses, who asks, how much it may bring; and what every answer says.
+"""Guard every request: its host name, its token and its size; and set the headers of every answer.
 
 Plain ASGI, so that bodies are counted while they come and answers pass as they are.
 """

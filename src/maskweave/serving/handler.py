@@ -1,4 +1,4 @@
-"""What a worker does: each kind of work is one method, which reads a file and writes one.
+"""A worker's handler of requests: each kind of work is one method, which reads a file and writes one.
 
 Work names files in the folder that the server made for the request, never a path of the user's.
 """
@@ -20,23 +20,14 @@ import numpy as np
 
 from maskweave.api import Segmenter, load
 from maskweave.errors import InvalidValue, MaskWeaveError
+from maskweave.networks import in_tiles
 from maskweave.ops.rle import decode_masks, encode_masks
 from maskweave.options import Request
 from maskweave.outputs import choose_formats, make_writers
 from maskweave.outputs.images import encode_image, encode_mask_image
 from maskweave.result import Result
-from maskweave.run import (
-    OnResult,
-    Report,
-    check,
-    formats_for,
-    in_tiles,
-    run,
-    stream,
-    target_for,
-    task_for,
-    write,
-)
+from maskweave.run import OnResult, check, formats_for, run, stream, target_for, task_for, write
+from maskweave.run_report import RunReport
 from maskweave.serving.archives import one_file
 from maskweave.serving.label_files import export_labels, read_labels, revise_labels
 from maskweave.serving.media import media_type
@@ -266,7 +257,7 @@ class RequestHandler:
         return maps
 
 
-def _finished(report: Report) -> Message:
+def _finished(report: RunReport) -> Message:
     """What a job says of the files that a run wrote."""
     files = [one_file(each) for each in report.paths]
     results = [

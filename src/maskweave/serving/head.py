@@ -1,4 +1,4 @@
-"""HEAD for every path that is read, as RFC 9110 asks of servers: monitors, proxies and download managers send it."""
+"""Answer HEAD wherever GET is answered, as RFC 9110 asks: monitors, proxies and download managers send it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Videos in work: a table of jobs, each of which can be asked, watched and cancelled."""
+"""Video jobs: a table of them, each of which can be asked, watched and cancelled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker's work on data sets: label files out of a zip, their objects read, corrected ones written back.
+"""A worker's part in correcting data sets: read label files out of a zip, and write corrected objects back.
 
 Images are not sent: in the place of each lies a file of a few bytes with its size, so that the readers find all that
 they need. What a data set names outside of itself is not looked at.

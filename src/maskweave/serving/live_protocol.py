@@ -1,4 +1,4 @@
-"""What both ends of a live video know: the server's process with the connections, and the one at work."""
+"""What both ends of a live video share: the process that keeps the connections, and the worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A live video in a worker's process: each frame is answered before the next is looked at, and none waits in a queue.
+"""Segment live video in a worker: each frame is answered before the next is looked at, so none waits in a queue.
 
 Frames come from a browser, each in a file that the server names in a control message, or from a source of this
 machine, of which a thread keeps the newest. Control messages are

@@ -1,4 +1,4 @@
-"""The media types that are sent: a fixed table, never asked of the system or of a user."""
+"""The media types that are sent: a fixed table, never taken from the system or a user."""
 
 from __future__ import annotations
 

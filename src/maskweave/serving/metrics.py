@@ -1,4 +1,4 @@
-"""Numbers for Prometheus: https://prometheus.io/docs/practices/naming/."""
+"""Metrics for Prometheus: https://prometheus.io/docs/practices/naming/."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Endpoints for the models that there are: listed, fetched, removed."""
+"""Endpoints for models: list, fetch, remove."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models of the catalog that are fetched and removed while the server runs."""
+"""Fetch and remove models of the catalog while the server runs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from maskweave.catalog.cache import folder_of
 from maskweave.catalog.download import is_offline, pull
-from maskweave.catalog.entries import Entry
+from maskweave.catalog.entries import entry_named
+from maskweave.catalog.entry import Entry
 from maskweave.errors import MaskWeaveError
-from maskweave.serving.models import entry_named, is_downloaded
+from maskweave.serving.models import is_downloaded
 from maskweave.serving.problems import Problem
 from maskweave.serving.workers import Message
 

@@ -1,9 +1,10 @@
-"""Which models a request may name: those of the catalog that are on this machine, and never a path."""
+"""The models that a request may name: those of the catalog that are on this machine, and never a path."""
 
 from __future__ import annotations
 
 from maskweave.catalog.cache import locate
-from maskweave.catalog.entries import ENTRIES, Entry
+from maskweave.catalog.entries import all_entries, entry_named
+from maskweave.catalog.entry import Entry
 from maskweave.errors import ModelError
 from maskweave.serving.problems import Problem
 from maskweave.serving.workers import Message
@@ -25,18 +26,13 @@ def check_model(name: str | None, default: str) -> str | None:
     return entry.name
 
 
-def entry_named(name: str) -> Entry | None:
-    """The model of the catalog that has a name, or had it; None where there is none."""
-    return next((each for each in ENTRIES if name == each.name or name in each.aliases), None)
-
-
 def listed(default: Message) -> list[Message]:
     """Every model of the catalog; the one that answers by default is first, and may be a file of the server's.
 
     ``default``: what `handler.RequestHandler.introduction` tells of it.
     """
     name, classes = default["model"], len(default["classes"])
-    rows = [_row(entry, classes if entry.name == name else None) for entry in ENTRIES]
+    rows = [_row(entry, classes if entry.name == name else None) for entry in all_entries()]
     if not any(row["name"] == name for row in rows):
         own = {"name": name, "task": default["task"], "license": "", "classes": classes}
         rows.insert(0, {**own, "here": True, "promptable": default["promptable"]})

@@ -1,4 +1,4 @@
-"""What was found, as the server's answers say it."""
+"""Objects as the server's answers hold them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The object that clicks mean: found by a promptable model where one is asked for, and never against the clicks."""
+"""Find the object that clicks mean, with a promptable model where one is asked for, never against the clicks."""
 
 from __future__ import annotations
 

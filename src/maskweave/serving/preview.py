@@ -1,4 +1,4 @@
-"""The frames of a video that are done already, for those who watch it at work: a line of JSON each, in a file."""
+"""Preview the finished frames of a video while the rest is segmented: a line of JSON each, in a file."""
 
 from __future__ import annotations
 

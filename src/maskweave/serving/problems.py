@@ -1,4 +1,4 @@
-"""Errors as the server tells them: ``application/problem+json`` (RFC 9457)."""
+"""Errors as ``application/problem+json`` (RFC 9457)."""
 
 from __future__ import annotations
 

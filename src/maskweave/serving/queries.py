@@ -1,4 +1,4 @@
-"""The options of a request as arguments of a query: the same fields that the command line is made from."""
+"""Make query parameters of the fields that the command line is made from."""
 
 from __future__ import annotations
 

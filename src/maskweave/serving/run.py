@@ -1,4 +1,4 @@
-"""The server's run: sockets, signals, and connections that must not be kept open for nothing."""
+"""Run the server: sockets, signals, and connections that must not stay open for nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes over the wire, for the checks of requests and for the OpenAPI document."""
+"""Schemas of requests and answers, for validation and for the OpenAPI document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a running server consists of: its processes, its folder, its jobs, its numbers."""
+"""The parts of a running server: its workers, its folder, its jobs, its metrics."""
 
 from __future__ import annotations
 

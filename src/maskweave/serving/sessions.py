@@ -1,4 +1,4 @@
-"""Sessions of browsers: a cookie for what a player loads by itself, when it cannot send the token."""
+"""Browser sessions: a cookie for what a player loads by itself, when it cannot send the token."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""What `maskweave serve` was told: addresses, limits and times."""
+"""The settings of the server: addresses, limits and times."""
 
 from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
 
-from maskweave.catalog.entries import BUILT_IN
+from maskweave.catalog.entry import BUILT_IN
 from maskweave.cores import cores
 from maskweave.errors import InvalidValue
 from maskweave.sources.base import MAX_PIXELS

@@ -1,4 +1,4 @@
-"""A worker's work on the tracks of a video that a person corrected: the other files of a run, made of them anew."""
+"""Make a run's other files anew from tracks that a person corrected."""
 
 from __future__ import annotations
 

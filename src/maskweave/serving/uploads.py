@@ -1,4 +1,4 @@
-"""Bodies of requests on their way into a file of ours: counted as they come, told by content, never by name."""
+"""Receive the bodies of requests in files of our own: counted as they come, recognized by content, never by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Endpoints for videos: a job for each, which is asked, watched, fetched from and cancelled."""
+"""Endpoints for videos: start a job, ask for it, watch it, fetch its files, cancel it."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ def _marked(text: bytes, options: Options) -> list[Message]:
         raise Problem(
             422, "InvalidValue", "masks: need them alone, got box or point as well; leave those out"
         )
-    options.check_following()
+    options.check_prompted()
     return [each.model_dump() for each in frames]
 
 

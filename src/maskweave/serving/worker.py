@@ -1,4 +1,4 @@
-"""The other end of `workers.Worker`: a process that reads pieces of work from its standard input.
+"""The other end of `workers.Worker`: a process that reads requests from its standard input.
 
 The first line holds its limits and the model; each further line is a piece of work, or, where it has the key
 "control", something said to the work that is being done (`live_work`). It answers on the pipe that was

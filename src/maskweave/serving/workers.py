@@ -1,4 +1,4 @@
-"""Processes that decode and segment, so that a file that ends one costs a single request.
+"""Decode and segment in processes of their own, so that a file that crashes one costs a single request.
 
 A `Worker` is one process at a time: it is given a piece of work as a line of JSON and answers with lines of JSON, so
 that one which a file has taken over can say no more than that. Pixels travel in files. A `Pool` has a few of them and

@@ -1,4 +1,4 @@
-"""The frames of an animated image (GIF, PNG, WebP, AVIF), read as those of a video."""
+"""Read the frames of an animated image (GIF, PNG, WebP, AVIF) as those of a video."""
 
 from __future__ import annotations
 

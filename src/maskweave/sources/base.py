@@ -47,7 +47,7 @@ class Source(Protocol):
         """Yield the frames in order."""
 
     def close(self) -> None:
-        """Let go of files and devices."""
+        """Release files and devices."""
 
     def __enter__(self) -> Self:
         """Return the source itself."""

@@ -1,4 +1,4 @@
-"""Colors of an image's own ICC profile brought to sRGB, which networks were trained on and outputs are read as.
+"""Convert colors from an image's ICC profile to sRGB, which networks were trained on and outputs are read as.
 
 Profile: ICC.1:2022, 7.2 (https://www.color.org/specification/ICC.1-2022-05.pdf). Pillow's LittleCMS does the work.
 """

@@ -1,4 +1,4 @@
-"""Members of a series that cannot be read: the others are frames all the same, and these are named."""
+"""Skip members of a series that cannot be read, and name them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of medical images among others: which hold several frames, and which DICOM files make a series."""
+"""Sort medical images among other files: which hold several frames, and which DICOM files make a series."""
 
 from __future__ import annotations
 

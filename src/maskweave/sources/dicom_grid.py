@@ -1,4 +1,4 @@
-"""The order of a series' slices, and the regular grid that they make."""
+"""Order a series' slices, and compute the regular grid that they make."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file opened as what it is, and the files of folders."""
+"""Open a file as what it is, and list the files of folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A source of which not all frames are wanted."""
+"""Filter the frames of a source."""
 
 from __future__ import annotations
 
@@ -44,10 +44,8 @@ class FilteredSource(Closing):
         return self._through(self._source)
 
 
-def limited(source: Source, *, frames: int | None, seconds: float | None) -> Source:
-    """The first ``frames`` frames of a source, or those of its first ``seconds``; None: all."""
-    if frames is None and seconds is None:
-        return source
+def limited(source: Source, frames: int | None, seconds: float | None) -> Source:
+    """The first ``frames`` frames of a source, or those of its first ``seconds``; None is no limit."""
     limit = None if seconds is None else Fraction(str(seconds))
 
     def first(stream: Iterable[Frame]) -> Iterator[Frame]:

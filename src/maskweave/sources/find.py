@@ -1,4 +1,4 @@
-"""From what a user types to inputs that can be opened: files, folders, patterns, cameras, addresses."""
+"""Find inputs from what a user types: files, folders, patterns, cameras, addresses."""
 
 from __future__ import annotations
 
@@ -217,14 +217,14 @@ def _media(
 
 
 def _passed_over(folder: Path, contents: FolderContents, settings: Settings) -> tuple[str, ...]:
-    """What of a folder is no input, counted."""
+    """Count the files of a folder that are no inputs."""
     others = list(contents.others)
     if settings.as_video:
         others += [path for path, kind in contents.media if kind == "video" and path.parent == folder]
     others = [path for path in others if settings.ignore is None or not settings.ignore(path)]
     notes = []
     if others:
-        notes.append(f"{folder}: passed over {counted(others)}")
+        notes.append(f"{folder}: passed over {files_in_words(others)}")
     unvisited = [
         each.name for each in contents.unvisited if settings.ignore is None or not settings.ignore(each)
     ]
@@ -234,10 +234,10 @@ def _passed_over(folder: Path, contents: FolderContents, settings: Settings) -> 
     return tuple(notes)
 
 
-def counted(paths: Sequence[Path]) -> str:
-    """How many files of which suffixes, the most frequent first.
+def files_in_words(paths: Sequence[Path]) -> str:
+    """Count files by their suffixes, the most frequent first.
 
-    >>> counted([Path("a.txt"), Path("b.txt"), Path("LICENSE")])
+    >>> files_in_words([Path("a.txt"), Path("b.txt"), Path("LICENSE")])
     '3 files that are no images or videos (2 .txt, 1 LICENSE)'
     """
     kinds = Counter(path.suffix.lower() or path.name for path in paths).most_common()
@@ -301,7 +301,7 @@ def _pattern(pattern: str, settings: Settings) -> Iterator[Input]:
         raise SourceNotFound(f"{pattern}: need images or videos, the pattern matches {got}; check it")
     ignore = settings.ignore or (lambda _: False)
     others = [path for path in set(regular).difference(files) if not ignore(path)]
-    notes = (f"{pattern}: passed over {counted(others)}",) if others else ()
+    notes = (f"{pattern}: passed over {files_in_words(others)}",) if others else ()
     for number, path in enumerate(_wanted(sorted(files, key=in_order), pattern, settings)):
         found = _file(path, None, settings)
         yield found if number else replace(found, notes=notes)

@@ -1,4 +1,4 @@
-"""A folder of numbered frames, read as one video."""
+"""Read a folder of numbered frames as one video."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many frames a GIF has and whether its last one is whole, read off its blocks: Pillow stops where it is cut.
+"""Count the frames of a GIF from its blocks, and tell whether the last is complete: Pillow stops where it is cut.
 
 Source: https://www.w3.org/Graphics/GIF/spec-gif89a.txt.
 """

@@ -1,4 +1,4 @@
-"""What an image file holds that its decoder keeps to itself: damage and colors; and what is no image."""
+"""Find what decoders of images keep to themselves: damage, odd colors, and files that are no image."""
 
 from __future__ import annotations
 

@@ -26,9 +26,8 @@ from maskweave.errors import (
     UnreadableImage,
 )
 from maskweave.sources.base import MAX_PIXELS, Closing, check_budget
-from maskweave.sources.kinds import HEAD, is_heif, is_pipe, is_regular
+from maskweave.sources.kinds import HEAD, is_heif, is_pipe, is_regular, is_tiff
 from maskweave.sources.pixels import rgb_from_array, rgb_from_pillow, upright
-from maskweave.sources.tiff import is_tiff, tiff_pages
 from maskweave.types.arrays import Array, Image, Size
 from maskweave.types.frame import Frame, SourceInfo
 
@@ -280,6 +279,8 @@ def _checked_page(data: Path | bytes, label: str) -> int:
 
     Raises `UnreadableImage` for an intact file that Pillow does not decode, or decodes to other numbers.
     """
+    from maskweave.sources.tiff import tiff_pages
+
     pages = tiff_pages(data if isinstance(data, Path) else BytesIO(data)).pages
     if not pages:
         return 0

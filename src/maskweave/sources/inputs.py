@@ -1,4 +1,4 @@
-"""An input that was found but not opened yet, and how it is to be read."""
+"""An input that was found but not opened yet, and the settings to open it with."""
 
 from __future__ import annotations
 

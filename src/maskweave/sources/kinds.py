@@ -1,4 +1,4 @@
-"""Is a file an image or a video? By its first bytes where they tell, else by its suffix."""
+"""Tell images from videos: by their first bytes where possible, else by their suffix."""
 
 from __future__ import annotations
 
@@ -207,6 +207,11 @@ def foreign_format(head: bytes, *, documents: bool = True) -> str | None:
 def wrapping(head: bytes) -> str | None:
     """What a file is that stands in place of an image or a video, and what to do with it."""
     return next((name for mark, name in _WRAPPINGS if head.startswith(mark)), None)
+
+
+def is_tiff(head: bytes) -> bool:
+    """Whether a file that begins with ``head`` is a TIFF or a BigTIFF."""
+    return head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def is_dicom(head: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""What live inputs share: they drop out, come back, and stay one stream of frames."""
+"""Reconnect live inputs: they drop out, come back, and stay one stream of frames."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LOOK_UP = 0.1  # seconds after which whoever waits looks whether it is still wa
 
 
 class DroppedOut(Exception):
-    """A connection breaks off although more images were to come; the text says why."""
+    """The connection broke off although more images were to come; the text says why."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Whether a file that begins as a JPEG is one image, or Motion JPEG: images of one size, one after the other.
+"""Tell Motion JPEG, images of one size one after the other, from a single JPEG image.
 
 Cameras also append images to a photo: smaller ones (previews, gain maps), or others that an MPF segment lists (MPO,
 ITU-T T.81; CIPA DC-007). Those are no frames of a video.

@@ -1,4 +1,4 @@
-"""Orders and names: natural sorting, and one output stem for each input."""
+"""Natural sorting, and one distinct output name for each input."""
 
 from __future__ import annotations
 

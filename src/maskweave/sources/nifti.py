@@ -1,4 +1,4 @@
-"""NIfTI volumes (.nii, .nii.gz, and .hdr with .img): their slices, as they are stored, shown upright.
+"""Read the slices of NIfTI volumes (.nii, .nii.gz, and .hdr with .img), as they are stored, shown upright.
 
 Each slice is turned as radiologists look at it: the patient's left on the right, the front above; of coronal and
 sagittal slices the head above. Values become 8 bits as those of DICOM do: by the window that was asked for, else by
@@ -80,7 +80,7 @@ _FIELDS: dict[int, dict[str, tuple[str, int]]] = {  # by the size of the header:
 
 @dataclass(frozen=True)
 class NiftiHeader:
-    """What a file says of its volume.
+    """The header of a volume.
 
     - ``shape``: voxels along the stored axes i, j, k. ``volumes``: how many there are, in time for example.
     - ``dtype``, ``channels``: of a voxel; ``offset``: of the first, in ``data``, the file that has them.

@@ -1,15 +1,18 @@
-"""Which source reads a file: Pillow for photos, GDAL for rasters, pydicom for DICOM, our own for NIfTI."""
+"""Choose the reader of an image file: Pillow for photos, GDAL for rasters, pydicom for DICOM, our own for NIfTI."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from maskweave.errors import InvalidValue
 from maskweave.optional import missing
 from maskweave.sources.base import MAX_PIXELS, Source
-from maskweave.sources.kinds import HEAD, is_dicom, is_nifti, is_regular
+from maskweave.sources.kinds import HEAD, is_dicom, is_nifti, is_regular, is_tiff
 from maskweave.sources.raster_options import RasterOptions
-from maskweave.sources.tiff import TiffPage, TiffPages, is_tiff, tiff_pages
+
+if TYPE_CHECKING:
+    from maskweave.sources.tiff import TiffPage, TiffPages
 
 
 def open_image(
@@ -54,6 +57,7 @@ def _medical(
 def _tiff(path: Path, name: str | None, max_pixels: int, raster_options: RasterOptions) -> Source:
     from maskweave.sources.images import ImageSource
     from maskweave.sources.raster import RasterSource
+    from maskweave.sources.tiff import tiff_pages
 
     found = tiff_pages(path)
     source: ImageSource | RasterSource
@@ -102,8 +106,8 @@ def one_frame(source: Source) -> Source:
 
 def _is_raster(path: Path, page: TiffPage, raster_options: RasterOptions) -> bool:
     """Whether rasterio is to read it; raises `MissingDependency` where it must and is not installed."""
+    from maskweave.sources.gdal import has_rasterio
     from maskweave.sources.images import pillow_opens
-    from maskweave.sources.raster import has_rasterio
 
     if raster_options.tiles or raster_options.bands is not None or raster_options.stretch is not None:
         return not page.is_raw_photo

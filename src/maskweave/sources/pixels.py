@@ -1,4 +1,4 @@
-"""Fixed rules that turn any pixel format into (H, W, 3) uint8 RGB, the same in every reader.
+"""Convert any pixel format to (H, W, 3) uint8 RGB by fixed rules, the same in every reader.
 
 - Gray: the value three times; where a file says that 0 is white, inverted. Palette: looked up. CMYK and Lab: to RGB.
 - A color profile (ICC) is converted to sRGB, see `maskweave.sources.color`; without one, colors are taken for sRGB.

@@ -1,4 +1,4 @@
-"""Working ahead: what is needed next is made in other threads while the last of it is being used."""
+"""Prefetch: make what is needed next in other threads while the last of it is being used."""
 
 from __future__ import annotations
 

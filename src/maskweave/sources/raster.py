@@ -1,58 +1,46 @@
-"""TIFF and GeoTIFF by GDAL: choice of bands, stretch to 8 bits, nodata, and reading piece by piece."""
+"""Read TIFF and GeoTIFF with GDAL: choice of bands, stretch to 8 bits, nodata, and reading piece by piece."""
 
 from __future__ import annotations
 
-import base64
-import threading
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from maskweave.errors import (
-    InvalidValue,
-    MaskWeaveError,
-    SourceNotFound,
-    UnreadableImage,
-)
-from maskweave.optional import optional
+from maskweave.errors import InvalidValue
 from maskweave.sources.base import MAX_PIXELS, Closing, check_budget
 from maskweave.sources.color import rgb_from_lab, to_srgb
+from maskweave.sources.gdal import (
+    declared_bits,
+    dpi_of,
+    flag_names,
+    georeference_of,
+    held_open,
+    open_page,
+    palette_of,
+    profile_of,
+    readable,
+    require_rasterio,
+    window_of,
+)
 from maskweave.sources.pixels import WHITE, Numbers, eight_bits, on_white, range_warnings, upright
 from maskweave.sources.raster_options import RasterOptions
 from maskweave.sources.tiff import TiffPage, tiff_pages
 from maskweave.types.arrays import Array, Image, Mask, Size
 from maskweave.types.frame import Frame, SourceInfo
-from maskweave.types.georeference import GeoReference
 from maskweave.types.windows import Tile
 
 VIEW = 4096
 """Long side in pixels of the view that stands for an image which is read piece by piece."""
 
-_CACHE = (
-    64  # MB of decoded blocks that GDAL may keep; by default it takes a twentieth of the machine's memory
-)
 _SAMPLE = 1024  # long side of the overview that percentiles are taken of
-_NOT_KNOWN = ("codec", "not supported", "unsupported", "cannot handle")
-"""What GDAL says of a file that may be intact, but that it does not know."""
 _INKS = {5: "CMYK", 8: "LAB"}
 """Photometric interpretations whose colors Pillow makes, by the profile of the file: GDAL knows none."""
 _GEO_STRETCH = (2.0, 98.0)
-_warnings_lock = threading.Lock()  # what is to be warned of is a setting of the whole process
 _MAX_BLOCK = 16_000_000  # pixels of a strip or tile of the file, which is always decoded whole
-
-
-def has_rasterio() -> bool:
-    """Whether the extra ``[geo]`` is installed."""
-    from importlib.util import find_spec
-
-    return find_spec("rasterio") is not None
 
 
 class RasterSource(Closing):
@@ -76,7 +64,7 @@ class RasterSource(Closing):
         max_pixels: int = MAX_PIXELS,
         raster_options: RasterOptions | None = None,
     ) -> None:
-        _rasterio()
+        require_rasterio()
         self._path = path
         self._max_pixels = max_pixels
         self._raster_options = raster_options or RasterOptions()
@@ -143,35 +131,35 @@ class RasterWindows:
         self._page = page or next(iter(_pages(path)), TiffPage(0, 0, (0, 0)))
         plain = raster_options.bands is None and raster_options.stretch is None and span is None
         self._inks = _inks_of(self._page) if plain else ""
-        self._held = _held_open(path)
+        self._held = held_open(path)
         place = path if self._held is None else Path(f"/dev/fd/{self._held.fileno()}")
-        self._file = _open(place, path, self._page, is_raw=bool(self._inks))
+        self._file = open_page(place, path, self._page, is_raw=bool(self._inks))
         self.warnings: list[str] = []
         self._orientation = self._page.orientation
-        self.geo = _georeference(self._file, self._orientation)
+        self.geo = georeference_of(self._file, self._orientation)
         self.size: Size = self._turned((self._file.height, self._file.width))
         self.block: Size = self._turned(self._file.block_shapes[0])
-        self.dpi = _dpi(self._file, turned=self._orientation >= 5)
+        self.dpi = dpi_of(self._file, turned=self._orientation >= 5)
         self._bands = self._chosen_bands(raster_options.bands)
         self._alpha = self._alpha_band()
         self._has_gaps = any(self._can_have_gaps(band) for band in self._bands)
-        self._numbers = Numbers(_declared_bits(self._file, self._bands[0]), self._page.is_inverted)
-        self._palette = None if self._page.is_inverted else _palette(self._file, self._bands)
+        self._numbers = Numbers(declared_bits(self._file, self._bands[0]), self._page.is_inverted)
+        self._palette = None if self._page.is_inverted else palette_of(self._file, self._bands)
         self._ranges = [span] * len(self._bands) if span else self._value_ranges(raster_options.stretch)
         is_own = raster_options.bands is None and self._ranges[0] is None
-        self._profile = _profile(self._file) if is_own else None
+        self._profile = profile_of(self._file) if is_own else None
         self._overview: Image | None = None
 
     def read(self, tile: Tile) -> Image:
         """(h, w, 3) uint8 RGB; black where the file has no data, on white where it is transparent."""
-        return self._rgb(window=_window(self._stored(tile)))
+        return self._rgb(window=window_of(self._stored(tile)))
 
     def valid(self, tile: Tile) -> Mask | None:
         """(h, w) bool, false where the file has no data; None where it has data everywhere."""
         if not self._has_gaps:
             return None
-        with _readable(self._path):
-            stored: Mask = self._file.dataset_mask(window=_window(self._stored(tile))) > 0
+        with readable(self._path):
+            stored: Mask = self._file.dataset_mask(window=window_of(self._stored(tile))) > 0
         return None if stored.all() else upright(stored, self._orientation)
 
     def view(self, long_side: int) -> Image:
@@ -226,7 +214,7 @@ class RasterWindows:
         """(bands, h, w) values as they are in the file, 0 where it has none; of the whole in that ``shape``."""
         if shape is not None:
             part["out_shape"] = (len(bands), *shape)
-        with _readable(self._path):
+        with readable(self._path):
             values: Array = self._file.read(bands, masked=self._has_gaps, **part)
         return values.filled(0) if isinstance(values, np.ma.MaskedArray) else values
 
@@ -294,7 +282,7 @@ class RasterWindows:
 
     def _can_have_gaps(self, band: int) -> bool:
         """Whether some of a band may be no data; transparency is none, but on a map it is how gaps are marked."""
-        flags = _names(self._file.mask_flag_enums[band - 1])
+        flags = flag_names(self._file.mask_flag_enums[band - 1])
         return "all_valid" not in flags and ("alpha" not in flags or self.geo is not None)
 
     def _value_ranges(self, stretch: tuple[float, float] | None) -> list[tuple[float, float] | None]:
@@ -304,7 +292,7 @@ class RasterWindows:
             return [None] * len(self._bands)
         low, high = stretch or _GEO_STRETCH
         shape = self._turned(_fitted(self.size, _SAMPLE))
-        with _readable(self._path):
+        with readable(self._path):
             sample = self._file.read(self._bands, masked=True, out_shape=(len(self._bands), *shape))
         ranges = [_percentiles(band, low, high) for band in sample]
         if stretch is None:
@@ -329,56 +317,6 @@ def _inks_of(page: TiffPage) -> str:
     return mode if page.number == 0 and page.samples >= len(mode) and max(page.bits) == 8 else ""
 
 
-def _held_open(path: Path) -> BinaryIO | None:
-    """The file, where its name is not UTF-8: GDAL can only be given the number of it."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        with _readable(path):
-            return path.open("rb")
-    return None
-
-
-def _open(file: Path, path: Path, page: TiffPage, *, is_raw: bool) -> Any:
-    """The page of a file called ``path``, opened by GDAL; ``is_raw``: as its own channels, not as RGB."""
-    place: Path | str = file
-    if is_raw:
-        place = f"GTIFF_RAW:{file}"
-    elif page.number > 0:
-        place = f"GTIFF_DIR:off:{page.offset}:{file}"
-    with _readable(path) as rasterio, _warnings_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        return rasterio.open(place, driver="GTiff")
-
-
-def _declared_bits(file: Any, band: int) -> int | None:
-    """How many bits of each number the file uses; None for all of the type."""
-    bits = file.tags(band, ns="IMAGE_STRUCTURE").get("NBITS", "")
-    return int(bits) if bits.isdecimal() else None
-
-
-def _profile(file: Any) -> bytes | None:
-    """The file's color profile."""
-    text = file.tags(ns="COLOR_PROFILE").get("SOURCE_ICC_PROFILE", "")
-    try:
-        return base64.b64decode(text) or None
-    except ValueError:
-        return None
-
-
-def _dpi(file: Any, *, turned: bool) -> tuple[float, float] | None:
-    """Pixels per inch across and down; None where the file does not say."""
-    tags = file.tags()
-    unit = 2.54 if str(tags.get("TIFFTAG_RESOLUTIONUNIT", "2")).startswith("3") else 1.0
-    try:
-        across, down = (float(tags[f"TIFFTAG_{axis}RESOLUTION"]) * unit for axis in "XY")
-    except (KeyError, ValueError):
-        return None
-    if not (1 <= across < np.inf and 1 <= down < np.inf):
-        return None
-    return (down, across) if turned else (across, down)
-
-
 def _percentiles(band: np.ma.MaskedArray[Any, Any], low: float, high: float) -> tuple[float, float]:
     """Two percentiles of the finite values that are data; 0 and 1 where there are none."""
     values = np.asarray(band.compressed(), dtype=np.float64)
@@ -389,76 +327,6 @@ def _percentiles(band: np.ma.MaskedArray[Any, Any], low: float, high: float) -> 
     return first, last
 
 
-def _palette(file: Any, bands: list[int]) -> NDArray[np.uint8] | None:
-    """(256, 3) colors of a file of numbered colors."""
-    if (
-        len(bands) != 1
-        or file.colorinterp[bands[0] - 1].name != "palette"
-        or file.dtypes[bands[0] - 1] != "uint8"
-    ):
-        return None
-    colors = np.zeros((256, 3), dtype=np.uint8)
-    for number, color in file.colormap(bands[0]).items():
-        colors[number] = color[:3]
-    return colors
-
-
-def _georeference(file: Any, orientation: int) -> GeoReference | None:
-    if file.crs is None or file.transform.is_identity:
-        return None
-    code = file.crs.to_epsg()
-    to_map = file.transform @ _to_stored(file.transform, (file.height, file.width), orientation)
-    return GeoReference(tuple(to_map)[:6], f"EPSG:{code}" if code else file.crs.to_wkt())
-
-
-def _to_stored(kind: Any, stored: Size, orientation: int) -> Any:
-    """From places in the upright image to those in one of ``stored`` (height, width); see `pixels.upright`."""
-    height, width = stored if orientation < 5 else (stored[1], stored[0])
-    affine = type(kind)
-    place = affine.identity()
-    if orientation in (3, 4, 7, 8):
-        place = affine(1, 0, 0, 0, -1, height) @ place
-    if orientation in (2, 3, 6, 7):
-        place = affine(-1, 0, width, 0, 1, 0) @ place
-    return affine(0, 1, 0, 1, 0, 0) @ place if orientation >= 5 else place
-
-
-def _names(flags: Any) -> list[str]:
-    return [flag.name for flag in flags]
-
-
-def _window(tile: Tile) -> Any:
-    from rasterio.windows import Window
-
-    height, width = tile.size
-    return Window(tile.left, tile.top, width, height)
-
-
 def _fitted(size: Size, long_side: int) -> Size:
     scale = min(1.0, long_side / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-def _rasterio() -> ModuleType:
-    with optional("TIFF in tiles, bands and georeferences", extra="geo"):
-        import rasterio
-    module: ModuleType = rasterio
-    return module
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[ModuleType]:
-    """Let GDAL work in little memory, and turn its errors into a `SourceError` that begins with the path."""
-    rasterio = _rasterio()
-    try:
-        with rasterio.Env(GDAL_CACHEMAX=_CACHE, GDAL_DISABLE_READDIR_ON_OPEN="TRUE"):
-            yield rasterio
-    except MaskWeaveError:
-        raise
-    except Exception as error:  # a broken file can provoke nearly any exception inside a decoder
-        if not path.exists():
-            raise SourceNotFound(f"{path}: no such file; check the path") from None
-        reason = " ".join(str(error).split())[:160]
-        unknown = any(word in reason.lower() for word in _NOT_KNOWN)
-        what = "a TIFF of a kind that is not read here" if unknown else "damaged or cut short"
-        raise UnreadableImage(f"{path}: {what} ({reason})") from error

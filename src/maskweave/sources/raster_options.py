@@ -1,4 +1,4 @@
-"""How images that hold more than 8-bit RGB are read: which bands, which values, in pieces or whole."""
+"""Options for images that hold more than 8-bit RGB: which bands, which values, in pieces or whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames that are missing from a stream of a regular rate, by the times of the others.
+"""Detect missing frames in a stream of a regular rate, by the times of the others.
 
 Most containers do not say how many frames they have, and a decoder goes on behind damaged ones. Where all other
 frames are the same step apart, one that is two steps or more after the one before it follows a gap. A stream whose

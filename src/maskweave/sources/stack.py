@@ -1,4 +1,4 @@
-"""The pages of a TIFF, as microscopes write them, read as the frames of one video."""
+"""Read the pages of a TIFF, as microscopes write them, as the frames of one video."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class TiffStackSource(Closing):
         photos = all(page.pillow_is_right for page in self._pages) and pillow_opens(self._path)
         if photos and self._raster_options.bands is None:
             return _PillowPages(self._path)
-        from maskweave.sources.raster import has_rasterio
+        from maskweave.sources.gdal import has_rasterio
 
         if not has_rasterio():
             raise missing(f"{self._path}: pages of {self._pages[0].in_words()}", "rasterio", extra="geo")

@@ -1,4 +1,4 @@
-"""Inputs that are no files: cameras, addresses, standard input."""
+"""Open inputs that are not files: cameras, addresses, standard input."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def address_source(address: str, scheme: str, settings: Settings) -> Input:
         kind: AnyKind = "image" if kind_by_suffix(place) == "image" else "live"
         return Input(safe_stem(place.stem), shown, _web(address, shown, settings), kind, place.suffix.lower())
     raise SourceNotFound(
-        f"{shown}: need http, https or rtsp, got {scheme}; load it yourself and pass the file"
+        f"{shown}: need http, https or rtsp, got {scheme}; maskweave batch reads "
+        "stores such as s3://, else load it yourself and pass the file"
     )
 
 

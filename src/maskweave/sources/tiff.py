@@ -1,4 +1,4 @@
-"""What the directories of a TIFF say, read without decoding: its pages, and how the numbers in them are meant.
+"""Read the directories of a TIFF without decoding it: its pages, and how their numbers are meant.
 
 Layout: TIFF 6.0, https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf, and BigTIFF,
 http://bigtiff.org/.
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
-from maskweave.sources.kinds import is_regular
+from maskweave.sources.kinds import is_regular, is_tiff
 from maskweave.types.arrays import Size
 
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
@@ -115,11 +115,6 @@ class TiffPages:
         if count and not self.is_whole:
             return [f"the list of its pages breaks off after {count}: the file is damaged or cut short"]
         return []
-
-
-def is_tiff(head: bytes) -> bool:
-    """Whether a file that begins with ``head`` is a TIFF or a BigTIFF."""
-    return head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def tiff_pages(data: Path | BinaryIO) -> TiffPages:

@@ -1,4 +1,4 @@
-"""Times of decoded frames on one clock that never runs backwards, whatever the container says.
+"""Put the times of decoded frames on one clock that never runs backwards, whatever the container says.
 
 The timestamp taken is the decoder's best-effort one: the presentation time, or, where a container has none worth the
 name (AVI, packed B-frames, Video for Windows in Matroska), the decoding time, which comes with the frame that it let

@@ -1,4 +1,4 @@
-"""Recorded videos: any file FFmpeg reads, streamed one frame at a time."""
+"""Read recorded videos: any file that FFmpeg reads, one frame at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decoded frames as upright (H, W, 3) uint8 RGB: color, HDR, interlacing, alpha, rotation, one size.
+"""Convert decoded frames to upright (H, W, 3) uint8 RGB: color, HDR, interlacing, alpha, rotation, one size.
 
 - The YUV matrix and range are the stream's; where it names none, BT.709 above 576 lines or from 1280 columns on and
   BT.601 below, limited range: what players do.

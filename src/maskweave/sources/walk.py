@@ -1,4 +1,4 @@
-"""Files in folders, one at a time, however many there are."""
+"""Walk folders file by file, however many there are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images behind http and https addresses, and which of them are live streams."""
+"""Fetch images from http and https addresses, and tell live streams from them."""
 
 from __future__ import annotations
 

@@ -10,14 +10,14 @@ from maskweave.optional import optional
 if TYPE_CHECKING:
     from maskweave.training.config import TrainConfig
     from maskweave.training.guide.config import GuideConfig
-    from maskweave.training.run import Progress
+    from maskweave.training.stepping import Progress
     from maskweave.training.tasks import make_config, read_recipe, resume, train
 
 __all__ = ["GuideConfig", "Progress", "TrainConfig", "make_config", "read_recipe", "resume", "train"]
 
 _HOMES = {
     "GuideConfig": "guide.config",
-    "Progress": "run",
+    "Progress": "stepping",
     "TrainConfig": "config",
     "make_config": "tasks",
     "read_recipe": "tasks",

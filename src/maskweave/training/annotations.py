@@ -1,4 +1,4 @@
-"""Annotations of any format as the compact records that training reads.
+"""Read annotations of any format as the compact records that training uses.
 
 Beside the objects three of COCO's optional keys are honored: the classes that an image has labeled exhaustively (any
 other class is unknown, not absent), masks that may hold parts of neighbors, and objects of which only the box is
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from maskweave.annotations.convert import detected_or, read_records
+from maskweave.annotations.convert import detect_name, read_records
 from maskweave.annotations.options import Options
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import Report
@@ -95,12 +95,14 @@ class TrainingSet:
         images: The images.
         problems: First lines of what could not be used.
         class_ids: The file's own id of each of its classes by name; empty where it has no ids.
+        notes: What to say of it before training begins, as `notes_of` has it.
     """
 
     class_names: tuple[str, ...]
     images: tuple[ImageRecord, ...]
     problems: tuple[str, ...] = ()
     class_ids: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def read_training_set(
@@ -134,7 +136,7 @@ def read_training_set(
         if record.source in exclude_sources and record.source:
             continue
         known |= dict.fromkeys(record.instances.class_names)
-        objects.append(_objects(record))
+        objects.append(_objects(record, report))
         records.append(record.select(np.zeros(len(record.instances), np.bool_)))
     names, index = class_indices(annotations, tuple(known), class_names)
     found = tuple(
@@ -152,17 +154,30 @@ def read_training_set(
     )
     check_records(annotations, images, names, found, report.messages)
     class_ids = {each.name: each.id for record in records for each in record.categories}
-    return TrainingSet(names, found, tuple(report.messages), class_ids)
+    return TrainingSet(names, found, tuple(report.messages), class_ids, notes_of(report))
 
 
-def read_truths(annotations: Path, images: Path, class_names: Sequence[str]) -> list[CocoTruth]:
+def notes_of(report: Report, called: str = "annotations") -> tuple[str, ...]:
+    """How much of annotations cannot be used, why the first of it cannot, and what else is worth knowing."""
+    notes = report.notes()
+    if report.problems:
+        count = f"{report.problems:,} of the {called}' objects or images"
+        notes.insert(0, f"{count} have a problem; the first: {report.messages[0]}")
+    return tuple(notes)
+
+
+def read_truths(
+    annotations: Path, images: Path, class_names: Sequence[str], report: Report | None = None
+) -> list[CocoTruth]:
     """The truth of a data set to validate on, of a ``data.yaml`` its ``val`` part; file names start from ``images``.
+
+    ``report`` takes down what cannot be used.
 
     Raises:
         TrainingDataError: As `read_training_set`.
     """
     truths = []
-    for record in _records(annotations, images, "val", Report()):
+    for record in _records(annotations, images, "val", report or Report()):
         truth = truth_of(record, class_names)
         truths.append(replace(truth, file_name=_name_from(images, record)))
     if not truths:
@@ -181,7 +196,7 @@ def _training_errors() -> Iterator[None]:
 def _records(annotations: Path, images: Path, part: str, report: Report) -> Iterator[Record]:
     options = Options(images=images, part=part, follow=True)
     with _training_errors():
-        form = detected_or(annotations, "coco")
+        form = detect_name(annotations, default="coco")
         yield from read_records(annotations, form, options=options, report=report)
 
 
@@ -257,7 +272,7 @@ def _labeled(record: Record, names: Sequence[str]) -> NDArray[np.bool_]:
     return np.array([record.labeled is None or name in record.labeled for name in names], dtype=np.bool_)
 
 
-def _objects(record: Record) -> tuple[list[str], list[ObjectRecord]]:
+def _objects(record: Record, report: Report) -> tuple[list[str], list[ObjectRecord]]:
     """The class names and objects of a record; one without a pixel inside the image teaches nothing."""
     instances, (height, width) = record.instances, record.size
     exact = np.ones(len(instances), np.bool_) if record.exact is None else record.exact
@@ -266,6 +281,7 @@ def _objects(record: Record) -> tuple[list[str], list[ObjectRecord]]:
         x1, y1, x2, y2 = instances.boxes[row].tolist()
         box = (max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height)))
         if box[2] - box[0] < 1 or box[3] - box[1] < 1:
+            report.leave_out("objects of less than a pixel inside their image")
             continue
         names.append(instances.names[row])
         mask = MaskCrop.of(crop, (x, y))

@@ -1,4 +1,4 @@
-"""Which points learn which object: task-aligned assignment (TOOD, arXiv:2108.07755)."""
+"""Assign points to objects: task-aligned assignment (TOOD, arXiv:2108.07755)."""
 
 from __future__ import annotations
 

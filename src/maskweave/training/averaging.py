@@ -1,4 +1,4 @@
-"""Averages of weights: over the steps of a run, and over runs."""
+"""Average weights over the steps of a run, and over runs."""
 
 from __future__ import annotations
 

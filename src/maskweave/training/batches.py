@@ -1,4 +1,4 @@
-"""Which images make up which training step, and loader processes that build them.
+"""Compose training steps of images, and load them in processes of their own.
 
 Step `s` of a run is a pure function of (seed, s, view size): a resumed run asks for the same steps and gets the
 same data.

@@ -1,4 +1,4 @@
-"""Decoded images in one memory-mapped file, so that each is decoded once and all loader processes share the pages."""
+"""Cache decoded images in one memory-mapped file that all loader processes share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from maskweave.errors import SourceError
 from maskweave.sources.images import read_image
 from maskweave.training.annotations import ImageRecord
 from maskweave.training.errors import TrainingDataError
-from maskweave.training.whole_file import whole_file
+from maskweave.training.run_folder import whole_file
 
 _MAX_PIXELS = 1 << 30
 

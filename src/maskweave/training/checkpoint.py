@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, and only ever loaded into the network they belong to."""
+"""Save and load checkpoints: complete or not there, and only loaded into the network they belong to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from maskweave.training.errors import CheckpointError
-from maskweave.training.whole_file import whole_file
+from maskweave.training.run_folder import whole_file
 
 FORMAT = 1
 

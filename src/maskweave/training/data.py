@@ -1,4 +1,4 @@
-"""All that a run trains on: annotations, more annotations, and what teachers see in the images."""
+"""Gather all that a run trains on: annotations, more annotations, and what teachers see in the images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_training_data(config: TrainConfig, report: Callable[[str], None] = lamb
         more = read_training_set(
             config.more_annotations, config.more_images or config.images, class_names=data.class_names
         )
-        data = replace(data, images=data.images + more.images)
+        data = replace(data, images=data.images + more.images, notes=data.notes + more.notes)
         if config.soft_objects is not None or config.teacher is not None:
             _require_own_ids(config, data)
     numbered = {name: row for row, name in enumerate(data.class_names)}

@@ -1,4 +1,4 @@
-"""Equal ranges for the channels that one convolution hands to the next, so that eight bits fit them all.
+"""Equalize the ranges of channels between convolutions, so that eight bits fit them all.
 
 A tensor has one scale in an INT8 network, set by its widest channel; a channel a hundred times narrower is left with
 two or three values. Between two convolutions, with nothing or a (leaky) ReLU in the middle, a channel can be

@@ -1,4 +1,4 @@
-"""The network as one ONNX file that carries its own preprocessing, class names and thresholds.
+"""Export the network as one ONNX file with its own preprocessing, class names and thresholds.
 
 Contract (`maskweave.models.compact` reads it): input ``image`` uint8 (N, H, W, 3) RGB, H and W multiples of 32;
 outputs ``scores`` (N, C, P) in 0..1, ``distances`` (N, 32, P), ``kernels`` (N, K, P), ``prototypes``
@@ -21,7 +21,7 @@ from torch import nn
 from maskweave.optional import optional
 from maskweave.training.modules import bias_of
 from maskweave.training.network import CompactNet
-from maskweave.training.whole_file import whole_file
+from maskweave.training.run_folder import whole_file
 
 OUTPUTS = ("scores", "distances", "kernels", "prototypes", "features")
 

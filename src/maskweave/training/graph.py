@@ -1,4 +1,4 @@
-"""The network written out as an ONNX graph, node by node.
+"""Write the network as an ONNX graph, node by node.
 
 Writing it by hand instead of tracing takes no time, needs only the ``onnx`` package, keeps names short and puts
 nothing of the machine that exports into the file. `tests/training` compares it with torch.

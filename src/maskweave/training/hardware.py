@@ -1,4 +1,4 @@
-"""What the machine can do, and keeping freed memory in the process.
+"""Choose device and precision by what the machine can do, and keep freed memory in the process.
 
 Large tensors of a training step are then reused instead of mapped again.
 

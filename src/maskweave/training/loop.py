@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,18 +15,15 @@ from torch import Tensor
 from maskweave.training.annotations import TrainingSet
 from maskweave.training.averaging import MovingAverage
 from maskweave.training.batches import Batch, StepDataset, sampling_weights, step_loader
-from maskweave.training.cache import ImageCache
-from maskweave.training.checkpoint import load_checkpoint, require_same, save_checkpoint
+from maskweave.training.checkpoint import require_same
 from maskweave.training.config import TrainConfig
 from maskweave.training.data import read_training_data
-from maskweave.training.errors import LossNotFinite
-from maskweave.training.hardware import autocast, choose_device, choose_precision, keep_freed_memory
+from maskweave.training.hardware import autocast
 from maskweave.training.losses import LossParts, Teaching, compute_loss
 from maskweave.training.network import BINS, Architecture, CompactNet, normalize
 from maskweave.training.optimizers import Optimizers
-from maskweave.training.schedule import Phase, Schedule, activation_slope
-from maskweave.training.stepping import LAST, SteppedRun
-from maskweave.training.tables import append_row
+from maskweave.training.schedule import Phase, activation_slope
+from maskweave.training.stepping import SteppedRun
 
 STABLE = "stable.pt"
 _CLIP = 10.0
@@ -39,23 +37,13 @@ class Trainer(SteppedRun[Phase, Batch, LossParts]):
         data: Its training set; None reads it from `config`.
     """
 
+    config: TrainConfig
+    network: CompactNet
+    average: MovingAverage[CompactNet]
+
     def __init__(self, config: TrainConfig, data: TrainingSet | None = None) -> None:
-        keep_freed_memory()
-        if config.threads:
-            torch.set_num_threads(config.threads)
-        torch.manual_seed(config.seed)
-        self.config = config
-        self.output, self.checkpoint_minutes = config.output, config.checkpoint_minutes
-        self.data = data or read_training_data(config)
-        config.output.mkdir(parents=True, exist_ok=True)
-        self.cache = ImageCache(
-            self.data.images,
-            config.output / "cache",
-            max_side=round(config.size * 1.5),
-            max_bytes=config.cache_gb * 1e9,
-        )
-        self.device = choose_device(config.device)
-        self.schedule = Schedule.of(config, len(self.data.images))
+        data = data or read_training_data(config)
+        super().__init__(config, data, items=len(data.images), cache_side=round(config.size * 1.5))
         network = CompactNet(Architecture(classes=len(self.data.class_names)))
         network.freeze(config.frozen)
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -69,7 +57,6 @@ class Trainer(SteppedRun[Phase, Batch, LossParts]):
             vector_lr=config.vector_lr,
             weight_decay=config.weight_decay,
         )
-        self.precision = choose_precision(config.precision, self.device)
         self.first_slope = self.network.slope
         self.teacher: CompactNet | None = None
         self.taught = torch.zeros(len(self.data.class_names), dtype=torch.bool)
@@ -110,7 +97,7 @@ class Trainer(SteppedRun[Phase, Batch, LossParts]):
             LossNotFinite: Before any weight was touched.
         """
         self.network.train()
-        self.optimizers.set_lr(self.schedule.lr(self.step, self.progress))
+        self.optimizers.set_lr(self.lr)
         slope = activation_slope(self.first_slope, self.progress, relu_by=self.config.relu_by)
         for network in (self.network, self.average.network):
             network.set_slope(slope)
@@ -119,11 +106,11 @@ class Trainer(SteppedRun[Phase, Batch, LossParts]):
         with autocast(self.precision, self.device):
             output = self._forward(images)
         parts = compute_loss(output, batch, self.config.loss, self._teaching(images))
-        self._require_finite("loss", parts.total, batch)
+        self.require_finite("loss", parts.total)
         self.optimizers.zero_grad()
         parts.total.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
-        self._require_finite("gradient", norm, batch)
+        self.require_finite("gradient", norm)
         self.optimizers.step()
         self.average.update(self.network, self.step)
         self.step += 1
@@ -145,68 +132,39 @@ class Trainer(SteppedRun[Phase, Batch, LossParts]):
         )
         return Teaching(classes.sigmoid(), distances.reshape(*distances.shape[:2], 4, BINS), self.taught)
 
-    def _require_finite(self, what: str, value: Tensor, batch: Batch) -> None:
-        if torch.isfinite(value):
-            return
-        raise LossNotFinite(
-            f"the {what} of step {batch.step} is {value.item()}. The last good checkpoint is "
-            f"{self.config.output / LAST}; lower the learning rate (now {self.config.lr}) or look at that batch."
-        )
-
-    def log(self, parts: LossParts, stage: Phase) -> None:
-        """Note the losses of a step in the log."""
-        losses = {
-            "loss": parts.total,
-            "classes": parts.classes,
-            "boxes": parts.boxes,
-            "masks": parts.masks,
+    def losses(self, result: LossParts) -> dict[str, float]:
+        """The loss of a step and its parts."""
+        parts = {
+            "loss": result.total,
+            "classes": result.classes,
+            "boxes": result.boxes,
+            "masks": result.masks,
         }
-        row = {
-            "step": self.step,
-            "minutes": f"{self.seconds / 60:.2f}",
-            "size": stage.size,
-            "lr": f"{self.schedule.lr(self.step, self.progress):.6f}",
-            **{name: f"{float(value.detach()):.4f}" for name, value in losses.items()},
-        }
-        append_row(self.config.output / "log.csv", row)
+        return {name: float(value.detach()) for name, value in parts.items()}
 
-    def save(self, name: str) -> None:
-        """Write the whole state of the run under a name in its folder."""
-        state = {
-            "config": json.dumps(self.config.to_dict()),
+    def state(self) -> dict[str, Any]:
+        """All that a checkpoint holds."""
+        return {
+            **super().state(),
             "architecture": json.dumps(self.network.architecture.to_dict()),
             "class_names": list(self.data.class_names),
-            "precision": self.precision,
-            "step": self.step,
-            "seconds": self.seconds,
-            "network": self.network.state_dict(),
-            "average": self.average.network.state_dict(),
             "optimizers": self.optimizers.state_dict(),
-            "torch_rng": torch.get_rng_state(),
             "slope": self.network.slope,
             "first_slope": self.first_slope,
             "teacher": None if self.teacher is None else self.teacher.state_dict(),
             "teacher_slope": None if self.teacher is None else self.teacher.slope,
             "taught": self.taught,
         }
-        save_checkpoint(self.config.output / name, state)
 
-    def load(self, path: Path) -> None:
-        """Continue from a checkpoint of this run (or of one with the same network).
-
-        Raises:
-            CheckpointError: It is unreadable or belongs to another network.
-        """
-        state = load_checkpoint(path)
+    def restore(self, state: dict[str, Any], path: Path) -> None:
+        """Take over a checkpoint's state; raises `CheckpointError` for one of another network or other classes."""
         current = json.loads(json.dumps(self.network.architecture.to_dict()))
         require_same("architecture", stored=json.loads(state["architecture"]), wanted=current, path=path)
         require_same(
             "list of classes", stored=state["class_names"], wanted=list(self.data.class_names), path=path
         )
-        self.network.load_state_dict(state["network"])
-        self.average.network.load_state_dict(state["average"])
+        super().restore(state, path)
         self.optimizers.load_state_dict(state["optimizers"])
-        torch.set_rng_state(state["torch_rng"])
         self.first_slope = float(state["first_slope"])
         for network in (self.network, self.average.network):
             network.set_slope(float(state["slope"]))
@@ -214,7 +172,3 @@ class Trainer(SteppedRun[Phase, Batch, LossParts]):
             self.teach_with(self.network, state["taught"].tolist())
             self.teacher.load_state_dict(state["teacher"])  # type: ignore[union-attr]
             self.teacher.set_slope(float(state["teacher_slope"]))  # type: ignore[union-attr]
-        self.precision = str(
-            state.get("precision", self.precision)
-        )  # "auto" may resolve otherwise the second time
-        self.step, self.seconds = int(state["step"]), float(state["seconds"])

@@ -1,4 +1,4 @@
-"""What a prediction costs: classes, boxes and masks, by annotations and by what a teacher says."""
+"""The loss of a prediction: classes, boxes and masks, by annotations and by what a teacher says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a mask costs: cross-entropy and dice at points of its box, as many for a small object as for a large one.
+"""The loss of masks: cross-entropy and dice at points of the box, as many for a small object as for a large one.
 
 The points are a jittered grid over the box and a margin (compare PointRend, arXiv:1912.08193); masks are looked up
 there by bilinear interpolation, as they are when a mask is pasted into an image.

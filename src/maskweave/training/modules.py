@@ -1,4 +1,4 @@
-"""Torch's containers of modules, with the type of what they hold."""
+"""Torch's containers of modules, typed by what they hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The weights of NanoDet-Plus-m-1.5x, put into a compact network's detector.
+"""Load the weights of NanoDet-Plus-m-1.5x into a compact network's detector.
 
 Published as ``nanodet-plus-m-1.5x_416.onnx`` (Apache-2.0, https://github.com/RangiLyu/nanodet/releases); the same
 arrays under the names of the training checkpoint, normalization folded in, are read from an .npz file. An exported

@@ -1,4 +1,4 @@
-"""Curves of a run, drawn from its CSV files."""
+"""Plot curves of a run from its CSV files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An exported network in whole numbers: static INT8 quantization by ONNX Runtime, calibrated on images.
+"""Quantize an exported network to INT8 with ONNX Runtime, calibrated on images.
 
 Activations are unsigned and weights signed 8-bit numbers with a scale for each output channel, written as pairs of
 QuantizeLinear and DequantizeLinear that engines fuse into integer convolutions. The outputs keep their precision:

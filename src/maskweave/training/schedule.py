@@ -1,4 +1,4 @@
-"""How far a run has come, and what that means for the learning rate and the input size."""
+"""The schedule of a run: its progress, and the learning rate and input size that follow from it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from maskweave.training.settings import Paced
+from maskweave.training.settings import RunSettings
 
 
 class Phase(NamedTuple):
@@ -23,11 +23,11 @@ class Schedule:
     A run can be continued from the end of its stable phase with no loss, since nothing there depends on its length.
     """
 
-    config: Paced
+    config: RunSettings
     total_steps: int | None
 
     @classmethod
-    def of(cls, config: Paced, items: int) -> Schedule:
+    def of(cls, config: RunSettings, items: int) -> Schedule:
         """The schedule of a run over so many training images, or objects that are shown one by one."""
         steps = (
             None if config.epochs is None else max(1, math.ceil(config.epochs * items / config.batch_size))

@@ -1,4 +1,4 @@
-"""Channel shuffles of ShuffleNet V2 folded away.
+"""Fold away the channel shuffles of ShuffleNet V2.
 
 A unit of ShuffleNet V2 passes the first half of its channels on, computes new ones from the second half, and
 interleaves the two (arXiv:1807.11164). The interleaving moves memory and computes nothing: it only decides which

@@ -1,4 +1,4 @@
-"""What teachers see in training images, as objects that are believed as far as the teachers are sure.
+"""Turn what teachers see in training images into objects that count as much as the teachers are sure.
 
 One JSON object a line: ``{"image_id": …, "boxes": [[x1, y1, x2, y2, score, category_id, verdict], …]}`` in pixels of
 the image, and beside it, where a teacher gives masks, ``"masks"``: a COCO run-length encoding for each box. The
@@ -21,7 +21,7 @@ from maskweave.ops.rle import decode_masks, encode_masks
 from maskweave.training.annotations import ImageRecord, MaskCrop, ObjectRecord, TrainingSet
 from maskweave.training.cache import read_rgb
 from maskweave.training.errors import TrainingDataError
-from maskweave.training.whole_file import whole_file
+from maskweave.training.run_folder import whole_file
 from maskweave.types.instances import Instances
 
 _TRUSTED = 0.45

@@ -1,4 +1,4 @@
-"""Starting a run from weights that exist: the model in the package, an exported file, or a checkpoint."""
+"""Start a run from weights that exist: the model in the package, an exported file, or a checkpoint."""
 
 from __future__ import annotations
 

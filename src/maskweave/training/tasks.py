@@ -1,4 +1,4 @@
-"""The networks that can be trained, and which of them a configuration or a run folder is of."""
+"""The networks that can be trained, and how to tell which of them a configuration or a run folder is for."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from maskweave.training.errors import TrainingDataError
 from maskweave.training.guide.config import TASK as GUIDE
 from maskweave.training.guide.config import GuideConfig
 from maskweave.training.guide.run import resume_guide, train_guide
+from maskweave.training.run_folder import CONFIG
+from maskweave.training.stepping import OnProgress
 
 Config: TypeAlias = TrainConfig | GuideConfig
 COMPACT = "compact"
@@ -49,14 +51,14 @@ def read_recipe(path: Path, *, task: str | None = None, **settings: Any) -> Conf
     )
 
 
-def train(config: Config, on_progress: run.OnProgress | None = None) -> Path:
+def train(config: Config, on_progress: OnProgress | None = None) -> Path:
     """Train from the start and return the exported model's path; raises as `run.train`."""
     if isinstance(config, GuideConfig):
         return train_guide(config, on_progress)
     return run.train(config, on_progress)
 
 
-def resume(folder: Path, on_progress: run.OnProgress | None = None, **changes: Any) -> Path:
+def resume(folder: Path, on_progress: OnProgress | None = None, **changes: Any) -> Path:
     """Continue a run where its last checkpoint stands; `changes` replace settings (say, ``minutes``).
 
     Raises:
@@ -69,7 +71,7 @@ def resume(folder: Path, on_progress: run.OnProgress | None = None, **changes: A
 
 def _task_of(folder: Path) -> str:
     try:
-        settings = json.loads((folder / run.CONFIG).read_text(encoding="utf-8"))
+        settings = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return COMPACT  # which says what is missing
     return str(settings.get("task", COMPACT)) if isinstance(settings, dict) else COMPACT

@@ -1,4 +1,4 @@
-"""Validation: the exported file, run exactly as users run it, scored as a whole and for each source of images."""
+"""Validate the exported file as users run it, as a whole and for each source of images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The weights of an exported file, to train further from: they carry the names of the network's own layers."""
+"""Read the weights of an exported file by the names of the network's layers, to train further from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maskweave.catalog.cache import packaged_path
-from maskweave.catalog.entries import BUILT_IN, find
+from maskweave.catalog.entries import find
+from maskweave.catalog.entry import BUILT_IN
 from maskweave.training.errors import CheckpointError
 
 _HALF, _WHOLE = ".float", "_quantized"

@@ -1,4 +1,4 @@
-"""Array types with names, and the checks that every data type shares."""
+"""Named array types, and the checks that every data type shares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines and zones in an image, and how many objects crossed them or stand in them."""
+"""Lines and zones, and how many objects crossed them or stand in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One image on its way through the program, and what is known about where it comes from."""
+"""A frame on its way through the program, and what is known about its source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the pixels of an image lie on a map."""
+"""An image's place on a map."""
 
 from __future__ import annotations
 

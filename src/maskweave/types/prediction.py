@@ -1,4 +1,4 @@
-"""What a model may be asked for, and what it answers."""
+"""The tasks that a model may be asked for, and the types of its answers."""
 
 from __future__ import annotations
 

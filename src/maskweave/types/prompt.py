@@ -1,4 +1,4 @@
-"""What a user points at in one frame of a video."""
+"""What a user points at: boxes, points and masks in one frame."""
 
 from __future__ import annotations
 
@@ -77,7 +77,10 @@ class Prompt:
             raise InvalidValue(f"prompt: need a frame from 0, got {self.frame}")
         given = [self.ids is not None, bool(self.boxes), bool(self.points)]
         if not any(given):
-            raise InvalidValue("prompt: need a mask, boxes or points that mark an object, got none of them")
+            raise InvalidValue(
+                "prompt: need a mask, boxes or points that mark an object, got none of them; "
+                "give --mask, --box or --point"
+            )
         if sum(given) != 1 and not self._is_box_with_points:
             raise InvalidValue(
                 "prompt: need either a mask, or boxes, or points, or one box and points; got several"

@@ -1,4 +1,4 @@
-"""What was found in one frame: what flows from the model and the stages of a video to renderers and writers."""
+"""The result of one frame: what flows from models and video stages to renderers and writers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the slices of a series lie in space."""
+"""The place of a series of slices in space."""
 
 from __future__ import annotations
 

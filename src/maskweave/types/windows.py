@@ -1,4 +1,4 @@
-"""Images that are read piece by piece, since the whole may be larger than memory."""
+"""Images that are read piece by piece, because the whole may not fit into memory."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a video's frames say together: tracking, propagation, foreground and counting, one stage each."""
+"""Video stages, which use several frames: tracking, propagation, foreground and counting."""

@@ -1,4 +1,4 @@
-"""How the whole image moves between frames: the camera's own motion, separated from that of objects."""
+"""Estimate the camera's motion between frames, apart from that of objects."""
 
 from __future__ import annotations
 

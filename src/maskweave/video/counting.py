@@ -1,4 +1,4 @@
-"""Counting: which objects cross a line, which stand in a zone.
+"""Count objects that cross a line or stand in a zone.
 
 An object is where it stands: the middle of the lower edge of its mask's box, which is where feet and wheels touch the
 ground. A crossing counts once a direction and id. It counts when the object has stood clear of the line (`clearance`)

@@ -1,4 +1,4 @@
-"""What the stages on pixels look at: a frame, reduced, with a network's features beside it."""
+"""Reduced frames with a network's features, for the stages that work on pixels."""
 
 from __future__ import annotations
 

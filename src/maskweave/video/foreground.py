@@ -1,4 +1,4 @@
-"""The main objects of a video, without a prompt: what moves on its own, and what of it the network knows.
+"""Segment the main objects of a video without a prompt: what moves on its own, and what of it the network knows.
 
 Every frame's soft mask is the sum of five cues: how much more a pixel moves than the background does, the
 network's instances (one that moves less than the others counts less, one that stands still among them counts against

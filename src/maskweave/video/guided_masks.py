@@ -1,4 +1,4 @@
-"""Soft masks of a frame, each looked at once more by the guide in its own window of the image."""
+"""Refine soft masks of a frame with the guide, each in its own window of the image."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def blend_guided(
         Both masks again. One of which the guide makes another object, or nothing, stays as it is.
     """
     small, full, size = small.copy(), full.copy(), image.shape[:2]
-    for row, answer in enumerate(guide.look_again(image, small)):
+    for row, answer in enumerate(guide.refine_masks(image, small)):
         if answer is None:
             continue
         drawn = answer.probs_on(small.shape[1:], size)

@@ -1,4 +1,4 @@
-"""Objects between key frames: moved along by optical flow where the network does not look."""
+"""Move objects along by optical flow between key frames, where the network does not look."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which frames of a video the network looks at."""
+"""Choose the frames of a video that the network looks at."""
 
 from __future__ import annotations
 

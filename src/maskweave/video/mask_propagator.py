@@ -1,4 +1,4 @@
-"""Masks of one frame carried to the others, with no memory network.
+"""Propagate masks from frame to frame, without a memory network.
 
 Every frame's soft mask is the sum of five cues: a classifier on the network's features and one on colors, both
 learned on the first mask and on the results since (online adaptation as in OSVOS, https://arxiv.org/abs/1611.05198,

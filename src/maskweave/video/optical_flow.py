@@ -1,4 +1,4 @@
-"""Dense motion between two frames, and warping maps along with it."""
+"""Compute dense motion between two frames, and warp maps along it."""
 
 from __future__ import annotations
 

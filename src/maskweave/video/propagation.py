@@ -1,4 +1,4 @@
-"""Objects marked in one frame or more, followed through the whole video, forwards and backwards."""
+"""Follow marked objects through a whole video, forwards and backwards."""
 
 from __future__ import annotations
 

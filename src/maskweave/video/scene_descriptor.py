@@ -1,4 +1,4 @@
-"""What is left of an image when only the scene matters, and how far two of them differ."""
+"""Reduce images to what tells scenes apart, and measure how far two differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a video goes over to another scene, at once or by a cross-fade.
+"""Detect where a new scene starts, at once or by a cross-fade.
 
 Both are judged by one measure, how far two frames differ as scenes (`scene_descriptor.difference`): up to 0.02
 within a scene, over 0.10 for 99 of 100 pairs of different ones. A hard cut also stands out from the frames just

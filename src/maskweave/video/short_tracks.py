@@ -1,4 +1,4 @@
-"""Tracks that live for a few frames only are mistakes more often than objects: they are none."""
+"""Drop tracks that live for a few frames only: they are mistakes more often than objects."""
 
 from __future__ import annotations
 

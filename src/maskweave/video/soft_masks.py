@@ -1,4 +1,4 @@
-"""What foreground and propagation share: standardized samples, and from cues to a soft mask."""
+"""Helpers that foreground and propagation share: standardize samples, and add cues up to a soft mask."""
 
 from __future__ import annotations
 

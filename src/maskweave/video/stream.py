@@ -1,4 +1,4 @@
-"""Facts about the frames of a video that its stages ask for: each is found once, when first asked for, and shared.
+"""Facts about the frames of a video, each computed once, when a stage first asks for it.
 
 A stage is an object with ``update(facts, result) -> result``: the tracker, the interpolation between key frames,
 propagation, the foreground. One object serves one video, frame after frame.

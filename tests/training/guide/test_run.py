@@ -23,7 +23,7 @@ from maskweave.training.guide.network import BLOCKS, GuideNet, normalize, normal
 from maskweave.training.guide.quantize import quantize_guide
 from maskweave.training.guide.start import fold_published, load_start
 from maskweave.training.guide.validate import validate
-from maskweave.training.stepping import LAST
+from maskweave.training.run_folder import LAST
 from tests.training.drawn import draw_data_set
 from tests.training.networks import random_network
 

@@ -1,4 +1,4 @@
-"""Reading the constants of a TensorFlow 1 frozen graph, without TensorFlow.
+"""Read the constants of a TensorFlow 1 frozen graph, without TensorFlow.
 
 A frozen graph is one protobuf message, GraphDef; trained weights are its nodes of the kind Const. Only the fields
 that lead to a constant's numbers are declared here; protobuf skips all others. Source:

@@ -1,4 +1,4 @@
-"""Writing an ONNX graph, one operator after the other."""
+"""Write an ONNX graph, one operator after the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the frozen graph of Mask R-CNN inception v2 to one ONNX model.
+"""Import the frozen graph of Mask R-CNN inception v2 into one ONNX model.
 
 Only weights come from the file. The structure is the published one, as OpenCV's text graph of it has it:
 https://github.com/opencv/opencv_extra/blob/4.x/testdata/dnn/mask_rcnn_inception_v2_coco_2018_01_28.pbtxt.

@@ -1,1 +1,1 @@
-"""Training of the guide: the network that boxes, clicks and old masks lead to the mask of a thing."""
+"""Train the guide: the network that turns boxes, clicks and old masks into the mask of an object."""

@@ -1,4 +1,4 @@
-"""Crops made on the fly from exact masks: which objects a step shows, and loader processes that make its crops.
+"""Make crops of objects with exact masks on the fly, in loader processes.
 
 Step `s` of a run is a pure function of (seed, s, size): a resumed run asks for the same steps and gets the same data.
 """

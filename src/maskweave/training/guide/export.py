@@ -1,4 +1,4 @@
-"""The guide as one ONNX file that carries its own preprocessing, as `maskweave.models.guided` reads it."""
+"""Export the guide as one ONNX file with its own preprocessing, as `maskweave.models.guided` reads it."""
 
 from __future__ import annotations
 

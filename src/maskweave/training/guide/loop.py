@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,17 +14,13 @@ from torch import Tensor
 from maskweave.training.annotations import TrainingSet, read_training_set
 from maskweave.training.averaging import MovingAverage
 from maskweave.training.batches import step_loader
-from maskweave.training.cache import ImageCache
-from maskweave.training.checkpoint import load_checkpoint, save_checkpoint
-from maskweave.training.errors import CheckpointError, LossNotFinite
-from maskweave.training.guide.config import GuideConfig
+from maskweave.training.errors import CheckpointError
+from maskweave.training.guide.config import TASK, GuideConfig
 from maskweave.training.guide.crops import CropDataset, GuideBatch, add_corrections, exact_objects
 from maskweave.training.guide.loss import batch_iou, mask_loss
 from maskweave.training.guide.network import GuideNet, normalize, normalize_guidance
-from maskweave.training.hardware import autocast, choose_device, choose_precision, keep_freed_memory
-from maskweave.training.schedule import Schedule
-from maskweave.training.stepping import LAST, SteppedRun
-from maskweave.training.tables import append_row
+from maskweave.training.hardware import autocast
+from maskweave.training.stepping import SteppedRun
 
 _CLIP = 5.0
 
@@ -46,32 +41,19 @@ class GuideTrainer(SteppedRun[int, GuideBatch, StepResult]):
         data: Its training set; None reads it from `config`.
     """
 
+    config: GuideConfig
+    network: GuideNet
+    average: MovingAverage[GuideNet]
+
     def __init__(self, config: GuideConfig, data: TrainingSet | None = None) -> None:
-        keep_freed_memory()
-        if config.threads:
-            torch.set_num_threads(config.threads)
-        torch.manual_seed(config.seed)
-        self.config = config
-        self.output, self.checkpoint_minutes = config.output, config.checkpoint_minutes
-        self.data = data or read_training_set(
+        data = data or read_training_set(
             config.annotations, config.images, exclude_sources=config.exclude_sources
         )
-        self.objects = exact_objects(
-            self.data, min_area=config.min_area, source_weights=config.source_weights
-        )
-        config.output.mkdir(parents=True, exist_ok=True)
-        self.cache = ImageCache(
-            self.data.images,
-            config.output / "cache",
-            max_side=config.cache_side,
-            max_bytes=config.cache_gb * 1e9,
-        )
-        self.device = choose_device(config.device)
-        self.schedule = Schedule.of(config, len(self.objects.rows))
+        self.objects = exact_objects(data, min_area=config.min_area, source_weights=config.source_weights)
+        super().__init__(config, data, items=len(self.objects.rows), cache_side=config.cache_side)
         self.network = GuideNet().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = MovingAverage(self.network, config.ema)
         self.optimizer = torch.optim.AdamW(_groups(self.network, config), lr=config.lr)
-        self.precision = choose_precision(config.precision, self.device)
 
     @property
     def stage(self) -> int:
@@ -121,66 +103,31 @@ class GuideTrainer(SteppedRun[int, GuideBatch, StepResult]):
         with autocast(self.precision, self.device):
             logits = self.network(images, maps)
         loss = mask_loss(logits, masks)
-        self._require_finite(loss)
-        lr = self.schedule.lr(self.step, self.progress)
+        self.require_finite("loss", loss)
         for group in self.optimizer.param_groups:
-            group["lr"] = lr * group["factor"]
+            group["lr"] = self.lr * group["factor"]
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        self._require_finite(torch.nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP))
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
+        self.require_finite("gradient", norm)
         self.optimizer.step()
         return logits, float(loss.detach())
 
-    def _require_finite(self, value: Tensor) -> None:
-        if not torch.isfinite(value):
-            raise LossNotFinite(
-                f"the loss of step {self.step} is {value.item()}. The last good checkpoint is "
-                f"{self.config.output / LAST}; lower the learning rate (now {self.config.lr})."
-            )
-
-    def log(self, result: StepResult, stage: int) -> None:
-        """Note the loss and the IoUs of a step in the log."""
-        row = {
-            "step": self.step,
-            "minutes": f"{self.seconds / 60:.2f}",
-            "size": stage,
-            "lr": f"{self.schedule.lr(self.step, self.progress):.6f}",
-        }
+    def losses(self, result: StepResult) -> dict[str, float]:
+        """The loss of a step, and the IoUs of its answers."""
         names = ("loss", "box_iou", "click_iou", "mask_iou", "corrected_iou")
-        values = (result.loss, *result.ious, result.corrected)
-        row |= {name: f"{value:.4f}" for name, value in zip(names, values, strict=True)}
-        append_row(self.config.output / "log.csv", row)
+        return dict(zip(names, (result.loss, *result.ious, result.corrected), strict=True))
 
-    def save(self, name: str) -> None:
-        """Write the whole state of the run under a name in its folder."""
-        state = {
-            "config": json.dumps(self.config.to_dict()),
-            "task": "guide",
-            "precision": self.precision,
-            "step": self.step,
-            "seconds": self.seconds,
-            "network": self.network.state_dict(),
-            "average": self.average.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "torch_rng": torch.get_rng_state(),
-        }
-        save_checkpoint(self.config.output / name, state)
+    def state(self) -> dict[str, Any]:
+        """All that a checkpoint holds."""
+        return {**super().state(), "task": TASK, "optimizer": self.optimizer.state_dict()}
 
-    def load(self, path: Path) -> None:
-        """Continue from a checkpoint of this run.
-
-        Raises:
-            CheckpointError: It is unreadable or belongs to another network.
-        """
-        state = load_checkpoint(path)
-        if state.get("task") != "guide":
+    def restore(self, state: dict[str, Any], path: Path) -> None:
+        """Take over a checkpoint's state; raises `CheckpointError` for one of another network."""
+        if state.get("task") != TASK:
             raise CheckpointError(f"{path}: need a checkpoint of a guide, got one of another network.")
-        self.network.load_state_dict(state["network"])
-        self.average.network.load_state_dict(state["average"])
+        super().restore(state, path)
         self.optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["torch_rng"])
-        self.precision = str(state["precision"])  # "auto" may resolve otherwise the second time
-        self.step, self.seconds = int(state["step"]), float(state["seconds"])
 
 
 def _groups(network: GuideNet, config: GuideConfig) -> list[dict[str, Any]]:

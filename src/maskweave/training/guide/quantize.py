@@ -1,4 +1,4 @@
-"""An exported guide in whole numbers, calibrated on crops as a run shows them."""
+"""Quantize an exported guide to whole numbers, calibrated on crops as a run shows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user, a detector or the frame before may say of an object, made up from its exact mask.
+"""Simulate what a user, a detector or the frame before says of an object, from its exact mask.
 
 Everything happens in the pixels of a crop; all randomness comes from the generator handed in.
 """

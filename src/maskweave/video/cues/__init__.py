@@ -1,1 +1,1 @@
-"""What hints at where an object is, in numbers that soft masks are sums of."""
+"""Cues for where an object is, which add up to soft masks."""

@@ -1,4 +1,4 @@
-"""Colors of an object against those around it, as histograms that follow the video."""
+"""Model an object's colors against those around it, as histograms that follow the video."""
 
 from __future__ import annotations
 

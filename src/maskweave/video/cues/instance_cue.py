@@ -1,4 +1,4 @@
-"""What a network's instances say about an object that is being followed."""
+"""Use a network's instances as a cue for an object that is being followed."""
 
 from __future__ import annotations
 

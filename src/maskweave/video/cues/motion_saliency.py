@@ -1,4 +1,4 @@
-"""What moves on its own, separated from the motion of the camera."""
+"""Find what moves on its own, apart from the camera."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A linear classifier that learns what an object looks like while the video runs."""
+"""Learn what an object looks like while the video runs, with a linear classifier."""
 
 from __future__ import annotations
 

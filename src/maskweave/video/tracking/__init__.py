@@ -1,4 +1,4 @@
-"""Objects that keep their identity through a stream. Every tracker is one line in one visible table."""
+"""Trackers, which keep the identity of objects through a stream; each is one line of a table."""
 
 from __future__ import annotations
 

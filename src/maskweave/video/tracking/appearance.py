@@ -1,4 +1,4 @@
-"""What an object looks like: the colors within its mask."""
+"""Describe what an object looks like by the colors within its mask."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which object of a frame is which track."""
+"""Associate the objects of a frame with tracks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where tracked boxes are going: a constant-velocity filter for all tracks at once."""
+"""Predict where tracked boxes go: a constant-velocity filter for all tracks at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tracker: masks, motion and colors decide together which object is which.
+"""The built-in tracker: masks, motion and colors decide together which object is which.
 
 Two stages in the manner of ByteTrack, https://arxiv.org/abs/2110.06864: good detections go to all tracks, the rest to
 tracks that were seen a moment ago. Distances in time are seconds of the stream, never frames.

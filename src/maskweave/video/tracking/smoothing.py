@@ -1,4 +1,4 @@
-"""Masks that do not flicker."""
+"""Smooth masks over time, so that they do not flicker."""
 
 from __future__ import annotations
 

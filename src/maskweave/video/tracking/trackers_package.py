@@ -1,4 +1,4 @@
-"""The trackers of the package ``trackers`` (Apache-2.0), which follow boxes, behind our seam."""
+"""Adapt the trackers of the package ``trackers`` (Apache-2.0), which follow boxes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from maskweave.types.frame import Frame
 from maskweave.types.instances import Instances
 from maskweave.video.stream import FrameFacts
 
+INSTALL = "pip install 'maskweave[trackers]' && pip install --no-deps 'trackers>=2.6'"
+"""The package names opencv-python, whose files would lie over those of opencv-python-headless."""
 _CLASSES = {"bytetrack": "ByteTrackTracker", "botsort": "BoTSORTTracker"}
 _SILENT = (
     logging.NullHandler()
@@ -39,7 +41,7 @@ class PackageTracker:
     def __init__(self, name: str) -> None:
         if name not in _CLASSES:
             raise InvalidValue(f"tracker: need one of {', '.join(_CLASSES)}, got {name!r}")
-        with optional(f"tracker {name}", extra="trackers"):
+        with optional(f"tracker {name}", install=INSTALL):
             import supervision
             import trackers
         logging.getLogger("trackers").addHandler(_SILENT)

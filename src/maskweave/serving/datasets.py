@@ -76,6 +76,11 @@ def router(service: Service) -> APIRouter:
 
         return await answered(service, request, work, kind="labels")
 
+    _add_tracks(routes, service)
+    return routes
+
+
+def _add_tracks(routes: APIRouter, service: Service) -> None:
     @routes.post(
         "/v1/tracks/export",
         summary="The tracks of a video, as they are or as they were corrected, in another format",
@@ -88,5 +93,3 @@ def router(service: Service) -> APIRouter:
             return {"kind": "tracks", **parsed(TracksRequest, upload.request).model_dump()}
 
         return await answered(service, request, work, kind="tracks")
-
-    return routes

@@ -125,3 +125,23 @@ def test_before_a_run_the_tools_say_what_comes_first(page, video, expect):
     tool(page, "brush")
     expect(page.locator(".note")).to_contain_text("Let the objects be found and followed first")
     expect(page.locator("[data-tool=select]")).to_have_attribute("aria-pressed", "true")
+
+
+def rows_of_tools(page):
+    """The heights in the window at which tools lie, from above."""
+    boxes = [each.bounding_box() for each in page.locator(".tools__group:visible .tool:visible").all()]
+    assert all(box["x"] >= 0 for box in boxes)
+    return sorted({round(box["y"]) for box in boxes})
+
+
+def test_a_low_screen_keeps_its_height_for_the_video(open_page, video):
+    page = open_page(viewport={"width": 844, "height": 390})
+    load(page, video)
+    assert len(rows_of_tools(page)) == 1
+
+
+def test_the_tools_of_a_video_fit_a_phone(open_page, video):
+    page = open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    load(page, video)
+    assert len(rows_of_tools(page)) <= 2
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

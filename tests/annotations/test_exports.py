@@ -416,6 +416,146 @@ def test_a_list_of_images_as_cvat_writes_it_is_found(tmp_path):
     assert "/home/me/images/b.jpg: the image is missing" in report.messages[0]
 
 
+POLYGONS = {
+    "imgHeight": HEIGHT,
+    "imgWidth": WIDTH,
+    "objects": [
+        {"label": "road", "polygon": [[0, 0], [64, 0], [64, 48], [0, 48]]},
+        {"label": "car", "polygon": CORNERS},
+        {"label": "car", "polygon": [[40, 10], [50, 10], [50, 20], [40, 20]]},
+        {"label": "car", "deleted": 1, "polygon": [[0, 0], [9, 0], [9, 9]]},
+        {"label": "persongroup", "polygon": [[20, 10], [30, 10], [30, 20], [20, 20]]},
+        {"label": "license plate", "polygon": [[10, 10], [12, 10], [12, 12]]},
+        {"label": "spaceship", "polygon": CORNERS},
+    ],
+}
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_polygons_of_cityscapes_lie_one_over_the_other(tmp_path, alone):
+    file = put(tmp_path / "gtFine" / "val" / "ulm" / "ulm_0_0_gtFine_polygons.json", POLYGONS)
+    report = Report()
+    (record,) = read_records(file if alone else tmp_path, report=report)
+    found = zip(
+        record.instances.names, record.instances.masks.areas.tolist(), record.crowds.tolist(), strict=True
+    )
+    assert set(found) == {("car", 100, False), ("car", 100, False), ("person", 100, True)}
+    assert len(record.instances) == 3
+    assert int(record.semantic.mask("road").sum()) == 64 * 48 - 300
+    assert report.messages[0].endswith("object 7: need a class of Cityscapes, got 'spaceship'")
+    assert report.notes() == ["left out: deleted objects (1)"]
+
+
+def test_coarse_labels_of_cityscapes_are_read(tmp_path):
+    folder = tmp_path / "gtCoarse" / "train" / "ulm"
+    folder.mkdir(parents=True)
+    ids = np.zeros((HEIGHT, WIDTH), np.uint16)
+    ids[10:20, 10:30] = 26001
+    Image.fromarray(ids).save(folder / "ulm_0_0_gtCoarse_instanceIds.png")
+    assert seen(tmp_path, tmp_path)[0] == [("train/ulm/ulm_0_0.png", "car", 200)]
+
+
+def voc(folder, name="VOC2012"):
+    for kind, number in (("SegmentationClass", 8), ("SegmentationObject", 1)):
+        values = np.zeros((HEIGHT, WIDTH), np.uint8)
+        values[10:20, 10:30] = number
+        (folder / name / kind).mkdir(parents=True)
+        for stem in "ab":
+            palette = Image.fromarray(values)
+            palette.putpalette([each for number in range(256) for each in (number, 0, 255 - number)])
+            palette.save(folder / name / kind / f"{stem}.png")
+
+
+def test_voc_is_found_below_its_folder_and_read_by_parts(tmp_path):
+    voc(tmp_path / "VOCdevkit")
+    sets = tmp_path / "VOCdevkit" / "VOC2012" / "ImageSets" / "Segmentation"
+    put(sets / "train.txt", "a\n")
+    put(sets / "val.txt", "b\nc\n")
+    found, _ = seen(tmp_path, tmp_path)
+    assert found == [("a.jpg", "cat", 200), ("b.jpg", "cat", 200)]
+    report = Report()
+    assert [each.file_name for each in CocoTruthFile(tmp_path, report=report).truths()] == ["b.jpg"]
+    assert report.messages == ["val.txt: 1 of its images have no masks (first: c)"]
+    (sets / "val.txt").unlink()
+    with pytest.raises(InvalidValue, match="has no val part, but train"):
+        CocoTruthFile(tmp_path)
+
+
+RUNS = "0 1001 1 4 4 04<\n"
+
+
+def test_results_of_trackers_have_ids_without_classes(tmp_path):
+    for lines, ids in (
+        (RUNS * 2, [1, 1]),
+        ("0 7 1 4 4 04<\n1 2034 2 4 4 04<\n2 9 1 4 4 04<\n", [7, 2034, 9]),
+    ):
+        source = put(tmp_path / "clip.txt", lines)
+        tracks = [each for record in read_records(source) for each in record.instances.track_ids.tolist()]
+        assert tracks == ids
+
+
+def test_a_row_of_mots_in_another_size_costs_itself(tmp_path):
+    source = put(tmp_path / "clip.txt", f"{RUNS}0.0 1002.0 1 4 4 04<\n0 1003 1 2 2 4\n")
+    found, report = seen(tmp_path, source)
+    assert (len(found), report.messages) == (
+        2,
+        ["clip.txt, frame 0: need id 1003 in 4 x 4 pixels like the rest, got 2 x 2"],
+    )
+
+
+def test_other_text_in_a_folder_of_mots_is_passed_over_and_said(tmp_path):
+    source = several(**{"0001_DOT_txt": RUNS, "README_DOT_txt": "hello\nyou\n"})(tmp_path)
+    found, report = seen(tmp_path, source)
+    assert (len(found), report.problems) == (1, 0)
+    assert report.notes() == ["README.txt: passed over, as it is no text of KITTI MOTS"]
+
+
+@pytest.mark.parametrize(("number", "expected"), [(3, "davis"), (1003, "mots-png")])
+def test_numbers_of_16_bits_tell_tracks_of_davis_from_those_of_mots(tmp_path, number, expected):
+    (tmp_path / "Annotations" / "clip").mkdir(parents=True)
+    Image.fromarray(np.full((4, 4), number, np.uint16)).save(tmp_path / "Annotations" / "clip" / "00000.png")
+    assert detect(tmp_path)[0].name == expected
+
+
+def test_unsupervised_davis_finds_its_images(tmp_path):
+    image(tmp_path / "JPEGImages" / "480p" / "bear" / "00000.jpg", (4, 4))
+    place = tmp_path / "Annotations_unsupervised" / "480p" / "bear" / "00000.png"
+    place.parent.mkdir(parents=True)
+    Image.fromarray(np.ones((4, 4), np.uint8)).save(place)
+    (record,) = read_records(tmp_path)
+    assert (record.video, record.image is not None) == ("bear", True)
+
+
+def test_train_ids_of_cityscapes_are_no_tracks(tmp_path):
+    (tmp_path / "gtFine" / "ulm").mkdir(parents=True)
+    Image.fromarray(np.ones((4, 4), np.uint8)).save(
+        tmp_path / "gtFine" / "ulm" / "ulm_0_gtFine_labelTrainIds.png"
+    )
+    with pytest.raises(InvalidValue, match="known format"):
+        detect(tmp_path)
+
+
+def video(**track):
+    return {
+        "videos": [{"id": 0, "file_names": ["v/0.jpg", "v/1.jpg"], "height": HEIGHT, "width": WIDTH}],
+        "categories": [{"id": 1, "name": "cat"}],
+        "annotations": [{"id": 0, "video_id": 0, "category_id": 1, **track}],
+    }
+
+
+def test_tracks_of_boxes_alone_are_read(tmp_path):
+    source = put(tmp_path / "a.json", video(segmentations=[None, None], bboxes=[[1, 1, 5, 4], None]))
+    first, second = read_records(source)
+    assert (first.instances.boxes.tolist(), first.instances.track_ids.tolist()) == ([[1, 1, 6, 5]], [0])
+    assert len(second.instances) == 0
+
+
+def test_videos_without_annotations_are_read_as_without_objects(tmp_path):
+    data = video()
+    del data["annotations"]
+    assert [len(each.instances) for each in read_records(put(tmp_path / "a.json", data))] == [0, 0]
+
+
 UNREAD = {
     "a zip": (zipped, "set.zip is packed; unpack it and give the folder"),
     "JSON lines": (one("a.jsonl", '{"image": "a.jpg"}\n{"image": "b.jpg"}\n'), "JSON lines"),

@@ -87,6 +87,13 @@ def test_a_broken_annotation_is_named_and_the_rest_goes_on(tmp_path, name):
     assert message in line
 
 
+def test_a_folder_as_coco_has_it_is_known(tmp_path):
+    write(tmp_path / "out", "panoptic", [scene()])
+    (tmp_path / "out" / "panoptic.json").rename(tmp_path / "out" / "panoptic_val2017.json")
+    (tmp_path / "out" / "panoptic").rename(tmp_path / "out" / "panoptic_val2017")
+    assert len(read(tmp_path / "out")) == 1
+
+
 def test_a_palette_where_colors_are_needed_is_named(tmp_path):
     write(tmp_path / "out", "panoptic", [scene()])
     Image.fromarray(np.zeros(SIZE, np.uint8)).save(tmp_path / "out" / "panoptic" / "a.png")

@@ -193,5 +193,6 @@ def test_each_is_recognized_by_its_images(tmp_path):
     for form in BOTH:
         write(tmp_path / form, form, [plain()])
         assert detect(tmp_path / form)[0].name == form
+    (tmp_path / "none").mkdir()
     with pytest.raises(InvalidValue, match="need a folder SegmentationClass"):
-        read(tmp_path, "voc")
+        read(tmp_path / "none", "voc")

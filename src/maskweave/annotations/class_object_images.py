@@ -36,6 +36,7 @@ from maskweave.types.semantic import IGNORE, SemanticMap
 VOID = 255
 MAX_ID = 254
 _CLASS, _OBJECT, _LIST = "SegmentationClass", "SegmentationObject", "ImageSets/Segmentation/default.txt"
+_SETS = "ImageSets/Segmentation"
 Colors = NDArray[np.uint8]
 """(256, 3) the color of each number."""
 
@@ -68,10 +69,21 @@ def layout_format(layout: Layout, *, name: str, title: str, where: str, detect: 
     )
 
 
+def root_of(path: Path) -> Path:
+    """The folder with the images of classes or objects: itself, or one below, as in VOCdevkit/VOC2012."""
+    for below in ("", "*/", "*/*/"):
+        for name in (_CLASS, _OBJECT):
+            found = sorted(each for each in path.glob(f"{below}{name}") if each.is_dir())
+            if found:
+                return found[0].parent
+    return path
+
+
 def images_of(path: Path) -> Path | None:
     """The first image of classes or objects in a folder of this layout."""
+    root = root_of(path)
     for name in (_CLASS, _OBJECT):
-        found = next(files_below(path / name, (".png",)), None)
+        found = next(files_below(root / name, (".png",)), None)
         if found is not None:
             return found
     return None
@@ -79,15 +91,41 @@ def images_of(path: Path) -> Path | None:
 
 def read_layout(path: Path, options: Options, report: Report, *, layout: Layout) -> Iterator[Record]:
     """Yield a record for each image of classes, or of objects where there are no others."""
+    path = root_of(path)
     names, colors = _classes(path, layout)
     folder = next((path / name for name in (_CLASS, _OBJECT) if (path / name).is_dir()), None)
     if folder is None:
         raise InvalidValue(f"{path}: need a folder {_CLASS} or {_OBJECT}, found none")
+    wanted = _stems_of(path, options.part, report)
     for file in files_below(folder, (".png",)):
         stem = file.relative_to(folder).with_suffix("").as_posix()
+        if wanted is not None and stem not in wanted:
+            continue
         record = report.attempt(stem, partial(_record, path, stem, names, colors, layout, options))
         if record is not None:
             yield record
+
+
+def _stems_of(path: Path, part: str | None, report: Report) -> set[str] | None:
+    """The images that ``ImageSets/Segmentation`` lists for a part, None for all; those without masks are reported.
+
+    Raises `InvalidValue` where other parts are listed, but not that one.
+    """
+    files = {part: path / _SETS / f"{part}.txt" for part in ("train", "val", "test")}
+    known = [name for name, file in files.items() if file.is_file()]
+    if part is None or not known:
+        return None
+    if part not in known:
+        raise InvalidValue(f"{path}: has no {part} part, but {', '.join(known)}")
+    stems = {line.split()[0] for line in read_text(files[part]).splitlines() if line.strip()}
+    missing = sorted(
+        each
+        for each in stems
+        if not any((path / name / f"{each}.png").is_file() for name in (_CLASS, _OBJECT))
+    )
+    if missing:
+        report.problem(f"{part}.txt", f"{len(missing):,} of its images have no masks (first: {missing[0]})")
+    return stems
 
 
 def decode_colors(path: Path, colors: Colors, size: Size | None) -> IntArray:

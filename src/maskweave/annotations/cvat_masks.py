@@ -15,6 +15,7 @@ from maskweave.annotations.class_object_images import (
     decode_colors,
     images_of,
     layout_format,
+    root_of,
 )
 from maskweave.annotations.voc import is_indexed
 from maskweave.ops.masks_png import marked_png
@@ -25,7 +26,7 @@ from maskweave.types.arrays import IntArray
 def detect(path: Path) -> str | None:
     """A folder with a ``labelmap.txt`` whose SegmentationClass or SegmentationObject has images in colors."""
     first = images_of(path)
-    fits = first is not None and not is_indexed(first) and (path / "labelmap.txt").is_file()
+    fits = first is not None and not is_indexed(first) and (root_of(path) / "labelmap.txt").is_file()
     return "RGB images in SegmentationClass and a labelmap.txt" if fits else None
 
 

@@ -32,21 +32,24 @@ from maskweave.types.instances import Instances
 CLASS = "object"
 """What every object is called, as the format has no classes."""
 _VOID, _MAX_ID = 255, 254
+_OTHERS = re.compile(r"TrainIds\.png$|/Segmentation(Class|Object)[^/]*/")
+"""Images of numbers of other data sets."""
 _SUFFIX = re.compile(r"\.(davis|masks|foreground)$")
 """What ``segment`` and ``propagate`` add to a video's name, so that a folder of theirs is the video's sequence."""
 
 
 def detect(path: Path) -> str | None:
-    """A folder of 8-bit palette, gray or 1-bit PNGs, each video's in a folder of its own."""
-    first = next(files_below(_root(path), (".png",)), None) if path.is_dir() else None
-    if first is None:
+    """A folder of palette, gray or 1-bit PNGs, each video's in a folder of its own."""
+    root = _root(path)
+    first = next(files_below(root, (".png",)), None) if path.is_dir() else None
+    if first is None or _OTHERS.search(first.as_posix()):
         return None
     try:
         with PILImage.open(first) as image:
-            fits = image.mode in ("P", "L", "1")
+            fits = image.mode in ("P", "L", "1") or image.mode.startswith("I")
     except (OSError, ValueError, SyntaxError):
         return None
-    named = (path / "Annotations").is_dir() or (path / "480p").is_dir() or path.suffix == ".davis"
+    named = root != path or path.suffix == ".davis"
     return "folders of id images" if fits and (named or first.parent != path) else None
 
 
@@ -78,7 +81,7 @@ def videos(path: Path) -> Iterator[tuple[str, list[Path]]]:
 
 
 def _root(path: Path) -> Path:
-    for name in ("Annotations", "480p", "Full-Resolution"):
+    for name in ("Annotations", "Annotations_unsupervised", "480p", "Full-Resolution"):
         path = path / name if (path / name).is_dir() else path
     return path
 

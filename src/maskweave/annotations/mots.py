@@ -8,8 +8,9 @@ https://www.vision.rwth-aachen.de/page/mots, "Annotation Format".
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
@@ -24,6 +25,7 @@ from maskweave.annotations.places import find_image, new_file
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import Report
 from maskweave.annotations.texts import open_text
+from maskweave.annotations.values import whole
 from maskweave.errors import BadRecord, InvalidValue
 from maskweave.files import atomic_file, atomic_folder
 from maskweave.ops.coco_names import COCO_IDS, FIRST_FREE_ID
@@ -34,6 +36,7 @@ from maskweave.types.instances import Instances
 
 KITTI_CLASSES = {"car": 1, "pedestrian": 2, "person": 2}
 IGNORE_CLASS, MAX_ID = 10, 999
+_LOOKED_AT = 20  # files of a folder
 _OTHERS = 100  # what COCO's ids are raised by
 
 
@@ -49,32 +52,42 @@ class MotsRow(NamedTuple):
 def format_row(row: MotsRow) -> str:
     """One line of a file, without its end."""
     height, width = row.rle["size"]
-    number = row.class_id * 1000 + row.track_id
-    return f"{row.frame} {number} {row.class_id} {height} {width} {row.rle['counts']}"
+    return f"{row.frame} {_number(row)} {row.class_id} {height} {width} {row.rle['counts']}"
+
+
+def _number(row: MotsRow) -> int:
+    """The id as it stands in the line: of KITTI's truth class x 1000 + the track's, of results often any."""
+    return row.class_id * 1000 + row.track_id
 
 
 def parse_row(line: str) -> MotsRow:
     """Read one line; raises `InvalidValue` when it is not of this format."""
     words = line.split()
     try:
-        frame, number, class_id, height, width = map(int, words[:5])
+        frame, number, class_id, height, width = (whole(word, "a number") for word in words[:5])
         (counts,) = words[5:]
-    except ValueError as error:
-        raise InvalidValue(f"mots: need 'frame id class_id height width rle', got {line[:80]!r}") from error
+    except (ValueError, BadRecord) as error:
+        got = line.strip()[:80]
+        raise InvalidValue(f"mots: need 'frame id class_id height width rle', got {got!r}") from error
     return MotsRow(frame, number - class_id * 1000, class_id, Rle(size=[height, width], counts=counts))
 
 
 def detect(path: Path) -> str | None:
-    """A text file, or a folder of such, whose first line is one of KITTI MOTS."""
-    file = next(files_below(path, (".txt",)), None) if path.is_dir() else path
-    if file is None or file.suffix.lower() != ".txt":
-        return None
+    """A text file, or a folder with such, whose first line is one of KITTI MOTS."""
+    files = islice(files_below(path, (".txt",)), _LOOKED_AT) if path.is_dir() else (path,)
+    return "lines of frame, id, class, height, width and run lengths" if any(map(_is_mots, files)) else None
+
+
+def _is_mots(file: Path) -> bool:
+    """Whether the first line of a text file that says something is one of KITTI MOTS."""
+    if file.suffix.lower() != ".txt":
+        return False
     try:
         with open_text(file, errors="replace") as lines:
-            parse_row(lines.readline())
-    except (OSError, InvalidValue):
-        return None
-    return "lines of frame, id, class, height, width and run lengths"
+            parse_row(next((line for line in lines if line.strip()), ""))
+    except (OSError, EOFError, InvalidValue):
+        return False
+    return True
 
 
 def class_name(class_id: int) -> str:
@@ -94,13 +107,19 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
     root = path if path.is_dir() else path.parent
     found = False
     for file in files:
+        if path.is_dir() and not _is_mots(file):
+            report.warn(f"{file.relative_to(root)}: passed over, as it is no text of KITTI MOTS")
+            continue
         video = video_name(file.relative_to(root).as_posix())
         with Spool() as spool:
-            _spool_rows(file, spool, report)
+            with_class = _has_classes(file)
+            _spool_rows(file, spool, report, with_class=with_class)
             for frame in sorted(key for key in spool if isinstance(key, int)):
                 found = True
                 rows = [parse_row(spool.read(place).decode("ascii")) for place in spool.places(frame)]
-                record = report.attempt(f"{file.name}, frame {frame}", partial(_record, video, rows, options))
+                where = f"{file.name}, frame {frame}"
+                rows = _of_one_size(rows, where, report)
+                record = report.attempt(where, partial(_record, video, rows, options, with_class=with_class))
                 if record is not None:
                     yield record
     if not found:
@@ -116,7 +135,31 @@ def video_name(file: str) -> str:
     return file.removesuffix(".txt").removesuffix(".mots")
 
 
-def _spool_rows(file: Path, spool: Spool, report: Report) -> None:
+def _of_one_size(rows: Sequence[MotsRow], where: str, report: Report) -> list[MotsRow]:
+    """The rows of the size that most rows of a frame have; others are problems."""
+    sizes = [tuple(row.rle["size"]) for row in rows]
+    usual = max(sizes, key=sizes.count)
+    for row, size in zip(rows, sizes, strict=True):
+        if size != usual:
+            got = f"got {size[1]} x {size[0]}"
+            report.problem(
+                where, f"need id {_number(row)} in {usual[1]} x {usual[0]} pixels like the rest, {got}"
+            )
+    return [row for row, size in zip(rows, sizes, strict=True) if size == usual]
+
+
+def _has_classes(file: Path) -> bool:
+    """Whether ids are class x 1000 + the track's, as in KITTI's truth; results of trackers may have any."""
+    fit, rows = 0, 0
+    with open_text(file, errors="replace") as lines:
+        for line in lines:
+            with suppress(InvalidValue):
+                fit += 0 <= parse_row(line).track_id <= MAX_ID
+                rows += 1
+    return 2 * fit >= rows
+
+
+def _spool_rows(file: Path, spool: Spool, report: Report, *, with_class: bool) -> None:
     try:
         lines = open_text(file, errors="replace")
     except OSError as error:
@@ -124,21 +167,24 @@ def _spool_rows(file: Path, spool: Spool, report: Report) -> None:
     with lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                row = report.attempt(f"{file.name}, line {number}", partial(_checked, line))
+                row = report.attempt(
+                    f"{file.name}, line {number}", partial(_checked, line, with_class=with_class)
+                )
                 if row is not None:
                     spool.add(row.frame, line.encode("ascii"))
 
 
-def _checked(line: str) -> MotsRow:
+def _checked(line: str, *, with_class: bool) -> MotsRow:
     row = parse_row(line)
     height, width = row.rle["size"]
-    if row.frame < 0 or row.class_id < 0 or not 0 <= row.track_id <= MAX_ID or min(height, width) < 1:
-        raise BadRecord(f"need frame, id, class and size of KITTI MOTS, got {line[:60]!r}")
+    fits = 0 <= row.track_id <= MAX_ID if with_class else _number(row) >= 0
+    if row.frame < 0 or row.class_id < 0 or not fits or min(height, width) < 1:
+        raise BadRecord(f"need frame, id, class and size of KITTI MOTS, got {line.strip()[:60]!r}")
     decode_masks([row.rle], (height, width))
     return row
 
 
-def _record(video: str, rows: Sequence[MotsRow], options: Options) -> Record:
+def _record(video: str, rows: Sequence[MotsRow], options: Options, *, with_class: bool) -> Record:
     frame, (height, width) = rows[0].frame, rows[0].rle["size"]
     names = tuple(dict.fromkeys(class_name(row.class_id) for row in rows))
     masks = decode_masks([row.rle for row in rows], (height, width))
@@ -149,7 +195,7 @@ def _record(video: str, rows: Sequence[MotsRow], options: Options) -> Record:
         scores=np.ones(len(rows)),
         class_ids=np.array([names.index(class_name(row.class_id)) for row in rows], dtype=np.int64),
         class_names=names,
-        track_ids=np.array([row.track_id for row in rows], dtype=np.int64),
+        track_ids=np.array([row.track_id if with_class else _number(row) for row in rows], dtype=np.int64),
     )
     crowd = np.array([row.class_id == IGNORE_CLASS for row in rows], np.bool_)
     image = find_image(file_name, options.images)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,26 +24,31 @@ from maskweave.annotations.options import Options
 from maskweave.annotations.places import find_image, new_file
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import Report
-from maskweave.errors import BadRecord, InvalidValue
+from maskweave.errors import BadRecord, InvalidValue, MaskWeaveError
 from maskweave.files import atomic_folder
 from maskweave.ops.masks_png import encode_id_map
 from maskweave.sources.walk import files_below
 from maskweave.types.instances import Instances
 
+_LOOKED_AT = 20
 _LAST_CLASS = 64  # 65 x 1000 + 999 does not fit 16 bits
 
 
 def detect(path: Path) -> str | None:
     """A folder ``instances`` with folders of 16-bit PNGs, or such folders themselves."""
     root = path / "instances" if (path / "instances").is_dir() else path
-    first = next(files_below(root, (".png",)), None) if root.is_dir() else None
-    if first is None or first.parent == path:
-        return None
+    files = islice(files_below(root, (".png",)), _LOOKED_AT) if root.is_dir() else ()
+    highest = max((_highest(file) for file in files if file.parent != path), default=0)
+    return "folders of 16-bit images of class x 1000 + id" if highest >= 1000 else None
+
+
+def _highest(file: Path) -> int:
+    """The highest number of a 16-bit image; 0 for another image."""
     try:
-        with PILImage.open(first) as image:
-            return "folders of 16-bit images of class x 1000 + id" if image.mode.startswith("I") else None
-    except (OSError, ValueError, SyntaxError):
-        return None
+        with PILImage.open(file) as image:
+            return int(read_indices(file).max(initial=0)) if image.mode.startswith("I") else 0
+    except (OSError, ValueError, SyntaxError, MaskWeaveError):
+        return 0
 
 
 def read(path: Path, options: Options, report: Report) -> Iterator[Record]:

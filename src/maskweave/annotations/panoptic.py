@@ -41,12 +41,22 @@ from maskweave.types.instances import Instances
 from maskweave.types.semantic import IGNORE, SemanticMap
 
 _NAME = "panoptic"
+_LOOKED_AT = 20
 
 
 def detect(path: Path) -> str | None:
-    """A JSON file with segments_info, or a folder with a ``panoptic.json``."""
-    outline = json_outline(path / f"{_NAME}.json" if path.is_dir() else path)
-    return "JSON with segments_info" if "segments_info" in outline.inner.get("annotations", ()) else None
+    """A JSON file with segments_info, or a folder with one."""
+    return "JSON with segments_info" if _file(path) is not None else None
+
+
+def _file(path: Path) -> Path | None:
+    """The JSON file, of a folder the first in it or in its ``annotations``; None where there is none."""
+    folders = (path, path / "annotations")
+    listed = (file for each in folders for file in sorted(each.glob("[!.]*.json"))[:_LOOKED_AT])
+    files = [path / f"{_NAME}.json", *listed] if path.is_dir() else [path]
+    return next(
+        (each for each in files if "segments_info" in json_outline(each).inner.get("annotations", ())), None
+    )
 
 
 def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
@@ -54,7 +64,7 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
 
     Results may lack images and categories, which are then those of ``--truth``.
     """
-    file = path / f"{_NAME}.json" if path.is_dir() else path
+    file = _file(path) or path / f"{_NAME}.json" if path.is_dir() else path
     with Spool() as spool:
         categories = _spool_lists(file, spool, report)
         entries: Mapping[Id, Mapping[str, Any]] = {}

@@ -18,6 +18,7 @@ from maskweave.annotations.class_object_images import (
     decode_colors,
     images_of,
     layout_format,
+    root_of,
 )
 from maskweave.annotations.id_images import read_indices
 from maskweave.ops.masks_png import encode_palette
@@ -45,7 +46,9 @@ def detect(path: Path) -> str | None:
     first = images_of(path)
     if first is None:
         return None
-    return f"{'palette' if is_indexed(first) else 'RGB'} images in {first.relative_to(path).parts[0]}"
+    return (
+        f"{'palette' if is_indexed(first) else 'RGB'} images in {first.relative_to(root_of(path)).parts[0]}"
+    )
 
 
 def _decode(path: Path, colors: Colors, size: Size | None) -> IntArray:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from maskweave.annotations.base import Format, Put
+from maskweave.annotations.base import FEATURES, Format, Put
 from maskweave.annotations.classes import ClassNumbers
 from maskweave.annotations.coco_reading import Classes, IdSet, objects_of, read_categories, report_unowned
 from maskweave.annotations.file_info import file_info
@@ -40,7 +40,8 @@ def detect(path: Path) -> str | None:
     outline = json_outline(path)
     if outline.inner.get("", frozenset()) >= {"video_id", "segmentations"}:
         return "a JSON list of results with video_id and segmentations"
-    return "JSON with videos and tracks" if outline.keys >= {"videos", "annotations"} else None
+    listed = "file_names" in outline.inner.get("videos", ())
+    return "JSON with videos and tracks" if outline.keys >= {"videos", "annotations"} or listed else None
 
 
 def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
@@ -52,7 +53,9 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
         categories, missing = _spool_lists(path, spool, report)
         if missing:
             if options.truth is None:
-                raise InvalidValue(f"{path}: need the list videos with at least one video, got none")
+                raise InvalidValue(
+                    f"{path}: need the list videos with at least one video, got none; results need --truth"
+                )
             lists, _ = _spool_lists(options.truth, spool, Report(), only=("videos", "categories"))
             categories = categories or lists
         classes = read_categories(path.name, categories, report)
@@ -194,15 +197,15 @@ def _sighting(track: Mapping[str, Any], frame: int, place: int) -> dict[str, Any
         values = track.get(name)
         return values[frame] if isinstance(values, list) and frame < len(values) else None
 
-    segmentation = at("segmentations")
-    if not segmentation:
+    segmentation, box = at("segmentations"), at("bboxes")
+    if not segmentation and not (isinstance(box, list) and any(box)):
         return None
     frame_score, track_id = at("scores"), track.get("track_id", track.get("id"))
     return {
         "id": track.get("id"),
         "category_id": track.get("category_id"),
         "segmentation": segmentation,
-        "bbox": at("bboxes"),
+        "bbox": box,
         "area": at("areas"),
         "score": track.get("score") if frame_score is None else frame_score,
         "track_id": place if track_id is None else track_id,
@@ -267,12 +270,7 @@ FORMAT = Format(
     name="youtube-vis",
     title="YouTube-VIS",
     layout="one `.json`",
-    holds=frozenset(
-        {
-            *("overlaps", "holes", "parts", "boxes", "scores", "tracks", "crowd", "class names"),
-            *("category ids", "empty images", "file names"),
-        }
-    ),
+    holds=frozenset(FEATURES) - {"class map"},
     detect=detect,
     read=read,
     write=write,

@@ -37,13 +37,17 @@ def run(job: BatchJob | None, config: ExecutorConfig, *, retry: str | None, json
     if job is None:
         raise InvalidValue("batch: need inputs or a folder to retry, got neither")
     started = time.perf_counter()
+    reported: set[str] = set()
     with loaded(job.request.model) as model, progress_bar("batch", None) as update:
 
         def report(outcome: Outcome, counts: Counts) -> None:
             _report(outcome)
+            reported.add(outcome.name)
             update(counts.done + counts.failed, counts.total)
 
         summary = run_batch(job, config, model=model, on_outcome=report)
+    if not json_lines:
+        _report_failed_before(job.anchored(), reported)
     _report_end(job.anchored(), summary, time.perf_counter() - started, json_lines=json_lines)
     return FAILED if summary.counts.failed or summary.counts.incomplete else 0
 
@@ -88,10 +92,7 @@ def show_status(output: str, *, json_lines: bool) -> None:
     inform(f"{output}: {counted(counts.total, 'input')}: {_states(counts)}")
     for kind, count in reasons:
         inform(f"{kind}: {count:,}")
-    for _, outcome in failures[:_SHOWN]:
-        warn(f"failed: {outcome.error}")
-    if len(failures) > _SHOWN:
-        inform(f"… and {len(failures) - _SHOWN:,} more; --json names all")
+    _report_failures([outcome for _, outcome in failures])
 
 
 def _report(outcome: Outcome) -> None:
@@ -99,6 +100,20 @@ def _report(outcome: Outcome) -> None:
         warn(f"{outcome.name}: warning: {warning}")
     if outcome.state == "failed":
         warn(f"failed: {outcome.error}")
+
+
+def _report_failures(failures: Sequence[Outcome]) -> None:
+    for outcome in failures[:_SHOWN]:
+        warn(f"failed: {outcome.error}")
+    if len(failures) > _SHOWN:
+        inform(f"… and {len(failures) - _SHOWN:,} more; --json names all")
+
+
+def _report_failed_before(job: BatchJob, reported: set[str]) -> None:
+    """Name what failed before there was anything to do: inputs that are not there, and failures of an earlier run."""
+    with Manifest(record_path(job.output), read_only=True) as manifest:
+        outcomes = [outcome for _, outcome in manifest.outcomes()]
+    _report_failures([each for each in outcomes if each.state == "failed" and each.name not in reported])
 
 
 def _report_end(job: BatchJob, summary: Summary, seconds: float, *, json_lines: bool) -> None:

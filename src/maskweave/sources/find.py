@@ -111,6 +111,8 @@ def _find_or_raise(text: str, settings: Settings) -> Iterator[Input]:
         yield _as_video(path, settings) if settings.as_video else _file(path, None, settings)
     elif any(sign in text for sign in "*?["):
         yield from _pattern(text, settings)
+    elif path.is_symlink():
+        raise SourceNotFound(f"{text}: a link that leads nowhere ({path.readlink()}); name the file itself")
     else:
         raise SourceNotFound(f"{text}: no such file or folder; {nearest(path)}")
 

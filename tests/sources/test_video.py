@@ -118,6 +118,43 @@ def test_cut_matroska_is_told(tmp_path):
     assert any("seconds decoded" in warning for warning in source.warnings)
 
 
+@pytest.mark.parametrize(("suffix", "codec"), [(".mpg", "mpeg2video"), (".asf", "mpeg4"), (".ogv", "libvpx")])
+@pytest.mark.parametrize("share", [0.3, 0.62, 0.9])
+def test_a_file_is_as_long_as_its_last_part_or_its_head_says(tmp_path, suffix, codec, share):
+    noise = np.random.default_rng(0).integers(0, 255, (30, 48, 64, 3), dtype=np.uint8)
+    path = write_clip(tmp_path / f"a{suffix}", Clip(range(30), images=noise, codec=codec, options={}))
+    frames, source = read(path)
+    assert (len(frames), source.is_incomplete) == (30, False)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    frames, source = read(path)
+    assert len(frames) < 30
+    assert source.is_incomplete
+    assert any("cut short" in line for line in source.warnings)
+
+
+def test_frames_lost_in_the_middle_of_a_bare_stream_are_counted(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (40, 48, 64, 3), dtype=np.uint8)
+    options = {"g": "10", "bf": "0", "sc_threshold": "0"}
+    path = write_clip(tmp_path / "a.h264", Clip(range(40), images=noise, options=options))
+    data = path.read_bytes()
+    units = [at for at in range(len(data) - 3) if data[at : at + 3] == b"\0\0\1" and data[at + 3] & 31 == 5]
+    path.write_bytes(data[: units[2] + 4] + b"\xff" * 30 + data[units[2] + 34 :])  # a key frame's head
+    frames, source = read(path)
+    lost = 40 - len(frames)
+    assert lost > 1
+    assert any(
+        f"{lost} frames missing" in line or f"{lost - 1} frames missing" in line for line in source.warnings
+    )
+
+
+def test_a_piece_of_a_stream_asks_for_its_head(tmp_path):
+    path = tmp_path / "1.m4s"
+    path.write_bytes(b"\0\0\0\x10styp" + b"msdh\0\0\0\0" + b"\0\0\0\x08moof" + bytes(100))
+    with pytest.raises(UnreadableVideo, match=r"a piece of a stream \(HLS, DASH\) without its head"):
+        VideoSource(path)
+
+
 @pytest.mark.parametrize("suffix", [".flv", ".ts"])
 def test_a_stream_that_ends_within_a_packet_is_told(tmp_path, suffix):
     path = write_clip(tmp_path / f"w{suffix}", Clip(ticks=range(30)))

@@ -17,6 +17,8 @@ _TOO_MANY_FAILURES = 50
 """Read failures in a row after which the rest of a file is given up."""
 _TS_DISCONT = 0x0200
 """AVFMT_TS_DISCONT: the clock of a format may start again."""
+_NO_TIMESTAMPS = 0x0080
+"""AVFMT_NOTIMESTAMPS: a bare stream of images."""
 _ATTACHED_PICTURE = 1024
 """AV_DISPOSITION_ATTACHED_PIC: a music file's cover, which FFmpeg shows as a video stream."""
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
@@ -32,6 +34,7 @@ _MAX_ASPECT = 8
 class Damage:
     """What went wrong while decoding, counted.
 
+    ``lost``: packets of a bare stream that gave no frame. ``is_cut``: the last packet was incomplete.
     ``headless``: packets before the first key frame, which gave no frame. ``hidden``: frames that an edit list hides.
     ``encrypted``: nothing was decoded, as it needs a key. ``first_dts``: decoding time of the first packet, in ticks.
     """
@@ -41,6 +44,8 @@ class Damage:
     frames: int = 0
     hidden: int = 0
     headless: int = 0
+    lost: int = 0
+    is_cut: bool = field(default=False, compare=False)
     encrypted: bool = False
     first_dts: int | None = field(default=None, compare=False)
 
@@ -55,6 +60,7 @@ class Damage:
         counted = (
             (self.packets, "damaged packet", "skipped"),
             (self.incomplete, "packet", "incomplete, with frames that may be missing or wrong"),
+            (self.lost, "frame", "missing: damaged, or built on damaged ones"),
             (self.frames, "frame", "shown although partly damaged"),
         )
         return begin + [
@@ -145,7 +151,7 @@ def decoded(
     Raises `av.FFmpegError` when reading takes too long, and for a ``live`` stream also when reading fails for
     good; a file that fails for good ends there, with its damage counted.
     """
-    beginning = _Beginning()
+    beginning, is_bare, has_fields = _Beginning(), _is_bare(container, stream), False
     for packet in _packets(container, stream, damage, live=live):
         if damage.first_dts is None:
             damage.first_dts = packet.dts
@@ -163,10 +169,20 @@ def decoded(
             continue
         damage.hidden += bool(packet.is_discard)
         damage.incomplete += bool(packet.is_corrupt)
+        damage.is_cut = bool(packet.is_corrupt) if packet.size else damage.is_cut
         damage.headless = beginning.lost_after(packet, len(frames))
+        has_fields = has_fields or any(frame.interlaced_frame for frame in frames)
+        if is_bare and not has_fields and not packet.size:
+            damage.lost = max(0, beginning.missing - len(frames) - damage.headless)
         for frame in frames:
             damage.frames += bool(frame.is_corrupt)
             yield frame
+
+
+def _is_bare(container: Any, stream: Any) -> bool:
+    """Whether each packet is a frame, cut out of a bare stream: nothing else tells that some are missing."""
+    is_bare = bool(int(container.format.flags) & _NO_TIMESTAMPS)
+    return is_bare and stream.codec_context.name in ("h264", "hevc")
 
 
 @dataclass

@@ -1,8 +1,9 @@
 """Detect video files that are cut short, by the lengths of their own parts.
 
-Matroska, fragmented MP4, FLV and transport streams give no number of frames to compare with, and a file cut between
-two frames reads well to its end. Source: `sources.matroska`; ISO/IEC 14496-12, 4.2 (boxes); ISO 13818-1, 2.4.3
-(packets); Adobe's Flash Video File Format 10.1, E.4 (tags).
+Matroska, fragmented MP4, FLV, Ogg, ASF, transport and program streams give no number of frames to compare with, and a
+file cut between two frames reads well to its end. Source: `sources.matroska`; ISO/IEC 14496-12, 4.2 (boxes);
+ISO 13818-1, 2.4.3 (packets); RFC 3533 (Ogg); Advanced Systems Format 1.20, 3.2; Adobe's Flash Video File Format
+10.1, E.4 (tags).
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from maskweave.sources.matroska import MATROSKA, segment_end
+from maskweave.sources.program_stream import PACK, program_stream_end
 from maskweave.sources.zeros import only_zeros
 
 _MOVIE = (b"ftyp", b"moov", b"moof", b"mdat")
 _SYNC, _TS_PACKET = b"\x47", 188
 _FLV_TAG, _FLV_BACK, _FLV_KINDS = 11, 4, (8, 9, 18)
 """Bytes of a tag's head, and of the length behind it; audio, video and script data."""
+_ASF, _ASF_PROPERTIES = b"\x30\x26\xb2\x75", bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_MAX_PAGE = 1 << 16
 _KIND = re.compile(rb"[ -~\xa9]{4}")
 _MAX_BOXES = 1_000_000
 
@@ -35,13 +39,24 @@ def missing_bytes(path: Path) -> int:
         if head[:1] == _SYNC:
             return _missing_of_packet(file, length)
         try:
-            if head[:3] == b"FLV":
-                return max(0, _tags_end(file, length) - length)
-            if head[:4] == MATROSKA:
-                return max(0, segment_end(file) - length)
-            return max(0, _boxes_end(file, length) - length) if head[4:] in _MOVIE else 0
+            return max(0, _end_of(path, file, head, length) - length)
         except (struct.error, EOFError):  # it ends within a length
             return 1
+
+
+def _end_of(path: Path, file: BinaryIO, head: bytes, length: int) -> int:
+    """Where a file that begins with ``head`` should end; 0 where it does not say."""
+    if head[:3] == b"FLV":
+        return _tags_end(file, length)
+    if head[:4] == b"OggS":
+        return _pages_end(file, length)
+    if head[:4] == _ASF:
+        return _asf_length(file)
+    if head[:4] == PACK:
+        return program_stream_end(path)
+    if head[:4] == MATROSKA:
+        return segment_end(file)
+    return _boxes_end(file, length) if head[4:] in _MOVIE else 0
 
 
 def joined_at(path: Path) -> int | None:
@@ -115,6 +130,28 @@ def _tags_end(file: BinaryIO, length: int, *, joined: bool = False) -> int:
             return place if joined else 0
         place += _FLV_TAG + int.from_bytes(head[1:4]) + _FLV_BACK
     return place
+
+
+def _pages_end(file: BinaryIO, length: int) -> int:
+    """Where the last page of an Ogg file should end (RFC 3533, 6)."""
+    start = max(0, length - _MAX_PAGE)
+    file.seek(start)
+    rest = file.read()
+    page = rest.rfind(b"OggS")
+    if page < 0:
+        return 0
+    count = rest[page + 26] if len(rest) > page + 26 else 0
+    return start + page + 27 + count + sum(rest[page + 27 : page + 27 + count])
+
+
+def _asf_length(file: BinaryIO) -> int:
+    """How long an ASF file is by its own word; 0 where it does not say, as of live recordings."""
+    file.seek(0)
+    head = file.read(_MAX_PAGE)
+    at = head.find(_ASF_PROPERTIES)
+    if at < 0 or len(head) < at + 92 or head[at + 88] & 1:
+        return 0
+    return int.from_bytes(head[at + 40 : at + 48], "little")
 
 
 def _exactly(file: BinaryIO, count: int) -> bytes:

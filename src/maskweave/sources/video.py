@@ -62,6 +62,8 @@ _CONTAINERS = (
 """FFmpeg's formats that hold their images themselves. Others name further files (playlists, lists), draw text, or
 read devices: none of them is let near a file, whatever it is called, before its first byte is interpreted."""
 _MAX_RATE = 1000
+_PIECES = (b"styp", b"moof", b"sidx")
+"""With what the pieces of a stream begin that have their head in another file."""
 _UNCOUNTED = ("mpegts", "mpeg", "flv", "live_flv", "nut", "asf", "rm", "dhav", "mov,mp4,m4a,3gp,3g2,mj2")
 """FFmpeg's formats that need not say how many frames they have, nor by their structure that some are missing."""
 
@@ -128,7 +130,7 @@ class VideoSource(Closing):
         if self._is_uncounted() and not faults.gaps:
             self.warnings.extend(steps.sentences())
         lost = self._promised.hidden - damage.hidden  # a frame that is only decoded for others counts as one
-        missing = self._shortfall(count - max(0, lost), None if faults.jumps else end) or self._cut()
+        missing = self._shortfall(count - max(0, lost), None if faults.jumps else end) or self._cut(damage)
         self.is_incomplete = bool(missing)
         self.warnings.extend(missing)
         self.warnings.extend(structure.sentences)
@@ -303,8 +305,8 @@ class VideoSource(Closing):
             ]
         return []
 
-    def _cut(self) -> list[str]:
-        """A sentence when the file ends before its container says, or goes on behind it.
+    def _cut(self, damage: Damage) -> list[str]:
+        """A sentence when the file ends before its container says, within a frame, or goes on behind it.
 
         All that is there could be decoded all the same.
         """
@@ -320,7 +322,8 @@ class VideoSource(Closing):
                 ]
             if missing := missing_bytes(self._path):
                 return [f"the file ends {missing:,} bytes too early: it is cut short"]
-        return []
+        is_within = damage.is_cut and self._container.format.name != "mpegts"  # there every damage looks so
+        return ["the file ends within a frame: it is cut short"] if is_within else []
 
 
 def _opened(path: Path) -> Any:
@@ -348,6 +351,11 @@ def _opened(path: Path) -> Any:
             f"{path}: need a video, got a list of other files, text or an unknown format; pass the video itself"
         ) from error
     except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
+        if head[4:8] in _PIECES:
+            raise UnreadableVideo(
+                f"{path}: need a video, got a piece of a stream (HLS, DASH) without its head; put its first file "
+                "(init) before the pieces: cat init.mp4 1.m4s 2.m4s > video.mp4"
+            ) from error
         raise UnreadableVideo(
             f"{path}: need a video, got a file without a readable header: no video, or cut short or damaged "
             f"({_reason(error)})"

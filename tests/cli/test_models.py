@@ -139,7 +139,7 @@ def test_the_doctor_tries_the_model(monkeypatch, capfd):
     assert code == 0, out
     assert "fastest" not in out
     assert "onnxruntime" in out
-    assert "cpu                     works: onnxruntime on cpu" in out
+    assert "cpu works: onnxruntime on cpu" in " ".join(out.split())
 
 
 def test_the_doctor_measures_what_built_in_fast_takes(monkeypatch, capfd, tmp_path):

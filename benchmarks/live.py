@@ -56,8 +56,10 @@ _MEASURE = """async ([warm, seconds]) => {
   pace.add = add;
   return shown;
 }"""
+_INT8 = "masks and names, compact-s-int8"
 WAYS = {
     "masks and names": None,
+    _INT8: None,
     "background blurred": """() => {
       const select = document.querySelector("#live-ground");
       select.value = "blur";
@@ -108,7 +110,8 @@ def measured(
         browser = running.chromium.launch(executable_path=chromium, args=arguments)
         for _ in range(rounds):
             for way, script in WAYS.items():
-                with server("--workers", "1", "--model", model) as (url, _), opened(browser, url) as page:
+                used = "compact-s-int8" if way == _INT8 else model
+                with server("--workers", "1", "--model", used) as (url, _), opened(browser, url) as page:
                     if script is not None:
                         page.evaluate(script)
                     rows[way].append(page.evaluate(_MEASURE, [_WARM_SECONDS, seconds]))

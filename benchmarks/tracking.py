@@ -30,7 +30,7 @@ import maskweave as mw
 from maskweave.errors import MissingDependency
 from maskweave.evaluation.tracking import TrackingClip, score_tracking
 from maskweave.ops.iou import mask_iou
-from maskweave.ops.shift import shift_masks
+from maskweave.ops.masks import shift_masks
 from maskweave.options import SegmentOptions
 from maskweave.stages import segment_frames
 from maskweave.types import Frame, Instances, Masks

@@ -117,37 +117,37 @@ def segment_frames(
     check_model(options, model, every=every)
     clock = clock or StageClock()
     prepared = _prepared(frames, model, clock, every=every)
-    ask = partial(_ask, model, clock)
-    finisher = _Finisher(model, options, tracker=tracker, clock=clock, interpolates=every > 1)
+    infer = partial(_infer, model, clock)
+    decoder = _Decoder(model, options, tracker=tracker, clock=clock, interpolates=every > 1)
     if overlap:
         from maskweave.sources.prefetch import prefetch, prefetch_map
 
         prefetched = prefetch(prepared, source=frames)
-        answered = prefetch_map(prefetched, ask, workers=model.concurrency, source=frames)
-        results = prefetch(_each(finisher.finish, answered), source=frames)
+        inferred = prefetch_map(prefetched, infer, workers=model.concurrency, source=frames)
+        results = prefetch(_map(decoder.decode, inferred), source=frames)
     else:
-        results = _each(finisher.finish, _each(ask, prepared))
+        results = _map(decoder.decode, _map(infer, prepared))
     with closing(results):
         yield from results
 
 
-_Answered: TypeAlias = tuple[FrameFacts, tuple[Tensors, Letterbox] | None]
+_Inferred: TypeAlias = tuple[FrameFacts, tuple[Tensors, Letterbox] | None]
 """A frame; the network's outputs, and where the image lay in its input, if it looked at the frame."""
 
 
-def _each(do: Callable[[_T], _Done], items: Generator[_T]) -> Generator[_Done]:
+def _map(function: Callable[[_T], _Done], items: Generator[_T]) -> Generator[_Done]:
     with closing(items):
-        yield from map(do, items)
+        yield from map(function, items)
 
 
 def _prepared(
     frames: Iterable[Frame], model: Model, clock: StageClock, *, every: int
 ) -> Generator[tuple[FrameFacts, Prepared | None]]:
     """Each frame, prepared for the network where that is to look at it."""
-    coming, stream, is_key = iter(frames), VideoStream(), _key_frames(every)
+    rest, stream, is_key = iter(frames), VideoStream(), _key_frames(every)
     while True:
         with clock.stage("decode"):
-            frame = next(coming, None)
+            frame = next(rest, None)
         if frame is None:
             return
         facts = stream.facts(frame)
@@ -164,13 +164,13 @@ def _key_frames(every: int) -> Callable[[FrameFacts], bool]:
     return KeyFrames(every).update
 
 
-def _ask(model: Model, clock: StageClock, prepared: tuple[FrameFacts, Prepared | None]) -> _Answered:
-    facts, fed = prepared
-    if fed is None:
+def _infer(model: Model, clock: StageClock, prepared: tuple[FrameFacts, Prepared | None]) -> _Inferred:
+    facts, network_input = prepared
+    if network_input is None:
         return facts, None
     with clock.stage("network"):
-        outputs = model.infer(fed.inputs)
-    return facts, (outputs, fed.letterbox)
+        outputs = model.infer(network_input.inputs)
+    return facts, (outputs, network_input.letterbox)
 
 
 def decode_settings(options: SegmentOptions, model: Model, tracker: Tracker | None) -> tuple[float, bool]:
@@ -184,8 +184,8 @@ def decode_settings(options: SegmentOptions, model: Model, tracker: Tracker | No
     return (score if tracker is None else tracker.start(score)), multi_label
 
 
-class _Finisher:
-    """From the network's outputs to the result that was asked for; frames come in order."""
+class _Decoder:
+    """Turns the network's outputs into the results that are asked for; frames come in order."""
 
     def __init__(
         self,
@@ -206,18 +206,18 @@ class _Finisher:
             self._interpolator = MaskInterpolator()
         self._min_score, self._multi_label = decode_settings(options, model, self._tracker)
 
-    def finish(self, answered: _Answered) -> FrameResult:
-        """The result of a frame; without an answer of the network, what it found before, moved along."""
-        facts, answer = answered
-        prediction = None if answer is None else self._decoded(facts.frame, *answer)
+    def decode(self, inferred: _Inferred) -> FrameResult:
+        """The result of a frame; without outputs of the network, what it found before, moved along."""
+        facts, outputs = inferred
+        prediction = None if outputs is None else self._decode_outputs(facts.frame, *outputs)
         if not isinstance(prediction, SemanticMap):
             with self._clock.stage("track"):
-                prediction = self._over_time(facts, prediction)
+                prediction = self._track(facts, prediction)
         with self._clock.stage("decode of results"):
             return FrameResult(facts.frame, as_task(prediction, self._task))
 
-    def _over_time(self, facts: FrameFacts, found: Instances | None) -> Instances:
-        """The frame's objects with their ids; None stands for a frame that the network did not look at."""
+    def _track(self, facts: FrameFacts, found: Instances | None) -> Instances:
+        """Give the frame's objects their ids; None stands for a frame that the network did not look at."""
         if found is not None and self._tracker is not None:
             found = self._tracker.update(facts, found)
         if found is not None and self._options.refine:
@@ -230,14 +230,14 @@ class _Finisher:
             )
         return found
 
-    def _decoded(self, frame: Frame, outputs: Tensors, letterbox: Letterbox) -> Prediction:
+    def _decode_outputs(self, frame: Frame, outputs: Tensors, letterbox: Letterbox) -> Prediction:
         with self._clock.stage("decode of results"), single_threaded_blas():
             prediction = self._model.result(
                 outputs, letterbox, score=self._min_score, multi_label=self._multi_label
             )
             prediction = keep_classes(prediction, self._options.classes)
             if frame.valid is not None:
-                from maskweave.ops.valid import cut_to_valid
+                from maskweave.ops.masks import cut_to_valid
 
                 prediction = cut_to_valid(prediction, frame.valid)
         return prediction

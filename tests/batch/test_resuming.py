@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 
 from maskweave.batch import run as running
+from maskweave.batch.executor import ExecutorConfig
 from maskweave.batch.folder import at_work, record_path
 from maskweave.batch.manifest import Manifest
 from maskweave.batch.run import stored_job
+from maskweave.cli import batch_run
 from maskweave.errors import InvalidValue, OutputError
 from maskweave.files import AtomicFile, output_errors
 from tests.batch.jobs import do, finished, inline, job_for, outputs, write_photo, write_photos
@@ -100,6 +102,15 @@ def test_an_input_that_is_not_there_fails_until_it_is(job, tmp_path):
     write_photo(tmp_path / "late.png", seed=5)
     names, summary = finished(job)
     assert (names, summary.counts.failed) == (["late"], 1)
+
+
+def test_what_failed_before_anything_was_done_is_named_each_time(job, tmp_path, capfd):
+    job = replace(job, inputs=(*job.inputs, str(tmp_path / "late.png")))
+    for _ in range(2):
+        assert batch_run.run(job, ExecutorConfig(), retry=None, json_lines=False) == 1
+        failures = [line for line in capfd.readouterr().err.splitlines() if line.startswith("failed: ")]
+        assert len(failures) == 2
+        assert any("late.png: no such file" in line for line in failures)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs links")

@@ -20,7 +20,7 @@ SHORT = {
     "masks": ("performance.md", ["masks"]),
     "startup": ("performance.md", ["startup"]),
     "video": ("performance.md", ["video", "video options"]),
-    "peers": ("performance.md", ["peers"]),
+    "peers": ("performance.md", ["peers", "peers cutouts"]),
     "folder": ("performance.md", ["folder"]),
     "tiling": ("large-and-scientific.md", ["tiling"]),
     "matting": ("semantic-and-cutouts.md", ["matting"]),
@@ -33,7 +33,7 @@ SHORT = {
 }  # script: the document under docs/ that holds its tables, and their marks
 PRINTED = {"tracking": ["--short"]}  # script: arguments; they write nothing
 FROM_DATA = ["nuclei", "int8", "classic", "prompts"]  # each has a test of its own below
-SHARED_CODE = ["measuring", "drawn"]
+SHARED_CODE = ["measuring", "drawn", "u2netp"]
 
 
 def run(name, *arguments, folder):

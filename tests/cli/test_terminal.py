@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from maskweave.run_report import RunReport
 from maskweave.types.frame import Frame
@@ -39,6 +40,14 @@ def test_several_inputs_end_with_what_was_found_in_all(photo, model, tmp_path, m
         "3 inputs, 1 failed: 2 objects (2 cat)",
         f"  → {tmp_path / 'out'}{os.sep}  2 files",
     ]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are plainer there")
+def test_a_name_begins_no_line_and_commands_no_terminal(photo, model, tmp_path, monkeypatch, capfd):  # noqa: F811
+    other = photo.rename(tmp_path / "a\nb\033[31mc\u202ed.png")
+    code, _, err = run(monkeypatch, capfd, "segment", other, "-m", model, "-o", tmp_path / "out")
+    assert (code, len(err.splitlines())) == (0, 1)
+    assert err.startswith("a\\nb\\x1b[31mc\\u202ed: 1 object in 1 frame")
 
 
 def test_no_color_is_written_where_stderr_is_no_terminal(photo, model, tmp_path, monkeypatch, capfd):  # noqa: F811

@@ -11,7 +11,7 @@ from maskweave.models import semantic
 from maskweave.models._maps import channels_axis
 from maskweave.models.semantic import best_classes
 from maskweave.ops.preprocessing import IMAGENET, UNIT
-from maskweave.ops.resample import resample
+from maskweave.ops.resize import resample
 from maskweave.ops.semantic import foreground_from_semantic
 from maskweave.ops.voc_names import VOC_NAMES
 from maskweave.options import SegmentOptions

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskweave.errors import InvalidValue
-from maskweave.ops.reduce import halved_until
-from maskweave.ops.shift import shift_masks
+from maskweave.ops.masks import shift_masks
+from maskweave.ops.resize import halved_until
 from maskweave.types import Masks
 from tests.strategies import dense_masks
 

@@ -173,3 +173,20 @@ def test_a_zip_that_unpacks_to_more_than_fits_is_refused(client):
 def test_what_is_no_zip_is_refused(client, image):
     answer = ask(client, "read", image, images=[])
     assert (answer.status_code, answer.json()["title"]) == (415, "unsupported media type")
+
+
+def test_all_of_a_set_becomes_one_set_of_another_format(client):
+    coco = {"set.json": SOURCE.encode()}
+    answer = ask(client, "export", coco, images=IMAGES, format="yolo")
+    assert answer.headers["content-disposition"].endswith('images.yolo.zip"')
+    files = unpacked(answer.content)
+    assert b"cat" in files["images.yolo/data.yaml"]
+    assert len(files["images.yolo/labels/three.txt"].splitlines()) == 2
+    answer = ask(client, "export", coco, images=IMAGES, format="cvat")
+    assert answer.content.count(b"<image ") == 2
+
+
+def test_a_set_becomes_nothing_that_is_no_annotation(client):
+    answer = ask(client, "export", COCO, images=IMAGES, format="overlay")
+    assert answer.status_code == 422
+    assert "need one of coco" in answer.json()["detail"]

@@ -30,7 +30,13 @@ def test_every_endpoint_tells_what_it_does_takes_and_answers(document):
         *(("post", f"/v1/{name}") for name in ("segment", "refine", "export", "videos", "session")),
         *(
             ("post", f"/v1/{name}")
-            for name in ("datasets/read", "datasets/revise", "tracks/export", "videos/tracks")
+            for name in (
+                "datasets/read",
+                "datasets/revise",
+                "datasets/export",
+                "tracks/export",
+                "videos/tracks",
+            )
         ),
         *(("get", f"/v1/{name}") for name in ("formats", "models", "live/sources")),
         *(("get", f"/v1/jobs/{{job_id}}{rest}") for rest in ("", "/events", "/frames", "/results/{name}")),

@@ -31,6 +31,19 @@ def test_frames_are_shown_as_long_as_the_file_says(tmp_path, kind):
     assert [frame.duration * 1000 for frame in frames] == TIMES
 
 
+def test_an_image_for_programs_without_animations_is_no_frame_of_one(tmp_path):
+    frames = [Image.new("RGB", (16, 12), color) for color in COLORS]
+    path = tmp_path / "a.png"
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=[250, 40], default_image=True)
+    (source,) = find_sources([path], as_video=True)
+    found = list(source)
+    assert [tuple(frame.image[6, 8]) for frame in found] == COLORS[1:]
+    assert [frame.time for frame in found] == [0, Fraction(1, 4)]
+    assert source.info.frame_count == 2
+    (still,) = find_sources([path])
+    assert [tuple(frame.image[6, 8]) for frame in still] == COLORS[:1]
+
+
 def test_a_frame_without_a_time_is_shown_for_a_tenth_of_a_second(tmp_path):
     (source,) = find_sources([animation(tmp_path / "a.gif", "GIF", [0, 0, 0])], as_video=True)
     assert [frame.time for frame in source] == [0, Fraction(1, 10), Fraction(2, 10)]

@@ -234,7 +234,7 @@ def test_lazy_source_keeps_warnings_and_opens_again(tmp_path):
     for _ in range(2):
         with source:
             assert len(list(source)) == 12
-        assert "without a timestamp" in source.warnings[0]
+        assert "no frame has a timestamp" in source.warnings[0]
 
 
 def test_standard_input(monkeypatch, tmp_path):

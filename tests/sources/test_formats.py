@@ -42,6 +42,12 @@ def test_a_photoshop_file_without_its_merged_image_is_not_taken_for_white():
         read_image(psd(np.full((8, 9, 3), 255, np.uint8), merged=False))
 
 
+def test_1_is_black_in_a_photoshop_bitmap():
+    head = struct.pack(">4sH6xHIIHH", b"8BPS", 1, 1, 2, 8, 1, 0)
+    image = read_image(head + bytes(12) + b"\0\0" + b"\xf0\x0f")
+    assert image[:, :, 0].tolist() == [[0] * 4 + [255] * 4, [255] * 4 + [0] * 4]
+
+
 def test_photoshop_files_of_other_kinds_are_named():
     deep = psd(np.zeros((8, 9, 3), np.uint16), depth=16)
     with pytest.raises(UnreadableImage, match="a Photoshop file that has not 8 bits a channel"):
@@ -69,6 +75,13 @@ def test_heic_is_read_where_its_reader_is_installed(tmp_path):
         (frame,) = source
     assert frame.image.shape == (48, 64, 3)
     assert quarter_names(frame.image) == "RG/BW"
+
+
+def test_heic_that_is_cut_does_not_ask_for_the_reader_that_is_there():
+    pytest.importorskip("pillow_heif", reason="needs the extra [heif]").register_heif_opener()
+    data = oriented(corners(), "HEIF")
+    with pytest.raises(UnreadableImage, match="got HEIC that is damaged or cut short"):
+        read_image(data[: len(data) // 2])
 
 
 def test_further_images_of_a_heic_are_counted(tmp_path):
@@ -123,6 +136,8 @@ NAMED = {
     "a PDF document": b"%PDF-1.7",
     "SVG": b"<svg xmlns=",
     "PostScript": b"%!PS-Adobe",
+    "PAM": b"P7\nWIDTH 2\n",
+    "PFM": b"PF\n2 2\n-1.0\n",
 }
 
 

@@ -8,8 +8,10 @@ import subprocess
 import sys
 import threading
 import zlib
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -137,6 +139,53 @@ def test_gray_palette_and_one_bit():
     assert np.array_equal(read_image(encoded(bits))[:, :, 2], (GRAY > 100) * np.uint8(255))
 
 
+def test_a_palette_of_8_bits_in_a_tiff_is_no_black_image():
+    """Some writers put 0 to 255 where 0 to 65535 belong; libtiff and GDAL know them, Pillow does not."""
+    image = Pillow.fromarray(GRAY, "P")
+    image.putpalette([value for each in range(256) for value in (each, 255 - each, 0)])
+    data = encoded(image, "TIFF")
+    wide = np.array([np.arange(256), 255 - np.arange(256), np.zeros(256)], "<u2")
+    stored = [table for table in (wide * 256, wide * 257) if table.tobytes() in data]
+    narrow = data.replace(stored[0].tobytes(), wide.tobytes())
+    expected = np.stack([GRAY, 255 - GRAY, 0 * GRAY], axis=2)
+    assert np.array_equal(read_image(data), expected)
+    assert np.array_equal(read_image(narrow), expected)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("bits", [12, 16])
+def test_white_in_jpeg_2000_of_many_bits_stays_white(channels, bits):
+    rgb = np.concatenate([corners(32, 32)] * 2, axis=1)[:, :, :3]
+    data = jpeg_2000(rgb, channels, bits)
+    assert np.abs(read_image(data).astype(int) - rgb).max() <= 1
+    source = ImageSource(data.replace(b"colr\1\0\0\0\0\0\x10", b"colr\1\0\0\0\0\0\x11"))  # gray, as GDAL says
+    assert np.abs(next(iter(source)).image.astype(int) - rgb).max() <= 1
+    if channels == 3:
+        assert source.warnings[0].startswith("the colors that it names are not those it has")
+
+
+def test_jpeg_2000_of_many_bits_that_is_cut_is_refused():
+    data = jpeg_2000(noise(), 3, 16)
+    with pytest.raises(UnreadableImage, match="damaged or cut short"):
+        read_image(data[: len(data) // 2])
+
+
+def jpeg_2000(rgb, channels, bits):
+    """A lossless JP2 of FFmpeg's, its colors named as sRGB."""
+    wide = np.full((*rgb.shape[:2], channels), 65535, np.uint16)
+    wide[:, :, :3] = rgb.astype(np.uint16) * 257
+    kind = {(3, 16): "rgb48le", (4, 16): "rgba64le", (3, 12): "gbrp12le", (4, 12): "gbrap12le"}[
+        channels, bits
+    ]
+    frame = av.VideoFrame.from_ndarray(wide, format="rgb48le" if channels == 3 else "rgba64le")
+    encoder = av.CodecContext.create("jpeg2000", "w")
+    encoder.options = {"format": "jp2", "pred": "dwt53"}
+    encoder.height, encoder.width = rgb.shape[:2]
+    encoder.pix_fmt, encoder.time_base = kind, Fraction(1, 25)
+    packets = [*encoder.encode(frame.reformat(format=kind)), *encoder.encode(None)]
+    return bytes(packets[0])
+
+
 def test_floats_are_0_to_1():
     floats = np.array([[0.0, 0.5], [1.0, 7.0], [-1.0, np.nan]], np.float32)
     image = read_image(encoded(Pillow.fromarray(floats), "TIFF"))
@@ -221,6 +270,12 @@ def test_clear_messages(tmp_path):
         read_image(tmp_path)
     with pytest.raises(UnreadableImage, match="other or damaged data"):
         read_image(b"\x00\x01\x02\x03" * 9)
+
+
+def test_a_link_to_itself_is_no_damage(tmp_path):
+    (tmp_path / "a.png").symlink_to("a.png")
+    with pytest.raises(UnreadableImage, match="need a readable file, got Too many levels"):
+        read_image(tmp_path / "a.png")
 
 
 def test_errors_are_one_line(tmp_path):

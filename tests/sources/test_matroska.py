@@ -80,6 +80,16 @@ def without_lengths(data):
     return bytes(changed)
 
 
+def test_zeros_where_a_recording_was_stopped_are_told_as_such(whole, tmp_path):
+    path = tmp_path / "a.mkv"
+    options = {"live": "1"}
+    write_clip(path, Clip(range(30), container_options=options))
+    data = path.read_bytes()
+    path.write_bytes(data + bytes(5000))
+    (message,) = matroska_damage(path)
+    assert message.startswith(f"nothing but zeros from byte {len(data):,} on")
+
+
 def test_other_files_are_none_of_its_business(tmp_path):
     for data in (
         b"",

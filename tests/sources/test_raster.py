@@ -93,6 +93,37 @@ def test_nodata_counts_for_nothing_and_is_told(tmp_path):
     assert (frame.image[:, :20] == 0).all()
 
 
+def test_no_data_is_black_where_0_is_an_ordinary_value(tmp_path):
+    bands = noise(1, dtype=np.int16, high=200) - 100
+    bands[:, :, :20] = -9999
+    frame, _ = only(write_tiff(tmp_path / "a.tif", bands, nodata=-9999, **UTM))
+    assert (frame.image[:, :20] == 0).all()
+    bands[:] = -9999
+    frame, warnings = only(write_tiff(tmp_path / "b.tif", bands, nodata=-9999, **UTM))
+    assert (frame.image == 0).all()
+    assert warnings == ["every pixel is marked as no data"]
+
+
+def test_complex_numbers_are_refused_by_name(tmp_path):
+    with pytest.raises(
+        UnreadableImage, match=r"need real numbers, got complex ones \(complex64\), as of radar"
+    ):
+        only(write_tiff(tmp_path / "a.tif", noise(1).astype(np.complex64)))
+
+
+def test_a_palette_of_65536_colors_is_looked_up(tmp_path):
+    numbers = np.arange(1000, 1000 + 40 * 60, dtype=np.uint16).reshape(40, 60)
+    colors = np.zeros((3, 65536), np.uint16)
+    colors[0] = np.arange(65536)
+    pytest.importorskip("tifffile").imwrite(
+        tmp_path / "a.tif", numbers, photometric="palette", colormap=colors
+    )
+    frame, warnings = only(tmp_path / "a.tif")
+    assert np.abs(frame.image[:, :, 0].astype(int) - numbers // 257).max() <= 1
+    assert not frame.image[:, :, 1:].any()
+    assert warnings == []
+
+
 def test_a_mask_of_the_file_counts_as_nodata(tmp_path):
     mask = np.full((40, 60), 255, np.uint8)
     mask[:10] = 0

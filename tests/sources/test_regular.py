@@ -42,6 +42,15 @@ def test_a_varying_rate_has_no_gaps(seed):
     assert told([0, 1, 2, 9]) == []
 
 
+def test_a_time_that_is_too_late_is_no_gap():
+    """FFmpeg reads some fields of MPEG-2 so: three frames are late, and one comes at once behind them."""
+    times = [Fraction(tick, 25) for tick in range(100)]
+    times[40:43] = [time + Fraction(1, 50) for time in times[40:43]]
+    late = [*times[:40], *(Fraction(tick, 25) for tick in (41, 42)), Fraction(85, 50), *times[43:]]
+    assert told(late) == []
+    assert told([*late[:70], *late[73:]]) != []
+
+
 @pytest.mark.parametrize("name", ["a.flv", "a.nut", "a.asf", "a.ts", "a.mp4"])
 @pytest.mark.parametrize("missing", [(), (30, 31, 32)])
 def test_what_a_recording_lacks_is_told_where_its_container_does_not_count(tmp_path, name, missing):

@@ -70,6 +70,13 @@ def test_a_last_wild_time_is_placed_after_the_one_before():
     assert ticks([0, 1, 2, 3, 15_000], may_jump=True) == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("may_jump", [False, True])
+def test_a_last_frame_after_a_still_keeps_its_time(may_jump):
+    frames, faults = timed([0, 1, 2, 3, 45], may_jump=may_jump)
+    assert [each.time / STEP for each in frames] == [0, 1, 2, 3, 45]
+    assert faults.sentences() == (["no frames for 1.68 s at 0.12 s"] if may_jump else [])
+
+
 def test_every_second_time_repeated_gives_every_frame_its_own():
     assert ticks([0, 0, 2, 2, 4, 4, 6], dts=[0, 0, 2, 2, 4, 4, 6]) == [0, 1, 2, 3, 4, 5, 6]
 

@@ -24,7 +24,7 @@ def whole(tmp_path_factory):
 
 def told(tmp_path, data, stream=PID):
     (tmp_path / "a.ts").write_bytes(data)
-    return transport_stream_damage(tmp_path / "a.ts", stream)
+    return transport_stream_damage(tmp_path / "a.ts", stream).sentences
 
 
 def places_of(data):
@@ -53,6 +53,16 @@ def test_packets_may_come_twice_and_announce_that_they_count_anew(whole, tmp_pat
     assert len(told(tmp_path, whole[:at] + anew)) == 0
 
 
+def test_joined_files_are_a_jump_of_the_clock_and_no_damage(whole, tmp_path):
+    heads = [at for at in places_of(whole) if whole[at + 1] & 0x40]
+    (tmp_path / "a.ts").write_bytes(whole[: heads[55]] + whole[: heads[57]] + whole)
+    assert transport_stream_damage(tmp_path / "a.ts", PID) == ([], 2)
+    with VideoSource(tmp_path / "a.ts") as source:
+        assert len(list(source)) == 55 + 57 + 60
+    (message,) = source.warnings
+    assert "clock jumps in 2 places" in message
+
+
 @pytest.mark.parametrize("change", ["taken out", "no packet", "no unit", "error flag"])
 def test_each_damage_is_told_with_its_place(whole, tmp_path, change):
     at = next(place for place in places_of(whole)[50:] if whole[place + 1] & 0x40)
@@ -74,7 +84,8 @@ def test_each_damage_is_told_with_its_place(whole, tmp_path, change):
 
 def test_nothing_but_zeros_up_to_the_end_is_told(whole, tmp_path):
     at = places_of(whole)[-4]
-    assert f"first at byte {at:,}" in told(tmp_path, whole[:at] + bytes(len(whole) - at))[0]
+    (message,) = told(tmp_path, whole[:at] + bytes(len(whole) - at))
+    assert message.startswith(f"nothing but zeros from byte {at:,} on")
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -1,6 +1,7 @@
 """Videos: every frame, its own time, upright, in its colors; and what is damaged is told."""
 
 import os
+import struct
 from fractions import Fraction
 from itertools import pairwise
 
@@ -209,19 +210,70 @@ def test_an_empty_packet_in_the_middle_is_no_end_and_no_damage(tmp_path):
     assert damage == Damage()
 
 
-def test_a_video_cut_out_of_another_between_key_frames_misses_nothing(tmp_path):
+@pytest.mark.parametrize("suffix", [".mkv", ".h264"])
+def test_frames_before_the_first_key_frame_are_counted_and_no_damage(tmp_path, suffix):
     moving = np.random.default_rng(0).integers(0, 255, (40, 48, 64, 3), dtype=np.uint8)
-    options = {"g": "10", "bf": "3", "x264-params": "open-gop=1"}
-    whole = write_clip(tmp_path / "whole.mkv", Clip(ticks=range(40), images=moving, options=options))
-    with av.open(str(whole)) as source, av.open(str(tmp_path / "cut.mkv"), "w") as target:
+    options = (
+        {"g": "10", "bf": "3", "x264-params": "open-gop=1"}
+        if suffix == ".mkv"
+        else {"g": "10", "bf": "0", "sc_threshold": "0"}
+    )
+    path = write_clip(tmp_path / f"whole{suffix}", Clip(ticks=range(40), images=moving, options=options))
+    cut = tmp_path / f"cut{suffix}"
+    if suffix == ".h264":
+        data = path.read_bytes()
+        units = [
+            at for at in range(len(data) - 3) if data[at : at + 3] == b"\0\0\1" and data[at + 3] & 31 == 1
+        ]
+        cut.write_bytes(data[units[4] - 1 :])
+    else:
+        _cut_between_key_frames(path, cut, first=5)
+    frames, source = read(cut)
+    assert 20 < len(frames) <= 35
+    assert not source.is_incomplete
+    told = [line for line in source.warnings if "timestamp" not in line]
+    begin = f"its first {35 - len(frames)} frames build on others that it lacks, and cannot be shown"
+    assert told == [f"it begins between two key frames: {begin}"]
+
+
+def _cut_between_key_frames(path, cut, *, first):
+    with av.open(str(path)) as source, av.open(str(cut), "w") as target:
         stream = target.add_stream_from_template(source.streams.video[0])
         for number, packet in enumerate(source.demux(video=0)):
-            if packet.dts is not None and number >= 5:
+            if packet.dts is not None and number >= first:
                 packet.stream = stream
                 target.mux(packet)
-    frames, source = read(tmp_path / "cut.mkv")
-    assert 20 < len(frames) < 35
-    assert source.warnings == []
+
+
+@pytest.mark.parametrize(("begin", "shown"), [(0, 10), (7, 10), (30, 20)])
+def test_a_video_that_was_trimmed_by_an_edit_list_alone_is_whole(tmp_path, begin, shown):
+    path = write_clip(tmp_path / "a.mp4", Clip(ticks=range(50), options={"g": "10", "bf": "0"}))
+    path.write_bytes(edited(path.read_bytes(), begin=begin, length=shown))
+    frames, source = read(path)
+    assert (len(frames), source.info.frame_count) == (shown, shown)
+    assert frames[-1].time + frames[-1].duration == Fraction(shown, 25)
+    assert (source.warnings, source.is_incomplete) == ([], False)
+
+
+def test_a_trimmed_video_that_is_cut_is_told(tmp_path):
+    options = {"movflags": "faststart"}
+    noise = np.random.default_rng(0).integers(0, 255, (50, 48, 64, 3), dtype=np.uint8)
+    clip = Clip(range(50), images=noise, options={"g": "10", "bf": "0"}, container_options=options)
+    path = write_clip(tmp_path / "a.mp4", clip)
+    data = edited(path.read_bytes(), begin=7, length=40)
+    path.write_bytes(data[: len(data) // 2])
+    frames, source = read(path)
+    assert source.is_incomplete
+    assert any(f"{len(frames)} of 40 frames decoded" in line for line in source.warnings)
+
+
+def edited(data, *, begin, length):
+    """An MP4 of 25 frames a second that shows ``length`` of its frames from ``begin`` on."""
+    scale_at = data.index(b"mdhd") + 16
+    ticks_a_second = int.from_bytes(data[scale_at : scale_at + 4])
+    at = data.index(b"elst") + 12
+    entry = struct.pack(">Ii", length * 40, begin * ticks_a_second // 25)
+    return data[:at] + entry + data[at + len(entry) :]
 
 
 def test_no_index(tmp_path):
@@ -304,7 +356,7 @@ def test_stream_without_times(tmp_path):
     assert len(frames) == 10
     steps = {b.time - a.time for a, b in pairwise(frames)}
     assert steps == {Fraction(1, 25)}
-    assert any("without a timestamp" in warning for warning in source.warnings)
+    assert source.warnings == ["no frame has a timestamp: shown at 25 frames a second"]
 
 
 def test_frames_are_let_go_without_the_garbage_collector(tmp_path, monkeypatch):

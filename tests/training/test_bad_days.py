@@ -18,8 +18,8 @@ from maskweave.training.checkpoint import load_checkpoint
 from maskweave.training.config import TrainConfig
 from maskweave.training.errors import CheckpointError, LossNotFinite, TrainingError
 from maskweave.training.loop import Trainer
-from maskweave.training.run import BAD_BATCH, images_of_step
 from maskweave.training.run_folder import LAST
+from maskweave.training.session import BAD_BATCH, images_of_step
 from tests.training.drawn import edit
 
 pytestmark = pytest.mark.training

@@ -71,14 +71,14 @@ class Format:
 
 def drop_unsupported(record: Record, target: Format, options: Options, report: Report) -> Record:
     """The record without what no writer of the format could hold; what that was is reported."""
-    instances, crowd = record.instances, record.crowds
     if "crowd" not in target.holds and options.crowd == "skip":
-        report.lost("crowd left out", int(crowd.sum()))
-        instances, crowd = instances[~crowd], crowd[~crowd]
+        report.lost("crowd left out", int(record.crowds.sum()))
+        record = record.select(~record.crowds)
     if "boxes" not in target.holds:
-        seen = instances.masks.areas > 0
-        report.lost("empty", int(np.count_nonzero(~seen)))
-        instances, crowd = instances[seen], crowd[seen]
+        report.lost("empty", int(np.count_nonzero(record.box_only)))
+        record = record.select(~record.box_only)
+    instances, crowd = record.instances, record.crowds
+    if "boxes" not in target.holds:
         apart = np.abs(instances.boxes - instances.masks.boxes) > _BOX_DIFFERENCE
         report.lost("boxes", int(apart.any(axis=1).sum()))
     if "crowd" not in target.holds:
@@ -94,4 +94,4 @@ def drop_unsupported(record: Record, target: Format, options: Options, report: R
         outside = ~instances.masks.union() & (semantic.class_map != 0)
         report.lost("class map", 0, int(np.count_nonzero(outside)))
         semantic = None
-    return replace(record, instances=instances, crowd=crowd, semantic=semantic)
+    return replace(record, crowd=crowd, semantic=semantic)

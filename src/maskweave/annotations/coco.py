@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from maskweave.annotations.base import Feature, Format, Put
+from maskweave.annotations.base import FEATURES, Feature, Format, Put
 from maskweave.annotations.classes import ClassNumbers
 from maskweave.annotations.file_info import file_info
 from maskweave.annotations.options import Options
@@ -28,13 +28,7 @@ from maskweave.spool import Spool
 from maskweave.types.arrays import FloatArray
 from maskweave.types.instances import Instances
 
-HOLDS: frozenset[Feature] = frozenset(
-    {
-        *("overlaps", "holes", "parts", "boxes", "scores", "tracks", "crowd", "class names", "category ids"),
-        "empty images",
-        "file names",
-    }
-)
+HOLDS: frozenset[Feature] = frozenset(FEATURES) - {"class map"}
 
 
 def detect(path: Path) -> str | None:

@@ -20,7 +20,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from maskweave.annotations.base import Format, Put
+from maskweave.annotations.base import FEATURES, Format, Put
 from maskweave.annotations.options import Options
 from maskweave.annotations.outlines import outlines
 from maskweave.annotations.places import checked_size, find_image, named_image, own_name, safe_name, sized
@@ -412,19 +412,7 @@ FORMAT = Format(
     name="cvat",
     title="CVAT 1.1 XML",
     layout="one `.xml`; read also: its folder",
-    holds=frozenset(
-        {
-            "overlaps",
-            "holes",
-            "parts",
-            "scores",
-            "tracks",
-            "crowd",
-            "class names",
-            "empty images",
-            "file names",
-        }
-    ),
+    holds=frozenset(FEATURES) - {"boxes", "class map", "category ids"},
     detect=detect,
     read=read,
     write=write,

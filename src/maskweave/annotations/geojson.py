@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from maskweave.annotations.base import Format, Put
+from maskweave.annotations.base import FEATURES, Format, Put
 from maskweave.annotations.file_info import file_info
 from maskweave.annotations.json_stream import json_outline, stream_lists
 from maskweave.annotations.map_coordinates import (
@@ -328,13 +328,7 @@ FORMAT = Format(
     name="geojson",
     title="GeoJSON",
     layout="one `.geojson`",
-    holds=frozenset(
-        {
-            *("overlaps", "holes", "parts", "scores", "tracks", "crowd", "class names", "category ids"),
-            "empty images",
-            "file names",
-        }
-    ),
+    holds=frozenset(FEATURES) - {"boxes", "class map"},
     detect=detect,
     read=read,
     write=write,

@@ -12,8 +12,8 @@ import numpy as np
 from maskweave.annotations.values import number, shown
 from maskweave.errors import BadRecord
 from maskweave.ops.coco_polygons import fill_coco_polygons
+from maskweave.ops.masks import unite
 from maskweave.ops.rle import Rle, decode_masks
-from maskweave.ops.unite import unite
 from maskweave.types.arrays import FloatArray, Mask, Size
 from maskweave.types.masks import Masks
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import BadRecord
-from maskweave.ops.unite import unite
+from maskweave.ops.masks import unite
 from maskweave.types.arrays import FloatArray, Size
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks, concatenate

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from maskweave.annotations.base import Format, Put
+from maskweave.annotations.base import FEATURES, Format, Put
 from maskweave.annotations.classes import ClassNumbers
 from maskweave.annotations.coco_reading import Classes, IdSet, objects_of, read_categories, report_unowned
 from maskweave.annotations.file_info import file_info
@@ -270,12 +270,7 @@ FORMAT = Format(
     name="youtube-vis",
     title="YouTube-VIS",
     layout="one `.json`",
-    holds=frozenset(
-        {
-            *("overlaps", "holes", "parts", "boxes", "scores", "tracks", "crowd", "class names"),
-            *("category ids", "empty images", "file names"),
-        }
-    ),
+    holds=frozenset(FEATURES) - {"class map"},
     detect=detect,
     read=read,
     write=write,

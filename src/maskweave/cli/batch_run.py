@@ -11,7 +11,7 @@ from maskweave.batch.executor import ExecutorConfig
 from maskweave.batch.folder import record_path
 from maskweave.batch.items import Item, Outcome
 from maskweave.batch.job import BatchJob
-from maskweave.batch.manifest import Counts, Manifest
+from maskweave.batch.manifest import ItemCounts, Manifest
 from maskweave.batch.run import Summary, run_batch, stored_job
 from maskweave.batch.watch import watch_folders
 from maskweave.cli.console import FAILED, counted, emit, inform, progress_bar, warn
@@ -23,7 +23,7 @@ _SHOWN = 20
 """Failures that --status names; --json has all."""
 
 
-def one_of(inputs: Sequence[str] | None, status: str | None, retry: str | None) -> None:
+def require_one(inputs: Sequence[str] | None, status: str | None, retry: str | None) -> None:
     """Raise `InvalidValue` unless just one of the three is given."""
     if sum(each is not None for each in (inputs or None, status, retry)) != 1:
         raise InvalidValue(
@@ -37,13 +37,17 @@ def run(job: BatchJob | None, config: ExecutorConfig, *, retry: str | None, json
     if job is None:
         raise InvalidValue("batch: need inputs or a folder to retry, got neither")
     started = time.perf_counter()
+    reported: set[str] = set()
     with loaded(job.request.model) as model, progress_bar("batch", None) as update:
 
-        def report(outcome: Outcome, counts: Counts) -> None:
+        def report(outcome: Outcome, counts: ItemCounts) -> None:
             _report(outcome)
+            reported.add(outcome.name)
             update(counts.done + counts.failed, counts.total)
 
         summary = run_batch(job, config, model=model, on_outcome=report)
+    if not json_lines:
+        _report_failed_before(job.anchored(), reported)
     _report_end(job.anchored(), summary, time.perf_counter() - started, json_lines=json_lines)
     return FAILED if summary.counts.failed or summary.counts.incomplete else 0
 
@@ -54,7 +58,7 @@ def run_watching(job: BatchJob, config: ExecutorConfig, *, json_lines: bool) -> 
     folders = ", ".join(job.inputs)
     with loaded(job.request.model) as model, until_signal() as stopped:
 
-        def report(outcome: Outcome, counts: Counts) -> None:
+        def report(outcome: Outcome, counts: ItemCounts) -> None:
             nonlocal failed
             failed |= outcome.state == "failed"
             _report(outcome)
@@ -88,10 +92,7 @@ def show_status(output: str, *, json_lines: bool) -> None:
     inform(f"{output}: {counted(counts.total, 'input')}: {_states(counts)}")
     for kind, count in reasons:
         inform(f"{kind}: {count:,}")
-    for _, outcome in failures[:_SHOWN]:
-        warn(f"failed: {outcome.error}")
-    if len(failures) > _SHOWN:
-        inform(f"… and {len(failures) - _SHOWN:,} more; --json names all")
+    _report_failures([outcome for _, outcome in failures])
 
 
 def _report(outcome: Outcome) -> None:
@@ -99,6 +100,20 @@ def _report(outcome: Outcome) -> None:
         warn(f"{outcome.name}: warning: {warning}")
     if outcome.state == "failed":
         warn(f"failed: {outcome.error}")
+
+
+def _report_failures(failures: Sequence[Outcome]) -> None:
+    for outcome in failures[:_SHOWN]:
+        warn(f"failed: {outcome.error}")
+    if len(failures) > _SHOWN:
+        inform(f"… and {len(failures) - _SHOWN:,} more; --json names all")
+
+
+def _report_failed_before(job: BatchJob, reported: set[str]) -> None:
+    """Name what failed before there was anything to do: inputs that are not there, and failures of an earlier run."""
+    with Manifest(record_path(job.output), read_only=True) as manifest:
+        outcomes = [outcome for _, outcome in manifest.outcomes()]
+    _report_failures([each for each in outcomes if each.state == "failed" and each.name not in reported])
 
 
 def _report_end(job: BatchJob, summary: Summary, seconds: float, *, json_lines: bool) -> None:
@@ -116,7 +131,7 @@ def _report_end(job: BatchJob, summary: Summary, seconds: float, *, json_lines: 
         inform(f"to retry: maskweave batch --retry-failed {job.output}")
 
 
-def _states(counts: Counts) -> str:
+def _states(counts: ItemCounts) -> str:
     todo = f", {counts.todo:,} to do" if counts.todo else ""
     less = f" ({counts.incomplete:,} incomplete)" if counts.incomplete else ""
     return f"{counts.done:,} done{less}, {counts.failed:,} failed{todo}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,10 @@ from typing import Any
 
 from maskweave.errors import InvalidValue, MaskWeaveError, UnknownModel
 
+_CONTROLS = re.compile(
+    r"\033(?!\[[012]m)|(?<=.)\n|[\0-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
+"""What in a file's name would begin another line, or command the terminal; styles of ours are let through."""
 FAILED = 1
 WRONG_CALL = 2
 
@@ -40,7 +45,11 @@ def inform(message: str) -> None:
 
 def warn(message: str) -> None:
     """Print one line that people must see: a warning, or what went wrong."""
-    print(message, file=sys.stderr, flush=True)  # noqa: T201
+    print(_CONTROLS.sub(_escaped, message), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _escaped(control: re.Match[str]) -> str:
+    return control[0].encode("unicode_escape").decode("ascii")
 
 
 def emit(record: dict[str, Any]) -> None:

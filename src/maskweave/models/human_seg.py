@@ -24,7 +24,7 @@ from maskweave.models._network_input import (
 )
 from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import HALF, Preprocessing
-from maskweave.ops.resample import resample
+from maskweave.ops.resize import resample
 from maskweave.ops.semantic import foreground_from_alpha
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
 from maskweave.types.arrays import FloatArray

@@ -22,7 +22,7 @@ from maskweave.models._maps import channels_axis, channels_of, first_map, is_flo
 from maskweave.models._network_input import NetworkInput, OneInputModel, network_input, takes_one_image
 from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import IMAGENET, Preprocessing
-from maskweave.ops.resample import resample
+from maskweave.ops.resize import resample
 from maskweave.ops.semantic import foreground_from_alpha
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors
 from maskweave.types.arrays import FloatArray

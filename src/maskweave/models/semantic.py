@@ -23,7 +23,7 @@ from maskweave.models._maps import channels_axis, channels_of, first_map, is_flo
 from maskweave.models._network_input import NetworkInput, OneInputModel, network_input, takes_one_image
 from maskweave.ops.letterbox import Letterbox
 from maskweave.ops.preprocessing import IMAGENET, Preprocessing
-from maskweave.ops.resample import resample, resample_classes
+from maskweave.ops.resize import resample, resample_classes
 from maskweave.ops.voc_names import VOC_NAMES
 from maskweave.runtimes.base import Runtime, RuntimeInfo, Tensors, TensorSpec
 from maskweave.types.arrays import FloatArray, IntArray, Size

@@ -10,10 +10,10 @@ import numpy as np
 from maskweave.errors import InvalidValue
 from maskweave.models.base import Model, Prepared
 from maskweave.ops.letterbox import Letterbox
+from maskweave.ops.masks import cut_to_valid
 from maskweave.ops.resize import resize_prediction
 from maskweave.ops.tile_grid import check_tiling, tile_cores, tile_grid
 from maskweave.ops.tiles import merge_tiles
-from maskweave.ops.valid import cut_to_valid
 from maskweave.runtimes.base import Tensors
 from maskweave.types.arrays import Image
 from maskweave.types.frame import Frame

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
+from maskweave.ops.masks import unite
 from maskweave.ops.polygons import check_ring
 from maskweave.ops.rle import fill_runs
-from maskweave.ops.unite import unite
 from maskweave.types.arrays import FloatArray, IntArray, Size
 from maskweave.types.masks import Masks
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
-from maskweave.ops.unite import unite
+from maskweave.ops.masks import unite
 from maskweave.types.arrays import MAX_OBJECT_PIXELS, FloatArray, IntArray, Mask, Size
 from maskweave.types.masks import Masks
 

@@ -14,39 +14,25 @@ from maskweave.annotations.table import format_named, save_names
 from maskweave.errors import InvalidValue, did_you_mean
 from maskweave.outputs.base import Target, Writer
 
-RENDERED: MappingProxyType[tuple[str, str, str], str] = MappingProxyType(
+_EVERY = ("instances", "semantic", "foreground")
+_CUT = ("instances", "foreground")
+
+RENDERED: MappingProxyType[tuple[str, str], tuple[str, tuple[str, ...]]] = MappingProxyType(
     {
-        # name, kind of source, task: module and class
-        ("overlay", "image", "instances"): "images.OverlayImage",
-        ("overlay", "image", "semantic"): "images.OverlayImage",
-        ("overlay", "image", "foreground"): "images.OverlayImage",
-        ("overlay", "video", "instances"): "videos.OverlayVideo",
-        ("overlay", "video", "semantic"): "videos.OverlayVideo",
-        ("overlay", "video", "foreground"): "videos.OverlayVideo",
-        ("masks", "image", "instances"): "images.MaskImage",
-        ("masks", "image", "semantic"): "images.MaskImage",
-        ("masks", "image", "foreground"): "images.MaskImage",
-        ("masks", "video", "instances"): "images.MaskFolder",
-        ("masks", "video", "semantic"): "images.MaskFolder",
-        ("masks", "video", "foreground"): "images.MaskFolder",
-        ("foreground", "image", "foreground"): "images.MaskImage",
-        ("foreground", "video", "foreground"): "videos.ForegroundVideo",
-        ("side-by-side", "video", "instances"): "videos.SideBySideVideo",
-        ("side-by-side", "video", "semantic"): "videos.SideBySideVideo",
-        ("side-by-side", "video", "foreground"): "videos.SideBySideVideo",
-        ("cutout", "image", "instances"): "cutouts.CutoutImage",
-        ("cutout", "image", "foreground"): "cutouts.CutoutImage",
-        ("cutout", "video", "instances"): "cutouts.CutoutVideo",
-        ("cutout", "video", "foreground"): "cutouts.CutoutVideo",
-        ("nrrd", "image", "instances"): "nrrd.NrrdFile",
-        ("nrrd", "image", "semantic"): "nrrd.NrrdFile",
-        ("nrrd", "image", "foreground"): "nrrd.NrrdFile",
-        ("nrrd", "video", "instances"): "nrrd.NrrdFile",
-        ("nrrd", "video", "semantic"): "nrrd.NrrdFile",
-        ("nrrd", "video", "foreground"): "nrrd.NrrdFile",
+        ("overlay", "image"): ("images.OverlayImage", _EVERY),
+        ("overlay", "video"): ("videos.OverlayVideo", _EVERY),
+        ("masks", "image"): ("images.MaskImage", _EVERY),
+        ("masks", "video"): ("images.MaskFolder", _EVERY),
+        ("foreground", "image"): ("images.MaskImage", ("foreground",)),
+        ("foreground", "video"): ("videos.ForegroundVideo", ("foreground",)),
+        ("side-by-side", "video"): ("videos.SideBySideVideo", _EVERY),
+        ("cutout", "image"): ("cutouts.CutoutImage", _CUT),
+        ("cutout", "video"): ("cutouts.CutoutVideo", _CUT),
+        ("nrrd", "image"): ("nrrd.NrrdFile", _EVERY),
+        ("nrrd", "video"): ("nrrd.NrrdFile", _EVERY),
     }
 )
-"""What draws each format, kind of source and task, imported on use; annotation formats are in their own table."""
+"""Module and class that write each format and kind of source, imported on use, and the tasks that they are for."""
 
 DEFAULTS: MappingProxyType[tuple[str, str], tuple[str, ...]] = MappingProxyType(
     {
@@ -70,20 +56,21 @@ _LABEL_FOLDER = re.compile(r"\.(voc|cvat-masks|cityscapes|mots-png|panoptic)/.*\
 
 def format_names() -> tuple[str, ...]:
     """Every format that exists."""
-    return tuple(dict.fromkeys([*(name for name, _, _ in RENDERED), *save_names()]))
+    return tuple(dict.fromkeys([*(name for name, _ in RENDERED), *save_names()]))
 
 
 def saved_formats(kind: str, task: str | None = None) -> list[str]:
     """The formats of a ``kind`` of source ("image" or "video") and a task, None for any task."""
-    tasks = ("instances", "semantic", "foreground") if task is None else (task,)
+    tasks = _EVERY if task is None else (task,)
     return [name for name in format_names() if any(_maker(name, kind, each) for each in tasks)]
 
 
 def _maker(name: str, kind: str, task: str) -> Callable[[Target], Writer] | None:
     """The maker of a format's writer; None where the kind of source and task have none."""
-    if (name, kind, task) in RENDERED:
-        module, _, kind_of_writer = RENDERED[name, kind, task].rpartition(".")
-        found: Any = getattr(import_module(f"maskweave.outputs.{module}"), kind_of_writer)
+    place, tasks = RENDERED.get((name, kind), ("", ()))
+    if task in tasks:
+        module, _, writer = place.rpartition(".")
+        found: Any = getattr(import_module(f"maskweave.outputs.{module}"), writer)
         return found  # type: ignore[no-any-return]
     if name not in save_names():
         return None

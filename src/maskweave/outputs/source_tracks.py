@@ -74,6 +74,8 @@ _UNDECODABLE = (
 )
 """What damaged audio makes PyAV raise, or its process end with."""
 _TEXT_TICK = Fraction(1, 1000)
+_MAX_FAILURES = 50
+"""Looks for a next packet in a row."""
 
 
 class SourceTracks:
@@ -170,15 +172,25 @@ class SourceTracks:
         streams = [stream for stream in self._input.streams if stream.index in self._tracks]
         if not streams:
             return
-        try:
-            for packet in self._input.demux(streams):
-                has_time = packet.pts is not None or packet.dts is not None
-                if packet.size and (has_time or isinstance(self._tracks[packet.stream.index], _Cover)):
-                    yield packet
-        except IndexError:  # PyAV, at the end, where damage looks like further streams
-            return
-        except av.FFmpegError as error:
-            self._warnings.append(f"the audio ends early: it cannot be read any further ({error.strerror})")
+        failures = 0
+        while True:
+            try:
+                for packet in self._input.demux(streams):
+                    failures = 0
+                    has_time = packet.pts is not None or packet.dts is not None
+                    if packet.size and (has_time or isinstance(self._tracks[packet.stream.index], _Cover)):
+                        yield packet
+                return
+            except IndexError:  # PyAV, at the end, where damage looks like further streams
+                return
+            except av.BlockingIOError:  # no packet near; the next call looks further on
+                failures += 1
+                if failures > _MAX_FAILURES:
+                    return
+            except av.FFmpegError as error:
+                reason = f"it cannot be read any further ({error.strerror})"
+                self._warnings.append(f"the audio ends early: {reason}")
+                return
 
 
 class _Track(ABC):
@@ -244,9 +256,11 @@ class _Audio(_Track):
         self._clock.finish()
         messages = []
         if self._clock.left_out:
-            messages.append(
-                f"{self._clock.left_out} packets of audio that repeat others, or lie apart, were left out"
-            )
+            count = self._clock.left_out
+            packets = "1 packet of audio that repeats another, or lies apart, was left out"
+            if count > 1:
+                packets = f"{count} packets of audio that repeat others, or lie apart, were left out"
+            messages.append(packets)
         if self._clock.jumps:
             messages.append("the audio's clock jumps; it goes on where it was")
         if self._refused:

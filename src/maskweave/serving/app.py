@@ -45,7 +45,15 @@ def make_app(service: Service) -> ASGIApp:
         method = scope["method"] if scope["method"] in ("GET", "POST", "DELETE", "HEAD") else "other"
         service.metrics.record(path, method, status, seconds)
 
-    work = ("segment", "refine", "export", "datasets/read", "datasets/revise", "tracks/export")
+    work = (
+        "segment",
+        "refine",
+        "export",
+        "datasets/read",
+        "datasets/revise",
+        "datasets/export",
+        "tracks/export",
+    )
     images_paths = {f"/v1/{name}": service.images.check_place for name in work}
     checks = {**images_paths, "/v1/videos": service.videos.check_place}
     return Guard(HeadAnswers(app), service.settings, service.sessions, checks=checks, record=record)

@@ -11,13 +11,20 @@ from starlette.responses import Response
 from maskweave.annotations.table import formats
 from maskweave.serving.answers import problems
 from maskweave.serving.images import BINARY, UPLOAD_PROBLEMS, answered, attached, form_body, parsed
-from maskweave.serving.schemas import DatasetContent, DatasetRequest, RevisionRequest, TracksRequest
+from maskweave.serving.schemas import (
+    DatasetContent,
+    DatasetRequest,
+    RevisionRequest,
+    SetExportRequest,
+    TracksRequest,
+)
 from maskweave.serving.service import Service
 from maskweave.serving.uploads import Upload
 from maskweave.serving.workers import Message
 
+_SETS = dict.fromkeys(each.media_type or "application/zip" for each in formats() if each.stills)
 _EXPORTED = dict.fromkeys(each.media_type or "application/zip" for each in formats() if each.videos)
-"""Media types of what is made of tracks; a folder is zipped."""
+"""Media types of what is made of data sets, and of tracks; a folder is zipped."""
 
 
 def router(service: Service) -> APIRouter:
@@ -57,6 +64,24 @@ def router(service: Service) -> APIRouter:
         return await answered(service, request, work, kind="labels")
 
     @routes.post(
+        "/v1/datasets/export",
+        summary="All objects of a COCO or YOLO data set in another format, as one file or one zip",
+        response_class=Response,
+        responses=attached(_SETS),
+        openapi_extra=form_body("labels", SetExportRequest),
+    )
+    async def export_set(request: Request) -> Response:
+        def work(upload: Upload) -> Message:
+            return {"kind": "labels", **parsed(SetExportRequest, upload.request).model_dump()}
+
+        return await answered(service, request, work, kind="labels")
+
+    _add_tracks(routes, service)
+    return routes
+
+
+def _add_tracks(routes: APIRouter, service: Service) -> None:
+    @routes.post(
         "/v1/tracks/export",
         summary="The tracks of a video, as they are or as they were corrected, in another format",
         response_class=Response,
@@ -68,5 +93,3 @@ def router(service: Service) -> APIRouter:
             return {"kind": "tracks", **parsed(TracksRequest, upload.request).model_dump()}
 
         return await answered(service, request, work, kind="tracks")
-
-    return routes

@@ -29,7 +29,7 @@ from maskweave.result import Result
 from maskweave.run import OnResult, check, formats_for, run, stream, target_for, task_for, write
 from maskweave.run_report import RunReport
 from maskweave.serving.archives import one_file
-from maskweave.serving.label_files import read_labels, revise_labels
+from maskweave.serving.label_files import export_labels, read_labels, revise_labels
 from maskweave.serving.media import media_type
 from maskweave.serving.objects import objects_of
 from maskweave.serving.pointing import object_at
@@ -93,6 +93,7 @@ class RequestHandler:
             "draw": self._draw,
             "read": read_labels,
             "revise": revise_labels,
+            "labels": export_labels,
             "tracks": export_tracks,
         }
         try:
@@ -104,6 +105,7 @@ class RequestHandler:
                 "live": "frame",
                 "read": "labels",
                 "revise": "labels",
+                "labels": "labels",
                 "tracks": "tracks",
             }
             word = words.get(work["kind"], "image")

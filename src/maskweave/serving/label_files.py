@@ -17,16 +17,18 @@ from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 import numpy as np
 
 from maskweave.annotations.coco import detect
-from maskweave.annotations.convert import reader_of
+from maskweave.annotations.convert import convert, reader_of
 from maskweave.annotations.data_yaml import read_data_yaml
 from maskweave.annotations.options import Options
 from maskweave.annotations.places import safe_name
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import Report
 from maskweave.annotations.revision import Revision, revise
-from maskweave.annotations.table import format_named
+from maskweave.annotations.table import format_named, formats, save_names
 from maskweave.errors import BadRecord, InvalidValue, MaskWeaveError
 from maskweave.ops.rle import decode_masks, encode_masks
+from maskweave.serving.archives import one_file
+from maskweave.serving.media import media_type
 from maskweave.serving.workers import Message
 from maskweave.types.arrays import Size
 from maskweave.types.instances import Instances
@@ -80,6 +82,35 @@ def revise_labels(work: Message, notify: Notify) -> Message:
             revise(source.path, source.form, revisions[source.label])
     _pack(dataset.root, dataset.labels | dataset.new_labels(), Path(work["answer"]))
     return {"media_type": "application/zip"}
+
+
+def formats_of_sets() -> dict[str, str]:
+    """What can be made of the labels of several images, by the names of ``save``; values are formats."""
+    named = {form: name for name, form in save_names().items()}
+    return {named[each.name]: each.name for each in formats() if each.stills and each.name in named}
+
+
+def export_labels(work: Message, notify: Notify) -> Message:
+    """Write all objects of a data set as one file or one set of another format."""
+    known = formats_of_sets()
+    if work["format"] not in known:
+        raise InvalidValue(f"format: need one of {', '.join(known)}, got {work['format']!r}")
+    dataset = _Dataset.unpacked(work)
+    source, *more = dataset.sources
+    if more:
+        raise InvalidValue(f"labels: need one file of labels, got {len(dataset.sources)}")
+    form = format_named(known[work["format"]])
+    target = Path(work["folder"]) / f"images{form.suffix or '.' + work['format']}"
+    convert(
+        source.path,
+        target,
+        to=form.name,
+        format_name=source.form,
+        options=Options(images=dataset.root),
+        report=Report(),
+    )
+    path = one_file(target)
+    return {"name": path.name, "media_type": media_type(path.name)}
 
 
 @dataclass(frozen=True)
@@ -264,7 +295,7 @@ def _objects(record: Record) -> list[Message]:
         {
             "row": row,
             "class": name,
-            "score": score if record.scored else None,
+            "score": score if record.scored and score != 1 else None,  # a person is sure, a model never is
             "crowd": crowd,
             "area": area,
             "box": box,

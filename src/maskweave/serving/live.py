@@ -262,19 +262,25 @@ class _Session:
             await self._answer(await self._answers.get())
 
     async def _answer(self, message: Message) -> None:
-        """Send one answer; the next frame begins when it is on its way, so that a slow reader is sent fewer."""
+        """Send one answer; the next frame begins before, unless another answer waits: a slow reader is sent fewer."""
         if "ready" in message:
             self._is_ready, self._last = True, time.monotonic()
         for kind in {"refused", "warning"} & message.keys():
             message[kind] = of_requests(message[kind])
         if "objects" in message:
             self._service.metrics.frames.inc()
+        if self._answers.empty():
+            self._begin_next(message)
         if "objects" in message and not self._sends_frames:
             await self._send_frame(message)
         else:
             is_browser = "objects" in message and self._sends_frames
             await self._send({**message, "skipped": self._skipped} if is_browser else message)
-        if message.get("frame") == self._at_work:
+        self._begin_next(message)
+
+    def _begin_next(self, answered: Message) -> None:
+        """Let the frame that waits be looked at once the one at work is answered."""
+        if answered.get("frame") == self._at_work:
             self._at_work = None
         if self._at_work is None and self._is_ready and self._waiting is not None:
             waiting, self._waiting = self._waiting, None

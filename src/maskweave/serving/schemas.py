@@ -182,7 +182,8 @@ class DatasetRequest(BaseModel):
 class LabeledObject(BaseModel):
     """An object of a data set: ``row`` is its number in the image, from 0, by which it is known when it comes back.
 
-    ``area`` is 0 where only the box is known. ``score`` is null where the file states none.
+    ``area`` is 0 where only the box is known. ``score`` is null where the file states none, or 1, as of what people
+    draw.
     """
 
     row: int
@@ -253,6 +254,17 @@ class RevisionRequest(BaseModel):
 
     images: DatasetImages
     revisions: Annotated[list[RevisedImage], Field(max_length=100_000)]
+
+
+class SetExportRequest(BaseModel):
+    """The images of a data set, as for reading it, and the format that all of its objects shall be in."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"images": _IMAGES, "format": "yolo"}}
+    )
+
+    images: DatasetImages
+    format: Annotated[str, Field(max_length=40)]
 
 
 class TracksRequest(BaseModel):

@@ -26,7 +26,8 @@ def frames_in(path: Path) -> int:
         with open_encoded(path) as opened:
             if opened.format == "GIF":
                 return sum(gif_frames(path))  # the one that is cut as well
-            return int(getattr(opened, "n_frames", 1)) if opened.format in ANIMATED else 1
+            count = int(getattr(opened, "n_frames", 1)) if opened.format in ANIMATED else 1
+            return count - _stands_apart(opened)
     except Exception:  # told by whoever reads it as an image
         return 1
 
@@ -58,13 +59,14 @@ class AnimationSource(Closing):
         with open_encoded(self._path) as opened:
             check_budget(*opened.size, max_pixels=self._max_pixels, label=str(self._path))
             is_cut = opened.format == "GIF" and gif_frames(self._path).is_cut
+            apart = _stands_apart(opened)
             for index in range(self._count):
                 try:
                     if is_cut and index == self._count - 1:
                         raise EOFError(
                             f"the file ends within frame {self._count}, and others may have followed"
                         )
-                    opened.seek(index)
+                    opened.seek(index + apart)
                     opened.load()
                     image = rgb_upright(opened, self.warnings)
                 except Exception as error:  # a broken file can provoke nearly any exception inside a decoder
@@ -78,6 +80,7 @@ class AnimationSource(Closing):
         """Frames per second, judged by the first."""
         try:
             with open_encoded(self._path) as opened:
+                opened.seek(_stands_apart(opened))
                 return 1 / _shown_for(opened)
         except Exception:  # told when it is iterated
             return FRAME_RATE
@@ -91,6 +94,11 @@ class AnimationSource(Closing):
         self.warnings.append(
             f"damaged or cut short: the last {missing} of {self._count} frames are missing ({reason})"
         )
+
+
+def _stands_apart(opened: Any) -> int:
+    """1 where a PNG's first image is for programs that know no animations, and no frame; else 0."""
+    return int(bool(opened.info.get("default_image")))
 
 
 def _shown_for(opened: Any) -> Fraction:

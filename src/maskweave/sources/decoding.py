@@ -32,6 +32,7 @@ _MAX_ASPECT = 8
 class Damage:
     """What went wrong while decoding, counted.
 
+    ``headless``: packets before the first key frame, which gave no frame. ``hidden``: frames that an edit list hides.
     ``encrypted``: nothing was decoded, as it needs a key. ``first_dts``: decoding time of the first packet, in ticks.
     """
 
@@ -39,17 +40,24 @@ class Damage:
     incomplete: int = 0
     frames: int = 0
     hidden: int = 0
+    headless: int = 0
     encrypted: bool = False
     first_dts: int | None = field(default=None, compare=False)
 
     def sentences(self) -> list[str]:
         """One sentence for each kind of damage that occurred."""
+        begin = []
+        if self.headless:
+            first = "first frame builds" if self.headless == 1 else f"first {self.headless} frames build"
+            begin = [
+                f"it begins between two key frames: its {first} on others that it lacks, and cannot be shown"
+            ]
         counted = (
             (self.packets, "damaged packet", "skipped"),
             (self.incomplete, "packet", "incomplete, with frames that may be missing or wrong"),
             (self.frames, "frame", "shown although partly damaged"),
         )
-        return [
+        return begin + [
             f"{count} {what}{'s' * (count != 1)} {treatment}" for count, what, treatment in counted if count
         ]
 
@@ -137,6 +145,7 @@ def decoded(
     Raises `av.FFmpegError` when reading takes too long, and for a ``live`` stream also when reading fails for
     good; a file that fails for good ends there, with its damage counted.
     """
+    beginning = _Beginning()
     for packet in _packets(container, stream, damage, live=live):
         if damage.first_dts is None:
             damage.first_dts = packet.dts
@@ -154,9 +163,32 @@ def decoded(
             continue
         damage.hidden += bool(packet.is_discard)
         damage.incomplete += bool(packet.is_corrupt)
+        damage.headless = beginning.lost_after(packet, len(frames))
         for frame in frames:
             damage.frames += bool(frame.is_corrupt)
             yield frame
+
+
+@dataclass
+class _Beginning:
+    """Packets before the first key frame, coded or shown; ``missing``: of all, those without a frame as yet."""
+
+    before: int = 0
+    missing: int = 0
+    is_over: bool = False
+    key: int | None = None
+
+    def lost_after(self, packet: Any, frames: int) -> int:
+        """How many of them have no frame when ``packet`` gave so many; 0 up to the flush at the end."""
+        if not packet.size:
+            return max(0, min(self.before, self.missing - frames))
+        if not self.is_over and packet.is_keyframe and self.before:
+            self.key = packet.pts
+        self.is_over |= frames > 0 or bool(packet.is_keyframe)
+        is_earlier = self.key is not None and packet.pts is not None and packet.pts < self.key
+        self.before += is_earlier or not self.is_over
+        self.missing += (not packet.is_discard) - frames
+        return 0
 
 
 def _packets(container: Any, stream: Any, damage: Damage, *, live: bool) -> Iterator[Any]:
@@ -174,11 +206,13 @@ def _packets(container: Any, stream: Any, damage: Damage, *, live: bool) -> Iter
             if isinstance(error, (av.error.ExitError, TimeoutError, ConnectionError)):
                 raise
             failures += 1
-            damage.packets += 1
+            damage.packets += not isinstance(error, av.BlockingIOError)  # no packet near: it looks further on
             if failures <= _TOO_MANY_FAILURES and not isinstance(error, (av.EOFError, PermissionError)):
                 continue
             if live:
-                damage.packets -= failures  # no damaged packets, but the end of the connection
+                damage.packets = max(
+                    0, damage.packets - failures
+                )  # no damaged packets, but the end of the connection
                 raise
             return
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from maskweave.sources.matroska import MATROSKA, segment_end
+from maskweave.sources.zeros import only_zeros
 
 _MOVIE = (b"ftyp", b"moov", b"moof", b"mdat")
 _SYNC, _TS_PACKET = b"\x47", 188
@@ -86,11 +87,7 @@ def broken_at(path: Path) -> int | None:
 
 def _broken_tags(file: BinaryIO, length: int) -> int | None:
     end = _tags_end(file, length, joined=True)
-    file.seek(end)
-    while piece := file.read(1 << 20):
-        if any(piece):
-            return end
-    return None
+    return end if end < length and not only_zeros(file, end) else None
 
 
 def _second_movie(file: BinaryIO, length: int) -> int | None:

@@ -25,6 +25,7 @@ _CACHE = 64
 """MB of decoded blocks that GDAL may keep; by default it takes a twentieth of the machine's memory."""
 _NOT_KNOWN = ("codec", "not supported", "unsupported", "cannot handle")
 """What GDAL says of a file that may be intact, but that it does not know."""
+_PALETTE_SIZES = {"uint8": 1 << 8, "uint16": 1 << 16}
 _warnings_lock = threading.Lock()  # what is to be warned of is a setting of the whole process
 
 
@@ -112,14 +113,11 @@ def dpi_of(file: Any, *, turned: bool) -> tuple[float, float] | None:
 
 
 def palette_of(file: Any, bands: list[int]) -> NDArray[np.uint8] | None:
-    """(256, 3) colors of a file of numbered colors."""
-    if (
-        len(bands) != 1
-        or file.colorinterp[bands[0] - 1].name != "palette"
-        or file.dtypes[bands[0] - 1] != "uint8"
-    ):
+    """(256, 3) or (65536, 3) colors of a file of numbered colors."""
+    count = _PALETTE_SIZES.get(file.dtypes[bands[0] - 1])
+    if len(bands) != 1 or file.colorinterp[bands[0] - 1].name != "palette" or count is None:
         return None
-    colors = np.zeros((256, 3), dtype=np.uint8)
+    colors = np.zeros((count, 3), dtype=np.uint8)
     for number, color in file.colormap(bands[0]).items():
         colors[number] = color[:3]
     return colors

@@ -70,6 +70,8 @@ def _what_it_is(head: bytes) -> str:
     printable = all(32 <= byte < 127 or byte in b"\t\r\n" for byte in head)
     if is_dicom(head) or is_nifti(head):
         what = "a medical image, which is read from a file of its own: give segment, or stream(), its path"
+    elif is_heif(head) and "HEIF" in Pillow.OPEN:
+        what = "HEIC that is damaged or cut short; copy or load it again"
     elif is_heif(head):
         what = "HEIC, which needs a reader: `pip install 'maskweave[heif]'`, or export it as JPEG"
     elif foreign is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import struct
 import threading
@@ -47,6 +48,9 @@ _MAX_BYTES = 500_000_000
 _ORIENTATION, _RESOLUTION = 0x0112, 0x011A  # tags of EXIF and TIFF
 _TURNED = (5, 6, 7, 8)  # orientations that exchange width and height
 _pillow_lock = threading.Lock()
+logging.getLogger("PIL").addHandler(
+    logging.NullHandler()
+)  # what it logs is told by us, or read by another reader
 
 
 def read_image(data: Encoded, *, max_pixels: int = MAX_PIXELS, label: str | None = None) -> Image:
@@ -207,7 +211,9 @@ def _readable(label: str) -> Iterator[None]:
         raise SourceNotFound(f"{label}: no such file; check the path") from None
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
         raise ImageTooLarge(f"{label}: unpacks to more pixels than its header says ({error})") from error
-    except (PermissionError, IsADirectoryError) as error:
+    except OSError as error:
+        if error.filename is None:  # Pillow's own, about the content
+            raise UnreadableImage(f"{label}: damaged or cut short ({_reason(error)})") from error
         raise UnreadableImage(f"{label}: need a readable file, got {error.strerror}") from error
     except Exception as error:  # a broken file can provoke nearly any exception inside a decoder
         raise UnreadableImage(f"{label}: damaged or cut short ({_reason(error)})") from error
@@ -237,7 +243,12 @@ def _decode(data: Path | bytes, max_pixels: int, label: str, warnings: list[str]
             from maskweave.sources.image_checks import check_psd
 
             check_psd(image, label)
-        decoded = _loaded(image, max_pixels, label, warnings)
+        if image.format == "JPEG2000":
+            from maskweave.sources.jpeg2000 import load_jpeg2000
+
+            decoded = _loaded(load_jpeg2000(image, data, warnings), max_pixels, label, warnings)
+        else:
+            decoded = _loaded(image, max_pixels, label, warnings)
         _add_warnings(warnings, _unread_images(image, data))
         return decoded
 

@@ -99,6 +99,8 @@ _FOREIGN: tuple[tuple[int, bytes, str], ...] = (
     (0, b"BPG\xfb", "BPG"),
     (0, b"DDS ", "DDS"),
     (0, b"qoif", "QOI"),
+    (0, b"P7\n", "PAM"),
+    *((0, mark, "PFM") for mark in (b"PF\n", b"Pf\n")),
     (4, b"ftypcrx ", "a camera's raw photo (CR3)"),
     (0, b"FUJIFILMCCD-RAW", "a camera's raw photo (RAF)"),
     (0, b"IIRO", "a camera's raw photo (ORF)"),

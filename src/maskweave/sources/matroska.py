@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from maskweave.sources.zeros import only_zeros, zeros_sentence
+
 MATROSKA = b"\x1a\x45\xdf\xa3"
 """How a file begins."""
 _SEGMENT = 0x18538067
@@ -42,18 +44,26 @@ class Element(NamedTuple):
 
 
 class _Broken(Exception):
-    """The chain of elements does not go on here."""
+    """The chain of elements does not go on here; ``zeros``: where it comes to zeros instead."""
+
+    def __init__(self, zeros: int | None = None) -> None:
+        super().__init__()
+        self.zeros = zeros
 
 
 @dataclass
 class _Walk:
-    """What was seen so far: nanoseconds of a tick, numbers of the tracks, and the last cluster's time in ticks."""
+    """What was seen so far: nanoseconds of a tick, numbers of the tracks, the last cluster's time in ticks, damage.
+
+    ``zeros``: where zeros begin that reach to the file's end.
+    """
 
     scale: int = 1_000_000
     tracks: set[int] = field(default_factory=set)
     ticks: int = 0
     damaged: int = 0
     first: float = 0.0
+    zeros: int | None = None
 
     def damage(self) -> None:
         self.first = self.first if self.damaged else self.ticks * self.scale / 1e9
@@ -72,11 +82,13 @@ def matroska_damage(path: Path) -> list[str]:
         if segment is not None:
             end = length if segment.size is None else segment.start + segment.size
             _walk_segment(file, segment.start, end, length, walk)
+    ends = [] if walk.zeros is None else [zeros_sentence(walk.zeros)]
     if not walk.damaged:
-        return []
+        return ends
     places = "a place" if walk.damaged == 1 else f"{walk.damaged} places"
     return [
-        f"the container is damaged in {places}, first after {walk.first:.2f} seconds: frames may be missing or wrong"
+        f"the container is damaged in {places}, first after {walk.first:.2f} seconds: frames may be missing or wrong",
+        *ends,
     ]
 
 
@@ -107,7 +119,10 @@ def _walk_segment(file: BinaryIO, place: int, end: int, length: int, walk: _Walk
         try:
             element = _element(file, place)
             after = _after(file, element, end, length, walk)
-        except _Broken:
+        except _Broken as broken:
+            if broken.zeros is not None and only_zeros(file, broken.zeros):
+                walk.zeros = broken.zeros
+                return
             walk.damage()
             place = _next_cluster(file, place + 1, length)
             continue
@@ -216,7 +231,7 @@ def _element(file: BinaryIO, place: int) -> Element:
         raise EOFError
     count = 9 - first[0].bit_length()
     if count > 4:
-        raise _Broken
+        raise _Broken(None if first[0] else place)
     rest = file.read(count - 1)
     if len(rest) < count - 1:
         raise EOFError

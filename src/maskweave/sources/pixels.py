@@ -26,7 +26,7 @@ from maskweave.types.arrays import Array, Image
 WHITE = 255
 _DIM = 4096  # 16-bit values up to which an image is nearly black by the fixed rule
 _STRETCH = "--stretch 0.1,99.9 (of TIFF) uses the whole range"
-_BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # tags of a TIFF
+_BITS, _PHOTOMETRIC, _COLOR_MAP, _SAMPLE_FORMAT = 258, 262, 320, 339  # tags of a TIFF
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ def rgb_from_pillow(image: Pillow.Image, warnings: list[str] | None = None) -> I
         return np.array(to_srgb(Pillow.fromarray(gray), profile, warnings))
     if image.mode == "LAB":
         return np.array(rgb_from_lab(image))
+    image = _with_colors_of_file(image)
     if not _is_transparent(image):
         plain = image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
         return np.array(to_srgb(plain, profile, warnings))
@@ -87,6 +88,19 @@ def _wide_values(image: Pillow.Image) -> tuple[Array | None, Numbers]:
     if image.mode == "L" and bits == 8 and is_signed:
         return np.asarray(image).view(np.int8), Numbers()
     return None, Numbers()
+
+
+def _with_colors_of_file(image: Pillow.Image) -> Pillow.Image:
+    """The image, its palette as it was meant: some TIFF writers put 8 bits where 16 belong (libtiff: tif_getimage.c),
+    and a Photoshop bitmap has 1 for black.
+    """
+    colors: Any = (getattr(image, "tag_v2", None) or {}).get(_COLOR_MAP, ())
+    if image.mode == "P" and 0 < max(colors, default=0) < 256:
+        image = image.copy()
+        image.putpalette(bytes(np.array(colors, np.uint8).reshape(3, -1).T))
+    if image.mode == "1" and image.format == "PSD":
+        return Pillow.fromarray(~np.asarray(image))
+    return image
 
 
 def rgb_from_array(array: Array) -> Image:

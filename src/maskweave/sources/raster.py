@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from maskweave.errors import InvalidValue
+from maskweave.errors import InvalidValue, UnreadableImage
 from maskweave.sources.base import MAX_PIXELS, Closing, check_budget
 from maskweave.sources.color import rgb_from_lab, to_srgb
 from maskweave.sources.gdal import (
@@ -141,6 +141,7 @@ class RasterWindows:
         self.block: Size = self._turned(self._file.block_shapes[0])
         self.dpi = dpi_of(self._file, turned=self._orientation >= 5)
         self._bands = self._chosen_bands(raster_options.bands)
+        self._refuse_complex()
         self._alpha = self._alpha_band()
         self._has_gaps = any(self._can_have_gaps(band) for band in self._bands)
         self._numbers = Numbers(declared_bits(self._file, self._bands[0]), self._page.is_inverted)
@@ -185,9 +186,8 @@ class RasterWindows:
     def display_warnings(self) -> list[str]:
         """``warnings``, and whether the fixed rules show what is there, judged by a view of the whole."""
         is_narrow = self._file.dtypes[self._bands[0] - 1] in ("uint8", "int8")
-        if (
-            is_narrow or self._ranges[0] is not None
-        ):  # nothing to judge, and the file need not be read again for it
+        is_known = self._palette is not None or self._ranges[0] is not None
+        if is_narrow or is_known:  # nothing to judge, and the file need not be read again for it
             return self.warnings
         return self.warnings + range_warnings(self.values(), self._numbers)
 
@@ -210,24 +210,30 @@ class RasterWindows:
             left, right = self.size[1] - right, self.size[1] - left
         return Tile(left, top, right, bottom) if self._orientation >= 5 else Tile(top, left, bottom, right)
 
-    def _values(self, bands: list[int], *, shape: Size | None = None, **part: Any) -> Array:
+    def _values(self, bands: list[int], **part: Any) -> Array:
         """(bands, h, w) values as they are in the file, 0 where it has none; of the whole in that ``shape``."""
+        return np.ma.filled(self._read(bands, **part), 0)
+
+    def _read(self, bands: list[int], *, shape: Size | None = None, **part: Any) -> Array:
+        """The same, masked where there may be gaps."""
         if shape is not None:
             part["out_shape"] = (len(bands), *shape)
         with readable(self._path):
             values: Array = self._file.read(bands, masked=self._has_gaps, **part)
-        return values.filled(0) if isinstance(values, np.ma.MaskedArray) else values
+        return values
 
     def _rgb(self, **part: Any) -> Image:
         """(h, w, 3) uint8 RGB of a part of the file, upright."""
-        values = self._values(self._bands, **part)
+        read = self._read(self._bands, **part)
+        values = np.ma.filled(read, 0)
         if self._palette is not None:
-            image: Image = self._palette[values[0].astype(np.uint8)]
-            return upright(image, self._orientation)
-        channels = [
-            eight_bits(each, self._numbers, span) for each, span in zip(values, self._ranges, strict=True)
-        ]
-        image = self._colors(channels)
+            image: Image = self._palette[values[0]]
+        else:
+            channels = [
+                eight_bits(each, self._numbers, span) for each, span in zip(values, self._ranges, strict=True)
+            ]
+            image = self._colors(channels)
+        image[np.ma.getmaskarray(read).all(axis=0)] = 0
         if self._alpha is not None:
             (alpha,) = self._values([self._alpha], **part)
             image = self._on_white(image, eight_bits(alpha, Numbers(self._numbers.bits)))
@@ -274,6 +280,13 @@ class RasterWindows:
             self.warnings.append(f"{count} bands without color names: {shown}; --bands chooses others")
         return chosen
 
+    def _refuse_complex(self) -> None:
+        kind = self._file.dtypes[self._bands[0] - 1]
+        if kind.startswith("complex"):
+            raise UnreadableImage(
+                f"{self._path}: need real numbers, got complex ones ({kind}), as of radar; save their amplitude"
+            )
+
     def _alpha_band(self) -> int | None:
         """The number of the band that says how opaque each pixel is."""
         colors = [each.name for each in self._file.colorinterp]
@@ -295,7 +308,9 @@ class RasterWindows:
         with readable(self._path):
             sample = self._file.read(self._bands, masked=True, out_shape=(len(self._bands), *shape))
         ranges = [_percentiles(band, low, high) for band in sample]
-        if stretch is None:
+        if np.ma.getmaskarray(sample).all():
+            self.warnings.append("every pixel is marked as no data")
+        elif stretch is None:
             shown = ", ".join(f"{first:g} to {last:g}" for first, last in ranges)
             self.warnings.append(
                 f"values {shown} were stretched to 0 to 255; choose the percentiles with --stretch"

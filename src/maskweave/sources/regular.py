@@ -2,7 +2,8 @@
 
 Most containers do not say how many frames they have, and a decoder goes on behind damaged ones. Where all other
 frames are the same step apart, one that is two steps or more after the one before it follows a gap. A stream whose
-rate varies, as a recording of a screen does, has no gaps.
+rate varies, as a recording of a screen does, has no gaps, and where later steps are shorter by as much, a time was
+too late and no frame is missing.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class RegularSteps:
     _regular: int = 0
     _others: int = 0
     _gaps: int = 0
+    _excess: Fraction = Fraction(0)
     _max_gap: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
 
     def add(self, time: Fraction) -> None:
@@ -57,7 +59,9 @@ class RegularSteps:
         usual = self._usual or step
         if abs(step - usual) <= usual * _TOLERANCE:
             self._regular += 1
-        elif step >= usual * _MIN_GAP:
+            return
+        self._excess += step - usual
+        if step >= usual * _MIN_GAP:
             self._gaps += 1
             self._max_gap = max(self._max_gap, (step - usual, at + usual))
         else:
@@ -67,6 +71,8 @@ class RegularSteps:
         """One sentence where frames are missing, else none."""
         steps = self._regular + self._gaps + self._others
         if not self._usual or not self._gaps or self._regular < _MIN_SHARE * steps:
+            return []
+        if self._excess < self._usual / 2:
             return []
         length, at = self._max_gap
         where = (

@@ -45,17 +45,24 @@ class _Stamped(NamedTuple):
 
 @dataclass
 class TimeFaults:
-    """What was wrong with the times, for the user."""
+    """What was wrong with the times, for the user.
+
+    ``frames``: how many there were. ``step``: seconds between frames that have no time.
+    """
 
     without_time: int = 0
     strays: int = 0
     jumps: list[tuple[Fraction, Fraction]] = field(default_factory=list)
     gaps: list[tuple[Fraction, Fraction]] = field(default_factory=list)
+    frames: int = field(default=0, compare=False)
+    step: Fraction = field(default=Fraction(1, 25), compare=False)
 
     def sentences(self) -> list[str]:
         """One sentence for each kind."""
         messages = []
-        if self.without_time:
+        if self.without_time == self.frames > 1:
+            messages.append(f"no frame has a timestamp: shown at {float(1 / self.step):.4g} frames a second")
+        elif self.without_time:
             messages.append(f"{_counted(self.without_time)} without a timestamp, placed after the one before")
         if self.strays:
             messages.append(
@@ -101,6 +108,7 @@ class Clock:
         self._offset = -begin
         self._last: Fraction | None = None
         self._steps: deque[Fraction] = deque([1 / rate], maxlen=_STEPS)
+        self._faults.step = 1 / rate
         self._pending: list[_Stamped] = []
         self._unstamped = 0
 
@@ -113,6 +121,7 @@ class Clock:
         """
         sample = _ORDER_SAMPLE if self._hold > 1 else 1
         for stamped in self._stamps.of(frames, first_dts, sample=sample):
+            self._faults.frames += 1
             yield from self._place(stamped)
         yield from self._finish()
 
@@ -171,10 +180,12 @@ class Clock:
     def _finish(self) -> Iterator[Timed]:
         """The frames still in doubt at the end."""
         pending, self._pending = self._pending, []
-        is_stretch = len(pending) > 1 or not self._may_jump
-        if pending and is_stretch and _goes_on(pending) and self._time_of(pending[0]) > self._now:
-            yield from self._stretch(pending)
-            return
+        if pending and _goes_on(pending):
+            gap = self._time_of(pending[0]) - self._now
+            may_be_still = gap <= MAX_JUMP or len(pending) > 1 or not self._may_jump
+            if gap > 0 and may_be_still:
+                yield from self._stretch(pending)
+                return
         for each in pending:
             yield self._stray(each, None)
 

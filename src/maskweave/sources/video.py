@@ -24,6 +24,7 @@ from maskweave.sources.decoding import (
     set_threads,
     video_stream,
 )
+from maskweave.sources.edited import frame_count
 from maskweave.sources.encryption import is_scrambled
 from maskweave.sources.extent import broken_at, joined_at, missing_bytes
 from maskweave.sources.kinds import is_regular, kind_of_content
@@ -31,8 +32,8 @@ from maskweave.sources.matroska import matroska_damage
 from maskweave.sources.program_stream import program_stream_damage
 from maskweave.sources.regular import RegularSteps
 from maskweave.sources.timing import MAX_JUMP, Clock, Timed, TimeFaults
-from maskweave.sources.transport_stream import transport_stream_damage
-from maskweave.sources.video_pixels import FrameImages, orientation_matrix
+from maskweave.sources.transport_stream import TransportStreamDamage, transport_stream_damage
+from maskweave.sources.video_pixels import FrameImages, fields_of, orientation_matrix
 from maskweave.types.frame import Frame, SourceInfo
 
 _CONTAINERS = (
@@ -116,6 +117,8 @@ class VideoSource(Closing):
                 count, end = count + 1, frame.time + (frame.duration or 0)
                 steps.add(frame.time)
                 yield frame
+            structure = self._damaged_structure()
+            damage.incomplete = max(0, damage.incomplete - structure.joints)  # told as jumps of the clock
         except av.FFmpegError as error:
             raise UnreadableVideo(f"{self._path}: cannot be read any further ({_reason(error)})") from error
         finally:
@@ -124,28 +127,35 @@ class VideoSource(Closing):
             raise self._undecodable(damage)
         if self._is_uncounted() and not faults.gaps:
             self.warnings.extend(steps.sentences())
-        missing = self._shortfall(count + damage.hidden, None if faults.jumps else end) or self._cut()
+        lost = self._promised.hidden - damage.hidden  # a frame that is only decoded for others counts as one
+        missing = self._shortfall(count - max(0, lost), None if faults.jumps else end) or self._cut()
         self.is_incomplete = bool(missing)
         self.warnings.extend(missing)
-        with suppress(OSError):  # it is gone by now
-            self.warnings.extend(self._damaged_structure())
+        self.warnings.extend(structure.sentences)
 
     def _is_uncounted(self) -> bool:
         """Whether neither a number of frames nor the container's structure tells that some are missing."""
         is_open = self._container is not None
         return is_open and self.info.frame_count is None and self._container.format.name in _UNCOUNTED
 
-    def _damaged_structure(self) -> list[str]:
-        """A sentence when the container's own structure is broken in its middle; FFmpeg passes over that."""
-        if self._container is not None and self._container.format.name == "mpegts":
-            return transport_stream_damage(self._path, self._stream.id)
-        if self._container is not None and self._container.format.name == "mpeg":
-            return program_stream_damage(self._path)
-        return matroska_damage(self._path)
+    def _damaged_structure(self) -> TransportStreamDamage:
+        """What is broken in the middle of the container's own structure; FFmpeg passes over that."""
+        with suppress(OSError):  # it is gone by now
+            if self._container is not None and self._container.format.name == "mpegts":
+                return transport_stream_damage(self._path, self._stream.id)
+            if self._container is not None and self._container.format.name == "mpeg":
+                return TransportStreamDamage(program_stream_damage(self._path))
+            return TransportStreamDamage(matroska_damage(self._path))
+        return TransportStreamDamage([])
 
     def _undecodable(self, damage: Damage) -> UnreadableVideo:
         if damage.encrypted or is_scrambled(self._path):
             return _encrypted(self._path)
+        if damage.hidden:
+            return UnreadableVideo(
+                f"{self._path}: need frames, but its edit list hides every one; write it anew without (ffmpeg "
+                "-ignore_editlist 1)"
+            )
         return UnreadableVideo(f"{self._path}: need frames, but not one can be decoded; the file is damaged")
 
     @property
@@ -196,6 +206,7 @@ class VideoSource(Closing):
     def _info(self, name: str) -> SourceInfo:
         first, aspect = self._first_time(), self._upright_aspect()  # both may open the file again
         container, stream = self._container, self._stream
+        self._promised = frame_count(container, stream)
         ticks = stream.duration
         duration = float(ticks * stream.time_base) if ticks else None
         if duration is None and container.duration:
@@ -206,7 +217,7 @@ class VideoSource(Closing):
             path=self._path,
             rate=stream.average_rate or stream.guessed_rate or None,
             time_base=Fraction(stream.time_base),
-            frame_count=stream.frames or None,
+            frame_count=self._promised.shown,
             duration=duration,
             start=_start(container, stream, first),
             pixel_aspect=aspect,
@@ -239,7 +250,7 @@ class VideoSource(Closing):
         """Convert frames one behind the decoder, so that each one's duration is the next one's start."""
         raws = decoded(self._container, self._stream, damage, decoder=alpha_decoder(self._stream))
         clock = _clock(self._container, self._stream, self.info.start, faults)
-        images = FrameImages(self._max_pixels, str(self._path), self.warnings)
+        images = FrameImages(self._max_pixels, str(self._path), self.warnings, fields=fields_of(self._stream))
         timed = clock.timed(raws, lambda: damage.first_dts)
         for image, moment in images.of(self._lasting(timed)):
             yield Frame(
@@ -260,14 +271,20 @@ class VideoSource(Closing):
             yield held.raw, _Moment(index, held.time, self._last_duration(index, held, step), held.stamp)
 
     def _last_duration(self, index: int, held: Timed, step: Fraction | None) -> Fraction | None:
-        """Up to the end in the header if that is near, else what the frame says, else the step before it."""
-        duration = frame_duration(held.raw, self._stream) or step
+        """Up to the end in the header if that is near, else what the frame says, else the step before it.
+
+        That step may be a long still; where the header says how long the file is, it is no longer than that.
+        """
         header_end = _header_end(self._stream)
         if header_end is not None and self.info.frame_count == index + 1:
             left = header_end - self.info.start - held.time
             if left > 0:
                 return left
-        return duration
+        duration = frame_duration(held.raw, self._stream)
+        if duration is not None or step is None or self.info.duration is None:
+            return duration or step
+        left = Fraction(self.info.duration).limit_denominator(1_000_000) - held.time
+        return min(step, left) if left > 0 else step
 
     def _shortfall(self, count: int, end: Fraction | None) -> list[str]:
         """A sentence when fewer frames came than the header promised, or the time ends early."""

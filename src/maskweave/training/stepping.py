@@ -208,12 +208,42 @@ class Progress:
 OnProgress: TypeAlias = Callable[[Progress], None]
 
 
-class Observer(ABC):
-    """Reports the progress of a run, and validates now and then."""
+def reporter(on_progress: OnProgress | None) -> Callable[[str], None]:
+    """What to call with a message for the user, before the first step."""
+
+    def report(message: str) -> None:
+        if on_progress is not None:
+            on_progress(Progress(0.0, 0, 0.0, 0.0, message=message))
+
+    return report
+
+
+class TrainingSession(ABC):
+    """A session of a run, from its start or a checkpoint on: trains, reports progress, validates now and then.
+
+    Args:
+        trainer: The run.
+        on_progress: Called after each step and with each message.
+    """
 
     def __init__(self, trainer: SteppedRun[Any, Any, Any], on_progress: OnProgress | None) -> None:
         self.trainer, self._on_progress = trainer, on_progress
         self._last_validation = trainer.seconds
+
+    @staticmethod
+    @abstractmethod
+    def make_trainer(config: Any, on_progress: OnProgress | None) -> SteppedRun[Any, Any, Any]:
+        """Make the trainer of a configuration; reading its data may take a while, and is reported."""
+
+    @abstractmethod
+    def load_start(self, start: str) -> None:
+        """Start from weights that exist, instead of from scratch."""
+
+    def run(self) -> Path:
+        """Train to the end, and return the exported model's path."""
+        self.report_notes()
+        self.trainer.run(self.on_step)
+        return self.validate()
 
     def report(self, message: str, loss: float = 0.0) -> None:
         """Report how far the run is, with a message or a step's loss."""

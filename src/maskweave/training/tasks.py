@@ -5,22 +5,41 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from maskweave.training import run
 from maskweave.training.config import TrainConfig
 from maskweave.training.errors import TrainingDataError
 from maskweave.training.guide.config import TASK as GUIDE
 from maskweave.training.guide.config import GuideConfig
-from maskweave.training.guide.run import resume_guide, train_guide
-from maskweave.training.run_folder import CONFIG
-from maskweave.training.stepping import OnProgress
+from maskweave.training.guide.session import GuideSession
+from maskweave.training.run_folder import (
+    CONFIG,
+    LAST,
+    disk_errors,
+    read_settings,
+    refuse_existing_run,
+    write_settings,
+)
+from maskweave.training.session import CompactSession
+from maskweave.training.stepping import OnProgress, TrainingSession
 
 Config: TypeAlias = TrainConfig | GuideConfig
 COMPACT = "compact"
-_CONFIGS: Mapping[str, type[TrainConfig] | type[GuideConfig]] = {COMPACT: TrainConfig, GUIDE: GuideConfig}
-TASKS = tuple(_CONFIGS)
+
+
+class Task(NamedTuple):
+    """What configures the training of a network, and what does it."""
+
+    config: type[TrainConfig] | type[GuideConfig]
+    session: type[TrainingSession]
+
+
+TASKS: Mapping[str, Task] = {
+    COMPACT: Task(TrainConfig, CompactSession),
+    GUIDE: Task(GuideConfig, GuideSession),
+}
 
 
 def make_config(task: str, settings: Mapping[str, Any]) -> Config:
@@ -29,9 +48,9 @@ def make_config(task: str, settings: Mapping[str, Any]) -> Config:
     Raises:
         TrainingDataError: There is no such task, or it has no such setting.
     """
-    if task not in _CONFIGS:
+    if task not in TASKS:
         raise TrainingDataError(f"task: need {' or '.join(TASKS)}, got {task!r}.")
-    return _CONFIGS[task].from_dict(settings)
+    return TASKS[task].config.from_dict(settings)
 
 
 def read_recipe(path: Path, *, task: str | None = None, **settings: Any) -> Config:
@@ -52,10 +71,22 @@ def read_recipe(path: Path, *, task: str | None = None, **settings: Any) -> Conf
 
 
 def train(config: Config, on_progress: OnProgress | None = None) -> Path:
-    """Train from the start and return the exported model's path; raises as `run.train`."""
-    if isinstance(config, GuideConfig):
-        return train_guide(config, on_progress)
-    return run.train(config, on_progress)
+    """Train from the start and return the exported model's path.
+
+    Raises:
+        TrainingDataError: The data cannot be trained on, or the output folder holds another run.
+        LossNotFinite: The loss became NaN or infinite; the last good checkpoint is kept.
+        CheckpointError: A checkpoint cannot be written, or `start_from` is of another network.
+        TrainingError: Anything else cannot be read or written: the disk is full, say.
+    """
+    session_of = next(task.session for task in TASKS.values() if isinstance(config, task.config))
+    refuse_existing_run(config.output)
+    with disk_errors(config.output):
+        session = session_of(session_of.make_trainer(config, on_progress), on_progress)
+        write_settings(config.output, config.to_dict())
+        if config.start_from not in (None, "none"):
+            session.load_start(config.start_from)
+        return session.run()
 
 
 def resume(folder: Path, on_progress: OnProgress | None = None, **changes: Any) -> Path:
@@ -64,14 +95,18 @@ def resume(folder: Path, on_progress: OnProgress | None = None, **changes: Any) 
     Raises:
         CheckpointError: The folder holds no run, or its checkpoint is damaged or of another network.
     """
-    if _task_of(folder) == GUIDE:
-        return resume_guide(folder, on_progress, **changes)
-    return run.resume(folder, on_progress, **changes)
+    task = _task_of(folder)
+    with disk_errors(folder):
+        config = task.config.from_dict(read_settings(folder))
+        trainer = task.session.make_trainer(replace(config, **changes), on_progress)
+        trainer.load(folder / LAST)
+        return task.session(trainer, on_progress).run()
 
 
-def _task_of(folder: Path) -> str:
+def _task_of(folder: Path) -> Task:
     try:
         settings = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return COMPACT  # which says what is missing
-    return str(settings.get("task", COMPACT)) if isinstance(settings, dict) else COMPACT
+        settings = None  # the compact network's session says what is missing
+    name = settings.get("task") if isinstance(settings, dict) else None
+    return TASKS[GUIDE] if name == GUIDE else TASKS[COMPACT]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from maskweave.ops.reduce import halved_until
+from maskweave.ops.resize import halved_until
 from maskweave.types.arrays import Image
 
 _WIDTH, _HEIGHT = 64, 36

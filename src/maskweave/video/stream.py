@@ -75,7 +75,7 @@ class FrameFacts:
     @cached_property
     def reduced(self) -> tuple[Image, int]:
         """The image with no side over `REDUCED_SIDE`, and how many of its pixels one of these is wide and high."""
-        from maskweave.ops.reduce import halved_until
+        from maskweave.ops.resize import halved_until
 
         return halved_until(self.frame.image, REDUCED_SIDE)
 

@@ -183,3 +183,47 @@ def test_what_is_corrected_is_counted_before_one_goes_on(page, folder, expect):
     expect(page.locator("#queue-words")).to_have_text("photos: 1 image corrected.")
     page.keyboard.press("Control+z")
     expect(page.locator("#queue-words")).to_have_text("photos: nothing is corrected yet.")
+
+
+def test_what_is_saved_as_yolo_is_one_data_set_that_opens_again(page, folder, tmp_path, expect):
+    (folder / "labels.json").unlink()
+    page.set_input_files("#folder", folder)
+    expect(page.locator("#queue-count")).to_have_text("1 of 2")
+    page.locator(".object").first.wait_for()
+    page.get_by_label("Your classes").fill("animal")
+    page.keyboard.press("Enter")
+    canvas = Canvas(page)
+    page.keyboard.press("1")
+    page.keyboard.press("p")
+    canvas.drag((20, 85), (70, 85))
+    expect(page.locator(".object__name", has_text="animal")).to_be_visible()
+    page.select_option("#queue-format", "yolo")
+    name = save(page, tmp_path / "after.zip")
+    assert name == "images.yolo.zip"
+    with zipfile.ZipFile(tmp_path / "after.zip") as after:
+        names = after.namelist()
+        assert after.read("images.yolo/images/sub/two.png") == (folder / "sub" / "two.png").read_bytes()
+        assert "animal" in after.read("images.yolo/data.yaml").decode()
+    assert {"images.yolo/labels/one.txt", "images.yolo/images/one.png"} <= set(names)
+    page.locator("#home").click()
+    page.set_input_files(
+        "#file",
+        {"name": name, "mimeType": "application/zip", "buffer": (tmp_path / "after.zip").read_bytes()},
+    )
+    expect(page.locator("#queue-words")).to_have_text("images.yolo.zip: nothing is corrected yet.")
+    expect(page.locator(".object__name", has_text="animal")).to_be_visible()
+    expect(page.locator(".object", has_text="animal")).to_contain_text("by hand")
+
+
+def test_what_was_made_by_hand_comes_back_as_that_out_of_coco(page, folder, tmp_path, expect):
+    (folder / "labels.json").unlink()
+    page.set_input_files("#folder", folder)
+    expect(page.locator("#queue-count")).to_have_text("1 of 2")
+    page.locator(".object").first.wait_for()
+    page.keyboard.press("p")
+    Canvas(page).drag((20, 85), (70, 85))
+    expect(page.locator(".object", has_text="object")).to_contain_text("by hand")
+    assert save(page, folder / "images.coco.json") == "images.coco.json"
+    page.locator("#home").click()
+    page.set_input_files("#folder", folder)
+    expect(page.locator(".object", has_text="object")).to_contain_text("by hand")

@@ -310,7 +310,7 @@ def test_what_is_shown_is_recorded_to_a_file_that_plays(open_live, server, expec
     page.get_by_role("button", name="Stay").click()
     count = len(server.frames)
     page.wait_for_function("() => document.querySelector('#live-now').textContent.includes('Recording')")
-    until_true(page, lambda: len(server.frames) >= count + 8)
+    until_true(page, lambda: len(server.frames) >= count + 30)
     with page.expect_download() as saved:
         page.get_by_role("button", name="End and save").click()
     assert saved.value.suggested_filename == "live.webm"
@@ -325,7 +325,7 @@ def recorded(page, server):
     page.get_by_role("button", name="Record").click()
     until(page, "document.querySelector('#live-now').textContent.includes('Recording 0:01')")
     count = len(server.frames)
-    until_true(page, lambda: len(server.frames) >= count + 8)
+    until_true(page, lambda: len(server.frames) >= count + 30)
     with page.expect_download() as saved:
         page.get_by_role("button", name="End and save").click()
     return saved.value.path()

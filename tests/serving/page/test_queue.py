@@ -7,7 +7,7 @@ from maskweave.annotations.options import Options
 from maskweave.annotations.report import Report
 from maskweave.annotations.table import format_named
 from tests.serving.page import scene
-from tests.serving.page.conftest import Canvas, until
+from tests.serving.page.conftest import Canvas, until, until_true
 
 NAMES = ("one.png", "two.png", "three.png")
 ALL_DONE = "document.querySelector('#queue-progress').value === 1"
@@ -24,10 +24,10 @@ def test_images_are_looked_at_one_after_the_other_while_one_is_open(page, stand_
     stand_in.gate.clear()
     data = scene.encoded(scene.image())
     page.set_input_files("#file", [{"name": name, "mimeType": "image/png", "buffer": data} for name in NAMES])
-    expect(page.locator("#queue-words")).to_have_text("0 of 3 looked at")
+    expect(page.locator("#queue-words")).to_have_text("0 of 3 images are ready.")
     expect(page.locator("#queue-count")).to_have_text("1 of 3")
     stand_in.gate.set()
-    expect(page.locator("#queue-words")).to_have_text("All are looked at.")
+    expect(page.locator("#queue-words")).to_have_text("All are ready; you have seen 1.")
     assert len(stand_in.asked_for("/v1/segment")) == 3
     expect(page.locator(".object")).to_have_count(3)
 
@@ -85,7 +85,7 @@ def test_images_of_equal_names_in_a_folder_stay_apart(page, tmp_path, expect):
         (tmp_path / "set" / name).parent.mkdir(parents=True)
         (tmp_path / "set" / name).write_bytes(scene.encoded(scene.image()))
     page.set_input_files("#folder", tmp_path / "set")
-    expect(page.locator("#queue-list option")).to_have_text(["1. a/one.png ✓", "2. b/one.png ✓"])
+    expect(page.locator("#queue-list option")).to_have_text(["1. a/one.png ✓", "2. b/one.png"])
     page.route("**/v1/export", lambda route: route.fulfill(json=coco_of(route.request)))
     with page.expect_download() as download:
         page.get_by_role("button", name="Save all").click()
@@ -186,3 +186,110 @@ def test_a_photo_that_comes_along_is_opened(page, stand_in, expect):
     expect(page.locator(".object")).to_have_count(3)
     (sent,) = stand_in.asked_for("/v1/segment")
     assert sent["image"].startswith(b"RIFF")
+
+
+def set_classes(page, names):
+    page.get_by_label("Your classes").fill(names)
+    page.keyboard.press("Enter")
+
+
+def test_after_the_classes_are_typed_letters_are_tools_again(page, expect):
+    bring(page)
+    set_classes(page, "pet, owner")
+    page.keyboard.press("x")
+    expect(page.get_by_role("button", name="Box: draw")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_label("Your classes")).to_have_value("pet, owner")
+    expect(page.locator("#preset-chips button")).to_have_text(["1pet", "2owner"])
+
+
+def test_a_number_names_what_is_drawn_next(page, expect):
+    canvas = bring(page)
+    set_classes(page, "pet, owner")
+    page.keyboard.press("x")
+    page.keyboard.press("2")
+    expect(page.locator("#hint")).to_have_text("Draw a box round an owner to add it.")
+    canvas.drag((100, 60), (140, 110))
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog", "person", "owner"])
+    page.keyboard.press("n")
+    expect(page.locator("#queue-count")).to_have_text("2 of 3")
+    expect(page.locator("#hint")).to_have_text("Draw a box round an owner to add it.")
+    page.locator("#preset-chips").get_by_text("owner").click()  # none again
+    canvas.drag((100, 60), (140, 110))
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog", "person", "object"])
+
+
+def held_back(page, path="**/v1/refine"):
+    """Let answers of that path wait; returns what lets them go."""
+    waiting = []
+
+    def hold(route):
+        waiting.append(route)
+
+    page.route(path, hold)
+
+    def release():
+        for route in waiting:
+            route.continue_()
+        page.unroute(path)
+
+    return waiting, release
+
+
+def test_a_number_that_is_faster_than_the_answer_names_what_comes(page, expect):
+    canvas = bring(page)
+    set_classes(page, "pet, owner")
+    page.keyboard.press("x")
+    waiting, release = held_back(page)
+    canvas.drag((100, 60), (140, 110))
+    until_true(page, lambda: waiting)
+    page.keyboard.press("2")
+    release()
+    expect(page.locator(".object__name")).to_have_text(["cat", "dog", "person", "owner"])
+    expect(page.get_by_role("radio", name="Masks")).to_be_checked()
+
+
+def test_an_answer_that_comes_after_one_went_on_is_that_images(page, stand_in, expect):
+    canvas = bring(page)
+    until(page, ALL_DONE)
+    page.keyboard.press("x")
+    waiting, release = held_back(page)
+    canvas.drag((100, 60), (140, 110))
+    until_true(page, lambda: waiting)
+    page.keyboard.press("n")
+    expect(page.locator("#queue-count")).to_have_text("2 of 3")
+    expect(page.locator("#hint")).to_have_text("Draw a box round an object to add it.")
+    release()
+    page.keyboard.press("n")
+    expect(page.locator("#queue-count")).to_have_text("3 of 3")
+    expect(page.locator(".object")).to_have_count(3)
+    page.select_option("#queue-format", "overlay")
+    with page.expect_download():
+        page.get_by_role("button", name="Save all").click()
+    sent = [json.loads(form["request"])["objects"] for form in stand_in.asked_for("/v1/export")]
+    assert [[each["class"] for each in objects] for objects in sent] == [
+        ["cat", "dog", "person", "object"],
+        ["cat", "dog", "person"],
+        ["cat", "dog", "person"],
+    ]
+
+
+def test_classes_that_are_hidden_stay_hidden_in_all_images_and_in_no_file(page, stand_in, expect):
+    bring(page)
+    until(page, ALL_DONE)
+    page.keyboard.press("n")
+    page.locator("#class-chips").get_by_text("dog").click()
+    page.keyboard.press("Shift+n")
+    expect(page.locator(".object__name")).to_have_text(["cat", "person"])
+    page.select_option("#queue-format", "overlay")
+    with page.expect_download():
+        page.get_by_role("button", name="Save all").click()
+    for form in stand_in.asked_for("/v1/export"):
+        assert [each["class"] for each in json.loads(form["request"])["objects"]] == ["cat", "person"]
+
+
+def test_the_queue_tells_which_images_were_seen(page, expect):
+    bring(page)
+    until(page, ALL_DONE)
+    page.keyboard.press("n")
+    expect(page.locator("#queue-words")).to_have_text("All are ready; you have seen 2.")
+    expect(page.locator("#queue-list option")).to_have_text(["1. one.png ✓", "2. two.png ✓", "3. three.png"])

@@ -522,3 +522,26 @@ def test_earlier_videos_come_back(open_page, stand_in, video, expect):
     page.locator("#recent .card__open", has_text="clip.mp4").click()
     expect(page.locator(".object__name")).to_have_text(["cat", "dog"])
     assert len(stand_in.asked_for("/v1/videos")) == 1
+
+
+def test_others_stay_to_be_selected_beside_one_that_is(page, video, expect):
+    canvas = run(page, video)
+    seek(page, 20)
+    canvas.click(100, 20)  # the dog
+    x, y = scene.walk(20)
+    canvas.click(x + 10, y + 10, modifiers=["Shift"])
+    expect(page.locator(".object__button[aria-pressed=true]")).to_have_count(2)
+    page.keyboard.press("m")
+    expect(page.locator(".object")).to_have_count(1)
+
+
+def test_a_search_ends_in_a_selection_and_letters_are_tools_again(page, video, expect):
+    run(page, video)
+    page.keyboard.press("/")
+    page.get_by_label("Search the objects").fill("dog")
+    expect(page.locator(".object")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.locator(".object")).to_have_count(2)
+    expect(page.locator(".object__button[aria-pressed=true]")).to_contain_text("dog")
+    page.keyboard.press("Delete")
+    expect(page.locator(".object__name")).to_have_text(["cat"])

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
-from maskweave.ops.shift import shift_masks
+from maskweave.ops.masks import shift_masks
 from maskweave.types.arrays import IntArray
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks, concatenate

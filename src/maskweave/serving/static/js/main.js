@@ -15,6 +15,7 @@ import { LookControls } from "./page/look-controls.js";
 import { startModelManager } from "./page/model-manager.js";
 import { ObjectList } from "./page/object-list.js";
 import { oneStop } from "./page/one-stop.js";
+import { startPresets } from "./page/presets.js";
 import { QueuePanel } from "./page/queue-panel.js";
 import { offerSamples } from "./page/samples.js";
 import { shortcutsOf } from "./page/shortcut-table.js";
@@ -52,7 +53,7 @@ export const page = {
 const VIDEO_WORDS = ["The video is still at work", "Leaving cancels the run, and nothing of it is kept."];
 let view = null;
 let queue = null; // several images, of which the view shows one
-const queuePanel = new QueuePanel(page, { onGo: goTo, keep: keepInQueue });
+const queuePanel = new QueuePanel(page, { onGo: goTo, keep: keepSettled });
 
 function showTool(name) {
   for (const button of document.querySelectorAll("[data-tool]")) {
@@ -142,6 +143,7 @@ function startQueue(images, dataset = null) {
 function goTo(place) {
   if (!queue || place < 0 || place >= queue.entries.length) return null;
   keepInQueue();
+  if (queue.current) keepLate(view, queue, queue.current);
   const tool = view?.toolName;
   const entry = queue.goTo(place);
   closeView();
@@ -153,6 +155,17 @@ function goTo(place) {
 
 function keepInQueue() {
   if (view?.record) queue?.keep(view.record, view.documents);
+}
+
+/** Put the open image's changes into the queue, those that are on their way included. */
+async function keepSettled() {
+  await view?.settled;
+  keepInQueue();
+}
+
+/** An answer that comes after its image was left is that image's all the same. */
+function keepLate(left, its, entry) {
+  if (left?.isSettling) left.settled.then(() => its.keep(left.record, left.documents, entry));
 }
 
 function closeView() {
@@ -326,8 +339,9 @@ function connect() {
   page.stage.onpaint = () => controls.place();
 }
 
-for (const selector of [".tools", "#class-chips", "#object-actions", "#files", "#samples", "#model-list"]) oneStop(find(selector));
+for (const selector of [".tools", "#class-chips", "#preset-chips", "#object-actions", "#files", "#samples", "#model-list"]) oneStop(find(selector));
 startTheme();
+startPresets(() => view);
 askTokenWith(askForToken);
 connect();
 takeFiles(openAll);

@@ -61,8 +61,8 @@ export class BrowserSource {
     if (this.isPaused || this.#isBusy || this.#sent.size >= MAX_ON_THE_WAY || !this.#connection.isReady) return undefined;
     this.#isBusy = true;
     try {
-      const bitmap = await createImageBitmap(this.#feed.video, scaled(this.#feed.size));
-      const jpeg = await this.#encoder.encode(bitmap);
+      const frame = await createImageBitmap(this.#feed.video, scaled(this.#feed.size));
+      const { bitmap, jpeg } = await this.#encoder.encode(frame);
       if (!this.#connection.isOpen) return bitmap.close();
       this.#number += 1;
       this.#sent.set(this.#number, { bitmap, capturedAt });

@@ -4,6 +4,7 @@ const QUALITY = 0.8;
 const canvas = new OffscreenCanvas(1, 1);
 const context = canvas.getContext("2d", { alpha: false });
 
+/** A bitmap comes, and goes back beside its JPEG: nobody copies it on the way. */
 self.addEventListener("message", async ({ data: { bitmap } }) => {
   const { width, height } = bitmap;
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
@@ -11,5 +12,6 @@ self.addEventListener("message", async ({ data: { bitmap } }) => {
   bitmap.close();
   const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY });
   const jpeg = await blob.arrayBuffer();
-  self.postMessage({ jpeg }, [jpeg]);
+  const back = canvas.transferToImageBitmap();
+  self.postMessage({ bitmap: back, jpeg }, [back, jpeg]);
 });

@@ -6,14 +6,14 @@ export class Encoder {
   #resolve = null;
 
   constructor() {
-    this.#worker.addEventListener("message", ({ data }) => this.#resolve?.(data.jpeg));
+    this.#worker.addEventListener("message", ({ data }) => this.#resolve?.(data));
   }
 
-  /** A promise of the JPEG of `bitmap`, as an ArrayBuffer; the bitmap stays the caller's. */
+  /** A promise of {bitmap, jpeg}: what `bitmap` holds, which is given away, and an ArrayBuffer of its JPEG. */
   encode(bitmap) {
     return new Promise((resolve) => {
       this.#resolve = resolve;
-      this.#worker.postMessage({ bitmap });
+      this.#worker.postMessage({ bitmap }, [bitmap]);
     });
   }
 

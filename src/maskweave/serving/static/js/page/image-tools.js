@@ -1,15 +1,13 @@
 // What the pointer does on an image: choose objects, or say to the server what belongs to one.
 
 import { announce, notify } from "../notify.js";
-import { refine } from "../server/calls.js";
 import { drawBox } from "../stage/draw.js";
 import { TwoPoints } from "../stage/two-points.js";
 import { counted } from "../words.js";
 import { brush, BrushTool, fitBrush } from "./brush-tool.js";
 import { OutlineTool } from "./outline-tool.js";
 import { PointTool } from "./point-tool.js";
-
-const NEW_NAME = "object";
+import { nextClass } from "./presets.js";
 
 /** The tools of one image, by name. `painter` draws it; `state` {refiner, busy} is the page's. */
 export class ImageTools {
@@ -29,6 +27,11 @@ export class ImageTools {
     this.#refiner = refiner;
     this.#onBusy = onBusy;
     fitBrush(document.size);
+  }
+
+  /** A promise that resolves once all that was asked for is done. */
+  get settled() {
+    return this.#turn;
   }
 
   /** The tool of that name: "select", "add", "remove", "box", "outline", "brush" or "eraser". */
@@ -51,13 +54,13 @@ export class ImageTools {
     const size = `${brush.radius * 2} px wide; , and . change that`;
     if (name === "eraser") return object ? `Erase, ${size}.` : "Select the object that has too much.";
     if (more.length) return "Select one object to correct it, or none to make a new one.";
-    if (name === "brush") return object ? `Paint “${object.class}”, ${size}.` : `Paint a new object, ${size}.`;
-    if (name === "add") return object ? `Click on what belongs to “${object.class}”; Esc first for a new object.` : "Click on an object to add it.";
+    if (name === "brush") return object ? `Paint “${object.class}”, ${size}.` : `Paint a new ${nextClass()}, ${size}.`;
+    if (name === "add") return object ? `Click on what belongs to “${object.class}”; Esc first for a new object.` : `Click on ${article(nextClass())} to add it.`;
     if (name === "remove") {
       return object ? `Click on what does not belong to “${object.class}”.` : "Select the object that has too much.";
     }
     if (object?.id === this.#made) return `Draw a box round the next object; 1 to 9 name “${object.class}”.`;
-    return object ? `Draw a box to find “${object.class}” anew.` : "Draw a box round an object to add it.";
+    return object ? `Draw a box to find “${object.class}” anew.` : `Draw a box round ${article(nextClass())} to add it.`;
   }
 
   #selectTool() {
@@ -79,7 +82,7 @@ export class ImageTools {
       size: this.#document.size,
       stage: this.#stage,
       meant: () => this.#meant(),
-      ask: (prompts) => refine(this.#document.file, prompts, this.#refiner()),
+      ask: (prompts) => this.#document.refine(prompts, this.#refiner()),
       commit: (point, ready) => this.#askFor((prompts) => withPoint(prompts, point), ready),
       isInside: (x, y) => this.#isInside(x, y),
       colorOf: this.#painter.colorOf,
@@ -123,7 +126,7 @@ export class ImageTools {
   #brushTool(erases) {
     const tool = new BrushTool(this.#document, this.#stage, {
       erases,
-      newName: () => NEW_NAME,
+      newName: nextClass,
       colorOf: this.#painter.colorOf,
     });
     this.#painter.overlay = (context, stage) => tool.draw(context, stage);
@@ -166,9 +169,9 @@ export class ImageTools {
     const prompts = change(promptsOf(object));
     if (!object && !prompts.box && !prompts.points.some(([, , isOn]) => isOn)) return;
     try {
-      const found = (await ready) ?? (await refine(this.#document.file, prompts, this.#refiner()));
+      const found = (await ready) ?? (await this.#document.refine(prompts, this.#refiner()));
       if (!found.area) throw new Error("Nothing is left of the object; the last point was too much.");
-      const id = this.#document.correct(object?.id ?? 0, found, prompts, NEW_NAME);
+      const id = this.#document.correct(object?.id ?? 0, found, prompts, nextClass());
       if (!object && !prompts.points.length) this.#made = id;
       announce(`${object ? "Corrected" : "Added"}: ${counted(found.area, "pixel")}`);
     } catch (error) {
@@ -186,6 +189,11 @@ function promptsOf(object) {
   if (!object.area) return { base: null, points: [], box: object.box };
   const { base, points } = object.prompts ?? { base: null, points: [] };
   return { base: base ?? object.rle, points, box: null };
+}
+
+/** "a cat", "an object". */
+function article(name) {
+  return `${/^[aeiou]/i.test(name) ? "an" : "a"} ${name}`;
 }
 
 function withPoint(prompts, point) {

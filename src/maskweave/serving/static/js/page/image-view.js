@@ -79,12 +79,23 @@ export class ImageView {
     this.#bitmap ??= await this.#askForImage();
     if (this.#ended.signal.aborted) return;
     if (result?.asked) this.#page.showChoices(JSON.parse(result.asked));
-    this.#show(this.#documents.get(found.asked) ?? this.#documentOf(found));
+    const known = this.#documents.get(found.asked);
+    if (found.hiddenClasses) known?.hideClasses(found.hiddenClasses); // as in the images that were seen since
+    this.#show(known ?? this.#documentOf(found));
     if (!result) await this.#keep();
   }
 
   get toolName() {
     return this.#toolName;
+  }
+
+  /** Whether an answer about a correction is on its way; `settled` is a promise that none is. */
+  get isSettling() {
+    return this.#waiting > 0;
+  }
+
+  get settled() {
+    return this.#tools?.settled;
   }
 
   get documents() {
@@ -133,6 +144,7 @@ export class ImageView {
     this.#finding.abort();
     this.#bound.abort();
     if (this.#saving) this.#keep();
+    find("#stage").classList.remove("stage--waiting");
     endBusy();
   }
 
@@ -143,8 +155,9 @@ export class ImageView {
   }
 
   chooseTool(name) {
-    if (!this.#tools || !TOOLS.includes(name)) return;
+    if (!TOOLS.includes(name)) return;
     this.#toolName = name;
+    if (!this.#tools) return this.#page.showTool(name); // it is in the hand once objects are there
     this.#painter.overlay = null;
     this.#painter.tool = this.#tools.make(name);
     this.#page.showTool(name);
@@ -194,8 +207,21 @@ export class ImageView {
     return this.#page.stage.invalidate();
   }
 
-  /** Give the selected objects a class. Returns whether there were any. */
+  /** Give the selected objects a class, those that are on their way, too. Returns whether there were any. */
   classify(name) {
+    if (this.isSettling) {
+      this.settled.then(() => this.#classify(name));
+      return true;
+    }
+    return this.#classify(name);
+  }
+
+  /** Say what the tool is about to do, as that has changed. */
+  showHint() {
+    this.#hint();
+  }
+
+  #classify(name) {
     const chosen = this.#free().map((object) => object.id);
     if (!chosen.length || !name) return false;
     this.document.rename(chosen, name);
@@ -344,6 +370,7 @@ export class ImageView {
 
   #wait(change) {
     this.#waiting += change;
+    if (this.#ended.signal.aborted) return; // another image is open
     find("#stage").classList.toggle("stage--waiting", this.#waiting > 0);
     this.#hint();
   }

@@ -24,6 +24,7 @@ export class ObjectList {
   constructor() {
     this.#root.addEventListener("pointerleave", () => this.#findings?.hover(0));
     find("#search").addEventListener("input", (event) => this.#findings?.search(event.target.value));
+    find("#search").addEventListener("keydown", (event) => this.#searchKey(event));
     find("#sort").addEventListener("change", (event) => this.#findings?.sort(event.target.value));
   }
 
@@ -83,6 +84,22 @@ export class ObjectList {
       event.stopPropagation();
     });
     field.addEventListener("blur", () => this.#endRename(field.value));
+  }
+
+  /** Enter selects all that was found, Escape none of it; then letters are shortcuts again. */
+  #searchKey(event) {
+    const field = event.target;
+    if (event.key !== "Enter" && (event.key !== "Escape" || field.value)) return;
+    const found = event.key === "Enter" && field.value ? this.#findings.shown.map(({ id }) => id) : null;
+    field.value = "";
+    this.#findings.search("");
+    if (found) {
+      this.#findings.selectAll(found);
+      announce(`${counted(found.length, "object")} selected`);
+    }
+    field.blur();
+    find("#canvas").focus({ preventScroll: true });
+    event.stopPropagation();
   }
 
   #endRename(name) {

@@ -2,20 +2,17 @@
 
 import { find, make } from "../dom.js";
 import { announce, notify } from "../notify.js";
-import { exportObjects } from "../server/calls.js";
 import { counted } from "../words.js";
-import { joinedCoco } from "./coco-set.js";
-import { ownName, saveBlob, wordsOf } from "./save.js";
-import { zipOf } from "./zip.js";
+import { setOf } from "./image-set.js";
+import { saveBlob, wordsOf } from "./save.js";
 
 const AS_OPENED = "opened"; // in the label files of the data set
 
-/** Shows a `Queue`; `onGo(place)` opens another of its images, `keep()` puts the open one's changes into it. */
+/** Shows a `Queue`; `onGo(place)` opens another of its images, `keep()` puts the open one's changes into it, also those on their way. */
 export class QueuePanel {
   #page;
   #queue = null;
   #keep;
-  #written = 0; // objects in the files that are being made
 
   constructor(page, { onGo, keep }) {
     this.#page = page;
@@ -46,8 +43,8 @@ export class QueuePanel {
     const { entries, at, finished } = queue;
     const list = find("#queue-list");
     if (list.length !== entries.length) list.replaceChildren(...entries.map((_, place) => make("option", { value: String(place) })));
-    entries.forEach(({ name, status }, place) => {
-      const text = `${place + 1}. ${name}${{ failed: " – failed", working: " …", waiting: "", done: " ✓" }[status]}`;
+    entries.forEach(({ name, status, isSeen }, place) => {
+      const text = `${place + 1}. ${name}${{ failed: " – failed", working: " …", waiting: "", done: isSeen ? " ✓" : "" }[status]}`;
       if (list.options[place].text !== text) list.options[place].text = text;
     });
     list.value = String(at);
@@ -55,7 +52,7 @@ export class QueuePanel {
     find("#queue-previous").disabled = at <= 0;
     find("#queue-next").disabled = at >= entries.length - 1;
     find("#queue-progress").value = finished / entries.length;
-    find("#queue-words").textContent = queue.dataset ? this.#wordsOfSet() : looked(finished, entries.length);
+    find("#queue-words").textContent = queue.dataset ? this.#wordsOfSet() : readiness(queue);
   }
 
   #wordsOfSet() {
@@ -68,9 +65,9 @@ export class QueuePanel {
     const button = find("#queue-save");
     const format = find("#queue-format").value;
     const queue = this.#queue;
-    this.#keep();
     button.disabled = true;
     try {
+      await this.#keep();
       const count = format === AS_OPENED ? await saveInto(queue) : await this.#saveAs(queue, format);
       queue.isSaved = true;
       announce(`${counted(count, "image")} saved`);
@@ -84,28 +81,27 @@ export class QueuePanel {
 
   /** Save all images in a format; returns how many. */
   async #saveAs(queue, format) {
-    const files = [];
-    this.#written = 0;
-    for (const entry of queue.entries) files.push(await this.#export(queue, entry, format, files.length));
-    const name = format === "coco" ? "images.coco.json" : `images.${format}.zip`;
-    saveBlob(format === "coco" ? await cocoOf(files, queue.entries) : await zipOf(files), name);
-    notify(`${name} has ${counted(files.length, "image")} with ${counted(this.#written, "object")}.`);
-    return files.length;
-  }
-
-  async #export(queue, entry, format, place) {
-    find("#queue-words").textContent = `Writing ${place + 1} of ${queue.entries.length} …`;
-    const { objects, minScore } = queue.shownResult(await queue.resultOf(entry));
-    const shown = objects.filter((object) => object.score === null || object.score >= minScore);
-    this.#written += shown.length;
-    const { blob, name } = await exportObjects(entry.file, format, shown, {});
-    const folder = entry.name.slice(0, entry.name.lastIndexOf("/") + 1); // so that equal names stay apart
-    return { name: folder + ownName(name, entry.file.name), blob };
+    const images = [];
+    for (const entry of queue.entries) {
+      const { size, objects, minScore } = queue.shownResult(await queue.resultOf(entry));
+      const shown = objects.filter((each) => (each.score === null || each.score >= minScore) && !queue.hiddenClasses.has(each.class));
+      images.push({ name: entry.name, file: entry.file, size, objects: shown });
+    }
+    const onProgress = (place) => (find("#queue-words").textContent = `Writing ${place + 1} of ${images.length} …`);
+    const { titles } = this.#page.formats;
+    const { blob, name } = await setOf(images, format, { isAnnotation: Boolean(titles[format]), onProgress });
+    saveBlob(blob, name);
+    const count = images.reduce((sum, { objects }) => sum + objects.length, 0);
+    notify(`${name} has ${counted(images.length, "image")} with ${counted(count, "object")}.`);
+    return images.length;
   }
 }
 
-function looked(finished, count) {
-  return finished < count ? `${finished} of ${count} looked at` : "All are looked at.";
+/** Which images are ready to be seen; then how many the user has seen. */
+function readiness({ entries, finished }) {
+  if (finished < entries.length) return `${finished} of ${entries.length} images are ready.`;
+  const seen = entries.filter(({ isSeen }) => isSeen).length;
+  return seen < entries.length ? `All are ready; you have seen ${seen}.` : "You have seen all of them.";
 }
 
 /** Save what was corrected in the label files of the data set, of which all else stays; returns how many images. */
@@ -120,11 +116,4 @@ async function saveInto(queue) {
   saveBlob(blob, name);
   notify(`${name} has ${counted(changed.length, "corrected image")}; all else is as it was.`);
   return changed.length;
-}
-
-/** The images' files as one, in which each image has its own name in the folder. */
-async function cocoOf(files, entries) {
-  const documents = await Promise.all(files.map(async ({ blob }) => JSON.parse(await blob.text())));
-  documents.forEach(({ images: [image] }, place) => (image.file_name = entries[place].name));
-  return new Blob([JSON.stringify(joinedCoco(documents))], { type: "application/json" });
 }

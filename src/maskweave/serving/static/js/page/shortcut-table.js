@@ -1,7 +1,7 @@
 // Which key does what.
 
 import { find } from "../dom.js";
-import { presetOf } from "./presets.js";
+import { pickClass } from "./presets.js";
 
 const OPACITY_STEP = 0.1;
 
@@ -19,7 +19,7 @@ export function shortcutsOf({ page, view, nextImage, useCamera, goLive, showHelp
     const { findings } = view() ?? {};
     if (findings?.selected.length) run(findings, findings.selected.map((item) => item.id));
   };
-  const classify = (number) => view()?.classify?.(presetOf(number));
+  const pick = (number) => pickClass(view(), number);
   const entry = (group, keys, words, run, shown) => ({ group, keys, words, run, shown });
   return [
     entry("Files", ["o"], "Open an image or a video", () => find("#file").click()),
@@ -36,10 +36,10 @@ export function shortcutsOf({ page, view, nextImage, useCamera, goLive, showHelp
     entry("Objects", ["d"], "Hide the selected ones", findings((all, ids) => all.toggleHidden(ids))),
     entry("Objects", ["s"], "Show only the selected ones, or all again", () => solo(view())),
     entry("Objects", ["q"], "Lock the selected ones", findings((all, ids) => all.toggleLocked(ids))),
-    entry("Objects", ["/"], "Search", () => find("#search").focus()),
+    entry("Objects", ["/"], "Search; Enter selects what is found", () => find("#search").focus()),
     entry("Objects", ["Ctrl+a"], "Select all that are shown", () => selectAll(view()), "Ctrl a"),
     entry("Objects", ["F2"], "Rename", () => view()?.rename?.()),
-    entry("Objects", ["4", "5", "6", "7", "8", "9"], "Give the selected ones the class on the key", (key) => classify(Number(key)), "1 … 9"),
+    entry("Objects", ["4", "5", "6", "7", "8", "9"], "Give the selected ones the class on the key, or what is drawn next", (key) => pick(Number(key)), "1 … 9"),
     entry("Objects", ["m"], "Merge the selected ones", () => view()?.merge?.()),
     entry("Objects", ["g"], "Split into its parts; follow a track anew from this frame on (video)", () => view()?.split?.() ?? view()?.follow?.()),
     entry("Objects", ["w"], "Cut a track at this frame (video)", () => view()?.cut?.()),
@@ -58,9 +58,9 @@ export function shortcutsOf({ page, view, nextImage, useCamera, goLive, showHelp
     entry("Tools", ["."], "Larger brush, or the next point", () => view()?.resizeBrush?.(1)),
     entry("Tools", ["l"], "Draw a line (video)", tool("line")),
     entry("Tools", ["z"], "Draw a zone (video)", tool("zone")),
-    entry("View", ["1"], "Masks, while nothing is selected", () => classify(1) || mode("masks")()),
-    entry("View", ["2"], "Outlines", () => classify(2) || mode("outlines")()),
-    entry("View", ["3"], "Cut-out", () => classify(3) || (view()?.kind === "image" && look.set({ mode: "cutout" }))),
+    entry("View", ["1"], "Masks, while nothing is selected and no classes are set", () => pick(1) || mode("masks")()),
+    entry("View", ["2"], "Outlines", () => pick(2) || mode("outlines")()),
+    entry("View", ["3"], "Cut-out", () => pick(3) || (view()?.kind === "image" && look.set({ mode: "cutout" }))),
     entry("View", ["b"], "Before and after", () => view() && look.compare(!look.compares)),
     entry("View", ["["], "Masks fainter", fade(-OPACITY_STEP)),
     entry("View", ["]"], "Masks stronger", fade(OPACITY_STEP)),
@@ -69,8 +69,8 @@ export function shortcutsOf({ page, view, nextImage, useCamera, goLive, showHelp
     entry("View", ["0"], "Fit into the window", () => stage.fit()),
     entry("View", ["t"], "Light, dark, or as the system", () => find("#theme").click()),
     entry("Video", [" "], "Play or pause; stand still live, to correct, or go on", () => view()?.toggle?.(), "Space"),
-    entry("Video", ["ArrowRight"], "Next frame", () => view()?.step?.(1), "→"),
-    entry("Video", ["ArrowLeft"], "Previous frame", () => view()?.step?.(-1), "←"),
+    entry("Video", ["ArrowRight", "Ctrl+ArrowRight"], "Next frame; with Ctrl while a tool draws on the frame, too", () => view()?.step?.(1), "→"),
+    entry("Video", ["ArrowLeft", "Ctrl+ArrowLeft"], "Previous frame", () => view()?.step?.(-1), "←"),
     entry("Video", ["u"], "Record what is live, or end and save", () => view()?.recordOrSave?.()),
     entry("Help", ["?"], "This list", showHelp),
   ];

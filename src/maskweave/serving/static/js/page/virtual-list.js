@@ -16,13 +16,14 @@ export class VirtualList {
   #places = new Map(); // id → index
   #rows = new Map(); // id → row, of those that exist
   #current = 0; // the id that Tab leads to
+  #range = ""; // the places of the rows that exist
 
   constructor(root, { make, update }) {
     this.#root = root;
     this.#list = root.firstElementChild;
     this.#make = make;
     this.#update = update;
-    root.addEventListener("scroll", () => this.#render(), { passive: true });
+    root.addEventListener("scroll", () => this.#scroll(), { passive: true });
     new ResizeObserver(() => this.#render()).observe(root);
     this.#list.addEventListener("focusin", (event) => this.#stopAt(idOf(event.target)));
     this.#list.addEventListener("keydown", (event) => this.#key(event));
@@ -82,21 +83,32 @@ export class VirtualList {
     return this.#list.offsetHeight / Math.max(1, this.#items.length) || 1;
   }
 
-  /** The items that need a row, in order: those in sight, and the one where Tab leads. */
-  #wanted() {
+  /** The first place in sight, and the one after the last, with some beyond them. */
+  #inSight() {
     const height = this.#rowHeight;
     const first = Math.max(0, Math.floor(this.#root.scrollTop / height) - BEYOND);
-    const last = Math.ceil((this.#root.scrollTop + this.#root.clientHeight) / height) + BEYOND;
+    return [first, Math.ceil((this.#root.scrollTop + this.#root.clientHeight) / height) + BEYOND];
+  }
+
+  /** The items that need a row, in order: those in sight, and the one where Tab leads. */
+  #wanted([first, last]) {
     const stop = this.#places.get(this.#current);
     const wanted = this.#items.slice(first, last);
     if (stop === undefined || (stop >= first && stop < last)) return wanted;
     return stop < first ? [this.#items[stop], ...wanted] : [...wanted, this.#items[stop]];
   }
 
-  #render() {
+  /** Rows that are there already say what they said. */
+  #scroll() {
+    if (this.#inSight().join() !== this.#range) this.#render({ isUpdate: false });
+  }
+
+  #render({ isUpdate = true } = {}) {
     const focused = document.activeElement;
     const hadFocus = this.#list.contains(focused);
-    const wanted = this.#wanted();
+    const range = this.#inSight();
+    this.#range = range.join();
+    const wanted = this.#wanted(range);
     const ids = new Set(wanted.map((item) => item.id));
     for (const [id, row] of this.#rows) {
       if (ids.has(id)) continue;
@@ -104,7 +116,7 @@ export class VirtualList {
       row.remove(); // which may take the focus from it
     }
     wanted.forEach((item, place) => {
-      const row = this.#rowOf(item);
+      const row = (!isUpdate && this.#rows.get(item.id)) || this.#rowOf(item);
       if (this.#list.children[place] !== row) this.#list.insertBefore(row, this.#list.children[place] ?? null);
     });
     if (!hadFocus || document.activeElement === focused) return;

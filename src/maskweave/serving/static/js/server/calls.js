@@ -42,8 +42,7 @@ export async function exportObjects(file, format, objects, options) {
   const sent = objects.map(({ id, class: name, score, rle }) => ({ id, class: name, score, rle }));
   const asked = { format, objects: sent, options, name: plainName(file.name) };
   const body = form({ image: file, request: JSON.stringify(asked) });
-  const answer = await request("POST", "v1/export", { body });
-  return { blob: answer.blob, name: attachmentName(answer.header("Content-Disposition")) ?? format };
+  return fileOf(await request("POST", "v1/export", { body }), format);
 }
 
 /** Tracks (a blob of the tracks file) in another format: a promise of the file. */
@@ -62,6 +61,12 @@ export function readLabels(labels, images) {
 export async function reviseLabels(labels, images, revisions) {
   const body = form({ labels, request: JSON.stringify({ images, revisions }) });
   return (await request("POST", "v1/datasets/revise", { body })).blob;
+}
+
+/** All objects of a data set's label files (a zip) in another format: {blob, name}. */
+export async function exportSet(labels, images, format) {
+  const body = form({ labels, request: JSON.stringify({ images, format }) });
+  return fileOf(await request("POST", "v1/datasets/export", { body }), format);
 }
 
 /** Begin with a video; returns the job. `masks`: what is to be followed, [{frame, objects: [{id, rle}]}]. */
@@ -156,6 +161,10 @@ async function* jobEvents(id, signal) {
       if (lines.length) yield JSON.parse(lines.map((line) => line.slice(5)).join("\n"));
     }
   }
+}
+
+function fileOf({ blob, header }, format) {
+  return { blob, name: attachmentName(header("Content-Disposition")) ?? format };
 }
 
 function attachmentName(header) {

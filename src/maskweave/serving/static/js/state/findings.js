@@ -17,14 +17,15 @@ export class Findings extends EventTarget {
   #selected = new Set();
   #hovered = 0;
   #minScore;
-  #hiddenClasses = new Set();
+  #hiddenClasses;
   #hidden = new Set();
   #locked = new Set();
   #search = "";
   #order = "found";
 
-  constructor(items, minScore) {
+  constructor(items, minScore, hiddenClasses = []) {
     super();
+    this.#hiddenClasses = new Set(hiddenClasses);
     this.#items = items;
     this.#minScore = minScore;
   }
@@ -35,6 +36,10 @@ export class Findings extends EventTarget {
 
   get minScore() {
     return this.#minScore;
+  }
+
+  get hiddenClasses() {
+    return [...this.#hiddenClasses];
   }
 
   get order() {
@@ -105,6 +110,12 @@ export class Findings extends EventTarget {
   /** `order`: "found", "class", "score" or "size". */
   sort(order) {
     this.#order = order;
+    this.#emit("filter");
+  }
+
+  /** Hide exactly these classes. */
+  hideClasses(names) {
+    this.#hiddenClasses = new Set(names);
     this.#emit("filter");
   }
 

@@ -2,6 +2,7 @@
 
 import { partsOf } from "../masks/parts.js";
 import { areaOf, boxOf, rleOf, spansOf, unionOf } from "../masks/rle.js";
+import { refine } from "../server/calls.js";
 import { Edits } from "./edits.js";
 import { Findings } from "./findings.js";
 
@@ -19,7 +20,7 @@ export class ImageDocument extends Findings {
   #lastId;
 
   constructor(file, name, result) {
-    super(result.objects, result.minScore ?? result.leastScore ?? result.default_score ?? 0);
+    super(result.objects, result.minScore ?? result.leastScore ?? result.default_score ?? 0, result.hiddenClasses);
     this.file = file;
     this.name = name;
     this.size = result.size;
@@ -50,8 +51,14 @@ export class ImageDocument extends Findings {
       seconds: this.seconds,
       class_names: this.classNames,
       minScore: this.minScore,
+      hiddenClasses: this.hiddenClasses,
       objects: this.items,
     };
+  }
+
+  /** What the server makes of prompts. */
+  refine(prompts, model) {
+    return refine(this.file, prompts, model);
   }
 
   /** Put a mask that the server made from `prompts` into object `id`, or make a new object of it (id 0). */

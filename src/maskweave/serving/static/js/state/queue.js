@@ -10,6 +10,7 @@ export class Queue extends EventTarget {
   at = -1;
   isSaved; // whether all of it was downloaded as it is now
   minScore = null; // what the user chose in one of the images, for those that come
+  hiddenClasses = new Set(); // of all images
   dataset; // where it was opened from, null for images alone
 
   #find;
@@ -32,6 +33,7 @@ export class Queue extends EventTarget {
       result,
       opened: result,
       isChanged: false,
+      isSeen: false,
       documents: null,
     }));
   }
@@ -52,6 +54,7 @@ export class Queue extends EventTarget {
 
   goTo(place) {
     this.at = Math.min(Math.max(place, 0), this.entries.length - 1);
+    this.current.isSeen = true;
     this.#emit();
     return this.current;
   }
@@ -71,20 +74,21 @@ export class Queue extends EventTarget {
     return entry.promise;
   }
 
-  /** A result with the score from which its objects are shown. */
+  /** A result with the score from which its objects are shown, and the classes that are not. */
   shownResult(result) {
-    return { ...result, minScore: result.minScore ?? (this.dataset ? null : this.minScore) ?? result.default_score ?? 0 };
+    return { ...result, hiddenClasses: [...this.hiddenClasses], minScore: result.minScore ?? (this.dataset ? null : this.minScore) ?? result.default_score ?? 0 };
   }
 
-  /** Put what a person made of the current image in the place of what was found, and `documents` beside it. */
-  keep(result, documents = null) {
-    if (!this.current) return;
-    const { opened, result: former } = this.current;
+  /** Put what a person made of an image, the current one, in the place of what was found, and `documents` beside it. */
+  keep(result, documents = null, entry = this.current) {
+    if (!entry) return;
+    const { opened, result: former } = entry;
+    if (entry === this.current) this.hiddenClasses = new Set(result.hiddenClasses);
     if (former?.asked === result.asked && result.minScore !== this.shownResult(former).minScore) this.minScore = result.minScore;
     const content = contentOf(result);
     this.isSaved &&= content === contentOf(former);
     const isChanged = Boolean(opened) && content !== contentOf(opened);
-    Object.assign(this.current, { result, documents, isChanged });
+    Object.assign(entry, { result, documents, isChanged });
     this.#emit();
   }
 

@@ -19,6 +19,8 @@ export class Timeline {
   #durationOf = null; // seconds that the lanes are long; more while a job goes on
   #colorOf = null;
   #onChoose = null;
+  #now = find(".player__now");
+  #duration = 0;
   #time = 0;
   #active = ""; // ids of those in sight, as they were ordered last
   #orderedAt = -Infinity;
@@ -59,8 +61,9 @@ export class Timeline {
   show(time) {
     this.#time = time;
     const duration = this.#durationOf?.() ?? 1;
-    this.#player.style.setProperty("--duration", String(duration));
-    this.#player.style.setProperty("--now", String(Math.min(1, time / duration)));
+    if (duration !== this.#duration) this.#player.style.setProperty("--duration", String(duration)); // which all rows depend on
+    this.#duration = duration;
+    this.#now.style.setProperty("--now", String(Math.min(1, time / duration)));
     if (!this.#tracks || this.#list.isInUse || performance.now() - this.#orderedAt < BETWEEN_ORDERS) return;
     if (this.#activeIds() !== this.#active) this.#order({ isFollowing: true });
   }

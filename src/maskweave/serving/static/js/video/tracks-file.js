@@ -3,6 +3,8 @@
 import { areaOf, spansOf } from "../masks/rle.js";
 import { Tracks } from "./tracks.js";
 
+const BY_HAND = 1; // the score of what a person drew: a model is never as sure
+
 /** The tracks of a document; `plays`: what the player shows, the "source" or the server's "overlay". */
 export function tracksOf(document, { plays, minScore }) {
   const [video] = document.videos;
@@ -33,7 +35,7 @@ export function documentOf(tracks, document) {
     height: video.height,
     width: video.width,
     length: tracks.times.length,
-    score: track.score,
+    score: track.score ?? BY_HAND,
     ...columnsOf(track, tracks.times.length),
   }));
   const { counts, ...others } = document; // what was counted was counted of other tracks
@@ -49,7 +51,7 @@ function trackOf(annotation, names) {
     return { rle: annotation.segmentations[frame], box: [x, y, x + width, y + height], score };
   });
   const { track_id: id = annotation.id, score } = annotation;
-  return { id, class: names.get(annotation.category_id), score, frames, sightings };
+  return { id, class: names.get(annotation.category_id), score: score === BY_HAND ? null : score, frames, sightings };
 }
 
 /** A track's lists over all frames of the video, null where it is not seen. */
@@ -63,6 +65,6 @@ function columnsOf({ frames, sightings }, length) {
     segmentations: column(({ rle }) => rle),
     bboxes: column(({ box: [x1, y1, x2, y2] }) => [x1, y1, x2 - x1, y2 - y1]),
     areas: column(({ rle }) => areaOf(spansOf(rle))),
-    scores: column(({ score }) => score),
+    scores: column(({ score }) => score ?? BY_HAND),
   };
 }

@@ -7,8 +7,8 @@ const SAME_FRAME = 0.001; // seconds that a player's clock may differ from the f
 const JOINED = 0.3; // seconds; shorter absences are not drawn in the timeline
 
 /**
- * @typedef {{rle: Rle, box: number[], score: number}} Sighting  box is [x1, y1, x2, y2]
- * @typedef {{id: number, class: string, score: number, frames: number[], sightings: Sighting[], first: number,
+ * @typedef {{rle: Rle, box: number[], score: number|null, prompts?: Prompts}} Sighting  box is [x1, y1, x2, y2]
+ * @typedef {{id: number, class: string, score: number|null, frames: number[], sightings: Sighting[], first: number,
  *   count: number, stretches: [number, number][]}} Track
  *   `frames` are the numbers of the frames, rising, that `sightings` are of; `stretches` are seconds.
  */
@@ -106,7 +106,7 @@ export class Tracks extends Findings {
     const inOrder = [...seen].sort((one, other) => one[0] - other[0]);
     const merged = this.#described({
       ...parts[0],
-      score: Math.max(...parts.map((track) => track.score)),
+      score: parts.reduce((best, { score }) => (score === null ? best : Math.max(best ?? 0, score)), null),
       frames: inOrder.map(([frame]) => frame),
       sightings: inOrder.map(([, sighting]) => sighting),
     });
@@ -132,6 +132,23 @@ export class Tracks extends Findings {
     this.#put([...this.items.map((each) => (each.id === id ? before : each)), part(place, undefined, next)]);
     this.selectAll([next]);
     return next;
+  }
+
+  /**
+   * Let tracks be seen in `frame` as a person says, `masks`: id → sighting, null where one is not; id 0 makes a new track
+   * called `className`. A track that is seen nowhere is gone. Returns the id of the last one.
+   */
+  draw(frame, masks, className = "object") {
+    let last = 0;
+    const drawn = new Map(this.items.map((track) => [track.id, track]));
+    for (const [id, sighting] of masks) {
+      last = id || Math.max(0, ...drawn.keys()) + 1;
+      const track = drawn.get(id) ?? { id: last, class: className, score: null, frames: [], sightings: [] };
+      drawn.set(last, this.#described(withSighting(track, frame, sighting)));
+    }
+    this.#put([...drawn.values()].filter((track) => track.count));
+    if (masks.has(0)) this.selectAll([last]);
+    return last;
   }
 
   /** Put what is seen of tracks in `others` (id → track) from `frame` on in the place of what was seen of them there. */
@@ -191,6 +208,14 @@ export class Tracks extends Findings {
     }
     return found;
   }
+}
+
+/** The track with another sighting in a frame, or none where it is null. */
+function withSighting(track, frame, sighting) {
+  const from = track.frames.filter((each) => each < frame).length;
+  const until = from + Number(track.frames[from] === frame);
+  const joined = (name, added) => [...track[name].slice(0, from), ...(sighting ? [added] : []), ...track[name].slice(until)];
+  return { ...track, frames: joined("frames", frame), sightings: joined("sightings", sighting) };
 }
 
 function indexOf(tracks, length) {

@@ -19,6 +19,7 @@ export class VideoPainter {
   colorOf = null; // track → [red, green, blue]
   frame = 0;
   hasMasksDrawn = false; // the video is the overlay that the server drew
+  overlay = null; // what the tool draws besides: (context, stage) => void
 
   #look;
   #counters;
@@ -44,6 +45,20 @@ export class VideoPainter {
   /** How much wider and higher a pixel of the tracks is shown: they count coded pixels, players show square ones. */
   get #stretch() {
     return [this.imageSize.width / this.tracks.size[1], this.imageSize.height / this.tracks.size[0]];
+  }
+
+  /** Whether pixels of the tracks are not shown square. */
+  get isStretched() {
+    return this.#stretch.some((each) => Math.abs(each - 1) > 0.01);
+  }
+
+  /** Whether a person has drawn track `id` in this frame. */
+  isDrawn(id) {
+    return this.tracks.sighting(id, this.frame)?.score === null;
+  }
+
+  spansOf(rle) {
+    return this.#shapes.of(rle).spans;
   }
 
   /** A box of the tracks in pixels of the image. */
@@ -76,13 +91,18 @@ export class VideoPainter {
     context.save();
     if (this.#look.compares) draw.clipRightOf(context, stage, this.imageSize, this.#look.split);
     const meant = this.tracks ? this.#meant() : [];
-    if (this.tracks?.selected.length) this.#paintVeil(context, stage, meant);
+    if (this.tracks?.selected.length) {
+      this.#paintVeil(context, stage, meant);
+      for (const seen of this.#seen()) if (!meant.includes(seen)) this.#paintFaint(context, stage, seen);
+    }
     for (const seen of meant) this.#paintMask(context, stage, seen);
     context.restore();
     const tags = new Tags(context, stage);
     this.#counters.draw(context, stage, this.frame, tags);
-    this.#paintTags(tags, meant);
+    const lit = this.tracks?.hovered ? this.#seen().filter(([{ id }]) => id === this.tracks.hovered && !this.tracks.isSelected(id)) : [];
+    this.#paintTags(tags, this.tracks?.selected.length ? [...meant, ...lit] : meant);
     drawBegun(context, stage, this.tool);
+    this.overlay?.(context, stage);
     if (stage.crosshair) draw.drawCrosshair(context, stage, stage.crosshair);
   }
 
@@ -118,6 +138,19 @@ export class VideoPainter {
       color: this.colorOf(track),
       fill: Math.min(1, (isPlain ? 0 : this.#look.opacity) + (isLit ? LIT : 0)),
       line: isLit ? 2.5 : 1.5,
+    });
+  }
+
+  /** The border of one that is not selected, so that it can be. */
+  #paintFaint(context, stage, [track, { rle }]) {
+    const isLit = track.id === this.tracks.hovered;
+    draw.drawMask(context, stage, {
+      path: this.#shapes.of(rle).path,
+      scale: this.#shapes.scale,
+      stretch: this.#stretch,
+      color: this.colorOf(track),
+      fill: isLit ? LIT : 0,
+      line: isLit ? 2 : 1,
     });
   }
 

@@ -6,20 +6,22 @@ import { endBusy, showProgress, startBusy } from "../page/busy.js";
 import { showDownloads } from "../page/downloads.js";
 import { showHint } from "../page/hint.js";
 import { keep, thumbnailOf } from "../page/history.js";
+import { resizeBrush } from "../page/brush-tool.js";
 import { offerPresets } from "../page/presets.js";
-import { formatOf, ownName, saveBlob, saveLink, wordsOf } from "../page/save.js";
+import { saveBlob } from "../page/save.js";
 import * as calls from "../server/calls.js";
 import { openSession } from "../server/request.js";
 import { bytes, counted, tally } from "../words.js";
 import { Counters, lineTool, ZoneTool } from "./counters.js";
 import { countsTable } from "./counts-table.js";
-import { Drawing } from "./drawing.js";
 import { followed } from "./following.js";
+import { FRAME_TOOLS, FrameTools, whyNoTools } from "./frame-tools.js";
 import { showJobProgress, VideoJob } from "./job.js";
 import { Player } from "./player.js";
 import { Prepare } from "./prepare.js";
 import { documentOf, tracksOf } from "./tracks-file.js";
 import { Tracks } from "./tracks.js";
+import { VideoFiles } from "./video-files.js";
 import { VideoPainter } from "./video-painter.js";
 
 const ALL_SCORES = 0.1; // what the run was asked for is shown; the filter begins with all of it
@@ -43,7 +45,9 @@ export class VideoView {
   #painter = null;
   #counters = null;
   #prepare = null;
-  #drawing;
+  #files;
+  #tools = null; // those that draw on a frame
+  #toolName = "select";
   #job = null; // the run at work
   #ran = null; // the server's job of the last run, as it ended
   #document = null; // its tracks file
@@ -54,8 +58,9 @@ export class VideoView {
   constructor(page, file, { id = crypto.randomUUID?.() ?? String(Date.now()), name = file?.name } = {}) {
     this.#page = page;
     this.#file = file;
-    this.#drawing = new Drawing(file, this.#ended.signal);
     this.#name = name || "video";
+    const corrected = () => (this.#isCorrected ? { tracks: this.findings, document: this.#document } : null);
+    this.#files = new VideoFiles({ formats: page.formats, file, name: this.#name, corrected, signal: this.#ended.signal });
     this.#id = id;
   }
 
@@ -85,27 +90,52 @@ export class VideoView {
     if (this.#saving) this.#keep();
     this.#player?.close();
     this.#page.timeline.clear();
+    find("#stage").classList.remove("stage--waiting");
     endBusy();
   }
 
   chooseTool(name) {
     const { stage } = this.#page;
-    if (!this.#painter || !["select", "line", "zone"].includes(name)) return;
+    if (!this.#painter || !["select", "line", "zone", ...FRAME_TOOLS].includes(name)) return;
     const { imageSize } = this.#painter;
     const done = () => this.chooseTool("select");
-    if (name === "line") this.#painter.tool = lineTool(this.#counters, stage, imageSize, done);
+    const why = FRAME_TOOLS.includes(name) && whyNoTools({ tracks: this.#document && this.findings, painter: this.#painter, file: this.#file });
+    if (why) return notify(why);
+    this.#painter.overlay = null;
+    this.#toolName = name;
+    if (FRAME_TOOLS.includes(name)) {
+      this.#player.video.pause();
+      this.#painter.tool = this.#tools.make(name);
+    } else if (name === "line") this.#painter.tool = lineTool(this.#counters, stage, imageSize, done);
     else if (name === "zone") this.#painter.tool = new ZoneTool(this.#counters, stage, imageSize, done);
     else this.#painter.tool = this.#selectTool();
     this.#page.showTool(name);
-    showHint(HINTS[name] ?? "");
+    this.showHint();
     stage.invalidate();
   }
 
-  toggle() {
+  /** Say what the tool is about to do. */
+  showHint() {
+    const isOfFrame = FRAME_TOOLS.includes(this.#toolName);
+    showHint(isOfFrame ? this.#tools.hint(this.#toolName) : (HINTS[this.#toolName] ?? ""));
+  }
+
+  /** Make the brush larger, or smaller; of an outline choose the next point, or the one before. */
+  resizeBrush(steps) {
+    const { tool } = this.#painter ?? {};
+    if (tool?.step) return tool.step(steps);
+    resizeBrush(steps);
+    this.showHint();
+    return this.#page.stage.invalidate();
+  }
+
+  async toggle() {
+    await this.#tools?.settled; // an answer belongs to the frame that was asked about
     this.#player?.toggle();
   }
 
-  step(frames) {
+  async step(frames) {
+    await this.#tools?.settled;
     this.#player?.step(frames, this.findings);
   }
 
@@ -122,6 +152,7 @@ export class VideoView {
   }
 
   remove() {
+    if (this.#painter?.tool?.removePoint?.()) return;
     const chosen = this.#free();
     if (!chosen.length) return;
     this.findings.remove(chosen.map((track) => track.id));
@@ -146,6 +177,7 @@ export class VideoView {
 
   /** Follow the selected tracks anew: their masks in this frame are propagated through all that comes after it. */
   async follow() {
+    await this.#tools?.settled;
     const { frame } = this.#painter;
     const objects = this.#free().map(({ id }) => ({ id, rle: this.findings.sighting(id, frame)?.rle })).filter(({ rle }) => rle);
     if (this.#job || !this.#document) return;
@@ -163,8 +195,16 @@ export class VideoView {
     announce(`${counted(objects.length, "track")} followed from frame ${frame} on. Undo brings back what was.`);
   }
 
-  /** Give the selected tracks a class. */
+  /** Give the selected tracks a class, one that is on its way, too. */
   classify(name) {
+    if (this.#tools?.isWaiting) {
+      this.#tools.settled.then(() => this.#classify(name));
+      return true;
+    }
+    return this.#classify(name);
+  }
+
+  #classify(name) {
     const chosen = this.#free().map((track) => track.id);
     if (!chosen.length || !name) return false;
     this.findings.rename(chosen, name);
@@ -286,7 +326,7 @@ export class VideoView {
     announce(names ? `Followed: ${names}` : "The video is done.");
     this.#prepare.offer("Another run", "Run again", false);
     this.#ran = job;
-    this.#showFiles();
+    this.#files.show(this.#ran);
     this.#page.stage.invalidate();
   }
 
@@ -301,16 +341,19 @@ export class VideoView {
     for (const event of ["items", "filter"]) tracks.addEventListener(event, () => this.#countAnew());
     tracks.addEventListener("items", () => {
       this.#keepSoon();
-      if (this.#ran && !this.#job) this.#showFiles(); // what they hold, and how large they are
+      if (this.#ran && !this.#job) this.#files.show(this.#ran); // what they hold, and how large they are
     });
     tracks.addEventListener("selection", () => this.#seekSelected());
     for (const event of ["items", "selection", "filter"]) tracks.addEventListener(event, () => this.#update());
+    const onBusy = (isBusy) => this.#wait(isBusy);
+    this.#tools = new FrameTools(tracks, this.#painter, stage, { refiner: () => this.#page.choices.refiner, onBusy });
+    if (FRAME_TOOLS.includes(this.#toolName)) this.chooseTool("select"); // what it held are other tracks now
     filters.bind(tracks);
     offerPresets(tracks);
     list.bind(tracks, {
       colorOf: this.#painter.colorOf,
       hasNumbers: true,
-      describe: ({ score, count }) => [score.toFixed(2), `${count} of ${tracks.times.length} frames`],
+      describe: ({ score, count }) => [score?.toFixed(2) ?? "by hand", `${count} of ${tracks.times.length} frames`],
       onRename: (ids, name) => {
         tracks.rename(ids, name);
         announce(`${counted(ids.length, "track")} named ${name}`);
@@ -331,6 +374,13 @@ export class VideoView {
     find("#follow").disabled = !selected.length || !this.#document;
     find("#undo").disabled = !canUndo;
     find("#redo").disabled = !canRedo;
+    this.showHint();
+  }
+
+  #wait(isBusy) {
+    if (this.#ended.signal.aborted) return;
+    find("#stage").classList.toggle("stage--waiting", isBusy);
+    this.showHint();
   }
 
   /** Go to where the one selected track is seen, unless it is in sight. */
@@ -350,65 +400,17 @@ export class VideoView {
     saveBlob(new Blob([table], { type: "text/csv" }), `${this.#name.replace(/\.[^.]*$/, "")}.counts.csv`);
   }
 
-  #showFiles() {
-    const rows = this.#ran.results.map((each) => this.#fileRow(each));
-    const what = this.#isCorrected ? "With your corrections, where not said otherwise." : "The files of this run.";
-    showDownloads(rows, what, { archive: `${this.#name.replace(/\.[^.]*$/, "")}.zip` });
-  }
-
-  #fileRow({ name: given, media_type: kind, bytes: size, href }) {
-    const { formats } = this.#page;
-    const name = ownName(given, this.#name);
-    const format = formatOf(given, formats);
-    const words = wordsOf(format, formats) || kind;
-    const isMadeAnew = () => this.#isCorrected && (formats.tracks.includes(format) || this.#isDrawn(format));
-    const fetch = async () => {
-      if (isMadeAnew()) return saveBlob(await this.#corrected(format), name);
-      await calls.fetchJob(this.#ran.id); // the server forgets files after a while; this says so
-      await openSession();
-      return saveLink(href, name);
-    };
-    const content = async () => {
-      if (isMadeAnew()) return [{ name, blob: await this.#corrected(format) }];
-      await calls.fetchJob(this.#ran.id);
-      return [{ name, blob: await calls.fetchResult(href) }];
-    };
-    const more = { drawn: ", made anew when you get it", kept: ", as found before you corrected it" };
-    const isOlder = this.#isCorrected && !formats.tracks.includes(format);
-    return { name, words: words + (isOlder ? more[isMadeAnew() ? "drawn" : "kept"] : ""), size: isMadeAnew() ? "" : bytes(size), fetch, content };
-  }
-
   get #isCorrected() {
     return Boolean(this.#document && (this.findings?.canUndo || this.#wasCorrected));
   }
 
-  /** A file of the run, made of the tracks as they are now. */
-  async #corrected(format) {
-    const tracks = this.#correctedTracks();
-    if (this.#isDrawn(format)) return this.#drawn(format);
-    return format === "tracks" ? tracks : calls.exportTracks(tracks, format);
-  }
-
-  /** Whether a format has images, so that it takes the video to make it anew. */
-  #isDrawn(format) {
-    const { formats } = this.#page;
-    return Boolean(this.#file) && formats.video_by_task.instances.includes(format) && !formats.tracks.includes(format);
-  }
-
-  async #drawn(format) {
-    const { formats } = this.#page;
-    const formatsOf = (results) => results.map(({ name }) => formatOf(name, formats));
-    const save = formatsOf(this.#ran.results).filter((each) => this.#isDrawn(each));
-    const results = await this.#drawing.results(this.findings.items, () => this.#correctedTracks(), save);
-    return calls.fetchResult(results[formatsOf(results).indexOf(format)].href);
-  }
-
-  #correctedTracks() {
-    return new Blob([JSON.stringify(documentOf(this.findings, this.#document))], { type: "application/json" });
-  }
-
   #showFrame(time) {
+    const { frame } = this.#painter ?? {};
     if (this.findings) this.#painter.show(this.#frameAt(time));
+    if (FRAME_TOOLS.includes(this.#toolName) && frame !== this.#painter.frame) {
+      this.#painter.tool.leave?.(); // what it showed was of the other frame
+      this.showHint();
+    }
     this.#counters.show(this.#painter?.frame ?? 0);
     this.#page.timeline.show(this.#player.time);
     this.#page.stage.paintNow(); // now, while the player shows this very frame

@@ -1,8 +1,8 @@
 """Dataclass fields that are options: one declaration for the command line, HTTP queries and the keys of batches.
 
-A field made by `option` carries its help and its text form. `expanded` puts such fields into a function's signature
-in place of the dataclass, which is what typer and FastAPI read; `from_words` and `to_words` go between options and
-what travels as text or JSON.
+A field made by `option` carries its help and its text form. `expand_options` puts such fields into the signature of a
+function in place of the dataclass, which is what typer and FastAPI read; `from_words` and `to_words` go between
+options and what travels as text or JSON.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def name_of(each: Field[Any]) -> str:
     return each.metadata[_KEY].name or each.name
 
 
-def kind_of(each: Field[Any]) -> Any:
+def input_type(each: Field[Any]) -> Any:
     """The type of a field where it comes as text."""
     details: Option = each.metadata[_KEY]
     if details.kind is not None:
@@ -138,14 +138,14 @@ def to_words(options: Any) -> dict[str, Any]:
     return words
 
 
-def expanded(
+def expand_options(
     function: Callable[..., _T],
     annotate: Callable[[Field[Any], Option], Any],
     *,
     without: tuple[str, ...] = (),
     defaults: Mapping[str, Any] | None = None,
 ) -> Callable[..., _T]:
-    """``function``, to be called with single options where it has a parameter that is a dataclass of them.
+    """Wrap ``function``: it takes single options in place of each parameter that is a dataclass of them.
 
     ``annotate`` makes the annotation of each option's parameter, or None to leave it out; so are those named in
     ``without``. ``defaults``: other values than those of the dataclass.

@@ -9,7 +9,7 @@ from maskweave.errors import BadRecord, InvalidValue
 from maskweave.evaluation.tracking import TrackingMetric
 from maskweave.evaluation.video_ap import VideoAP
 from maskweave.evaluation.video_clips import Track
-from maskweave.evaluation.video_files import VideoFile, add_clips
+from maskweave.evaluation.video_files import ClipFile, add_clips
 from maskweave.ops.rle import decode_masks, encode_masks
 from maskweave.types.masks import Masks
 from tests.evaluation.test_coco_ap import SIZE
@@ -51,8 +51,8 @@ def measure(folder, truth, found, *, strict=False, metric=TrackingMetric):
         path.write_text(data if isinstance(data, str) else json.dumps(data))
         paths.append(path)
     problems = Report(strict=strict)
-    known = VideoFile(paths[0], problems)
-    like = VideoFile(paths[1], problems, like=known)
+    known = ClipFile(paths[0], problems)
+    like = ClipFile(paths[1], problems, like=known)
     collected = metric(known.class_names)
     add_clips([collected], known, like, problems)
     return collected.result(), problems
@@ -138,8 +138,8 @@ def test_folders_of_text_one_a_clip(tmp_path):
         for name in ("0001", "0002"):
             (tmp_path / folder / f"{name}{ending}").write_text(lines((0, 1, 1, 0)))
     problems = Report()
-    known = VideoFile(tmp_path / "truth", problems)
-    found = VideoFile(tmp_path / "results", problems, like=known)
+    known = ClipFile(tmp_path / "truth", problems)
+    found = ClipFile(tmp_path / "results", problems, like=known)
     metric = TrackingMetric(known.class_names)
     add_clips([metric], known, found, problems)
     assert (metric.result().all.hota, problems.problems, found.scored) == (pytest.approx(1), 0, False)
@@ -217,17 +217,17 @@ def test_bad_lines_are_named(tmp_path):
 
 def test_files_that_are_none(tmp_path):
     with pytest.raises(InvalidValue, match="need annotations of a known format"):
-        VideoFile(tmp_path, Report())
+        ClipFile(tmp_path, Report())
     with pytest.raises(InvalidValue, match="need the list videos with at least one video"):
         measure(tmp_path, {"videos": []}, [])
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(InvalidValue, match="need annotations of a known format"):
-        VideoFile(tmp_path / "a.txt", Report())
+        ClipFile(tmp_path / "a.txt", Report())
 
 
 def test_masks_come_back_as_they_were(tmp_path):
     (tmp_path / "truth.json").write_text(json.dumps(truth_data()))
-    known = VideoFile(tmp_path / "truth.json", Report()).clip("one")
+    known = ClipFile(tmp_path / "truth.json", Report()).clip("one")
     assert decode_masks([known.tracks[0].rles[2]], SIZE).boxes.tolist() == [[2, 5, 12, 15]]
     assert (known.length, known.size) == (3, SIZE)
 

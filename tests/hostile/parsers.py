@@ -25,7 +25,7 @@ from maskweave.errors import MaskWeaveError
 from maskweave.evaluation.class_maps import read_class_names
 from maskweave.evaluation.coco_predictions import CocoPredictions
 from maskweave.evaluation.coco_truth import CocoTruthFile
-from maskweave.evaluation.video_files import VideoFile
+from maskweave.evaluation.video_files import ClipFile
 from maskweave.models.importing.frozen_graph import read_frozen_graph
 from maskweave.models.loading import FAMILIES
 from maskweave.models.sidecar import read_sidecar
@@ -119,7 +119,7 @@ def _predictions(path: Path) -> list[str]:
 
 def _clips(path: Path) -> list[str]:
     problems = Report()
-    video = VideoFile(path, problems)
+    video = ClipFile(path, problems)
     for name in video.names[:_MAX_RECORDS]:
         video.clip(name)
     return _single("clips", problems.messages)

@@ -19,7 +19,7 @@ from maskweave.errors import (
     UnknownModel,
 )
 from maskweave.models import importing, loading
-from maskweave.models.loading import FAMILIES, RuntimeOptions, load_model, open_file, recognize
+from maskweave.models.loading import FAMILIES, RuntimeOptions, load_model, open_runtime, recognize
 from tests.models.classic import ClassicWeights, write_frozen
 from tests.models.graphs import zoo_mask_rcnn
 from tests.models.tiny import save_tiny_model
@@ -44,7 +44,7 @@ def test_every_family_keeps_the_contract(module):
 
 def test_a_users_file_is_recognized_and_says_why(tmp_path):
     path = save_tiny_model(tmp_path / "mine.onnx")
-    runtime = open_file(path, RuntimeOptions())
+    runtime = open_runtime(path, RuntimeOptions())
     family, reason = recognize(runtime.describe())
     assert family == "compact"
     assert "metadata" in reason

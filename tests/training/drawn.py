@@ -78,3 +78,16 @@ def write_as_yolo(instances: Path, folder: Path, val: int = 1) -> Path:
     path = folder / "data.yaml"
     path.write_text("path: .\ntrain: images/train\nval: images/val\nnames:\n  0: disc\n  1: square\n")
     return path
+
+
+def photo_like(seed, size=(240, 320)):
+    """(H, W, 3) uint8 RGB: shapes of many sizes over smooth shades, with corners as photos have them."""
+    rng = np.random.default_rng(seed)
+    height, width = size
+    shades = rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)
+    image = cv2.resize(shades, (width, height), interpolation=cv2.INTER_CUBIC)
+    for _ in range(60):
+        center = rng.uniform((0, 0), (width, height))
+        corners = center + rng.normal(0, rng.uniform(4, 40), (rng.integers(3, 7), 2))
+        cv2.fillPoly(image, [corners.astype(np.int32)], rng.integers(0, 255, 3).tolist(), cv2.LINE_AA)
+    return image

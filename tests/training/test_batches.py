@@ -1,3 +1,5 @@
+from itertools import islice
+
 import numpy as np
 import pytest
 
@@ -65,7 +67,7 @@ def test_mosaics_hold_more_objects(dataset):
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_loading_starts_at_any_step_and_keeps_the_order(dataset, workers):
-    batches = list(step_loader(dataset, 7, workers=workers, last_step=10))
+    batches = list(islice(step_loader(dataset, 7, workers=workers), 3))
     assert [batch.step for batch in batches] == [7, 8, 9]
     assert same(batches[1], dataset[8])
 

@@ -91,17 +91,6 @@ def test_a_network_without_slope_has_plain_relus_and_large_weights_are_halved(fi
     assert files[0.0].stat().st_size < 7e6
 
 
-def test_classes_can_be_left_out_of_the_file(files, tmp_path):
-    network = random_network(classes=3)
-    export_onnx(network, tmp_path / "all.onnx", ExportInfo(("a", "b", "c")))
-    export_onnx(network, tmp_path / "few.onnx", ExportInfo(("c", "a")), keep=[2, 0])
-    images = np.full((1, 64, 64, 3), 90, np.uint8)
-    whole, few = (engine_says(tmp_path / name, images) for name in ("all.onnx", "few.onnx"))
-    np.testing.assert_allclose(few["scores"], whole["scores"][:, [2, 0]], atol=1e-5)
-    np.testing.assert_allclose(few["kernels"], whole["kernels"], atol=1e-4)
-    assert network.architecture.classes == 3
-
-
 def test_files_that_hold_no_compact_network_are_refused(files, tmp_path):
     (tmp_path / "broken.onnx").write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match=r"broken.onnx: not a readable ONNX file"):

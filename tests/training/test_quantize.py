@@ -14,6 +14,8 @@ from maskweave.training.annotations import read_training_set
 from maskweave.training.cache import read_rgb
 from maskweave.training.errors import TrainingDataError, TrainingError
 from maskweave.training.export import OUTPUTS, ExportInfo, export_onnx
+from maskweave.training.fake_quantization import FakeQuantization
+from maskweave.training.network import normalize
 from maskweave.training.quantize import EXACT_LAYERS, calibration_images, of_one_shape, quantize
 from tests.training.drawn import draw_data_set
 from tests.training.networks import random_network
@@ -138,3 +140,14 @@ def test_what_cannot_be_quantized_is_refused(exported, tmp_path):
     with pytest.raises(TrainingError, match="layers nothing_out, found none"):
         quantize(fp32, calibration_images(data, 1), tmp_path / "out.onnx", exact_layers=("nothing_out",))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_training_that_rounds_loses_about_as_much_as_the_file(exported):
+    fp32, int8, data = exported
+    network = random_network()
+    image = read_rgb(data.images[0].path)[:96, :96]
+    with torch.no_grad(), FakeQuantization(network, EXACT_LAYERS):
+        rounded = network(normalize(torch.from_numpy(image[None]))).features.numpy()
+    exact = run(fp32, image)["features"]
+    lost, lost_by_file = np.abs(rounded - exact).mean(), np.abs(run(int8, image)["features"] - exact).mean()
+    assert 0.5 * lost_by_file < lost < 2 * lost_by_file

@@ -57,7 +57,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Counts:
+class ItemCounts:
     """How many items of the job are finished, have failed, and are still to do.
 
     ``incomplete``: of the finished ones, those whose input had less than it promised.
@@ -184,14 +184,14 @@ class Manifest(Closable):
             for position, path, *values in rows:
                 yield Item(position, values[0], path), _outcome(values)
 
-    def counts(self) -> Counts:
+    def counts(self) -> ItemCounts:
         """How far the job is."""
         rows = self._all(
             "SELECT state, count(*), sum(NOT complete) FROM items WHERE position IS NOT NULL GROUP BY state"
         )
         states = {state: count for state, count, _ in rows}
         incomplete = sum(missing for state, _, missing in rows if state == "done")
-        return Counts(**states, incomplete=incomplete)
+        return ItemCounts(**states, incomplete=incomplete)
 
     def reasons(self) -> list[tuple[str, int]]:
         """Kinds of failures and how many of each there are, the most frequent first."""

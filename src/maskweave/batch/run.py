@@ -14,7 +14,7 @@ from maskweave.batch.folder import STATE, at_work, fetch_record, record_path, re
 from maskweave.batch.items import Item, Outcome
 from maskweave.batch.job import BatchJob
 from maskweave.batch.local import run_local
-from maskweave.batch.manifest import Counts, Manifest
+from maskweave.batch.manifest import ItemCounts, Manifest
 from maskweave.batch.parts import merged_parts
 from maskweave.batch.plan import Ready, plan
 from maskweave.batch.prefetch import check_split, stretches
@@ -32,7 +32,7 @@ class Summary:
     ``notes``: what was passed over where the inputs were looked for.
     """
 
-    counts: Counts
+    counts: ItemCounts
     now: int
     coco: str | None
     notes: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ def run_batch(
     config: ExecutorConfig | None = None,
     *,
     model: Model,
-    on_outcome: Callable[[Outcome, Counts], None] | None = None,
+    on_outcome: Callable[[Outcome, ItemCounts], None] | None = None,
     ready: Ready | None = None,
 ) -> Summary:
     """Do the job, or what is left of it.
@@ -95,8 +95,8 @@ def _work(
     job: BatchJob,
     config: ExecutorConfig,
     manifest: Manifest,
-    before: Counts,
-    on_outcome: Callable[[Outcome, Counts], None] | None,
+    before: ItemCounts,
+    on_outcome: Callable[[Outcome, ItemCounts], None] | None,
 ) -> None:
     """Have the executor do what is to do, and write down each outcome as it comes."""
     if not before.todo:
@@ -113,7 +113,7 @@ def _work(
             done += outcome.state == "done"
             failed += outcome.state == "failed"
             if on_outcome is not None:
-                on_outcome(outcome, Counts(done, failed, todo))
+                on_outcome(outcome, ItemCounts(done, failed, todo))
 
 
 def _executed(job: BatchJob, items: Iterable[Item], config: ExecutorConfig) -> Generator[Outcome]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from maskweave.batch.executor import ExecutorConfig
 from maskweave.batch.items import Outcome
 from maskweave.batch.job import BatchJob
-from maskweave.batch.manifest import Counts
+from maskweave.batch.manifest import ItemCounts
 from maskweave.batch.run import run_batch
 from maskweave.batch.storage import is_remote, stamp_of
 from maskweave.errors import InvalidValue, SourceNotFound
@@ -52,7 +52,7 @@ def watch_folders(
     *,
     model: Model,
     stopped: Callable[[float], bool],
-    on_outcome: Callable[[Outcome, Counts], None] | None = None,
+    on_outcome: Callable[[Outcome, ItemCounts], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Segment what comes into the job's input folders, until ``stopped`` returns true.

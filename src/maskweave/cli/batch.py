@@ -44,10 +44,10 @@ def batch_command(
     The same command goes on where it stopped, and does nothing twice.
     """
     from maskweave.batch.job import BatchJob
-    from maskweave.cli.batch_run import one_of, run, run_watching, show_status
+    from maskweave.cli.batch_run import require_one, run, run_watching, show_status
     from maskweave.cli.signals import interruptible
 
-    one_of(inputs, status, retry_failed)
+    require_one(inputs, status, retry_failed)
     if status is not None:
         show_status(status, json_lines=json_lines)
         return

@@ -11,7 +11,7 @@ from maskweave.batch.executor import ExecutorConfig
 from maskweave.batch.folder import record_path
 from maskweave.batch.items import Item, Outcome
 from maskweave.batch.job import BatchJob
-from maskweave.batch.manifest import Counts, Manifest
+from maskweave.batch.manifest import ItemCounts, Manifest
 from maskweave.batch.run import Summary, run_batch, stored_job
 from maskweave.batch.watch import watch_folders
 from maskweave.cli.console import FAILED, counted, emit, inform, progress_bar, warn
@@ -23,7 +23,7 @@ _SHOWN = 20
 """Failures that --status names; --json has all."""
 
 
-def one_of(inputs: Sequence[str] | None, status: str | None, retry: str | None) -> None:
+def require_one(inputs: Sequence[str] | None, status: str | None, retry: str | None) -> None:
     """Raise `InvalidValue` unless just one of the three is given."""
     if sum(each is not None for each in (inputs or None, status, retry)) != 1:
         raise InvalidValue(
@@ -40,7 +40,7 @@ def run(job: BatchJob | None, config: ExecutorConfig, *, retry: str | None, json
     reported: set[str] = set()
     with loaded(job.request.model) as model, progress_bar("batch", None) as update:
 
-        def report(outcome: Outcome, counts: Counts) -> None:
+        def report(outcome: Outcome, counts: ItemCounts) -> None:
             _report(outcome)
             reported.add(outcome.name)
             update(counts.done + counts.failed, counts.total)
@@ -58,7 +58,7 @@ def run_watching(job: BatchJob, config: ExecutorConfig, *, json_lines: bool) -> 
     folders = ", ".join(job.inputs)
     with loaded(job.request.model) as model, until_signal() as stopped:
 
-        def report(outcome: Outcome, counts: Counts) -> None:
+        def report(outcome: Outcome, counts: ItemCounts) -> None:
             nonlocal failed
             failed |= outcome.state == "failed"
             _report(outcome)
@@ -131,7 +131,7 @@ def _report_end(job: BatchJob, summary: Summary, seconds: float, *, json_lines: 
         inform(f"to retry: maskweave batch --retry-failed {job.output}")
 
 
-def _states(counts: Counts) -> str:
+def _states(counts: ItemCounts) -> str:
     todo = f", {counts.todo:,} to do" if counts.todo else ""
     less = f" ({counts.incomplete:,} incomplete)" if counts.incomplete else ""
     return f"{counts.done:,} done{less}, {counts.failed:,} failed{todo}"

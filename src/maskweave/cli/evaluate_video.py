@@ -46,12 +46,12 @@ def evaluate_video_command(
     from maskweave.annotations.report import Report
     from maskweave.evaluation.tracking import TrackingMetric
     from maskweave.evaluation.video_ap import VideoAP
-    from maskweave.evaluation.video_files import VideoFile, add_clips
+    from maskweave.evaluation.video_files import ClipFile, add_clips
 
     problems = Report(strict=to.strict)
     with reporting_problems(problems), progress_bar("measuring", None) as update:
-        known = VideoFile(truth, problems)
-        found = VideoFile(results, problems, like=known)
+        known = ClipFile(truth, problems)
+        found = ClipFile(results, problems, like=known)
         tracking = TrackingMetric(known.class_names)
         precision = VideoAP(known.class_names) if found.scored else None
         metrics: list[Metric[VideoClip, VideoClip, object]] = [tracking, *([precision] if precision else [])]

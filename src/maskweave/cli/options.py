@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from maskweave.cli.console import set_verbosity
-from maskweave.option_fields import Option, expanded, kind_of, name_of
+from maskweave.option_fields import Option, expand_options, input_type, name_of
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON line per input on stdout.")]
 JsonLineOption = Annotated[bool, typer.Option("--json", help="One JSON line on stdout.")]
@@ -34,15 +34,15 @@ def takes_options(
 
     ``without``: names of options that the command does not have. ``defaults``: values other than those of the fields.
     """
-    return partial(expanded, annotate=_annotation, without=without, defaults=defaults)
+    return partial(expand_options, annotate=_annotation, without=without, defaults=defaults)
 
 
 def _annotation(each: Field[Any], details: Option) -> Any:
     flags = details.flags
-    if not flags and kind_of(each) is bool and each.default is False:
+    if not flags and input_type(each) is bool and each.default is False:
         flags = (f"--{name_of(each).replace('_', '-')}",)  # no --no-…: it is off anyway
     return Annotated[
-        kind_of(each),
+        input_type(each),
         typer.Option(
             *flags,
             help=details.help,

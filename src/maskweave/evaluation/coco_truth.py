@@ -56,7 +56,6 @@ class CocoTruthFile:
         report: Takes down what cannot be used: ids that come twice, images and categories that the file does not
             know, damaged masks.
         sources: Only images whose ``source`` is one of these.
-        images: Folder of the image files, where they are elsewhere than the layout says.
 
     Attributes:
         class_names: Names of its classes, in file order.
@@ -74,7 +73,6 @@ class CocoTruthFile:
         *,
         report: Report | None = None,
         sources: Sequence[str] | None = None,
-        images: Path | None = None,
     ) -> None:
         self.path = path
         self.report = report or Report(strict=True)
@@ -86,9 +84,7 @@ class CocoTruthFile:
         names: dict[str, None] = {}
         keys: set[int | str] = set()
         self.has_masks = False
-        for record in read_records(
-            path, form, options=Options(part="val", images=images), report=self.report
-        ):
+        for record in read_records(path, form, options=Options(part="val"), report=self.report):
             names |= dict.fromkeys(record.instances.class_names)
             self.has_masks |= bool((~record.box_only).any())
             if sources is None or record.source in sources:
@@ -151,20 +147,16 @@ def truth_of(record: Record, class_names: Sequence[str], *, image_id: int | str 
 
 
 def read_coco_truth(
-    annotations: Path,
-    class_names: Sequence[str],
-    *,
-    sources: Sequence[str] | None = None,
-    report: Report | None = None,
+    annotations: Path, class_names: Sequence[str], *, sources: Sequence[str] | None = None
 ) -> list[CocoTruth]:
     """Read the truth of every image of annotations in any format, in file order.
 
     Objects of classes that are not in `class_names` are left out; so are images whose ``source`` is not in
-    `sources`, where that is given. ``report`` takes down what cannot be used; without one the first raises.
+    `sources`, where that is given.
 
     Raises:
         SourceNotFound: There is no such file.
         InvalidValue: It is of no known format, or no image is left.
-        BadRecord: One of its records cannot be used, and there is no report.
+        BadRecord: One of its records cannot be used.
     """
-    return list(CocoTruthFile(annotations, sources=sources, report=report).truths(class_names))
+    return list(CocoTruthFile(annotations, sources=sources).truths(class_names))

@@ -124,13 +124,13 @@ def region_similarity(truth: Mask, mask: Mask) -> float:
     return 1.0 if union == 0 else np.count_nonzero(truth & mask) / union
 
 
-def contour_accuracy(truth: Mask, mask: Mask, *, tolerance: float = TOLERANCE) -> float:
+def contour_accuracy(truth: Mask, mask: Mask) -> float:
     """F: harmonic mean of precision and recall of the contour of ``mask``, both (H, W) bool.
 
-    A contour pixel is right when one of the other contour lies within ``tolerance`` (a share of the diagonal,
+    A contour pixel is right when one of the other contour lies within `TOLERANCE` (a share of the diagonal,
     rounded up to whole pixels, by dilation with a disk).
     """
-    reach = math.ceil(tolerance * math.hypot(*truth.shape))
+    reach = math.ceil(TOLERANCE * math.hypot(*truth.shape))
     true_contour, contour = contour_map(truth), contour_map(mask)
     found, wanted = int(contour.sum()), int(true_contour.sum())
     if found == 0 or wanted == 0:

@@ -21,7 +21,7 @@ _IGNORED = "ignore"
 """What the reader of KITTI MOTS calls regions in which nothing counts."""
 
 
-class VideoFile:
+class ClipFile:
     """The clips of a file or folder, kept on the disk until one is asked for.
 
     Args:
@@ -40,7 +40,7 @@ class VideoFile:
         InvalidValue: It is of no known format, or has no videos.
     """
 
-    def __init__(self, path: Path, report: Report, *, like: VideoFile | None = None) -> None:
+    def __init__(self, path: Path, report: Report, *, like: ClipFile | None = None) -> None:
         self.path, self._report = path, report
         if not path.exists():
             raise SourceNotFound(f"{path}: no such annotation file")
@@ -147,8 +147,8 @@ def _mean(scores: Sequence[float]) -> float:
 
 def add_clips(
     metrics: Sequence[Metric[VideoClip, VideoClip, object]],
-    truth: VideoFile,
-    results: VideoFile,
+    truth: ClipFile,
+    results: ClipFile,
     report: Report,
     *,
     progress: Callable[[int, int], None] | None = None,

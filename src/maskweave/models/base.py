@@ -152,9 +152,7 @@ class Model(ABC):
             raise InvalidValue("prompt: need boxes or points, got a mask: what it marks is found already")
         return self.find_prompted(image, prompt)
 
-    def prompt_mask(
-        self, image: Image, mask: Array, points: Sequence[Point] = (), *, label: str = "image"
-    ) -> Instances:
+    def prompt_mask(self, image: Image, mask: Array, points: Sequence[Point] = ()) -> Instances:
         """Correct the object of an (H, W) bool mask by points; without points redraw its border.
 
         Raises `InvalidValue` for a malformed image, a mask that is empty or of another size, points outside of the
@@ -170,11 +168,11 @@ class Model(ABC):
                 else f"{mask.shape} {mask.dtype}"
             )
             raise InvalidValue(
-                f"{label}: need a bool mask of the image's size {size} with an object, got {given}"
+                f"image: need a bool mask of the image's size {size} with an object, got {given}"
             )
         from maskweave.types.prompt import OBJECT_NAMES, check_points
 
-        check_points(points, size, label=label)
+        check_points(points, size, label="image")
         masks = Masks.from_dense(self.correct(image, mask, points)[None])
         corrected = Instances(masks, masks.boxes, np.ones(1), np.zeros(1, np.int64), OBJECT_NAMES)
         return corrected if points else self.check_guided().redraw(image, corrected)

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from maskweave.errors import UnknownLayout
 from maskweave.models.base import Model
-from maskweave.models.loading import FAMILIES, FamilyMatch, RuntimeOptions, build_as, match_family, open_file
+from maskweave.models.loading import (
+    FAMILIES,
+    FamilyMatch,
+    RuntimeOptions,
+    build_as,
+    match_family,
+    open_runtime,
+)
 from maskweave.models.sidecar import Sidecar, find_sidecar
 from maskweave.runtimes.base import RuntimeInfo
 
@@ -33,13 +40,13 @@ class Inspection:
     problem: str = ""
 
 
-def inspect_file(path: Path, options: RuntimeOptions | None = None) -> Inspection:
+def inspect_file(path: Path) -> Inspection:
     """Load a model file and look at it; a network that fits no family is no error here.
 
     Raises `UnknownModel`, `NotAModel`, `DeviceUnavailable`, or `InvalidValue` for a sidecar that cannot be used.
     """
     sidecar = find_sidecar(path, FAMILIES)
-    runtime = open_file(path, options or RuntimeOptions())
+    runtime = open_runtime(path, RuntimeOptions())
     try:
         info = runtime.describe()
         match, problem, model = None, "", None

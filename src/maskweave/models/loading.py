@@ -205,7 +205,7 @@ def recognize(info: RuntimeInfo) -> tuple[str, str] | None:
     return None
 
 
-def open_file(path: Path, options: RuntimeOptions) -> Runtime:
+def open_runtime(path: Path, options: RuntimeOptions) -> Runtime:
     """Load a user's own file into the engine that fits it; it is checked for what could harm first.
 
     An encoder or decoder of a promptable model is loaded with its other half, which lies beside it.
@@ -230,7 +230,7 @@ def _load_file(path: Path, options: RuntimeOptions, size: int | None) -> Model:
     from maskweave.models.sidecar import find_sidecar
 
     sidecar = find_sidecar(path, FAMILIES)
-    runtime = open_file(path, options)
+    runtime = open_runtime(path, options)
     try:
         match = match_family(runtime.describe(), path, sidecar)
         return build_as(match.family, runtime, path.stem, size=size, sidecar=sidecar)

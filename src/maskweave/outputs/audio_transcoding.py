@@ -33,7 +33,7 @@ _BATCH = 100
 _DEADLINE = 300.0
 
 
-class Format(NamedTuple):
+class AacFormat(NamedTuple):
     """The AAC that comes: samples a second, layout, bits a second."""
 
     rate: int
@@ -57,7 +57,7 @@ class AacChild:
     def __init__(self, path: Path, index: int) -> None:
         self._child = Child(partial(make_transcoder, path, index), deadline=_DEADLINE)
         try:
-            self.format: Format = self._child.call("format")
+            self.format: AacFormat = self._child.call("format")
         except BaseException:
             self._child.close()
             raise
@@ -73,7 +73,7 @@ class AacChild:
 
 
 def make_transcoder(path: Path, index: int) -> Work:
-    """The child's work: "format" brings the `Format`, "pieces" the next of the `Piece`s, and none at the end."""
+    """The child's work: "format" brings the `AacFormat`, "pieces" the next of the `Piece`s, and none at the end."""
     transcoder = _Transcoder(path, index)
 
     def work(argument: object, heartbeat: Heartbeat) -> object:
@@ -128,13 +128,13 @@ class _Transcoder:
                 with suppress(av.FFmpegError):  # a damaged packet: the next one's timestamp shows the gap
                     yield from packet.decode() if self._plain is None else self._plain.decode(packet)
 
-    def _chosen(self) -> Format:
+    def _chosen(self) -> AacFormat:
         if self._first is None:
             raise ValueError("not one of its packets can be decoded")
         channels = self._first.layout.nb_channels
         layout = _AAC_LAYOUTS.get(channels, "stereo")
         bit_rate = 96_000 * (channels if channels in _AAC_LAYOUTS else 2)
-        return Format(min(self._first.sample_rate, _MAX_RATE), layout, bit_rate)
+        return AacFormat(min(self._first.sample_rate, _MAX_RATE), layout, bit_rate)
 
     def _made_encoder(self) -> Any:
         encoder = av.CodecContext.create("aac", "w")

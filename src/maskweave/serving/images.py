@@ -17,7 +17,7 @@ from maskweave.serving.answers import FolderFile, problems
 from maskweave.serving.media import OTHER, accepted
 from maskweave.serving.models import check_model
 from maskweave.serving.problems import Problem
-from maskweave.serving.queries import ImageOptions, ModelQuery
+from maskweave.serving.queries import ImageQuery, ModelQuery
 from maskweave.serving.schemas import (
     AddressRequest,
     ExportRequest,
@@ -68,7 +68,7 @@ def _add_segment(routes: APIRouter, service: Service) -> None:
         },
         openapi_extra=_segment_body(),
     )
-    async def segment(request: Request, options: ImageOptions, model: ModelQuery = None) -> Response:
+    async def segment(request: Request, options: ImageQuery, model: ModelQuery = None) -> Response:
         accept = accepted(request.headers.get("accept"), OFFERS)
         if accept is None:
             raise Problem(406, "NotAcceptable", f"accept: need one of {', '.join(OFFERS)}")

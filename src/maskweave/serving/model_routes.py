@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 from starlette.responses import JSONResponse, Response
 
 from maskweave.serving.answers import problems
-from maskweave.serving.models import listed
+from maskweave.serving.models import list_models
 from maskweave.serving.schemas import ModelInfo
 from maskweave.serving.service import Service
 
@@ -22,7 +22,7 @@ def router(service: Service) -> APIRouter:
 
     @routes.get("/v1/models", summary="The models", response_model=list[ModelInfo], responses=problems())
     async def models() -> JSONResponse:
-        rows = await asyncio.to_thread(listed, service.default)
+        rows = await asyncio.to_thread(list_models, service.default)
         return JSONResponse([{**row, **service.models.describe(row, service.model)} for row in rows])
 
     @routes.post(

@@ -37,7 +37,7 @@ class ModelStore:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def describe(self, row: Message, default: str) -> Message:
-        """What can be done about a model, besides what `models.listed` says of it."""
+        """What can be done about a model, besides what `models.list_models` says of it."""
         entry = entry_named(row["name"])
         if entry is None:  # a file of the server's own
             return {"bytes": None, "source": "", "how": "", "fetching": None, "removable": False}

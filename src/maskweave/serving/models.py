@@ -26,7 +26,7 @@ def check_model(name: str | None, default: str) -> str | None:
     return entry.name
 
 
-def listed(default: Message) -> list[Message]:
+def list_models(default: Message) -> list[Message]:
     """Every model of the catalog; the one that answers by default is first, and may be a file of the server's.
 
     ``default``: what `handler.RequestHandler.introduction` tells of it.

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from fastapi import Depends, Query
 
-from maskweave.option_fields import Option, expanded, kind_of
+from maskweave.option_fields import Option, expand_options, input_type
 from maskweave.options import Request
 
 _EXAMPLES: dict[str, list[Any]] = {
@@ -23,7 +23,7 @@ _MAX_PLACES = 32
 def _annotation(each: Field[Any], details: Option) -> Any:
     if details.local:
         return None
-    kind = kind_of(each)
+    kind = input_type(each)
     limits: dict[str, Any] = {"ge": details.min, "le": details.max}
     if details.choices:
         kind = Literal[details.choices] | None if type(None) in get_args(kind) else Literal[details.choices]
@@ -47,9 +47,11 @@ _OF_VIDEOS = (
     *("frames", "seconds", "frame"),
 )
 
-ImageOptions = Annotated[Request, Depends(expanded(_given, _annotation, without=(*_OF_FILES, *_OF_VIDEOS)))]
+ImageQuery = Annotated[
+    Request, Depends(expand_options(_given, _annotation, without=(*_OF_FILES, *_OF_VIDEOS)))
+]
 """What may be asked of an image whose objects are the answer."""
-VideoOptions = Annotated[Request, Depends(expanded(_given, _annotation, without=("geojson_crs",)))]
+VideoQuery = Annotated[Request, Depends(expand_options(_given, _annotation, without=("geojson_crs",)))]
 """What may be asked of a video."""
 ModelQuery = Annotated[
     str | None, Query(description="A name out of /v1/models.", max_length=200, examples=["compact-s"])

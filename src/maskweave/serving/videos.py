@@ -20,7 +20,7 @@ from maskweave.serving.media import accepted
 from maskweave.serving.models import check_model
 from maskweave.serving.preview import read_frames
 from maskweave.serving.problems import Problem
-from maskweave.serving.queries import ModelQuery, VideoOptions
+from maskweave.serving.queries import ModelQuery, VideoQuery
 from maskweave.serving.schemas import FileName, JobBegun, JobState, VideoRequest
 from maskweave.serving.service import Service, remove
 from maskweave.serving.uploads import Upload, receive
@@ -67,7 +67,7 @@ def _add_begin(routes: APIRouter, service: Service) -> None:
     )
     async def begin(
         request: Request,
-        options: VideoOptions,
+        options: VideoQuery,
         model: ModelQuery = None,
         name: Annotated[FileName, Query(description="Of the video, as files of results say it.")] = "video",
         preview: Annotated[

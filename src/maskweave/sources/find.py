@@ -29,7 +29,7 @@ from maskweave.sources.files import (
     open_file,
     real_path,
 )
-from maskweave.sources.inputs import Input, Settings
+from maskweave.sources.inputs import Input, InputSettings
 from maskweave.sources.kinds import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from maskweave.sources.lazy import LazySource
 from maskweave.sources.names import distinct_names, safe_stem, stem_within
@@ -70,7 +70,7 @@ def find_sources(
     """
     if not inputs:
         raise InvalidValue("inputs: need at least one file, folder, pattern, camera or address, got none")
-    settings = Settings(
+    settings = InputSettings(
         recursive,
         max_pixels,
         as_video,
@@ -87,7 +87,7 @@ def find_sources(
     ]
 
 
-def _find(text: str, settings: Settings) -> Iterator[Input]:
+def _find(text: str, settings: InputSettings) -> Iterator[Input]:
     """What one word of the command line stands for; what is wrong with it is found as an input that fails."""
     try:
         yield from _find_or_raise(text, settings)
@@ -99,7 +99,7 @@ def _find(text: str, settings: Settings) -> Iterator[Input]:
         yield Input(safe_stem(Path(shown).stem), shown, _raising(failure), None)
 
 
-def _find_or_raise(text: str, settings: Settings) -> Iterator[Input]:
+def _find_or_raise(text: str, settings: InputSettings) -> Iterator[Input]:
     path = Path(text)
     if "://" in text[1:] or text == "-" or (_CAMERA.fullmatch(text) and not path.exists()):
         from maskweave.sources.streams import stream_named
@@ -117,7 +117,7 @@ def _find_or_raise(text: str, settings: Settings) -> Iterator[Input]:
         raise SourceNotFound(f"{text}: no such file or folder; {nearest(path)}")
 
 
-def _file(path: Path, folder: Path | None, settings: Settings) -> Input:
+def _file(path: Path, folder: Path | None, settings: InputSettings) -> Input:
     def open_as(name: str) -> Source:
         return open_file(path, name, max_pixels=settings.max_pixels, raster_options=settings.raster_options)
 
@@ -127,7 +127,7 @@ def _file(path: Path, folder: Path | None, settings: Settings) -> Input:
     return Input(stem_within(path, folder), str(path), open_as, kind, path.suffix.lower(), path)
 
 
-def _as_video(path: Path, settings: Settings) -> Input:
+def _as_video(path: Path, settings: InputSettings) -> Input:
     """A file whose pages or animation frames are a video; any other as it is without ``as_video``."""
     from maskweave.sources.tiff import has_pages
 
@@ -146,7 +146,7 @@ def _as_video(path: Path, settings: Settings) -> Input:
     return Input(path.stem, str(path), open_as, "video", path.suffix.lower(), path)
 
 
-def _series(place: Path, files: Sequence[Path], folder: Path, settings: Settings) -> Iterator[Input]:
+def _series(place: Path, files: Sequence[Path], folder: Path, settings: InputSettings) -> Iterator[Input]:
     """The DICOM series of one place in a folder; a file that cannot be read is an input of its own, which fails."""
     below = place.relative_to(folder).as_posix()
     stem = (folder.resolve().name or "series") if below == "." else below
@@ -178,7 +178,7 @@ def _series(place: Path, files: Sequence[Path], folder: Path, settings: Settings
         )
 
 
-def _folder(folder: Path, settings: Settings) -> Iterator[Input]:
+def _folder(folder: Path, settings: InputSettings) -> Iterator[Input]:
     contents = contents_of(folder, recursive=settings.recursive)
     found = [
         one
@@ -196,7 +196,7 @@ def _folder(folder: Path, settings: Settings) -> Iterator[Input]:
 
 
 def _media(
-    folder: Path, contents: FolderContents, settings: Settings, *, has_series: bool
+    folder: Path, contents: FolderContents, settings: InputSettings, *, has_series: bool
 ) -> Iterator[Input]:
     """The images and videos of a folder, or the one video that its images are."""
     if settings.as_video:
@@ -218,7 +218,7 @@ def _media(
     yield from (_file(path, folder, settings) for path in _wanted(files, folder, settings))
 
 
-def _passed_over(folder: Path, contents: FolderContents, settings: Settings) -> tuple[str, ...]:
+def _passed_over(folder: Path, contents: FolderContents, settings: InputSettings) -> tuple[str, ...]:
     """Count the files of a folder that are no inputs."""
     others = list(contents.others)
     if settings.as_video:
@@ -252,7 +252,7 @@ def files_in_words(paths: Sequence[Path]) -> str:
     return f"{some} ({listed})"
 
 
-def _wanted(files: list[Path], place: Path | str, settings: Settings) -> list[Path]:
+def _wanted(files: list[Path], place: Path | str, settings: InputSettings) -> list[Path]:
     """The files that are not to be ignored; raises `SourceNotFound` when that leaves none of them."""
     wanted = [path for path in files if settings.ignore is None or not settings.ignore(path)]
     if files and not wanted:
@@ -263,7 +263,7 @@ def _wanted(files: list[Path], place: Path | str, settings: Settings) -> list[Pa
     return wanted
 
 
-def _frames(folder: Path, frames: list[Path], settings: Settings) -> Input:
+def _frames(folder: Path, frames: list[Path], settings: InputSettings) -> Input:
     def open_as(name: str) -> Source:
         from maskweave.sources.folders import FrameFolderSource
 
@@ -278,7 +278,7 @@ def _frames(folder: Path, frames: list[Path], settings: Settings) -> Input:
     return Input(folder.resolve().name or "frames", str(folder), open_as, "video", path=folder)
 
 
-def _stack(path: Path, settings: Settings) -> Input:
+def _stack(path: Path, settings: InputSettings) -> Input:
     def open_as(name: str) -> Source:
         from maskweave.sources.stack import TiffStackSource
 
@@ -293,7 +293,7 @@ def _stack(path: Path, settings: Settings) -> Input:
     return Input(path.stem, str(path), open_as, "video", path.suffix.lower(), path)
 
 
-def _pattern(pattern: str, settings: Settings) -> Iterator[Input]:
+def _pattern(pattern: str, settings: InputSettings) -> Iterator[Input]:
     """Files of a known kind that match; ``**`` goes through folders; hidden files do not match."""
     matches = [Path(match) for match in glob(pattern, recursive=True)]  # noqa: PTH207 - absolute ones too
     regular = [path for path in matches if is_file(path)]

@@ -31,7 +31,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Settings:
+class InputSettings:
     """How what is found is to be read."""
 
     recursive: bool

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from maskweave.errors import SourceNotFound, UnreadableImage
 from maskweave.sources.base import Source
-from maskweave.sources.inputs import Input, Settings
+from maskweave.sources.inputs import Input, InputSettings
 from maskweave.sources.kinds import kind_by_suffix
 from maskweave.sources.lazy import AnyKind
 from maskweave.sources.names import safe_stem
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from maskweave.sources.web import Demuxer
 
 
-def stream_named(text: str, settings: Settings) -> Input:
+def stream_named(text: str, settings: InputSettings) -> Input:
     """What an address, ``-`` or ``camera:N`` stands for; raises `SourceNotFound` for an address of another kind."""
     if "://" in text[1:]:
         return address_source(text, text.split("://", 1)[0].lower(), settings)
@@ -27,7 +27,7 @@ def stream_named(text: str, settings: Settings) -> Input:
     return camera(int(text[len("camera:") :]), settings)
 
 
-def camera(index: int, settings: Settings) -> Input:
+def camera(index: int, settings: InputSettings) -> Input:
     """The camera of that number."""
 
     def open_as(name: str) -> Source:
@@ -38,7 +38,7 @@ def camera(index: int, settings: Settings) -> Input:
     return Input(f"camera-{index}", f"camera {index}", open_as, "live")
 
 
-def address_source(address: str, scheme: str, settings: Settings) -> Input:
+def address_source(address: str, scheme: str, settings: InputSettings) -> Input:
     """A stream or an image behind an address; raises `SourceNotFound` for another scheme.
 
     What an http address serves is known when it answers; until then its suffix tells an image.
@@ -56,7 +56,7 @@ def address_source(address: str, scheme: str, settings: Settings) -> Input:
     )
 
 
-def _stream(address: str, settings: Settings, demuxer: Demuxer | None = None) -> Callable[[str], Source]:
+def _stream(address: str, settings: InputSettings, demuxer: Demuxer | None = None) -> Callable[[str], Source]:
     def open_as(name: str) -> Source:
         from maskweave.sources.camera import StreamSource
 
@@ -67,7 +67,7 @@ def _stream(address: str, settings: Settings, demuxer: Demuxer | None = None) ->
     return open_as
 
 
-def _web(address: str, shown: str, settings: Settings) -> Callable[[str], Source]:
+def _web(address: str, shown: str, settings: InputSettings) -> Callable[[str], Source]:
     def open_as(name: str) -> Source:
         from maskweave.sources.images import ImageSource
         from maskweave.sources.web import fetch
@@ -87,7 +87,7 @@ def shown_as(text: str) -> str:
     return without_secrets(text) if "://" in text else text
 
 
-def standard_input(name: str, settings: Settings) -> Source:
+def standard_input(name: str, settings: InputSettings) -> Source:
     """The image that is piped in; raises `UnreadableImage` where nothing is."""
     from maskweave.sources.images import ImageSource, read_all
 

@@ -185,6 +185,13 @@ def read_truths(
     return truths
 
 
+def validation_images(annotations: Path, images: Path) -> list[Path]:
+    """The image files of a data set to validate on, read as `read_truths` does."""
+    return [
+        record.image or images / record.file_name for record in _records(annotations, images, "val", Report())
+    ]
+
+
 @contextmanager
 def _training_errors() -> Iterator[None]:
     try:

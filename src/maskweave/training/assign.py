@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 _TOP_POINTS = 10
+_BETA = 6.0  # exponent of the IoU
 _MIN_EXTENT = 12.0
 """Objects are treated as at least this wide and tall when candidate points are looked for, so that each has some."""
 
@@ -44,11 +45,10 @@ def assign(
     *,
     object_boxes: Tensor,
     object_classes: Tensor,
-    beta: float = 6.0,
 ) -> Assignment:
     """Give each object its best points of one image.
 
-    A point's fitness for an object is score^0.5 * IoU^beta among the points inside the object's box; the ten
+    A point's fitness for an object is score^0.5 * IoU^6 among the points inside the object's box; the ten
     fittest learn it, and a point wanted by two objects goes to the one it overlaps most.
 
     Args:
@@ -57,7 +57,6 @@ def assign(
         positions: (P, 2).
         object_boxes: (G, 4) true boxes, G > 0.
         object_classes: (G,), negative for an object without a class.
-        beta: Exponent of the IoU.
     """
     inside = _inside(positions, object_boxes)
     candidates = torch.nonzero(inside.any(0))[:, 0]
@@ -65,7 +64,7 @@ def assign(
     iou = pairwise_iou(object_boxes, boxes[candidates]) * inside
     score = scores[candidates].t()[object_classes.clamp(min=0)]
     score = torch.where(object_classes[:, None] < 0, 0.25, score)
-    fitness = score.sqrt() * iou.pow(beta) + inside * 1e-9 * (1 + iou)
+    fitness = score.sqrt() * iou.pow(_BETA) + inside * 1e-9 * (1 + iou)
     top = fitness.topk(min(_TOP_POINTS, fitness.shape[1]), dim=1)
     chosen = torch.zeros_like(fitness, dtype=torch.bool).scatter_(1, top.indices, top.values > 0)
     claimed = torch.where(chosen, iou, -1.0)

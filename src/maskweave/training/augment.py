@@ -17,6 +17,8 @@ GRAY = 114
 MASK_STRIDE = 2
 _MIN_SIDE = 4.0
 """Objects that end up smaller than this many pixels on a side are dropped to crowd-like silence."""
+_INEXACT_WEIGHT = 0.6
+"""Of masks that may hold parts of neighbors."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,6 @@ def make_view(
     rng: np.random.Generator,
     augmentation: Augmentation,
     donor: tuple[ImageRecord, NDArray[np.uint8]] | None = None,
-    mask_weight_inexact: float = 0.6,
 ) -> View:
     """A random view of a record.
 
@@ -123,11 +124,10 @@ def make_view(
         rng: Source of all randomness.
         augmentation: Strengths.
         donor: Another record and image whose exact objects may be pasted in.
-        mask_weight_inexact: Weight of masks that may hold parts of neighbors.
     """
     placement = _place(record, size, rng, augmentation)
     canvas = _warp(image, record, placement)
-    items = [_place_object(item, placement, mask_weight_inexact) for item in record.objects]
+    items = [_place_object(item, placement) for item in record.objects]
     if donor is not None and rng.random() < augmentation.paste:
         canvas = _paste(canvas, items, donor, rng=rng, augmentation=augmentation)
     canvas = recolor(canvas, rng, augmentation)
@@ -171,7 +171,7 @@ def _warp_mask(mask: MaskCrop, placement: _Placement) -> NDArray[np.uint8]:
     return (warped > 127).view(np.uint8)
 
 
-def _place_object(item: ObjectRecord, placement: _Placement, inexact: float) -> _Item:
+def _place_object(item: ObjectRecord, placement: _Placement) -> _Item:
     height, width = placement.size
     whole = placement.box(item.box)
     box = whole.clip([0, 0, 0, 0], [width, height, width, height])
@@ -185,7 +185,7 @@ def _place_object(item: ObjectRecord, placement: _Placement, inexact: float) -> 
             silent, mask = True, None
         elif item.mask_exact and visible < 0.98:
             box = tight  # what is left of a cropped object can be smaller than what is left of its box
-    weight = 0.0 if mask is None else 1.0 if item.mask_exact else inexact
+    weight = 0.0 if mask is None else 1.0 if item.mask_exact else _INEXACT_WEIGHT
     return _Item(item.class_index, box, mask, weight, silent, item.trust)
 
 
@@ -213,7 +213,7 @@ def _paste(
     if not pastable:
         return canvas
     chosen = rng.permutation(len(pastable))[: augmentation.max_pasted]
-    pasted = [_place_object(pastable[i], placement, 1.0) for i in chosen]
+    pasted = [_place_object(pastable[i], placement) for i in chosen]
     pasted = [item for item in pasted if item.mask is not None]
     if not pasted:
         return canvas

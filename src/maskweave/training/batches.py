@@ -6,8 +6,9 @@ same data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import TypeVar
 
 import cv2
@@ -180,23 +181,14 @@ def collate(views: list[View], step: int) -> Batch:
 BatchT = TypeVar("BatchT")
 
 
-def step_loader(
-    dataset: Dataset[BatchT], first_step: int, *, workers: int, last_step: int | None = None
-) -> Iterator[BatchT]:
-    """Batches of the steps from `first_step` on, in order, endless unless `last_step` (excluded) is given."""
-
-    def steps() -> Iterator[int]:
-        step = first_step
-        while last_step is None or step < last_step:
-            yield step
-            step += 1
-
+def step_loader(dataset: Dataset[BatchT], first_step: int, *, workers: int) -> Iterator[BatchT]:
+    """Batches of the steps from `first_step` on, in order, endless."""
     if workers == 0:
-        return (dataset[step] for step in steps())
+        return map(dataset.__getitem__, count(first_step))
     loader = DataLoader(
         dataset,
         batch_size=None,
-        sampler=_Steps(steps),
+        sampler=_Steps(first_step),
         num_workers=workers,
         prefetch_factor=3,
         worker_init_fn=_quiet_worker,
@@ -205,13 +197,13 @@ def step_loader(
 
 
 class _Steps:
-    """A sampler over an endless generator."""
+    """An endless sampler of steps."""
 
-    def __init__(self, make: Callable[[], Iterator[int]]) -> None:
-        self._make = make
+    def __init__(self, first: int) -> None:
+        self._first = first
 
     def __iter__(self) -> Iterator[int]:
-        return self._make()
+        return count(self._first)
 
 
 def _quiet_worker(_: int) -> None:

@@ -70,6 +70,8 @@ class TrainConfig(RunSettings):
             raise TrainingDataError(
                 f"relu_by: need a share of at least 0 and less than 1, got {self.relu_by}."
             )
+        if self.compile and self.quantization_aware:
+            raise TrainingDataError("compile and quantization_aware: need at most one of them.")
         if self.optimizer not in ("muon", "adamw"):
             raise TrainingDataError(f'optimizer: need "muon" or "adamw", got "{self.optimizer}".')
 

@@ -10,16 +10,12 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
 from maskweave.optional import optional
-from maskweave.training.modules import bias_of
 from maskweave.training.network import CompactNet
 from maskweave.training.run_folder import whole_file
 
@@ -65,16 +61,13 @@ class ExportInfo:
         }
 
 
-def export_onnx(
-    network: CompactNet, path: Path, info: ExportInfo, *, keep: Sequence[int] | None = None
-) -> None:
+def export_onnx(network: CompactNet, path: Path, info: ExportInfo) -> None:
     """Write the network as ONNX with half-precision weights that are cast to float on loading.
 
     Args:
         network: Trained network; left as it is.
         path: Where to; appears only when whole.
-        info: Metadata; `class_names` are those of the kept classes.
-        keep: Class indices to keep, None for all.
+        info: Metadata.
 
     Raises:
         MissingDependency: onnx is not installed.
@@ -82,8 +75,6 @@ def export_onnx(
     with optional("export to ONNX", extra="train"):
         from maskweave.training.graph import build_model
     ready = copy.deepcopy(network).float().cpu().eval()
-    if keep is not None:
-        _keep_classes(ready, keep)
     model = build_model(ready)
     save_graph(model, path, {**info.metadata(), "maskweave.slope": str(ready.slope)})
 
@@ -95,16 +86,3 @@ def save_graph(model: Any, path: Path, metadata: Mapping[str, str]) -> None:
     onnx.helper.set_model_props(model, dict(metadata))
     with whole_file(path) as partial:
         onnx.save_model(model, str(partial))
-
-
-def _keep_classes(network: CompactNet, keep: Sequence[int]) -> None:
-    """Cut a network's class outputs down to some of its classes, in place."""
-    rows = list(keep)
-    network.architecture = replace(network.architecture, classes=len(rows))
-    for head in network.heads:
-        old = head.classes
-        new = nn.Conv2d(old.in_channels, len(rows), 1)
-        with torch.no_grad():
-            new.weight.copy_(old.weight[rows])
-            bias_of(new).copy_(bias_of(old)[rows])
-        head.classes = new

@@ -33,7 +33,7 @@ _MIN_HALF_VALUES = 256
 """Weights of fewer values than this stay in single precision: they weigh nothing."""
 
 
-class GraphWriter:
+class NetworkWriter:
     """Collects nodes and weights; every method adds a node and returns the name of its output.
 
     Args:
@@ -130,7 +130,7 @@ class GraphWriter:
 
 def build_model(network: CompactNet) -> Any:
     """The whole network with preprocessing as an ONNX model without metadata; see `export` for its contract."""
-    g = GraphWriter(network)
+    g = NetworkWriter(network)
     architecture = network.architecture
     detail, *maps = _backbone(g, network, _prepare(g))
     levels = _pyramid(g, network, maps)
@@ -160,12 +160,12 @@ def build_model(network: CompactNet) -> Any:
     return g.model("compact", [image], outputs)
 
 
-def _prepare(g: GraphWriter) -> str:
+def _prepare(g: NetworkWriter) -> str:
     x = g.node("Cast", g.node("Transpose", "image", perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
     return g.node("Mul", g.node("Sub", x, g.constant(MEAN, np.float32)), g.constant(SCALE, np.float32))
 
 
-def _backbone(g: GraphWriter, network: CompactNet, x: str) -> list[str]:
+def _backbone(g: NetworkWriter, network: CompactNet, x: str) -> list[str]:
     x = g.conv(x, network.backbone.stem)
     maps = [g.node("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])]
     for stage in network.backbone.stages:
@@ -173,7 +173,7 @@ def _backbone(g: GraphWriter, network: CompactNet, x: str) -> list[str]:
     return maps
 
 
-def _stage(g: GraphWriter, x: str, stage: Stage) -> str:
+def _stage(g: NetworkWriter, x: str, stage: Stage) -> str:
     """A stage: every unit's channels are split once, into what each reader takes."""
     plan = stage.plan
     readers = (*plan.reads, plan.output)
@@ -193,7 +193,7 @@ def _stage(g: GraphWriter, x: str, stage: Stage) -> str:
     return read(plan.output)
 
 
-def _pyramid(g: GraphWriter, network: CompactNet, maps: list[str]) -> list[str]:
+def _pyramid(g: NetworkWriter, network: CompactNet, maps: list[str]) -> list[str]:
     pyramid = network.pyramid
     fine, middle, coarse = (g.conv(x, reduce) for reduce, x in zip(pyramid.reduce, maps, strict=True))
     middle = _block(g, pyramid.top_down[0], g.double(coarse), middle)
@@ -204,21 +204,21 @@ def _pyramid(g: GraphWriter, network: CompactNet, maps: list[str]) -> list[str]:
     return [fine, middle, last, extra]
 
 
-def _block(g: GraphWriter, block: GhostBlock, upper: str, lower: str) -> str:
+def _block(g: NetworkWriter, block: GhostBlock, upper: str, lower: str) -> str:
     x = g.join(upper, lower)
     return g.node("Add", _ghost(g, block.second, _ghost(g, block.first, x)), g.chain(x, block.shortcut))
 
 
-def _ghost(g: GraphWriter, ghost: Ghost, x: str) -> str:
+def _ghost(g: NetworkWriter, ghost: Ghost, x: str) -> str:
     first = g.conv(x, ghost.primary)
     return g.join(first, g.conv(first, ghost.cheap))
 
 
-def _kernels(g: GraphWriter, masks: MaskBranch, level: int, x: str) -> str:
+def _kernels(g: NetworkWriter, masks: MaskBranch, level: int, x: str) -> str:
     return g.conv(g.conv(g.conv(x, masks.reduce[level]), masks.spread), masks.kernels)
 
 
-def _prototypes(g: GraphWriter, masks: MaskBranch, detail: str, levels: list[str]) -> str:
+def _prototypes(g: NetworkWriter, masks: MaskBranch, detail: str, levels: list[str]) -> str:
     fine, middle, coarse = (g.conv(x, conv) for x, conv in zip(levels, masks.levels, strict=False))
     x = g.node("Add", fine, g.double(g.node("Add", middle, g.double(coarse))))
     x = g.chain(g.node("Relu", x), masks.mix)
@@ -226,6 +226,6 @@ def _prototypes(g: GraphWriter, masks: MaskBranch, detail: str, levels: list[str
     return g.conv(g.chain(g.node("Relu", x), masks.fine), masks.out)
 
 
-def _flat(g: GraphWriter, x: str) -> str:
+def _flat(g: NetworkWriter, x: str) -> str:
     """(N, C, h, w) to (N, C, h * w)."""
     return g.node("Reshape", x, g.constant([0, 0, -1], np.int64))

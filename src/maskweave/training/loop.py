@@ -18,10 +18,12 @@ from maskweave.training.batches import Batch, StepDataset, sampling_weights, ste
 from maskweave.training.checkpoint import require_same
 from maskweave.training.config import TrainConfig
 from maskweave.training.data import read_training_data
+from maskweave.training.fake_quantization import rounding
 from maskweave.training.hardware import autocast
 from maskweave.training.losses import LossParts, Teaching, compute_loss
 from maskweave.training.network import BINS, Architecture, CompactNet, normalize
 from maskweave.training.optimizers import Optimizers
+from maskweave.training.quantize import EXACT_LAYERS
 from maskweave.training.schedule import Phase, activation_slope
 from maskweave.training.stepping import SteppedRun
 
@@ -57,6 +59,7 @@ class Trainer(SteppedRun[Phase, Batch, LossParts]):
             vector_lr=config.vector_lr,
             weight_decay=config.weight_decay,
         )
+        self.rounding = rounding(self.network, EXACT_LAYERS, wanted=config.quantization_aware)
         self.first_slope = self.network.slope
         self.teacher: CompactNet | None = None
         self.taught = torch.zeros(len(self.data.class_names), dtype=torch.bool)
@@ -103,7 +106,7 @@ class Trainer(SteppedRun[Phase, Batch, LossParts]):
             network.set_slope(slope)
         batch = batch.to(self.device)
         images = normalize(batch.images).contiguous(memory_format=torch.channels_last)
-        with autocast(self.precision, self.device):
+        with autocast(self.precision, self.device), self.rounding:
             output = self._forward(images)
         parts = compute_loss(output, batch, self.config.loss, self._teaching(images))
         self.require_finite("loss", parts.total)

@@ -43,7 +43,6 @@ def quantize(
     images: Iterable[Image],
     output: Path,
     *,
-    size: int | None = None,
     exact_layers: Sequence[str] = EXACT_LAYERS,
 ) -> None:
     """Write an INT8 version of a file that `export_onnx` wrote.
@@ -53,7 +52,6 @@ def quantize(
         images: Calibration images, (H, W, 3) uint8 RGB: training images, never those that are measured on. Used are
             the first 48 of the shape that most of them have as input.
         output: Where to; appears only when whole.
-        size: Long side the images are calibrated at; None takes the file's own.
         exact_layers: First letters of the names of weights whose convolutions keep single precision.
 
     Raises:
@@ -61,9 +59,8 @@ def quantize(
         TrainingError: The file has none of the `exact_layers`.
         MissingDependency: onnx is not installed.
     """
-    quantize_network(
-        model_file, of_one_shape(_inputs(model_file, images, size)), output, exact_layers=exact_layers
-    )
+    inputs = of_one_shape(_inputs(model_file, images))
+    quantize_network(model_file, inputs, output, exact_layers=exact_layers)
 
 
 def quantize_network(
@@ -183,8 +180,8 @@ def _read_bytes(graph: Any, entry: str) -> None:
         graph.initializer.remove(unused)
 
 
-def _inputs(model_file: Path, images: Iterable[Image], size: int | None) -> list[dict[str, Any]]:
-    model = load_model(model_file, size=size, options=RuntimeOptions(threads=1))
+def _inputs(model_file: Path, images: Iterable[Image]) -> list[dict[str, Any]]:
+    model = load_model(model_file, options=RuntimeOptions(threads=1))
     inputs = [dict(model.prepare(image).inputs) for image in images]
     model.close()
     return inputs

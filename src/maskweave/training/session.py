@@ -2,6 +2,7 @@
 
 The folder holds ``config.json``, ``last.pt`` (resume from here), ``stable.pt`` (the state before the learning
 rate fell), ``log.csv``, ``val.csv``, ``curves.png``, ``model.onnx`` (newest average) and ``val/`` (images);
+``copies.json`` names the training images that were left out as copies of validation images,
 ``bad-batch.txt`` where the loss became NaN.
 """
 
@@ -28,7 +29,7 @@ from maskweave.training.export import ExportInfo, export_onnx
 from maskweave.training.loop import Trainer
 from maskweave.training.plots import draw_curves
 from maskweave.training.start import load_start
-from maskweave.training.stepping import OnProgress, Progress, TrainingSession
+from maskweave.training.stepping import OnProgress, TrainingSession, reporter
 from maskweave.training.validate import WHOLE, validate
 
 BAD_BATCH = "bad-batch.txt"
@@ -53,13 +54,8 @@ class CompactSession(TrainingSession):
 
     @staticmethod
     def make_trainer(config: TrainConfig, on_progress: OnProgress | None) -> Trainer:
-        """Make the trainer; what teachers see in the images is reported."""
-
-        def report(message: str) -> None:
-            if on_progress is not None:
-                on_progress(Progress(0.0, 0, 0.0, 0.0, message=message))
-
-        return Trainer(config, read_training_data(config, report))
+        """Make the trainer; copies of validation images, and what teachers see, are reported."""
+        return Trainer(config, read_training_data(config, reporter(on_progress)))
 
     def load_start(self, start: str) -> None:
         """Start from weights that exist; classes are matched by name."""

@@ -208,6 +208,16 @@ class Progress:
 OnProgress: TypeAlias = Callable[[Progress], None]
 
 
+def reporter(on_progress: OnProgress | None) -> Callable[[str], None]:
+    """What to call with a message for the user, before the first step."""
+
+    def report(message: str) -> None:
+        if on_progress is not None:
+            on_progress(Progress(0.0, 0, 0.0, 0.0, message=message))
+
+    return report
+
+
 class TrainingSession(ABC):
     """A session of a run, from its start or a checkpoint on: trains, reports progress, validates now and then.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from maskweave.evaluation.coco_ap import CocoAP, CocoScores
@@ -21,10 +21,8 @@ def validate(
     truths: Sequence[CocoTruth],
     images: Path,
     *,
-    size: int | None = None,
     threads: int | None = None,
     max_objects: int = 100,
-    on_image: Callable[[CocoTruth, Instances], None] | None = None,
 ) -> dict[str, CocoScores]:
     """Score an exported model.
 
@@ -32,15 +30,13 @@ def validate(
         model_file: ONNX file.
         truths: What is known; read for the model's class names.
         images: Folder of the images.
-        size: Long side of the input; None takes the file's own.
         threads: Of the engine.
         max_objects: Maximum number of predictions per image and class.
-        on_image: Called with each image's truth and prediction.
 
     Returns:
         Scores under "all" and, where images carry a source, under each source's name.
     """
-    model = load_model(model_file, size=size, options=RuntimeOptions(threads=threads))
+    model = load_model(model_file, options=RuntimeOptions(threads=threads))
     metrics: dict[str, CocoAP] = {}
     try:
         for truth in truths:
@@ -54,8 +50,6 @@ def validate(
             for part in {WHOLE, truth.source or WHOLE}:
                 empty = CocoAP(model.class_names, max_objects=max_objects)
                 metrics.setdefault(part, empty).add(truth, predicted)
-            if on_image is not None:
-                on_image(truth, predicted)
     finally:
         model.close()
     return {part: metric.result() for part, metric in metrics.items()}

@@ -64,13 +64,11 @@ class Weights:
     rate: float = 0.1
 
 
-def foreground_frames(
-    frames: Iterable[Frame], model: Model, network: Model, *, warm_up: int = WARM_UP
-) -> Iterator[FrameResult]:
+def foreground_frames(frames: Iterable[Frame], model: Model, network: Model) -> Iterator[FrameResult]:
     """Yield every frame with its foreground, in order.
 
     ``model`` finds instances, ``network`` gives features (`features.feature_network`). Of the video only the first
-    ``warm_up`` frames, then only the last few, are held; the networks work a frame or two ahead.
+    `WARM_UP` frames, then only the last few, are held; the networks work a frame or two ahead.
 
     Raises `InvalidValue` when ``model`` gives no instances or ``network`` no features.
     """
@@ -81,7 +79,7 @@ def foreground_frames(
     with closing(
         prefetch_map(begun, partial(_find, model), workers=model.concurrency, source=frames)
     ) as seen:
-        first = list(islice(seen, max(1, warm_up)))
+        first = list(islice(seen, WARM_UP))
         finder = ForegroundFinder(guide=model.guide)
         for facts, found in reversed(list(takewhile(lambda each: not each[0].scene_start, first[1:]))):
             finder.take_in(facts, found)

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from maskweave.ops.guidance import MAPS
 from maskweave.training.export import save_graph
-from maskweave.training.graph import GraphWriter
+from maskweave.training.graph import NetworkWriter
 from maskweave.training.guide.network import MEAN, SCALE, TAPS, Block, GuideNet
 
 
@@ -47,7 +47,7 @@ def export_guide(network: GuideNet, path: Path, info: GuideInfo) -> None:
 
 def build_guide(network: GuideNet, size: int) -> Any:
     """The whole network with preprocessing as an ONNX model without metadata, for crops of one size."""
-    g = GraphWriter(network)
+    g = NetworkWriter(network)
     images = _planes(g, "image", (MEAN, SCALE))
     guidance = _planes(g, "guidance", (0, 1 / 255))
     half = g.node("AveragePool", guidance, kernel_shape=[2, 2], strides=[2, 2])
@@ -75,14 +75,14 @@ def build_guide(network: GuideNet, size: int) -> Any:
     return g.model("guide", inputs, [output])
 
 
-def _planes(g: GraphWriter, name: str, normal: tuple[float, float]) -> str:
+def _planes(g: NetworkWriter, name: str, normal: tuple[float, float]) -> str:
     """Bytes (N, S, S, C) as (N, C, S, S), less a mean and scaled."""
     x = g.node("Cast", g.node("Transpose", name, perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
     mean, scale = (g.constant(value, np.float32) for value in normal)
     return g.node("Mul", g.node("Sub", x, mean), scale)
 
 
-def _block(g: GraphWriter, x: str, block: Block) -> str:
+def _block(g: NetworkWriter, x: str, block: Block) -> str:
     y = x if block.expand is None else g.relu6(g.conv(x, block.expand))
     y = g.conv(g.relu6(g.conv(y, block.depthwise)), block.project)
     return g.node("Add", x, y) if block.residual else y

@@ -11,14 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from maskweave.training.annotations import TrainingSet, read_training_set
+from maskweave.training.annotations import TrainingSet
 from maskweave.training.averaging import MovingAverage
 from maskweave.training.batches import step_loader
 from maskweave.training.errors import CheckpointError
+from maskweave.training.fake_quantization import rounding
 from maskweave.training.guide.config import TASK, GuideConfig
 from maskweave.training.guide.crops import CropDataset, GuideBatch, add_corrections, exact_objects
+from maskweave.training.guide.data import read_guide_data
 from maskweave.training.guide.loss import batch_iou, mask_loss
 from maskweave.training.guide.network import GuideNet, normalize, normalize_guidance
+from maskweave.training.guide.quantize import EXACT_LAYERS
 from maskweave.training.hardware import autocast
 from maskweave.training.stepping import SteppedRun
 
@@ -46,14 +49,13 @@ class GuideTrainer(SteppedRun[int, GuideBatch, StepResult]):
     average: MovingAverage[GuideNet]
 
     def __init__(self, config: GuideConfig, data: TrainingSet | None = None) -> None:
-        data = data or read_training_set(
-            config.annotations, config.images, exclude_sources=config.exclude_sources
-        )
+        data = data or read_guide_data(config)
         self.objects = exact_objects(data, min_area=config.min_area, source_weights=config.source_weights)
         super().__init__(config, data, items=len(self.objects.rows), cache_side=config.cache_side)
         self.network = GuideNet().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = MovingAverage(self.network, config.ema)
         self.optimizer = torch.optim.AdamW(_groups(self.network, config), lr=config.lr)
+        self.rounding = rounding(self.network, EXACT_LAYERS, wanted=config.quantization_aware)
 
     @property
     def stage(self) -> int:
@@ -100,7 +102,7 @@ class GuideTrainer(SteppedRun[int, GuideBatch, StepResult]):
 
     def _update(self, images: Tensor, guidance: Tensor, masks: Tensor) -> tuple[Tensor, float]:
         maps = normalize_guidance(guidance).contiguous(memory_format=torch.channels_last)
-        with autocast(self.precision, self.device):
+        with autocast(self.precision, self.device), self.rounding:
             logits = self.network(images, maps)
         loss = mask_loss(logits, masks)
         self.require_finite("loss", loss)

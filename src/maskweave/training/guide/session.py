@@ -11,11 +11,12 @@ from pathlib import Path
 
 from maskweave.training.annotations import TrainingSet, read_training_set
 from maskweave.training.guide.config import GuideConfig
+from maskweave.training.guide.data import read_guide_data
 from maskweave.training.guide.export import GuideInfo, export_guide
 from maskweave.training.guide.loop import GuideTrainer
 from maskweave.training.guide.start import load_start
 from maskweave.training.guide.validate import validate
-from maskweave.training.stepping import OnProgress, TrainingSession
+from maskweave.training.stepping import OnProgress, TrainingSession, reporter
 
 
 class GuideSession(TrainingSession):
@@ -32,8 +33,8 @@ class GuideSession(TrainingSession):
 
     @staticmethod
     def make_trainer(config: GuideConfig, on_progress: OnProgress | None) -> GuideTrainer:
-        """Make the trainer."""
-        return GuideTrainer(config)
+        """Make the trainer; copies of validation images are reported."""
+        return GuideTrainer(config, read_guide_data(config, reporter(on_progress)))
 
     def load_start(self, start: str) -> None:
         """Start from weights that exist."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maskweave.errors import MaskWeaveError
-from maskweave.sources.kinds import HEAD, Kind, is_dicom, is_nifti, is_regular
+from maskweave.sources.kinds import Kind, is_dicom, is_nifti, read_head
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class DicomFiles:
 
 def has_frames(path: Path) -> bool:
     """Whether a file is DICOM or NIfTI with several frames; False also where that is unknown."""
-    head = _head(path)
+    head = read_head(path)
     try:
         if is_dicom(head):
             from maskweave.sources.dicom import frame_count
@@ -49,13 +49,3 @@ def sort_dicom(files: Sequence[Path]) -> DicomFiles:
         (paths, "video" if len(paths) > 1 or frame_count(paths[0]) > 1 else "image") for paths in series
     ]
     return DicomFiles(kinds, damaged, no_images)
-
-
-def _head(path: Path) -> bytes:
-    try:
-        if not is_regular(path) or path.is_dir():
-            return b""
-        with path.open("rb") as file:
-            return file.read(HEAD)
-    except OSError:
-        return b""

@@ -1,4 +1,4 @@
-"""Sort medical images among other files: which hold several frames, and which DICOM files make a series."""
+"""Sort the DICOM files of a folder into series."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maskweave.errors import MaskWeaveError
-from maskweave.sources.kinds import Kind, is_dicom, is_nifti, read_head
+from maskweave.sources.kinds import Kind
 
 
 @dataclass(frozen=True)
@@ -21,23 +21,6 @@ class DicomFiles:
     series: Sequence[tuple[list[Path], Kind]]
     damaged: Sequence[tuple[Path, MaskWeaveError]]
     no_images: Sequence[Path]
-
-
-def has_frames(path: Path) -> bool:
-    """Whether a file is DICOM or NIfTI with several frames; False also where that is unknown."""
-    head = read_head(path)
-    try:
-        if is_dicom(head):
-            from maskweave.sources.dicom import frame_count
-
-            return frame_count(path) > 1
-        if is_nifti(head):
-            from maskweave.sources.nifti import slice_count
-
-            return slice_count(path) > 1
-    except MaskWeaveError:  # told when it is opened
-        return False
-    return False
 
 
 def sort_dicom(files: Sequence[Path]) -> DicomFiles:

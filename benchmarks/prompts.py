@@ -61,7 +61,7 @@ def main() -> None:
     data = read_training_set(options.annotations, options.images)
     rows = chosen(data, options.objects, np.random.default_rng(options.seed))
     lines = [
-        "| told | the true box | a box off by 10 % | one click | after three corrections | ms a box |",
+        "| prompt | the true box | a box off by 10 % | one click | after three corrections | ms a box |",
         "|---|---:|---:|---:|---:|---:|",
         f"| the filled box, no model | {filled(data, rows):.3f} | | | | |",
     ]

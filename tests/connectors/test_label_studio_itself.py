@@ -218,7 +218,7 @@ def test_what_people_accept_is_exported_and_converted(label_studio, backend, tmp
     export = ask(label_studio, f"/api/projects/{project}/export?exportType=JSON")
     (tmp_path / "export.json").write_text(json.dumps(export))
     (record,) = read(tmp_path / "export.json", "label-studio")
-    assert (record.instances.names, record.scored) == (("Pet",), False)
+    assert record.instances.names == ("Pet",)
     assert is_square(np.asarray(record.instances.masks)[0])
 
 

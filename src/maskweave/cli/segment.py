@@ -52,7 +52,10 @@ def propagate_input(text: str, request: Request, *, open_it: bool = False, json_
     sources = find_inputs([text], request)
     if len(sources) != 1 or sources[0].info.kind == "image":
         with sources[0]:  # one that is not there says so
-            raise InvalidValue(f"{text}: need one video, or a folder of frames with --as-video")
+            raise InvalidValue(
+                f"{text}: need one video, or a folder of frames with --as-video, which is also for animations and "
+                "for the pages of a TIFF"
+            )
     if request.model.model == BUILT_IN and request.model.size is None:
         request = request.changed(size=propagation_model().size)
     with loaded(request.model) as model:

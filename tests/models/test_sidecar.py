@@ -9,8 +9,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from maskweave.catalog import download
 from maskweave.errors import EngineError, InvalidValue, UnknownLayout
+from maskweave.models import loading
 from maskweave.models.inspection import inspect_file
 from maskweave.models.loading import FAMILIES, load_model
 from maskweave.models.sidecar import find_sidecar, options_of, read_sidecar, template
@@ -253,7 +253,7 @@ def test_every_family_is_in_the_documents():
 def test_a_catalog_entry_has_no_sidecar(tmp_path, monkeypatch):
     path = save_tiny_model(tmp_path / "compact-s.onnx")
     (tmp_path / "compact-s.toml").write_text("family = 'nonsense'")
-    monkeypatch.setattr(download, "pull", lambda entry, **options: (path,))
+    monkeypatch.setattr(loading, "locate", lambda entry: (path,))
     assert load_model("built-in").class_names == ("cat", "dog")
 
 

@@ -306,7 +306,8 @@ def write(
         with report.clock.stage("draw and encode"):
             stack.close()
     report.paths, report.replaced = [writer.path for writer in writers], replaced
-    report.warnings = [warning for writer in writers for warning in writer.warnings]
+    every = (warning for writer in writers for warning in writer.warnings)
+    report.warnings = list(dict.fromkeys(every))  # of two videos with the same audio, once
     return report
 
 

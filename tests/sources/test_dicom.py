@@ -1,5 +1,6 @@
 import builtins
 from fractions import Fraction
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -9,8 +10,15 @@ pytest.importorskip("pydicom", minversion="3", reason="needs the extra [medical]
 from PIL import Image
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
+from pydicom.uid import (
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGLSLossless,
+    generate_uid,
+)
 
 from maskweave.errors import ImageTooLarge, MissingDependency, UnreadableImage
 from maskweave.sources.dicom import DicomSource
@@ -25,6 +33,36 @@ RAMP = np.arange(-1200, 1200, dtype=np.int16).reshape(40, 60)
 def image(path, **raster_options):
     (frame,) = open_image(path, raster_options=RasterOptions(**raster_options))
     return frame.image
+
+
+def test_padding_is_in_no_range(tmp_path):
+    values = np.full((20, 30), -2000, np.int16)
+    values[:, 10:] = np.linspace(0, 1000, 20)
+    (source,) = find_sources([save(tmp_path / "a.dcm", dicom(values, PixelPaddingValue=-2000))])
+    (frame,) = source
+    assert frame.image[0, [0, 10, 29], 0].tolist() == [0, 0, 255]
+    assert source.warnings == ["no window in the file: 0 to 1000 became 0 to 255; see --window"]
+
+
+def test_an_overlay_that_is_not_drawn_is_told_once(tmp_path):
+    data = dicom(np.zeros((2, 20, 30), np.uint8), WindowCenter=128, WindowWidth=256)
+    data.add_new(0x60003000, "OW", bytes(76))
+    (source,) = find_sources([save(tmp_path / "a.dcm", data)])
+    assert len(list(source)) == 2
+    assert source.warnings == ["its overlay (graphics in planes of their own) is not drawn"]
+
+
+def test_a_compression_that_nothing_decodes_is_named_with_what_to_install(tmp_path):
+    if any(find_spec(name) for name in ("pylibjpeg", "gdcm", "jpeg_ls")):
+        pytest.skip("a decoder is installed")
+    data = dicom(np.zeros((20, 30), np.uint8))
+    data.file_meta.TransferSyntaxUID = JPEGLSLossless
+    data.PixelData = encapsulate([b"\xff\xd8\xff\xf7" + bytes(40)])
+    data["PixelData"].is_undefined_length = True
+    with pytest.raises(
+        UnreadableImage, match=r"packed \(JPEG-LS Lossless.*\), which nothing installed decodes; `pip"
+    ):
+        image(save(tmp_path / "a.dcm", data))
 
 
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID", None])

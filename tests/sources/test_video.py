@@ -1,6 +1,7 @@
 """Videos: every frame, its own time, upright, in its colors; and what is damaged is told."""
 
 import os
+import struct
 from fractions import Fraction
 from itertools import pairwise
 
@@ -242,6 +243,37 @@ def _cut_between_key_frames(path, cut, *, first):
             if packet.dts is not None and number >= first:
                 packet.stream = stream
                 target.mux(packet)
+
+
+@pytest.mark.parametrize(("begin", "shown"), [(0, 10), (7, 10), (30, 20)])
+def test_a_video_that_was_trimmed_by_an_edit_list_alone_is_whole(tmp_path, begin, shown):
+    path = write_clip(tmp_path / "a.mp4", Clip(ticks=range(50), options={"g": "10", "bf": "0"}))
+    path.write_bytes(edited(path.read_bytes(), begin=begin, length=shown))
+    frames, source = read(path)
+    assert (len(frames), source.info.frame_count) == (shown, shown)
+    assert frames[-1].time + frames[-1].duration == Fraction(shown, 25)
+    assert (source.warnings, source.is_incomplete) == ([], False)
+
+
+def test_a_trimmed_video_that_is_cut_is_told(tmp_path):
+    options = {"movflags": "faststart"}
+    noise = np.random.default_rng(0).integers(0, 255, (50, 48, 64, 3), dtype=np.uint8)
+    clip = Clip(range(50), images=noise, options={"g": "10", "bf": "0"}, container_options=options)
+    path = write_clip(tmp_path / "a.mp4", clip)
+    data = edited(path.read_bytes(), begin=7, length=40)
+    path.write_bytes(data[: len(data) // 2])
+    frames, source = read(path)
+    assert source.is_incomplete
+    assert any(f"{len(frames)} of 40 frames decoded" in line for line in source.warnings)
+
+
+def edited(data, *, begin, length):
+    """An MP4 of 25 frames a second that shows ``length`` of its frames from ``begin`` on."""
+    scale_at = data.index(b"mdhd") + 16
+    ticks_a_second = int.from_bytes(data[scale_at : scale_at + 4])
+    at = data.index(b"elst") + 12
+    entry = struct.pack(">Ii", length * 40, begin * ticks_a_second // 25)
+    return data[:at] + entry + data[at + len(entry) :]
 
 
 def test_no_index(tmp_path):

@@ -114,6 +114,26 @@ def interlaced(frame):
     return graph.pull()
 
 
+@pytest.mark.parametrize(("order", "lower_is_later"), [(2, True), (3, False), (1, None)])
+def test_fields_that_only_the_container_tells_are_deinterlaced(tmp_path, order, lower_is_later):
+    with av.open(str(tmp_path / "a.mov"), "w") as container:
+        stream = container.add_stream("png", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "rgb24"
+        stream.codec_context.field_order = order
+        for tick in range(12):
+            image = gray_frame(100, 96, 128)
+            for row in range(96):
+                x = 5 + 6 * tick + 3 * (row % 2 == lower_is_later)
+                image[row, x : x + 14] = 255
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    frames, source = read(tmp_path / "a.mov")
+    assert len(frames) == 12
+    assert source.warnings == (["the video is interlaced: deinterlaced (bwdif)"] if order > 1 else [])
+    if order > 1:
+        assert comb(frames[6].image) < 1.2
+
+
 def test_interlaced_frames_are_deinterlaced_one_for_one_at_their_own_times(tmp_path):
     fields = []
     for tick in range(20):

@@ -146,6 +146,8 @@ class DicomSource(Closing):
     def _image(self, opened: _Opened, frame: int) -> Image:
         with _readable(opened.path):
             values = opened.pixels(frame)
+            if _OVERLAY not in self.warnings and opened.has_overlay():
+                self.warnings.append(_OVERLAY)
             interpretation = str(opened.data.PhotometricInterpretation)
             if interpretation in _COLORS:
                 return _eight_bits(values, opened.data)
@@ -171,12 +173,15 @@ class DicomSource(Closing):
         if window is not None:
             return _windowed(values, *window)
         if self._grays is None:  # one range for the whole series, so that equal values are equal grays
-            self._grays = float(values.min()), float(values.max())
-            low, high = self._grays
+            data = _without_padding(values, stored, opened.data)
+            self._grays = low, high = float(data.min()), float(data.max())
             self.warnings.append(f"no window in the file: {low:g} to {high:g} became 0 to 255; see --window")
         low, high = self._grays
         scaled = (values - low) * (255 / max(high - low, 1e-9))
         return _rounded(scaled)
+
+
+_OVERLAY = "its overlay (graphics in planes of their own) is not drawn"
 
 
 @dataclass(frozen=True)
@@ -200,6 +205,11 @@ class _Opened:
 
         values: Array = pixel_array(self.data, index=frame)
         return _stored_bits(values, self.data) if "PixelData" in self.data else values
+
+    def has_overlay(self) -> bool:
+        """Whether graphics lie in planes of their own (PS3.3, C.9.2)."""
+        tags = self.data.keys()
+        return any(tag.group >> 8 == 0x60 and tag.element == 0x3000 for tag in tags)
 
     def rescaled(self, frame: int, stored: Array) -> FloatArray:
         """The modality's own values, Hounsfield units for example."""
@@ -288,6 +298,17 @@ def _frame_names(slices: Sequence[Slice]) -> list[str]:
     return names if len({name.casefold() for name in names}) == len(names) else [""] * len(names)
 
 
+def _without_padding(values: FloatArray, stored: Array, data: Any) -> FloatArray:
+    """The values that are not padding (PS3.3, C.7.5.1.1.2), which belongs to no range; all where there are none."""
+    padding = data.get("PixelPaddingValue")
+    if padding is None:
+        return values
+    limit = data.get("PixelPaddingRangeLimit")
+    low, high = sorted((int(padding), int(padding if limit is None else limit)))
+    kept = values[(stored < low) | (stored > high)]
+    return kept if kept.size else values
+
+
 def _windowed(values: FloatArray, center: float, width: float, function: str) -> NDArray[np.uint8]:
     """Gray 0..255 of values by a window, PS3.3 C.11.2.1.2 and C.11.2.1.3."""
     if function == "SIGMOID":
@@ -364,6 +385,12 @@ def _readable(path: Path) -> Iterator[Any]:
     except FileNotFoundError:
         raise SourceNotFound(f"{path}: no such file; check the path") from None
     except Exception as error:  # a broken file can provoke nearly any exception inside a decoder
+        if "missing dependencies" in str(error):
+            compression = " ".join(str(error).split()).partition("'")[2].partition("'")[0]
+            raise UnreadableImage(
+                f"{path}: its pixels are packed ({compression}), which nothing installed decodes; "
+                "`pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg`"
+            ) from error
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise UnreadableImage(
             f"{path}: damaged, or of a kind that pydicom cannot decode here ({reason})"

@@ -24,6 +24,7 @@ from maskweave.sources.decoding import (
     set_threads,
     video_stream,
 )
+from maskweave.sources.edited import frame_count
 from maskweave.sources.encryption import is_scrambled
 from maskweave.sources.extent import broken_at, joined_at, missing_bytes
 from maskweave.sources.kinds import is_regular, kind_of_content
@@ -32,7 +33,7 @@ from maskweave.sources.program_stream import program_stream_damage
 from maskweave.sources.regular import RegularSteps
 from maskweave.sources.timing import MAX_JUMP, Clock, Timed, TimeFaults
 from maskweave.sources.transport_stream import TransportStreamDamage, transport_stream_damage
-from maskweave.sources.video_pixels import FrameImages, orientation_matrix
+from maskweave.sources.video_pixels import FrameImages, fields_of, orientation_matrix
 from maskweave.types.frame import Frame, SourceInfo
 
 _CONTAINERS = (
@@ -126,7 +127,8 @@ class VideoSource(Closing):
             raise self._undecodable(damage)
         if self._is_uncounted() and not faults.gaps:
             self.warnings.extend(steps.sentences())
-        missing = self._shortfall(count + damage.hidden, None if faults.jumps else end) or self._cut()
+        lost = self._promised.hidden - damage.hidden  # a frame that is only decoded for others counts as one
+        missing = self._shortfall(count - max(0, lost), None if faults.jumps else end) or self._cut()
         self.is_incomplete = bool(missing)
         self.warnings.extend(missing)
         self.warnings.extend(structure.sentences)
@@ -204,6 +206,7 @@ class VideoSource(Closing):
     def _info(self, name: str) -> SourceInfo:
         first, aspect = self._first_time(), self._upright_aspect()  # both may open the file again
         container, stream = self._container, self._stream
+        self._promised = frame_count(container, stream)
         ticks = stream.duration
         duration = float(ticks * stream.time_base) if ticks else None
         if duration is None and container.duration:
@@ -214,7 +217,7 @@ class VideoSource(Closing):
             path=self._path,
             rate=stream.average_rate or stream.guessed_rate or None,
             time_base=Fraction(stream.time_base),
-            frame_count=stream.frames or None,
+            frame_count=self._promised.shown,
             duration=duration,
             start=_start(container, stream, first),
             pixel_aspect=aspect,
@@ -247,7 +250,7 @@ class VideoSource(Closing):
         """Convert frames one behind the decoder, so that each one's duration is the next one's start."""
         raws = decoded(self._container, self._stream, damage, decoder=alpha_decoder(self._stream))
         clock = _clock(self._container, self._stream, self.info.start, faults)
-        images = FrameImages(self._max_pixels, str(self._path), self.warnings)
+        images = FrameImages(self._max_pixels, str(self._path), self.warnings, fields=fields_of(self._stream))
         timed = clock.timed(raws, lambda: damage.first_dts)
         for image, moment in images.of(self._lasting(timed)):
             yield Frame(

@@ -4,7 +4,8 @@
   BT.601 below, limited range: what players do.
 - HDR (PQ, HLG) and the wide primaries of BT.2020 and P3 are brought to BT.709 by FFmpeg's ``scale`` filter, whose
   perceptual intent tone-maps.
-- Interlaced frames are deinterlaced, one for one, by FFmpeg's ``bwdif``.
+- Interlaced frames are deinterlaced, one for one, by FFmpeg's ``bwdif``; so are those of codecs that know no fields,
+  where the container says that they are interlaced.
 - Transparent parts are shown on white, as in images (`pixels`).
 - Rotation by quarter turns, and mirroring, are applied.
 """
@@ -39,6 +40,10 @@ _HDR = {16: "PQ", 18: "HLG"}
 """AVColorTransferCharacteristic numbers (ITU-T H.273)."""
 _WIDE = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 """AVColorPrimaries numbers (ITU-T H.273)."""
+_WITHOUT_FIELDS = ("huffyuv", "ffvhuff", "png", "qtrle", "jpeg2000", "mjpeg", "cfhd")
+"""Codecs whose frames do not say whether they are interlaced."""
+_FIELDS = {2: "tff", 3: "bff", 4: "bff", 5: "tff"}
+"""Which field is shown first, by AVFieldOrder."""
 _TO_BT709 = "out_transfer=bt709:out_primaries=bt709:out_range=pc:intent=perceptual"
 _ALPHA_FORMATS = ("yuva", "rgba", "argb", "bgra", "abgr", "gbrap", "ya", "pal8", "ayuv", "vuya", "uyva")
 
@@ -69,15 +74,18 @@ class OneSize:
 class FrameImages:
     """RGB images of a stream's decoded frames, all of the first one's size and orientation; see `OneSize`.
 
-    ``warnings`` tells once what was done to them.
+    ``warnings`` tells once what was done to them. ``fields``: what the container says of them, see `fields_of`.
     """
 
-    def __init__(self, max_pixels: int, label: str, warnings: list[str]) -> None:
+    def __init__(
+        self, max_pixels: int, label: str, warnings: list[str], *, fields: str | None = None
+    ) -> None:
         self._size = OneSize(max_pixels, label, warnings)
         self._warnings = warnings
         self._signs: tuple[int, int, int, int] | None = None
         self._filter: _Filter | None = None
-        self._interlaced = False
+        self._fields = fields
+        self._interlaced = fields is not None
 
     def of(self, frames: Iterable[tuple[Any, _T]]) -> Iterator[tuple[Image, _T]]:
         """Yield each frame's (H, W, 3) uint8 RGB image, upright, with what came with it; raises `ImageTooLarge`."""
@@ -101,7 +109,7 @@ class FrameImages:
         if not needed:
             return
         yield from self._flushed(tags)
-        self._filter = _Filter.made(raw, deinterlace=self._interlaced, warn=self._warn)
+        self._filter = _Filter.made(raw, self._fields, deinterlace=self._interlaced, warn=self._warn)
 
     def _flushed(self, tags: deque[_T]) -> Iterator[tuple[Image, _T]]:
         last, self._filter = self._filter, None
@@ -132,10 +140,14 @@ class _Filter:
         self._count = 0
 
     @classmethod
-    def made(cls, raw: Any, *, deinterlace: bool, warn: Callable[[str], None]) -> _Filter | None:
+    def made(
+        cls, raw: Any, fields: str | None, *, deinterlace: bool, warn: Callable[[str], None]
+    ) -> _Filter | None:
         """The graph that frames like ``raw`` need; None, and a word, where this FFmpeg cannot build it."""
         steps: list[tuple[str, str]] = []
         done: list[str] = []
+        if fields is not None:
+            steps.append(("setfield", f"mode={fields}"))
         if deinterlace:
             steps.append(("bwdif", "mode=send_frame:deint=interlaced"))
             done.append("the video is interlaced: deinterlaced (bwdif)")
@@ -234,6 +246,12 @@ def _matrix(frame: Any) -> Any:
     if name is None:
         name = "ITU709" if frame.height > 576 or frame.width >= 1280 else "ITU601"
     return getattr(Colorspace, name, Colorspace.ITU709)
+
+
+def fields_of(stream: Any) -> str | None:
+    """The field of a stream's frames that is shown first, "tff" or "bff", where its container alone says it."""
+    context = stream.codec_context
+    return _FIELDS.get(int(context.field_order)) if context.name in _WITHOUT_FIELDS else None
 
 
 def orientation_matrix(frame: Any) -> tuple[int, int, int, int]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import base64
 import io
+import json
 import random
 import statistics
 import tempfile
@@ -271,10 +272,11 @@ def queue_rows(page: Page, photo: Path, found: dict[str, Any], count: int) -> li
         if number in (early, count):
             held[number] = heap(session)
         page.keyboard.press("n")
+    answers = len(json.dumps(found)) / 1e6
     return [
         (
-            f"queue of {count} images: what scripts hold after {early} and after all",
-            f"{held[early]:.1f} MB, {held[count]:.1f} MB",
+            f"queue of {count} images: what scripts hold after {early} and after all, and of it the objects' masks",
+            f"{held[early]:.1f} MB, {held[count]:.1f} MB; {early * answers:.1f} MB, {count * answers:.1f} MB",
         )
     ]
 

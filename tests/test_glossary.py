@@ -30,6 +30,7 @@ OTHERS = {
     "aria-labelledby": "an attribute of HTML",
     "film_cpk": "FFmpeg's name of a demuxer",
     "FUJIFILM": "a maker of cameras",
+    "--pictures": "the option as other converters spell it",
     "ATTACHED_PICTURE": "FFmpeg's name of a disposition",
 }
 TEXTS = [

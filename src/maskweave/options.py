@@ -171,10 +171,13 @@ class PromptOptions:
         """
         if self.mask is None and not self.boxes and not self.points:
             return None
-        from maskweave.annotations.id_images import id_map_of
         from maskweave.types.prompt import Prompt
 
-        masks = {frame: id_map_of(mask) for frame, mask in sorted(self.masks.items())}
+        masks: dict[int, Any] = {}
+        if self.mask is not None:
+            from maskweave.annotations.id_images import id_map_of
+
+            masks = {frame: id_map_of(mask) for frame, mask in sorted(self.masks.items())}
         first = min(masks, default=self.frame)
         return Prompt(first, masks.pop(first, None), self.boxes, self.points, masks)
 

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskweave.annotations.convert import detect, read_records
+from maskweave.annotations.convert import convert, detect, read_records
 from maskweave.annotations.options import Options
 from maskweave.annotations.report import Report
 from maskweave.errors import InvalidValue, MaskWeaveError
+from maskweave.evaluation.coco_predictions import CocoPredictions
 from maskweave.evaluation.coco_truth import CocoTruthFile
 from maskweave.training.annotations import read_training_set
 
@@ -554,6 +555,50 @@ def test_videos_without_annotations_are_read_as_without_objects(tmp_path):
     data = video()
     del data["annotations"]
     assert [len(each.instances) for each in read_records(put(tmp_path / "a.json", data))] == [0, 0]
+
+
+def test_results_of_an_image_of_id_0_are_its_own(tmp_path):
+    image = {"id": 0, "file_name": "a.jpg", "height": HEIGHT, "width": WIDTH}
+    annotation = {"id": 0, "image_id": 0, "category_id": 0, "segmentation": [SQUARE]}
+    truth = coco(images=[image], annotations=[annotation], categories=[{"id": 0, "name": "cat"}])
+    report = Report()
+    known = CocoTruthFile(put(tmp_path / "a.json", truth), report=report)
+    results = put(tmp_path / "b.json", [{**annotation, "score": 0.5}])
+    found = CocoPredictions(results, known).of(next(known.truths()))
+    assert (len(found), report.messages) == (1, [])
+
+
+def test_half_a_character_in_a_class_costs_nothing_and_is_said(tmp_path):
+    source = put(tmp_path / "a.json", json.dumps(coco()).replace('"cat"', '"\\ud83d cat"'))
+    for to in ("voc", "cvat", "csv", "yolo"):
+        report = Report(to)
+        convert(source, tmp_path / to, to=to, report=report)
+        assert (report.problems, report.objects) == (0, 1)
+        assert "half a character" in report.notes()[0]
+    assert next(read_records(tmp_path / "voc")).instances.names == ("? cat",)
+
+
+def test_half_a_character_in_a_file_name_is_named(tmp_path):
+    source = put(tmp_path / "a.json", json.dumps(coco()).replace("a.jpg", "\\ud83d.jpg"))
+    report = Report("cvat")
+    with pytest.raises(MaskWeaveError, match="nothing is written"):
+        convert(source, tmp_path / "b.xml", to="cvat", report=report)
+    assert "need names of whole characters, got half of one" in report.messages[0]
+
+
+@pytest.mark.parametrize("name", ["a%20b.jpg", "a#1.jpg", "a?.jpg", "a b.jpg", "a", "a.txt", "x/a+b&c.jpg"])
+def test_any_name_of_an_image_comes_back_from_label_studio(tmp_path, name):
+    images = [{"id": 1, "file_name": name, "height": HEIGHT, "width": WIDTH}]
+    convert(put(tmp_path / "a.json", coco(images=images)), tmp_path / "b.json", to="label-studio")
+    assert [record.file_name for record in read_records(tmp_path / "b.json")] == [name]
+
+
+def test_images_in_a_folder_called_images_keep_their_labels_in_yolo(tmp_path):
+    images = [{"id": 1, "file_name": "images/train/a.jpg", "height": HEIGHT, "width": WIDTH}]
+    image(tmp_path / "images" / "train" / "a.jpg")
+    source = put(tmp_path / "a.json", coco(images=images))
+    convert(source, tmp_path / "b", to="yolo", options=Options(with_images="copy"))
+    assert seen(tmp_path, tmp_path / "b")[0] == [("train/a.jpg", "cat", 200)]
 
 
 UNREAD = {

@@ -13,7 +13,7 @@ def random_data(seed):
 
     rng = np.random.default_rng(seed)
     images = [
-        {"id": 7 * n + 3, "file_name": f"{n}.jpg", "height": int(height), "width": int(width)}
+        {"id": 7 * n, "file_name": f"{n}.jpg", "height": int(height), "width": int(width)}
         for n, (height, width) in enumerate(rng.integers(20, 160, (rng.integers(1, 5), 2)))
     ]
     categories = [{"id": 3 * n + 1, "name": f"class {n}"} for n in range(3)]  # the last has no objects

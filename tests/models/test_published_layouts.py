@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
+from maskweave.catalog import download
 from maskweave.errors import UnknownLayout
 from maskweave.models import dfine_seg, loading, rfdetr_seg, rtmdet_ins, torchvision_mask_rcnn, yolo_seg
 from maskweave.models.loading import FAMILIES, build_as, recognize
@@ -163,7 +164,7 @@ def test_rfdetr_has_no_more_objects_than_queries():
 def test_rfdetr_of_the_catalog_is_built_with_its_names(tmp_path, monkeypatch):
     path = tmp_path / "rfdetr-seg-nano.onnx"
     path.write_bytes(seg_graphs.rfdetr())
-    monkeypatch.setattr(loading, "pull", lambda entry, **options: (path,))
+    monkeypatch.setattr(download, "pull", lambda entry, **options: (path,))
     model = loading.load_model("rfdetr-seg-nano")
     assert (model.name, model.class_names) == ("rfdetr-seg-nano", COCO_NAMES)
     assert model.predict(make_image(100, 100), score=0.5).names == ("dog", "cat", "cow")

@@ -253,7 +253,7 @@ def test_every_family_is_in_the_documents():
 def test_a_catalog_entry_has_no_sidecar(tmp_path, monkeypatch):
     path = save_tiny_model(tmp_path / "compact-s.onnx")
     (tmp_path / "compact-s.toml").write_text("family = 'nonsense'")
-    monkeypatch.setattr(loading, "pull", lambda entry, **options: (path,))
+    monkeypatch.setattr(loading, "locate", lambda entry: (path,))
     assert load_model("built-in").class_names == ("cat", "dog")
 
 

@@ -71,7 +71,7 @@ def layout_format(layout: Layout, *, name: str, title: str, where: str, detect: 
 
 def root_of(path: Path) -> Path:
     """The folder with the images of classes or objects: itself, or one below, as in VOCdevkit/VOC2012."""
-    for below in ("", "*/", "*/*/"):
+    for below in ("", "*/", "VOCdevkit/*/"):
         for name in (_CLASS, _OBJECT):
             found = sorted(each for each in path.glob(f"{below}{name}") if each.is_dir())
             if found:

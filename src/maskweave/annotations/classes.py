@@ -3,8 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from maskweave.annotations.record import Category, Record
+from maskweave.annotations.report import Report
+
+
+class WholeNames:
+    """Class names that no text can hold, as JSON may have them (halves of characters), with "?" in their place."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._checked: object = None
+
+    def of(self, record: Record) -> Record:
+        """The record with names that can be written."""
+        names = record.instances.class_names
+        if names is self._checked:
+            return record
+        try:
+            "".join(names).encode()
+        except UnicodeEncodeError:
+            self._report.warn("class names hold half a character (a lone surrogate), in whose place stands ?")
+            return replace(
+                record,
+                instances=record.instances.replace(class_names=tuple(map(_whole, names))),
+                categories=tuple(replace(each, name=_whole(each.name)) for each in record.categories),
+            )
+        self._checked = names
+        return record
+
+
+def _whole(name: str) -> str:
+    return name.encode(errors="replace").decode()
 
 
 class ClassNumbers:

@@ -54,7 +54,7 @@ def coco_files(folder: Path) -> list[CocoFile]:
     if named:
         masks = [each for each in named if each.stem.startswith("instances")]
         return [_of_annotations(folder, each) for each in masks or named]
-    below = sorted(each for each in folder.iterdir() if each.is_dir() and _part_of(each.name))
+    below = sorted(each for each in folder.glob("*") if _part_of(each.name) and each.is_dir())
     return [CocoFile(file, _part_of(each.name), each.name) for each in below for file in _files_in(each)]
 
 

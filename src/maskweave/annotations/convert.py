@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from maskweave.annotations.base import Format, Read, drop_unsupported
+from maskweave.annotations.classes import WholeNames
 from maskweave.annotations.image_size import fit_to_image
 from maskweave.annotations.options import Options
 from maskweave.annotations.record import Record
@@ -66,8 +67,9 @@ def read_records(
 def _checked(records: Iterator[Record], report: Report) -> Iterator[Record]:
     """The records in the sizes of their images; one whose name another has is reported once."""
     seen: set[int] = set()
+    whole = WholeNames(report)
     for record in records:
-        fitted = fit_to_image(record, report)
+        fitted = fit_to_image(whole.of(record), report)
         if fitted is None:
             continue
         key = hash((record.video, record.frame, record.file_name))

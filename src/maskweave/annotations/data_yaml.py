@@ -51,7 +51,7 @@ def data_yaml_in(folder: Path) -> Path | None:
     usual = folder / "data.yaml"
     if usual.is_file() or not folder.is_dir():
         return usual if usual.is_file() else None
-    files = [each for each in folder.iterdir() if is_data_yaml(each) and not each.name.startswith(".")]
+    files = [each for each in folder.glob("*") if is_data_yaml(each) and not each.name.startswith(".")]
     found = [each for each in files if each.is_file() and _looks_like_one(each)]
     return found[0] if len(found) == 1 else None
 

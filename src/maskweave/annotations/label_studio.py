@@ -24,7 +24,7 @@ from maskweave.annotations.base import Format, Put
 from maskweave.annotations.json_stream import json_outline, read_json, stream_lists
 from maskweave.annotations.options import Options
 from maskweave.annotations.outlines import Outline, outlines
-from maskweave.annotations.places import checked_size, ends_of, find_image, safe_name, sized
+from maskweave.annotations.places import checked_size, ends_of, find_image, own_name, safe_name, sized
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import DAMAGE, Report
 from maskweave.annotations.segmentation import rectangle
@@ -149,10 +149,11 @@ def image_name(data: Mapping[str, Any]) -> str:
     >>> image_name({"image": "/data/local-files/?d=photos/a%20b.jpg"})
     'photos/a b.jpg'
     """
-    named = {_NAME: data[_NAME], **data} if _NAME in data else data  # ours comes first
-    addresses = [(key, *_place_of(value)) for key, value in named.items() if isinstance(value, str)]
+    if isinstance(data.get(_NAME), str):  # as we write it
+        return own_name(data[_NAME])
+    addresses = [(key, *_place_of(value)) for key, value in data.items() if isinstance(value, str)]
     images = [each for each in addresses if Path(each[1]).suffix.lower() in IMAGE_SUFFIXES]
-    images += [each for each in addresses if each[0] in ("image", "img") and not Path(each[1]).suffix]
+    images += [each for each in addresses if each[0] in ("image", "img")]
     for _, name, away in images:
         return safe_name(name.rpartition("/")[2] if away else name)
     raise BadRecord("need the address of an image in the task's data, got none")

@@ -78,6 +78,7 @@ class Options:
     with_images: ImagePolicy = option(
         "none",
         "Also put the images beside the labels, for formats with a place for them.",
+        flags=("--with-images", "--pictures"),  # the second as other converters call it
         choices=("none", "copy", "link"),
     )
     images: Path | None = option(None, "Folder of the images, if they are not beside the annotations.")

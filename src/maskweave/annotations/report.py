@@ -57,6 +57,8 @@ def reason(error: Exception) -> str:
         return str(error)
     if isinstance(error, KeyError):
         return f"need the key {error}, it is missing"
+    if isinstance(error, UnicodeEncodeError):
+        return f"need names of whole characters, got half of one (a lone surrogate) in {error.object[:60]!r}"
     text = " ".join(str(error).split())[:200]
     return f"damaged ({type(error).__name__}: {text})"
 

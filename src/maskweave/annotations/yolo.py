@@ -15,8 +15,9 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -302,8 +303,11 @@ def write(path: Path, options: Options, report: Report) -> Iterator[Put]:
 
         def put(record: Record) -> None:
             lines = _written(record, classes, options, report)
-            label = new_file(folder / "labels", f"{record.stem}.txt")
-            put_image(record, folder / "images", options.with_images)
+            # in a folder called images, labels would be looked for in one called labels
+            parts = [part for part in PurePosixPath(record.file_name).parts[:-1] if part.lower() != "images"]
+            named = replace(record, file_name="/".join([*parts, PurePosixPath(record.file_name).name]))
+            label = new_file(folder / "labels", f"{named.stem}.txt")
+            put_image(named, folder / "images", options.with_images)
             label.write_text("".join(lines), encoding="ascii")
 
         yield put

@@ -53,9 +53,9 @@ def locate(entry: Entry) -> tuple[Path, ...]:
 
 def not_downloaded(entry: Entry, why: str = "") -> ModelNotDownloaded:
     """Make the error for a model that is not on this machine, with what to do instead."""
-    reason = f" ({why})" if why else ""
+    reason, when = (f" ({why})", "when that can be reached") if why else ("", "with a network")
     return ModelNotDownloaded(
-        f"{entry.name}: this model is not on this machine{reason}; with a network: maskweave models pull "
+        f"{entry.name}: this model is not on this machine{reason}; {when}: maskweave models pull "
         f"{entry.name}; without a network use the built-in one: {BUILT_IN}"
     )
 

@@ -32,21 +32,15 @@ from maskweave.types.frame import SourceInfo
 def segment_inputs(
     inputs: Sequence[str], request: Request, *, open_it: bool = False, json_lines: bool = False
 ) -> int:
-    """Do all inputs and return the exit code."""
+    """Segment all inputs and return the exit code."""
     with loaded(request.model) as model:
         check(request, model)
         if _is_pipe(inputs, request, json_lines):
             _from_stdin_to_stdout(request, model)
             return 0
         sources = find_inputs(joined_camera(inputs), request)
-        done = _segment_all(
-            sources,
-            request,
-            model,
-            flat=len(inputs) == 1,
-            json_lines=json_lines,
-        )
-    return _exit_code(done, request, open_it=open_it)
+        totals = _segment_all(sources, request, model, flat=len(inputs) == 1, json_lines=json_lines)
+    return _exit_code(totals, request, open_it=open_it)
 
 
 def propagate_input(text: str, request: Request, *, open_it: bool = False, json_lines: bool = False) -> int:
@@ -65,8 +59,8 @@ def propagate_input(text: str, request: Request, *, open_it: bool = False, json_
     if request.model.model == BUILT_IN and request.model.size is None:
         request = request.changed(size=propagation_model().size)
     with loaded(request.model) as model:
-        done = _segment_all(sources, request, model, flat=True, json_lines=json_lines)
-    return _exit_code(done, request, open_it=open_it)
+        totals = _segment_all(sources, request, model, flat=True, json_lines=json_lines)
+    return _exit_code(totals, request, open_it=open_it)
 
 
 def _is_pipe(inputs: Sequence[str], request: Request, json_lines: bool) -> bool:

@@ -70,7 +70,8 @@ class CocoPredictions:
         options = Options(truth=self._truth.path if listed else None)
         for record in read_records(file, form, options=options, report=self._report):
             with self._report.record(f"{file.name}, {record.file_name}"):
-                entry = self._by_id.get(record.image_id or "") if listed else self._entry(record)
+                known = "" if record.image_id is None else record.image_id
+                entry = self._by_id.get(known) if listed else self._entry(record)
                 if entry is None:
                     continue
                 self.masked |= bool((~record.box_only).any())

@@ -385,21 +385,27 @@ def near_clicks(mask: Mask, drawn: Mask, points: Sequence[Point], *, reach: floa
     corrected = mask.copy()
     for inside in (True, False):
         changed = (drawn & ~mask) if inside else (mask & ~drawn)
-        labels = np.asarray(cv2.connectedComponents(changed.view(np.uint8), connectivity=8)[1], np.int32)
-        touched = {
-            int(label)
-            for point in points
-            if point.inside == inside
-            for label in np.unique(_around(labels, point, reach))
-        }
-        corrected[np.isin(labels, list(touched - {0}))] = inside
+        x, y, width, height = cv2.boundingRect(changed.view(np.uint8))
+        part = np.s_[y : y + height, x : x + width]  # of a large image, little
+        if not width:
+            continue
+        count, labels = cv2.connectedComponents(changed[part].view(np.uint8), connectivity=8)
+        is_touched = np.zeros(count, dtype=bool)
+        for point in points:
+            if point.inside == inside:
+                is_touched[np.unique(_around(np.asarray(labels, np.int32), point, reach, (x, y)))] = True
+        is_touched[0] = False
+        corrected[part][is_touched[labels]] = inside
     return corrected
 
 
-def _around(values: NDArray[np.int32], point: Point, reach: float) -> NDArray[np.int32]:
-    """The part of an (H, W) array within ``reach`` pixels of a point along both sides."""
+def _around(
+    values: NDArray[np.int32], point: Point, reach: float, origin: tuple[int, int]
+) -> NDArray[np.int32]:
+    """The part of an (H, W) array that begins at ``origin`` within ``reach`` pixels of a point along both sides."""
     (y1, x1), (y2, x2) = (
-        (max(0, int(point.y + off)), max(0, int(point.x + off))) for off in (-reach, reach + 1)
+        (max(0, int(point.y + off) - origin[1]), max(0, int(point.x + off) - origin[0]))
+        for off in (-reach, reach + 1)
     )
     return values[y1:y2, x1:x2]
 

@@ -34,7 +34,7 @@ _MAX_ASPECT = 8
 class Damage:
     """What went wrong while decoding, counted.
 
-    ``lost``: packets of a bare stream that gave no frame. ``is_cut``: the last packet was incomplete.
+    ``lost``: packets of a bare stream that gave no frame.
     ``headless``: packets before the first key frame, which gave no frame. ``hidden``: frames that an edit list hides.
     ``encrypted``: nothing was decoded, as it needs a key. ``first_dts``: decoding time of the first packet, in ticks.
     """
@@ -45,7 +45,6 @@ class Damage:
     hidden: int = 0
     headless: int = 0
     lost: int = 0
-    is_cut: bool = field(default=False, compare=False)
     encrypted: bool = False
     first_dts: int | None = field(default=None, compare=False)
 
@@ -169,7 +168,6 @@ def decoded(
             continue
         damage.hidden += bool(packet.is_discard)
         damage.incomplete += bool(packet.is_corrupt)
-        damage.is_cut = bool(packet.is_corrupt) if packet.size else damage.is_cut
         damage.headless = beginning.lost_after(packet, len(frames))
         has_fields = has_fields or any(frame.interlaced_frame for frame in frames)
         if is_bare and not has_fields and not packet.size:

@@ -1,4 +1,4 @@
-"""Sort medical images among other files: which hold several frames, and which DICOM files make a series."""
+"""Sort the DICOM files of a folder into series."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maskweave.errors import MaskWeaveError
-from maskweave.sources.kinds import HEAD, Kind, is_dicom, is_nifti, is_regular
+from maskweave.sources.kinds import Kind
 
 
 @dataclass(frozen=True)
@@ -23,23 +23,6 @@ class DicomFiles:
     no_images: Sequence[Path]
 
 
-def has_frames(path: Path) -> bool:
-    """Whether a file is DICOM or NIfTI with several frames; False also where that is unknown."""
-    head = _head(path)
-    try:
-        if is_dicom(head):
-            from maskweave.sources.dicom import frame_count
-
-            return frame_count(path) > 1
-        if is_nifti(head):
-            from maskweave.sources.nifti import slice_count
-
-            return slice_count(path) > 1
-    except MaskWeaveError:  # told when it is opened
-        return False
-    return False
-
-
 def sort_dicom(files: Sequence[Path]) -> DicomFiles:
     """Sort the DICOM files of a folder into series; raises `MissingDependency` without pydicom."""
     from maskweave.sources.dicom import frame_count, series_in
@@ -49,13 +32,3 @@ def sort_dicom(files: Sequence[Path]) -> DicomFiles:
         (paths, "video" if len(paths) > 1 or frame_count(paths[0]) > 1 else "image") for paths in series
     ]
     return DicomFiles(kinds, damaged, no_images)
-
-
-def _head(path: Path) -> bytes:
-    try:
-        if not is_regular(path) or path.is_dir():
-            return b""
-        with path.open("rb") as file:
-            return file.read(HEAD)
-    except OSError:
-        return b""

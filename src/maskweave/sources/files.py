@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from maskweave.errors import UnreadableImage, UnreadableVideo
+from maskweave.errors import MaskWeaveError, UnreadableImage, UnreadableVideo
 from maskweave.sources.base import MAX_PIXELS, Source
 from maskweave.sources.kinds import (
     AUDIO_SUFFIXES,
@@ -18,10 +18,12 @@ from maskweave.sources.kinds import (
     Kind,
     has_video_track,
     is_dicom,
+    is_nifti,
     is_regular,
     kind_by_content,
     kind_by_suffix,
     kind_of,
+    read_head,
     wrapping,
 )
 from maskweave.sources.names import natural_key
@@ -163,6 +165,23 @@ def _holds_media(folder: Path) -> bool:
 def _head(path: Path, length: int) -> bytes:
     with path.open("rb") as file:
         return file.read(length)
+
+
+def has_frames(path: Path) -> bool:
+    """Whether a file is DICOM or NIfTI with several frames; False also where that is unknown."""
+    head = read_head(path)
+    try:
+        if is_dicom(head):
+            from maskweave.sources.dicom import frame_count
+
+            return frame_count(path) > 1
+        if is_nifti(head):
+            from maskweave.sources.nifti import slice_count
+
+            return slice_count(path) > 1
+    except MaskWeaveError:  # told when it is opened
+        return False
+    return False
 
 
 def is_file(path: Path) -> bool:

@@ -18,10 +18,10 @@ from maskweave.errors import (
     UnreadableImage,
 )
 from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, RECONNECT, Source, exact_rate
-from maskweave.sources.dicom_files import has_frames, sort_dicom
 from maskweave.sources.files import (
     FolderContents,
     contents_of,
+    has_frames,
     in_order,
     is_file,
     kind_of_path,
@@ -150,6 +150,8 @@ def _series(place: Path, files: Sequence[Path], folder: Path, settings: InputSet
     """The DICOM series of one place in a folder; a file that cannot be read is an input of its own, which fails."""
     below = place.relative_to(folder).as_posix()
     stem = (folder.resolve().name or "series") if below == "." else below
+    from maskweave.sources.dicom_files import sort_dicom
+
     try:
         sorted_files = sort_dicom(files)
     except MissingDependency as error:

@@ -328,3 +328,14 @@ def is_pipe(path: Path) -> bool:
         return stat.S_ISFIFO(path.stat().st_mode)
     except OSError:
         return False
+
+
+def read_head(path: Path) -> bytes:
+    """The first `HEAD` bytes of a file; none of what is no file or cannot be read: whoever decodes it will say so."""
+    try:
+        if not is_regular(path):
+            return b""
+        with path.open("rb") as file:
+            return file.read(HEAD)
+    except OSError:
+        return b""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from maskweave.errors import InvalidValue
 from maskweave.optional import missing
 from maskweave.sources.base import MAX_PIXELS, Source
-from maskweave.sources.kinds import HEAD, is_dicom, is_nifti, is_regular, is_tiff
+from maskweave.sources.kinds import is_dicom, is_nifti, is_tiff, read_head
 from maskweave.sources.raster_options import RasterOptions
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def open_image(
     from maskweave.sources.images import ImageSource
 
     raster_options = raster_options or RasterOptions()
-    head = _head(path)
+    head = read_head(path)
     if is_dicom(head) or is_nifti(head):
         source = _medical(path, name, max_pixels, raster_options, is_dicom=is_dicom(head))
         return _with_warnings(source, unused_stretch=raster_options)
@@ -118,14 +118,3 @@ def _is_raster(path: Path, page: TiffPage, raster_options: RasterOptions) -> boo
             raise missing(f"{path}: TIFF of {page.in_words()}", "rasterio", extra="geo")
         return True
     return (page.is_georeferenced or page.has_nodata or page.has_mask) and has_rasterio()
-
-
-def _head(path: Path) -> bytes:
-    """The first bytes; none of what is no file, or cannot be read: whoever decodes it will say so."""
-    try:
-        if not is_regular(path):
-            return b""
-        with path.open("rb") as file:
-            return file.read(HEAD)
-    except OSError:
-        return b""

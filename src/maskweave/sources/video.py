@@ -130,7 +130,7 @@ class VideoSource(Closing):
         if self._is_uncounted() and not faults.gaps:
             self.warnings.extend(steps.sentences())
         lost = self._promised.hidden - damage.hidden  # a frame that is only decoded for others counts as one
-        missing = self._shortfall(count - max(0, lost), None if faults.jumps else end) or self._cut(damage)
+        missing = self._shortfall(count - max(0, lost), None if faults.jumps else end) or self._cut()
         self.is_incomplete = bool(missing)
         self.warnings.extend(missing)
         self.warnings.extend(structure.sentences)
@@ -305,8 +305,8 @@ class VideoSource(Closing):
             ]
         return []
 
-    def _cut(self, damage: Damage) -> list[str]:
-        """A sentence when the file ends before its container says, within a frame, or goes on behind it.
+    def _cut(self) -> list[str]:
+        """A sentence when the file ends before its container says, or goes on behind it.
 
         All that is there could be decoded all the same.
         """
@@ -322,8 +322,7 @@ class VideoSource(Closing):
                 ]
             if missing := missing_bytes(self._path):
                 return [f"the file ends {missing:,} bytes too early: it is cut short"]
-        is_within = damage.is_cut and self._container.format.name != "mpegts"  # there every damage looks so
-        return ["the file ends within a frame: it is cut short"] if is_within else []
+        return []
 
 
 def _opened(path: Path) -> Any:

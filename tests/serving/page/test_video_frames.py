@@ -145,3 +145,14 @@ def test_the_tools_of_a_video_fit_a_phone(open_page, video):
     load(page, video)
     assert len(rows_of_tools(page)) <= 2
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_frame_stays_bright_while_one_draws_on_it(page, video):
+    canvas = run(page, video)
+    seek(page, 20)
+    canvas.hover(100, 80)
+    ground = canvas.color(20, 80)
+    page.locator(".object__button", has_text="dog").click()
+    assert max(canvas.color(20, 80)) < max(ground) - 20
+    tool(page, "brush")
+    assert canvas.color(20, 80) == ground

@@ -36,7 +36,7 @@ export function startPresets(view) {
 
 /** Offer the user's own classes, or else those of `findings`. */
 export function offerPresets(findings) {
-  const names = own.length ? own : [...new Set(findings.items.map((item) => item.class))];
+  const names = own.length ? own : [...new Set(findings.shown.map((item) => item.class))];
   field.value = names.slice(0, MAX_CLASSES).join(", ");
 }
 

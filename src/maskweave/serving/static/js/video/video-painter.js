@@ -92,7 +92,7 @@ export class VideoPainter {
     if (this.#look.compares) draw.clipRightOf(context, stage, this.imageSize, this.#look.split);
     const meant = this.tracks ? this.#meant() : [];
     if (this.tracks?.selected.length) {
-      this.#paintVeil(context, stage, meant);
+      if (!this.overlay) this.#paintVeil(context, stage, meant); // whoever draws wants to see
       for (const seen of this.#seen()) if (!meant.includes(seen)) this.#paintFaint(context, stage, seen);
     }
     for (const seen of meant) this.#paintMask(context, stage, seen);

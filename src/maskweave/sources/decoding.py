@@ -150,7 +150,7 @@ def decoded(
     Raises `av.FFmpegError` when reading takes too long, and for a ``live`` stream also when reading fails for
     good; a file that fails for good ends there, with its damage counted.
     """
-    beginning, is_bare, has_fields = _Beginning(), _is_bare(container, stream), False
+    beginning, has_fields = _Beginning(), False
     for packet in _packets(container, stream, damage, live=live):
         if damage.first_dts is None:
             damage.first_dts = packet.dts
@@ -170,8 +170,9 @@ def decoded(
         damage.incomplete += bool(packet.is_corrupt)
         damage.headless = beginning.lost_after(packet, len(frames))
         has_fields = has_fields or any(frame.interlaced_frame for frame in frames)
-        if is_bare and not has_fields and not packet.size:
-            damage.lost = max(0, beginning.missing - len(frames) - damage.headless)
+        lost = 0 if packet.size or has_fields else beginning.missing - len(frames) - damage.headless
+        if lost > 0 and _is_bare(container, stream):
+            damage.lost = lost
         for frame in frames:
             damage.frames += bool(frame.is_corrupt)
             yield frame

@@ -631,3 +631,15 @@ def test_what_is_not_read_is_called_by_its_name(tmp_path, name):
     with pytest.raises(InvalidValue, match="need annotations of a known format") as caught:
         detect(make(tmp_path))
     assert words in str(caught.value)
+
+
+def test_mots_with_a_damaged_first_line_keeps_the_others(tmp_path):
+    """The damaged line is a problem of its own; the file is not passed over as foreign text."""
+    folder = tmp_path / "mots"
+    folder.mkdir()
+    (folder / "0001.txt").write_text("0 1001 1 damaged\n0 2001 2 12 16 d0n0^4\n")
+    report = Report()
+    records = list(read_records(folder, "mots", options=Options(), report=report))
+    assert [record.instances.names for record in records] == [("person",)]
+    (problem,) = report.messages
+    assert problem.startswith("0001.txt, line 1: ")

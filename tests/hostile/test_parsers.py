@@ -38,9 +38,14 @@ def test_a_valid_file_is_read(parser):
 
 def test_changed_files_give_records_or_typed_errors(parser):
     reader, folder = parser
-    told = {reader.holds(mutated(reader.valid, random.Random(seed)), folder) for seed in range(120)}
-    assert len(told) > 1  # some are refused; that all are would be no test of the rest
-    assert "" in told or reader.sealed
+
+    def held(seed):
+        return reader.holds(mutated(reader.valid, random.Random(seed)), folder)
+
+    answers = {held(seed) for seed in range(120)}
+    assert len(answers) > 1
+    # Some are refused; that all are would be no test of the rest. Of a short file few changes do no harm.
+    assert reader.sealed or "" in answers or any(held(seed) == "" for seed in range(120, 2000))
 
 
 def test_files_that_end_anywhere_give_records_or_typed_errors(parser):

@@ -36,7 +36,7 @@ from maskweave.types.instances import Instances
 
 KITTI_CLASSES = {"car": 1, "pedestrian": 2, "person": 2}
 IGNORE_CLASS, MAX_ID = 10, 999
-_LOOKED_AT = 20  # files of a folder
+_LOOKED_AT = 20  # files of a folder, and lines of a file
 _OTHERS = 100  # what COCO's ids are raised by
 
 
@@ -73,21 +73,21 @@ def parse_row(line: str) -> MotsRow:
 
 
 def detect(path: Path) -> str | None:
-    """A text file, or a folder with such, whose first line is one of KITTI MOTS."""
+    """A text file, or a folder with such, that has lines of KITTI MOTS."""
     files = islice(files_below(path, (".txt",)), _LOOKED_AT) if path.is_dir() else (path,)
     return "lines of frame, id, class, height, width and run lengths" if any(map(_is_mots, files)) else None
 
 
 def _is_mots(file: Path) -> bool:
-    """Whether the first line of a text file that says something is one of KITTI MOTS."""
+    """Whether one of the first lines of a text file is of KITTI MOTS; the others may be damaged."""
     if file.suffix.lower() != ".txt":
         return False
-    try:
-        with open_text(file, errors="replace") as lines:
-            parse_row(next((line for line in lines if line.strip()), ""))
-    except (OSError, EOFError, InvalidValue):
-        return False
-    return True
+    with suppress(OSError, EOFError), open_text(file, errors="replace") as lines:
+        for line in islice(lines, _LOOKED_AT):
+            with suppress(InvalidValue):
+                parse_row(line)
+                return True
+    return False
 
 
 def class_name(class_id: int) -> str:

@@ -23,7 +23,7 @@ from measuring import Way, in_turn, machine, peak_bytes, replace_between_marks, 
 from maskweave.ops.blas import single_threaded_blas
 from maskweave.ops.iou import mask_iou
 from maskweave.ops.paste import paste_masks
-from maskweave.ops.polygons import Polygon, masks_to_polygons, polygons_to_mask
+from maskweave.ops.polygons import Polygon, fill_polygons, masks_to_polygons
 from maskweave.ops.rle import decode_masks, encode_masks
 from maskweave.outputs.overlay import OverlayStyle, draw_overlay
 from maskweave.types import Instances, Masks
@@ -282,7 +282,7 @@ def check_polygons(scene: Scene) -> None:
         moved = [
             Polygon(each.exterior - (x, y), tuple(hole - (x, y) for hole in each.holes)) for each in polygons
         ]
-        expect(np.array_equal(polygons_to_mask(moved, crop.shape), crop), "filled polygons")
+        expect(np.array_equal(fill_polygons(moved, crop.shape).union(), crop), "filled polygons")
 
 
 def supervision_masks(scene: Scene, supervision: ModuleType) -> object:

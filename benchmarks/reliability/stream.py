@@ -30,7 +30,6 @@ from typing import Any
 import cv2
 import numpy as np
 from jobs import main, must
-from tests.runtimes.fake import FakeRuntime
 
 import maskweave as mw
 from maskweave.errors import SourceNotFound
@@ -47,6 +46,7 @@ from maskweave.video.scene_starts import SceneDetector
 from maskweave.video.tracking import MaskTracker
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tests.runtimes.fake import FakeRuntime
 from tests.video.scenes import ground, window
 
 HEIGHT, WIDTH, RATE = 144, 256, 25

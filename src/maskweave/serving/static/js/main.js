@@ -286,7 +286,9 @@ function offerModels(models) {
   const answersByDefault = finders[0] === models[0]; // else that one finds nothing by itself
   page.choices.model = finders.length > 1 || !answersByDefault ? (finders[0]?.name ?? null) : null;
   if (finders.some(({ name }) => name === chosen)) showChoices({ task: page.choices.task, model: page.choices.model && chosen });
-  page.choices.refiner = models.find((model) => model.promptable)?.name ?? null;
+  // A model that was fetched for clicks is preferred to the guide in the package.
+  const refiners = models.filter((model) => model.promptable);
+  page.choices.refiner = (refiners.find((model) => model.name !== "guide") ?? refiners[0])?.name ?? null;
 }
 
 /** Another task or model looks at the open image anew; a video waits for its button. */

@@ -57,6 +57,21 @@ def test_a_video_is_followed_and_its_objects_are_listed(page, stand_in, video, e
     assert stand_in.asked_for("/v1/videos")[0]["video"] == video.read_bytes()
 
 
+def test_a_video_may_be_chosen_before_the_server_has_said_what_it_can_do(page, video, expect):
+    held = []
+
+    def hold(route):  # Playwright takes no method of a list
+        held.append(route)
+
+    page.route("**/v1/formats", hold)
+    page.reload()
+    page.set_input_files("#file", video)
+    expect(page.locator("#work")).to_be_visible()
+    held[0].continue_()
+    expect(page.get_by_role("button", name="Find and follow objects")).to_be_visible()
+    expect(page.locator("input[name=save]:checked")).to_have_count(3)
+
+
 def test_masks_follow_the_frames(page, video):
     canvas = run(page, video)
     for frame in (3, 20):

@@ -51,6 +51,7 @@ export const page = {
   },
 };
 const VIDEO_WORDS = ["The video is still at work", "Leaving cancels the run, and nothing of it is kept."];
+let learned = Promise.resolve(); // settled when the server has said what it can do, or cannot be asked
 let view = null;
 let queue = null; // several images, of which the view shows one
 const queuePanel = new QueuePanel(page, { onGo: goTo, keep: keepSettled });
@@ -221,7 +222,8 @@ async function show(file, entry) {
   view = opened;
   showWork(opened.kind);
   try {
-    await opened.open(entry?.result);
+    await learned; // a file may be chosen before the server has said what it can do
+    if (view === opened) await opened.open(entry?.result);
   } catch (error) {
     if (view !== opened || error.name === "AbortError") return;
     if (queue) return notify(`${entry.name}: ${describeProblem(error, entry.name)}`, { kind: "error", action: { label: "Try again", run: () => goTo(queue?.at) } });
@@ -274,7 +276,7 @@ async function learnServer() {
     Object.assign(page.formats, formats);
     offerModels(models.filter((model) => model.here));
   } catch (error) {
-    notify(describeProblem(error), { kind: "error", action: { label: "Try again", run: learnServer } });
+    notify(describeProblem(error), { kind: "error", action: { label: "Try again", run: () => (learned = learnServer()) } });
   }
 }
 
@@ -351,6 +353,6 @@ offerSamples((file) => open(file));
 startModelManager((models) => offerModels(models.filter((model) => model.here)));
 startHistory((entry, file) => open(file, entry));
 startShortcuts(shortcutsOf({ page, view: () => view, nextImage: (step) => queue && goTo(queue.at + step), useCamera: () => useCamera(open), goLive: () => goLive(), showHelp }));
-learnServer();
+learned = learnServer();
 const asked = liveOf(location.hash);
 if (asked) goLive(asked);

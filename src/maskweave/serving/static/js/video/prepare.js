@@ -32,7 +32,7 @@ export class Prepare {
 
   fillFormats() {
     const { choices, formats } = this.#page;
-    const boxes = formats.video_by_task[choices.task].map((name) => {
+    const boxes = (formats.video_by_task[choices.task] ?? []).map((name) => {
       const isNeeded = name === "tracks" || name === "overlay"; // what this page itself shows
       const box = make("input", { type: "checkbox", name: "save", value: name, disabled: isNeeded });
       box.checked = ASKED[choices.task].includes(name);

@@ -39,6 +39,32 @@ def _file(url: str, checksum: str, size: int | None = None) -> ModelFile:
     return ModelFile(url.rpartition("/")[2], Checksum(algorithm, checksum), (url,), size)
 
 
+def _zoo(
+    name: str,
+    family: str,
+    *,
+    sample: str,
+    file: ModelFile,
+    class_names: tuple[str, ...],
+    preprocessing: str,
+    metric: str,
+    notes: str = "",
+) -> Entry:
+    """A model of the ONNX model zoo; ``sample``: the folder of its description there."""
+    return Entry(
+        name=name,
+        task="semantic" if family == "semantic" else "instances",
+        family=family,
+        files=(file,),
+        license="MIT",
+        class_names=class_names,
+        preprocessing=preprocessing,
+        metric=metric,
+        source=_ZOO_README + sample,
+        notes=notes,
+    )
+
+
 def _rfdetr(size: str, side: int, queries: int, mask_ap: float, sha256: str) -> Entry:
     """One size of RF-DETR-Seg; they differ in nothing else."""
     return Entry(
@@ -133,82 +159,66 @@ PUBLISHED: tuple[Entry, ...] = (
         notes="the classic: a TensorFlow 1 graph, imported into ONNX at first use (extra import); "
         "--runtime opencv runs the graph itself",
     ),
-    Entry(
-        name="mask-rcnn-r50-fpn",
-        task="instances",
-        family="mask_rcnn_onnx",
-        files=(
-            _file(
-                _ZOO + "mask-rcnn/model/MaskRCNN-12.onnx",
-                "5bf940c124d9117f6fae350c4e0d46df180cbb01981832b35fdbed148078b946",
-                177_970_010,
-            ),
+    _zoo(
+        "mask-rcnn-r50-fpn",
+        "mask_rcnn_onnx",
+        sample="mask-rcnn",
+        file=_file(
+            _ZOO + "mask-rcnn/model/MaskRCNN-12.onnx",
+            "5bf940c124d9117f6fae350c4e0d46df180cbb01981832b35fdbed148078b946",
+            177_970_010,
         ),
-        license="MIT",
         class_names=COCO_NAMES,
         preprocessing=_ZOO_PREPROCESSING,
         metric="COCO box AP 33.7; mask AP 32.7 (of its version 10)",
-        source=_ZOO_README + "mask-rcnn",
     ),
-    Entry(
-        name="mask-rcnn-r50-fpn-int8",
-        task="instances",
-        family="mask_rcnn_onnx",
-        files=(
-            ModelFile(
-                "MaskRCNN-12-int8.onnx",
-                Checksum("sha256", "4409935e855719fd6cd986f7ec2a3de840d0bd9c9cf7a0cba84ce95377f5b476"),
-                urls=(
-                    _ZOO + "mask-rcnn/model/MaskRCNN-12-int8.onnx",
-                    "https://huggingface.co/onnxmodelzoo/MaskRCNN-12-int8/resolve/main/MaskRCNN-12-int8.onnx",
-                ),
-                size=45_769_352,
+    _zoo(
+        "mask-rcnn-r50-fpn-int8",
+        "mask_rcnn_onnx",
+        sample="mask-rcnn",
+        file=ModelFile(
+            "MaskRCNN-12-int8.onnx",
+            Checksum("sha256", "4409935e855719fd6cd986f7ec2a3de840d0bd9c9cf7a0cba84ce95377f5b476"),
+            urls=(
+                _ZOO + "mask-rcnn/model/MaskRCNN-12-int8.onnx",
+                "https://huggingface.co/onnxmodelzoo/MaskRCNN-12-int8/resolve/main/MaskRCNN-12-int8.onnx",
             ),
+            size=45_769_352,
         ),
-        license="MIT",
         class_names=COCO_NAMES,
         preprocessing=_ZOO_PREPROCESSING,
         metric="COCO box AP 33.1",
-        source=_ZOO_README + "mask-rcnn",
         notes="whole-number weights: a quarter of the size of mask-rcnn-r50-fpn",
     ),
     _rfdetr("nano", 312, 100, 40.3, "482f13bb698916dfcafbd98b2e563353721eb1d56f5d4851c6ada7bc9fa0ba94"),
     _rfdetr("small", 384, 100, 43.1, "6e9ac79e34143c8cbd63b5e1c653c3108ea944ab08153433c761f72d7fef641c"),
     _rfdetr("medium", 432, 200, 45.3, "33f97a068ea7de3892e4cbc3825e15c5418be818506d7f39f44e1fb1f7ab6abb"),
     _rfdetr("large", 504, 200, 47.1, "c0aec7057051b13aced2592146fcdd92a94237c801186de4b5b28efc623adf06"),
-    Entry(
-        name="fcn-resnet50",
-        task="semantic",
-        family="semantic",
-        files=(
-            _file(
-                _ZOO + "fcn/model/fcn-resnet50-12.onnx",
-                "eb5017d1b80372eb0b58552655274698817ba2e774437e2c2d3c0a613d2e99bd",
-                141_193_555,
-            ),
+    _zoo(
+        "fcn-resnet50",
+        "semantic",
+        sample="fcn",
+        file=_file(
+            _ZOO + "fcn/model/fcn-resnet50-12.onnx",
+            "eb5017d1b80372eb0b58552655274698817ba2e774437e2c2d3c0a613d2e99bd",
+            141_193_555,
         ),
-        license="MIT",
         class_names=VOC_NAMES,
         preprocessing=_FCN_PREPROCESSING,
         metric="mIoU 65.0 on images of COCO val2017, VOC's classes",
-        source=_ZOO_README + "fcn",
     ),
-    Entry(
-        name="fcn-resnet50-int8",
-        task="semantic",
-        family="semantic",
-        files=(
-            _file(
-                _ZOO + "fcn/model/fcn-resnet50-12-int8.onnx",
-                "67fcba8ebd435c2fb6b297d2e7c084f3c3b9ae6bc7ae41453b748ae4ed8c0331",
-                35_545_058,
-            ),
+    _zoo(
+        "fcn-resnet50-int8",
+        "semantic",
+        sample="fcn",
+        file=_file(
+            _ZOO + "fcn/model/fcn-resnet50-12-int8.onnx",
+            "67fcba8ebd435c2fb6b297d2e7c084f3c3b9ae6bc7ae41453b748ae4ed8c0331",
+            35_545_058,
         ),
-        license="MIT",
         class_names=VOC_NAMES,
         preprocessing=_FCN_PREPROCESSING,
         metric="mIoU 64.7 on images of COCO val2017, VOC's classes",
-        source=_ZOO_README + "fcn",
         notes="whole-number weights: a quarter of the size of fcn-resnet50",
     ),
     Entry(

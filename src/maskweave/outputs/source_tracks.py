@@ -15,7 +15,7 @@ from maskweave.errors import IsolationError
 from maskweave.outputs.audio_clock import AudioClock, Shifts
 from maskweave.outputs.audio_transcoding import AacChild
 from maskweave.outputs.subtitle_text import TEXT_CODECS, mov_text, subtitle_text
-from maskweave.sources.decoding import may_jump
+from maskweave.sources.decoding import MAX_FAILURES, may_jump
 
 COPIED = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"})
 """Codecs that MP4 holds and players know; anything else (PCM, Vorbis …) becomes AAC."""
@@ -74,8 +74,6 @@ _UNDECODABLE = (
 )
 """What damaged audio makes PyAV raise, or its process end with."""
 _TEXT_TICK = Fraction(1, 1000)
-_MAX_FAILURES = 50
-"""Looks for a next packet in a row."""
 
 
 class SourceTracks:
@@ -185,7 +183,7 @@ class SourceTracks:
                 return
             except av.BlockingIOError:  # no packet near; the next call looks further on
                 failures += 1
-                if failures > _MAX_FAILURES:
+                if failures > MAX_FAILURES:
                     return
             except av.FFmpegError as error:
                 reason = f"it cannot be read any further ({error.strerror})"

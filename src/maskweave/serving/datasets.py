@@ -5,7 +5,10 @@ The server keeps nothing between two requests: whoever asks holds the label file
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import APIRouter, Request
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from maskweave.annotations.table import formats
@@ -42,10 +45,7 @@ def router(service: Service) -> APIRouter:
         openapi_extra=form_body("labels", DatasetRequest),
     )
     async def read(request: Request) -> Response:
-        def work(upload: Upload) -> Message:
-            return {"kind": "read", **parsed(DatasetRequest, upload.request).model_dump()}
-
-        return await answered(service, request, work, kind="labels")
+        return await answered(service, request, _work("read", DatasetRequest), kind="labels")
 
     @routes.post(
         "/v1/datasets/revise",
@@ -58,10 +58,9 @@ def router(service: Service) -> APIRouter:
         openapi_extra=form_body("labels", RevisionRequest),
     )
     async def revise(request: Request) -> Response:
-        def work(upload: Upload) -> Message:
-            return {"kind": "revise", **parsed(RevisionRequest, upload.request).model_dump(by_alias=True)}
-
-        return await answered(service, request, work, kind="labels")
+        return await answered(
+            service, request, _work("revise", RevisionRequest, by_alias=True), kind="labels"
+        )
 
     @routes.post(
         "/v1/datasets/export",
@@ -71,10 +70,7 @@ def router(service: Service) -> APIRouter:
         openapi_extra=form_body("labels", SetExportRequest),
     )
     async def export_set(request: Request) -> Response:
-        def work(upload: Upload) -> Message:
-            return {"kind": "labels", **parsed(SetExportRequest, upload.request).model_dump()}
-
-        return await answered(service, request, work, kind="labels")
+        return await answered(service, request, _work("labels", SetExportRequest), kind="labels")
 
     _add_tracks(routes, service)
     return routes
@@ -89,7 +85,13 @@ def _add_tracks(routes: APIRouter, service: Service) -> None:
         openapi_extra=form_body("tracks", TracksRequest),
     )
     async def export(request: Request) -> Response:
-        def work(upload: Upload) -> Message:
-            return {"kind": "tracks", **parsed(TracksRequest, upload.request).model_dump()}
+        return await answered(service, request, _work("tracks", TracksRequest), kind="tracks")
 
-        return await answered(service, request, work, kind="tracks")
+
+def _work(kind: str, schema: type[BaseModel], *, by_alias: bool = False) -> Callable[[Upload], Message]:
+    """What makes a job of a kind out of an upload, whose request has a schema."""
+
+    def work(upload: Upload) -> Message:
+        return {"kind": kind, **parsed(schema, upload.request).model_dump(by_alias=by_alias)}
+
+    return work

@@ -13,7 +13,7 @@ import av
 from maskweave.cores import cores
 from maskweave.sources.encryption import is_encrypted
 
-_TOO_MANY_FAILURES = 50
+MAX_FAILURES = 50
 """Read failures in a row after which the rest of a file is given up."""
 _TS_DISCONT = 0x0200
 """AVFMT_TS_DISCONT: the clock of a format may start again."""
@@ -222,7 +222,7 @@ def _packets(container: Any, stream: Any, damage: Damage, *, live: bool) -> Iter
                 raise
             failures += 1
             damage.packets += not isinstance(error, av.BlockingIOError)  # no packet near: it looks further on
-            if failures <= _TOO_MANY_FAILURES and not isinstance(error, (av.EOFError, PermissionError)):
+            if failures <= MAX_FAILURES and not isinstance(error, (av.EOFError, PermissionError)):
                 continue
             if live:
                 damage.packets = max(

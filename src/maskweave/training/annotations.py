@@ -185,11 +185,10 @@ def read_truths(
     return truths
 
 
-def validation_images(annotations: Path, images: Path) -> list[Path]:
-    """The image files of a data set to validate on, read as `read_truths` does."""
-    return [
-        record.image or images / record.file_name for record in _records(annotations, images, "val", Report())
-    ]
+def validation_images(annotations: Path, images: Path) -> Iterator[Path]:
+    """The image files of a data set to validate on, read as `read_truths` does, once they are asked for."""
+    for record in _records(annotations, images, "val", Report()):
+        yield record.image or images / record.file_name
 
 
 @contextmanager

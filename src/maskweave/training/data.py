@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from maskweave.training.annotations import TrainingSet, read_training_set, validation_images
+from maskweave.training.annotations import TrainingSet, read_training_set
 from maskweave.training.config import TrainConfig
 from maskweave.training.errors import TrainingDataError
-from maskweave.training.held_out import without_copies
+from maskweave.training.held_out import hold_out
 from maskweave.training.soft_objects import add_soft_objects, write_soft_objects
 
 TAUGHT = "teacher.jsonl"
@@ -33,9 +33,7 @@ def read_training_data(config: TrainConfig, report: Callable[[str], None] = lamb
         data = replace(data, images=data.images + more.images, notes=data.notes + more.notes)
         if config.soft_objects is not None or config.teacher is not None:
             _require_own_ids(config, data)
-    if config.val_annotations is not None:
-        held_out = validation_images(config.val_annotations, config.val_images or config.images)
-        data = without_copies(data, held_out, config.output, report)
+    data = hold_out(config, data, report)
     numbered = {name: row for row, name in enumerate(data.class_names)}
     class_ids = {name: data.class_ids.get(name, row) for name, row in numbered.items()}
     index = {class_ids[name]: row for name, row in numbered.items()}

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from maskweave.training.annotations import TrainingSet
+from maskweave.training.annotations import TrainingSet, validation_images
 from maskweave.training.cache import read_rgb
 from maskweave.training.copies import CopyFinder
-from maskweave.training.run_folder import whole_file
+from maskweave.training.run_folder import write_json
+from maskweave.training.settings import RunSettings
 
 COPIES = "copies.json"
 """File of a run folder: the training images that were left out, and the validation image that each shows."""
 
 
+def hold_out(config: RunSettings, data: TrainingSet, report: Callable[[str], None]) -> TrainingSet:
+    """Leave out of a run's data the copies of what it is validated on, as `without_copies` does."""
+    if config.val_annotations is None:
+        return data
+    held_out = validation_images(config.val_annotations, config.val_folder)
+    return without_copies(data, held_out, config.output, report)
+
+
 def without_copies(
-    data: TrainingSet, held_out: Sequence[Path], folder: Path, report: Callable[[str], None] = lambda _: None
+    data: TrainingSet, held_out: Iterable[Path], folder: Path, report: Callable[[str], None] = lambda _: None
 ) -> TrainingSet:
     """Leave out the images that show what a validation image shows, whole, cropped or mirrored.
 
@@ -27,7 +36,7 @@ def without_copies(
 
     Args:
         data: What is to be trained on.
-        held_out: The validation images.
+        held_out: The validation images; asked for only where the run folder does not know its copies yet.
         folder: Run folder.
         report: Called with a sentence for the user.
 
@@ -38,10 +47,9 @@ def without_copies(
     if path.is_file():
         copies = dict(json.loads(path.read_text(encoding="utf-8")))
     else:
-        copies = _find([image.path for image in data.images], held_out)
+        copies = _find([image.path for image in data.images], list(held_out))
         folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as partial:
-            partial.write_text(json.dumps(copies, indent=2), encoding="utf-8")
+        write_json(path, copies)
     left = tuple(image for image in data.images if str(image.path) not in copies)
     if not left:
         report("all training images are validation images too: the scores say nothing about other images")

@@ -62,10 +62,10 @@ def read_settings(folder: Path) -> dict[str, Any]:
     return {**json.loads((folder / CONFIG).read_text(encoding="utf-8")), "output": folder}
 
 
-def write_settings(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Note the settings of a run in its folder."""
-    with whole_file(folder / CONFIG) as partial:
-        partial.write_text(json.dumps(settings, indent=2), encoding="utf-8")
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write values as JSON for people to read; the file appears when it is whole."""
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(values, indent=2), encoding="utf-8")
 
 
 @contextmanager

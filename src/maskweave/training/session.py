@@ -44,7 +44,7 @@ class CompactSession(TrainingSession):
     def __init__(self, trainer: Trainer, on_progress: OnProgress | None) -> None:
         super().__init__(trainer, on_progress)
         config = trainer.config
-        self._images = config.val_images or config.images
+        self._images = config.val_folder
         self._truths: list[CocoTruth] = []
         found = Report()
         if config.val_annotations is not None:

@@ -85,6 +85,11 @@ class RunSettings:
             if value < 64 or value % 32:
                 raise TrainingDataError(f"{name}: need a multiple of 32 of at least 64, got {value}.")
 
+    @property
+    def val_folder(self) -> Path:
+        """Folder of the validation images."""
+        return self.val_images or self.images
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold."""
         plain: dict[str, Any] = _plain(dataclasses.asdict(self))

@@ -20,7 +20,7 @@ from maskweave.training.run_folder import (
     disk_errors,
     read_settings,
     refuse_existing_run,
-    write_settings,
+    write_json,
 )
 from maskweave.training.session import CompactSession
 from maskweave.training.stepping import OnProgress, TrainingSession
@@ -83,7 +83,7 @@ def train(config: Config, on_progress: OnProgress | None = None) -> Path:
     refuse_existing_run(config.output)
     with disk_errors(config.output):
         session = session_of(session_of.make_trainer(config, on_progress), on_progress)
-        write_settings(config.output, config.to_dict())
+        write_json(config.output / CONFIG, config.to_dict())
         if config.start_from not in (None, "none"):
             session.load_start(config.start_from)
         return session.run()

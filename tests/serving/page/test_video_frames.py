@@ -28,11 +28,16 @@ def areas(page, track, frames):
     )
 
 
-def test_the_brush_and_the_eraser_paint_a_mask_of_one_frame(page, video, expect):
+def cat_in_frame_5(page, video):
+    """Follow the clip and select the cat in frame 5; returns the canvas, and the place of the cat."""
     canvas = run(page, video)
     seek(page, 5)
-    x, y = scene.walk(5)
     page.locator(".object__button", has_text="cat").click()
+    return canvas, *scene.walk(5)
+
+
+def test_the_brush_and_the_eraser_paint_a_mask_of_one_frame(page, video, expect):
+    canvas, x, y = cat_in_frame_5(page, video)
     tool(page, "brush")
     expect(page.locator("#hint")).to_contain_text("Paint “cat”")
     before = areas(page, 1, [4, 5, 6])
@@ -54,10 +59,7 @@ def test_the_brush_and_the_eraser_paint_a_mask_of_one_frame(page, video, expect)
 
 
 def test_what_all_is_erased_of_is_not_seen_in_that_frame(page, video, expect):
-    canvas = run(page, video)
-    seek(page, 5)
-    x, y = scene.walk(5)
-    page.locator(".object__button", has_text="cat").click()
+    canvas, x, y = cat_in_frame_5(page, video)
     tool(page, "eraser")
     for _ in range(12):
         page.keyboard.press(".")

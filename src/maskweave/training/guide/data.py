@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from maskweave.training.annotations import TrainingSet, read_training_set, validation_images
+from maskweave.training.annotations import TrainingSet, read_training_set
 from maskweave.training.guide.config import GuideConfig
-from maskweave.training.held_out import without_copies
+from maskweave.training.held_out import hold_out
 
 
 def read_guide_data(config: GuideConfig, report: Callable[[str], None] = lambda _: None) -> TrainingSet:
@@ -16,7 +16,4 @@ def read_guide_data(config: GuideConfig, report: Callable[[str], None] = lambda 
         TrainingDataError: A file cannot be trained on.
     """
     data = read_training_set(config.annotations, config.images, exclude_sources=config.exclude_sources)
-    if config.val_annotations is None:
-        return data
-    held_out = validation_images(config.val_annotations, config.val_images or config.images)
-    return without_copies(data, held_out, config.output, report)
+    return hold_out(config, data, report)

@@ -29,7 +29,7 @@ class GuideSession(TrainingSession):
         config = trainer.config
         self._val: TrainingSet | None = None
         if config.val_annotations is not None:
-            self._val = read_training_set(config.val_annotations, config.val_images or config.images)
+            self._val = read_training_set(config.val_annotations, config.val_folder)
 
     @staticmethod
     def make_trainer(config: GuideConfig, on_progress: OnProgress | None) -> GuideTrainer:

@@ -29,6 +29,11 @@ export class ImageTools {
     fitBrush(document.size);
   }
 
+  /** Whether an answer is on its way. */
+  get isWaiting() {
+    return this.#waiting > 0;
+  }
+
   /** A promise that resolves once all that was asked for is done. */
   get settled() {
     return this.#turn;

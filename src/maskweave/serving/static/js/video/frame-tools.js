@@ -11,20 +11,15 @@ export class FrameTools {
   #document;
   #painter;
   #tools;
-  #waiting = 0;
 
   constructor(tracks, painter, stage, { refiner, onBusy }) {
     this.#painter = painter;
     this.#document = new FrameDocument(tracks, painter);
-    const wait = (change) => {
-      this.#waiting += change;
-      onBusy(this.#waiting > 0);
-    };
-    this.#tools = new ImageTools(this.#document, painter, stage, { refiner, onBusy: wait });
+    this.#tools = new ImageTools(this.#document, painter, stage, { refiner, onBusy: () => onBusy(this.isWaiting) });
   }
 
   get isWaiting() {
-    return this.#waiting > 0;
+    return this.#tools.isWaiting;
   }
 
   /** A promise that resolves once nothing is asked for. */
@@ -38,7 +33,7 @@ export class FrameTools {
 
   /** What the tool is about to do, and how what it has done goes on. */
   hint(name) {
-    if (this.#waiting) return "One moment …";
+    if (this.isWaiting) return "One moment …";
     const isDrawn = this.#document.selected.some(({ id }) => this.#painter.isDrawn(id));
     return isDrawn ? `${this.#tools.hint(name)} ${CARRIED}` : this.#tools.hint(name);
   }

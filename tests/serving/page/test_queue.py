@@ -185,8 +185,10 @@ def test_a_long_queue_holds_the_changes_of_the_images_seen_last_and_the_objects_
     kept = page.evaluate(
         """async () => {
           const { Queue } = await import("/static/js/state/queue.js");
-          const resultOf = (name) => ({ asked: "", default_score: 0.5, objects: [{ class: name, rle: { counts: "04" } }] });
-          const images = Array.from({ length: 25 }, () => ({ name: "image", file: new Blob(), result: resultOf("cat") }));
+          const objectOf = (name) => ({ class: name, rle: { counts: "04" } });
+          const resultOf = (name) => ({ asked: "", default_score: 0.5, objects: [objectOf(name)] });
+          const opened = { name: "image", file: new Blob(), result: resultOf("cat") };
+          const images = Array.from({ length: 25 }, () => opened);
           const queue = new Queue(images, null);
           for (const entry of queue.entries) queue.keep({ ...resultOf("dog"), hiddenClasses: [] }, new Map(), entry);
           queue.keep({ ...resultOf("cat"), hiddenClasses: [] }, new Map(), queue.entries[9]);

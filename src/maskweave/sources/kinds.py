@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from maskweave.sources.motion_jpeg import is_motion_jpeg
+from maskweave.sources.motion_jpeg import is_motion_jpeg, is_multipart
 
 Kind: TypeAlias = Literal["image", "video"]
 
@@ -178,6 +178,8 @@ def kind_by_content(head: bytes) -> Kind | None:
     for offset, signature, kind in _SIGNATURES:
         if head[offset : offset + len(signature)] == signature:
             return kind
+    if is_multipart(head):
+        return "video"
     if head[:1] == b"\x47" and head[188:189] == b"\x47":  # MPEG transport stream: a sync byte per packet
         return "video"
     if (

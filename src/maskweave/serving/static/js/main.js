@@ -300,7 +300,7 @@ function choose(changes) {
   Object.assign(page.choices, changes);
   if (view?.kind === "live") view.choose();
   if (view?.kind !== "image") return;
-  if (view.document) view.choose();
+  if (view.findings) view.choose();
   else open(view.file);
 }
 

@@ -137,7 +137,9 @@ class VideoSource(Closing):
         if self._is_uncounted() and not faults.gaps:
             self.warnings.extend(steps.sentences())
         lost = self._promised.hidden - damage.hidden  # a frame that is only decoded for others counts as one
-        missing = self._shortfall(count - max(0, lost), None if faults.jumps else end) or self._cut(damage.end)
+        missing = self._shortfall(count - max(0, lost), None if faults.jumps else end) or self._cut(
+            damage.end
+        )
         self.is_incomplete = bool(missing)
         self.warnings.extend(missing)
         self.warnings.extend(structure.sentences)

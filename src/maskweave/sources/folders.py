@@ -98,9 +98,9 @@ class FrameFolderSource(Closing):
 
     def _add_warnings(self, path: Path, lines: Sequence[str]) -> None:
         """Report what one image has to say, once for all that say the same."""
-        told = len(self._warned)
+        before = len(self._warned)
         warn_once(self._warned, *lines)
-        self.warnings += [f"{path.name}: {line}" for line in self._warned[told:]]
+        self.warnings += [f"{path.name}: {line}" for line in self._warned[before:]]
 
 
 def _check_stems(images: Sequence[Path]) -> None:

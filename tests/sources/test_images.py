@@ -55,6 +55,20 @@ def test_lossless_formats_are_exact(kind, options):
     assert np.array_equal(read_image(encoded(Pillow.fromarray(noise()), kind, **options)), noise())
 
 
+@pytest.mark.parametrize(("mode", "size"), [("RGB", (50, 31)), ("L", (7, 9)), ("1", (19, 8)), ("P", (33, 4))])
+def test_a_png_whose_pixels_end_before_its_last_row_is_refused(mode, size):
+    whole = encoded(Pillow.new(mode, size))
+    assert read_image(whole).shape == (*size[::-1], 3)
+    at = whole.index(b"IDAT")
+    length = int.from_bytes(whole[at - 4 : at])
+    rows = zlib.decompress(whole[at + 4 : at + 4 + length])
+    kept = size[1] // 2 * (len(rows) // size[1])
+    body = b"IDAT" + zlib.compress(rows[:kept])
+    chunk = (len(body) - 4).to_bytes(4) + body + zlib.crc32(body).to_bytes(4)
+    with pytest.raises(UnreadableImage, match="damaged or cut short"):
+        read_image(whole[: at - 4] + chunk + whole[at + 8 + length :])
+
+
 def test_jpeg_and_lying_suffix(tmp_path):
     path = tmp_path / "photo.jpg"
     path.write_bytes(encoded(Pillow.fromarray(corners()), "PNG"))

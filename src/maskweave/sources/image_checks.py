@@ -14,6 +14,18 @@ from maskweave.errors import UnreadableImage
 from maskweave.sources.kinds import foreign_format, is_dicom, is_heif, is_nifti, kind_by_content, wrapping
 
 _GAMMA, _SAME_GAMMA = 0.45455, 0.06  # 1 / 2.2, nearly what sRGB has
+_PIECE = 1 << 20
+_PNG_CHANNELS = {2: 3, 4: 2, 6: 4}
+_PNG_PASSES = (
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
+"""Of an interlaced PNG: where each begins, and its steps, across and down."""
 _CICP_PRIMARIES = (b"\1", b"\2")  # codes of ITU-T H.273 that are sRGB's or say nothing
 _CICP_TRANSFERS = (b"\1", b"\2", b"\6", b"\x0d")
 
@@ -39,6 +51,38 @@ def check_png(data: Path | bytes) -> list[str]:
                     "its color space (cICP, as of HDR) is not sRGB and not applied: colors differ"
                 )
     return warnings
+
+
+def check_png_rows(data: Path | bytes) -> None:
+    """Raise `ValueError` where a PNG's pixels end before its last row, which Pillow leaves black without a word.
+
+    Filters and passes: https://www.w3.org/TR/png-3/#7Scanline
+    """
+    with data.open("rb") if isinstance(data, Path) else BytesIO(data) as file:
+        file.seek(8)
+        inflate, length, needed, kind = zlib.decompressobj(), 0, 0, b""
+        while kind != b"IEND":
+            size, kind = struct.unpack(">I4s", file.read(8))
+            body = file.read(size)
+            file.read(4)
+            if kind == b"IHDR":
+                needed = _png_bytes(body)
+            while kind == b"IDAT" and body:
+                length += len(inflate.decompress(body, _PIECE))
+                body = inflate.unconsumed_tail
+    if length < needed:
+        raise ValueError(f"its pixels end after {length} of {needed} bytes")
+
+
+def _png_bytes(head: bytes) -> int:
+    """Bytes of all rows, unpacked, as the header says."""
+    width, height, depth, color, _, _, is_interlaced = struct.unpack(">IIBBBBB", head)
+    bits = depth * _PNG_CHANNELS.get(color, 1)
+    total = 0
+    for x, y, step_x, step_y in _PNG_PASSES if is_interlaced else ((0, 0, 1, 1),):
+        columns, rows = -(-(width - x) // step_x), -(-(height - y) // step_y)
+        total += rows * (1 + -(-columns * bits // 8)) if columns > 0 and rows > 0 else 0
+    return total
 
 
 def gamma_warning(image: Pillow.Image) -> list[str]:

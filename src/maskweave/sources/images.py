@@ -250,8 +250,17 @@ def _decode(data: Path | bytes, max_pixels: int, label: str, warnings: list[str]
             decoded = _loaded(load_jpeg2000(image, data, warnings), max_pixels, label, warnings)
         else:
             decoded = _loaded(image, max_pixels, label, warnings)
+        if image.format == "PNG" and _has_even_side(decoded.image):
+            from maskweave.sources.image_checks import check_png_rows
+
+            check_png_rows(data)
         warn_once(warnings, *_unread_images(image, data))
         return decoded
+
+
+def _has_even_side(image: Image) -> bool:
+    """Whether a row or column at the border is of one color, as one that was never filled."""
+    return any(bool((side == side[0]).all()) for side in (image[-1], image[0], image[:, 0], image[:, -1]))
 
 
 def open_encoded(data: Path | bytes) -> Pillow.Image:

@@ -518,6 +518,17 @@ def test_numbers_of_16_bits_tell_tracks_of_davis_from_those_of_mots(tmp_path, nu
     assert detect(tmp_path)[0].name == expected
 
 
+@pytest.mark.parametrize(("dtype", "scale"), [(np.uint8, 1), (np.uint16, 257)])
+def test_gray_photos_in_folders_are_no_numbers_of_objects(tmp_path, dtype, scale):
+    shades = np.add.outer(np.arange(48), np.arange(64)) + np.random.default_rng(0).integers(0, 60, (48, 64))
+    shades[:20] = 0  # as the border of an X-ray
+    for folder in ("normal", "other"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray((shades * scale).astype(dtype)).save(tmp_path / folder / "00000.png")
+    with pytest.raises(InvalidValue, match="need annotations of a known format"):
+        detect(tmp_path)
+
+
 def test_unsupervised_davis_finds_its_images(tmp_path):
     image(tmp_path / "JPEGImages" / "480p" / "bear" / "00000.jpg", (4, 4))
     place = tmp_path / "Annotations_unsupervised" / "480p" / "bear" / "00000.png"

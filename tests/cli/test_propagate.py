@@ -11,6 +11,7 @@ from PIL import Image
 
 from maskweave.cli import main
 from maskweave.sources import camera
+from tests.clips import Clip, write_clip
 from tests.models.tiny import save_tiny_model
 from tests.sources.paper import JumpingWatch, PaperSource, dropped
 from tests.video.drawn import draw, iou
@@ -175,6 +176,17 @@ def test_wrong_calls_are_told_in_one_line(call, clip, tmp_path, words, message):
     assert message in stderr
     assert "Traceback" not in stderr
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_frame_behind_the_end_of_a_cut_video_says_that_it_is_cut(call, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (20, 48, 64, 3), dtype=np.uint8)
+    clip = Clip(range(20), images=noise, container_options={"movflags": "faststart"})
+    path = write_clip(tmp_path / "cut.mp4", clip)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    code, _, stderr = call("propagate", path, "--box", "5,5,30,30", "--frame", "19", "-o", tmp_path / "out")
+    assert code == 1
+    assert "got frame 19 (" in stderr
+    assert "of 20 frames decoded: the file is cut short or damaged" in stderr
 
 
 def test_a_image_is_no_video(call, clip, first):

@@ -44,8 +44,25 @@ def test_an_image_for_programs_without_animations_is_no_frame_of_one(tmp_path):
     assert [tuple(frame.image[6, 8]) for frame in still] == COLORS[:1]
 
 
-def test_a_frame_without_a_time_is_shown_for_a_tenth_of_a_second(tmp_path):
-    (source,) = find_sources([animation(tmp_path / "a.gif", "GIF", [0, 0, 0])], as_video=True)
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_what_no_frame_covers_is_white(tmp_path, kind):
+    frames = [Image.new("RGBA", (64, 48), (0, 0, 0, 0)) for _ in COLORS]
+    for number, (frame, color) in enumerate(zip(frames, COLORS, strict=True)):
+        frame.paste((*color, 255), (16 * number, 8, 16 * number + 16, 40))
+    path = tmp_path / "a.bin"
+    frames[0].save(path, kind, save_all=True, append_images=frames[1:], duration=100, loop=0, disposal=2)
+    (source,) = find_sources([path], as_video=True)
+    found = list(source)
+    assert [frame.image[24, 60].tolist() for frame in found] == [[255, 255, 255]] * 3
+    assert [int(frame.image[24, 16 * number + 8].argmax()) for number, frame in enumerate(found)] == [0, 1, 2]
+    (still,) = find_sources([path])
+    assert next(iter(still)).image[24, 60].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("centiseconds", [0, 1])
+def test_a_frame_without_a_time_or_a_shorter_one_is_shown_for_a_tenth_of_a_second(tmp_path, centiseconds):
+    times = [10 * centiseconds] * 3
+    (source,) = find_sources([animation(tmp_path / "a.gif", "GIF", times)], as_video=True)
     assert [frame.time for frame in source] == [0, Fraction(1, 10), Fraction(2, 10)]
 
 

@@ -124,6 +124,25 @@ def test_frames_of_one_file_are_a_video(tmp_path):
     assert frames[1].name == "cine-0002"
 
 
+@pytest.mark.parametrize(
+    ("attributes", "times"),
+    [
+        ({"FrameTime": "100"}, [0, 100, 200, 300]),
+        ({"FrameTimeVector": ["0", "33.5", "80", "40"]}, [0, 33.5, 113.5, 153.5]),
+        ({"CineRate": "10"}, [0, 100, 200, 300]),
+        ({"RecommendedDisplayFrameRate": "50"}, [0, 20, 40, 60]),
+        ({"FrameTime": "0", "FrameTimeVector": ["0", "40"]}, [0, 40, 80, 120]),
+    ],
+)
+def test_frames_of_one_file_have_the_times_that_it_says(tmp_path, attributes, times):
+    pixels = np.stack([np.full((8, 9), each * 50, np.uint8) for each in range(4)])
+    (source,) = find_sources([save(tmp_path / "cine.dcm", dicom(pixels, **attributes))])
+    frames = list(source)
+    assert [float(frame.time * 1000) for frame in frames] == pytest.approx(times)
+    assert source.info.duration == pytest.approx(float(frames[-1].time + frames[-1].duration))
+    assert all((frame.time / source.info.time_base).denominator == 1 for frame in frames)
+
+
 def test_groups_of_an_enhanced_file_tell_place_and_window_of_each_frame(tmp_path):
     def groups(**parts):
         item = Dataset()

@@ -286,3 +286,11 @@ def test_without_rasterio_photos_are_read_and_the_rest_says_what_to_install(tmp_
     assert isinstance(open_image(on_map), ImageSource)
     with pytest.raises(MissingDependency, match=r"maskweave\[geo\]"):
         open_image(on_map, raster_options=RasterOptions(tiles=True))
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int8])
+def test_values_below_zero_are_told_to_be_clipped(tmp_path, dtype):
+    values = np.array([[-90, 0], [50, 120]], dtype)
+    path = write_tiff(tmp_path / "a.tif", values[None])
+    _, warnings = only(path)
+    assert warnings[0].startswith("values from -90 to 120: those below 0 were clipped")

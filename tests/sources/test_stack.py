@@ -36,6 +36,13 @@ def test_pages_are_frames_with_the_high_byte_of_each_value_and_dim_ones_are_told
     assert find_sources([path])[0].kind == "image"
 
 
+def test_what_all_pages_say_is_told_once_whatever_their_numbers(tmp_path):
+    pages = [page + np.uint16(100 * each) for each, page in enumerate(ramps(4))]
+    (source,) = find_sources([stack(tmp_path / "cells.tif", *pages)], as_video=True)
+    assert len(list(source)) == 4
+    assert [line[:19] for line in source.warnings] == ["values reach 1000 o"]
+
+
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.uint8])
 def test_percentiles_are_those_of_the_whole_stack(tmp_path, dtype):
     pages = [(page // 5).astype(dtype) for page in ramps(20)]

@@ -118,11 +118,22 @@ def test_cut_matroska_is_told(tmp_path):
     assert any("seconds decoded" in warning for warning in source.warnings)
 
 
-@pytest.mark.parametrize(("suffix", "codec"), [(".mpg", "mpeg2video"), (".asf", "mpeg4"), (".ogv", "libvpx")])
+@pytest.mark.parametrize(
+    ("suffix", "codec", "pix_fmt"),
+    [
+        (".mpg", "mpeg2video", "yuv420p"),
+        (".asf", "mpeg4", "yuv420p"),
+        (".ogv", "libvpx", "yuv420p"),
+        (".nut", "ffv1", "yuv420p"),
+        (".y4m", "wrapped_avframe", "yuv420p"),
+        (".mjpeg", "mjpeg", "yuvj420p"),
+    ],
+)
 @pytest.mark.parametrize("share", [0.3, 0.62, 0.9])
-def test_a_file_is_as_long_as_its_last_part_or_its_head_says(tmp_path, suffix, codec, share):
+def test_a_file_is_as_long_as_its_last_part_or_its_head_says(tmp_path, suffix, codec, pix_fmt, share):
     noise = np.random.default_rng(0).integers(0, 255, (30, 48, 64, 3), dtype=np.uint8)
-    path = write_clip(tmp_path / f"a{suffix}", Clip(range(30), images=noise, codec=codec, options={}))
+    clip = Clip(range(30), images=noise, codec=codec, pix_fmt=pix_fmt, options={})
+    path = write_clip(tmp_path / f"a{suffix}", clip)
     frames, source = read(path)
     assert (len(frames), source.is_incomplete) == (30, False)
     data = path.read_bytes()
@@ -131,6 +142,29 @@ def test_a_file_is_as_long_as_its_last_part_or_its_head_says(tmp_path, suffix, c
     assert len(frames) < 30
     assert source.is_incomplete
     assert any("cut short" in line for line in source.warnings)
+
+
+def test_a_dv_that_ends_within_a_frame_is_told(tmp_path):
+    clip = Clip(range(4), size=(576, 720), codec="dvvideo", options={})
+    path = write_clip(tmp_path / "a.dv", clip)
+    assert not read(path)[1].is_incomplete
+    path.write_bytes(path.read_bytes()[:-1000])
+    _, source = read(path)
+    assert source.is_incomplete
+    assert "the file ends within a frame: it is cut short" in source.warnings
+
+
+def test_an_ogg_that_is_cut_between_two_pages_is_told(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (30, 48, 64, 3), dtype=np.uint8)
+    path = write_clip(
+        tmp_path / "a.ogv", Clip(range(30), images=noise, codec="libvpx", audio="flac", options={})
+    )
+    assert not read(path)[1].is_incomplete
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rfind(b"OggS")])
+    _, source = read(path)
+    assert source.is_incomplete
+    assert any("without the last page of a track" in line for line in source.warnings)
 
 
 def test_frames_lost_in_the_middle_of_a_bare_stream_are_counted(tmp_path):

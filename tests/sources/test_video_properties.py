@@ -268,6 +268,32 @@ def test_jpeg_images_one_after_the_other_are_a_video_whatever_the_name(tmp_path,
     assert kind_of_path(path) == "video"
     with open_file(path) as source:
         assert len(list(source)) == 6
+    assert source.warnings == ["no frame has a timestamp: shown at 25 frames a second"]
+
+
+@pytest.mark.parametrize("name", ["a.mjpg", "a.jpg", "a"])
+@pytest.mark.parametrize(
+    ("head", "end"),
+    [
+        (b"--ffmpeg\r\nContent-type: image/jpeg\r\nContent-length: %d\r\n\r\n", b"--ffmpeg\r\n"),
+        (b"\r\n--myboundary\r\nX-Time: 1\r\nContent-Type: image/jpg\r\n\r\n", b""),
+        (b"--b\nContent-Type: image/jpeg\n\n", b"--b--\n"),
+    ],
+)
+def test_what_a_camera_serves_is_a_video_when_it_was_saved_with_its_heads(tmp_path, name, head, end):
+    image = jpeg(48, 64)
+    parts = [head % len(image) if b"%d" in head else head, image, b"\r\n"]
+    path = tmp_path / name
+    path.write_bytes(b"".join(parts) * 6 + end)
+    assert kind_of_path(path) == "video"
+    with open_file(path) as source:
+        assert len(list(source)) == 6
+    assert source.warnings == ["no frame has a timestamp: shown at 25 frames a second"]
+    assert not source.is_incomplete
+    path.write_bytes(b"".join(parts) * 5 + head + image[:-300])
+    with open_file(path) as source:
+        assert len(list(source)) >= 5
+    assert source.is_incomplete
 
 
 def jpeg(height, width, extra=b""):

@@ -17,14 +17,14 @@ import numpy as np
 from PIL import Image as PILImage
 
 from maskweave.annotations.base import Format, Put
-from maskweave.annotations.id_images import flattened, objects_of_ids, read_id_map
+from maskweave.annotations.id_images import flattened, has_areas, objects_of_ids, read_id_map, read_indices
 from maskweave.annotations.numbering import TrackNumbers
 from maskweave.annotations.objects import make_objects
 from maskweave.annotations.options import Options
 from maskweave.annotations.places import image_of_stem, new_file, put_image
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import Report
-from maskweave.errors import SourceNotFound
+from maskweave.errors import MaskWeaveError, SourceNotFound
 from maskweave.files import atomic_files, atomic_folder
 from maskweave.ops.masks_png import encode_palette
 from maskweave.sources.walk import files_below
@@ -39,15 +39,15 @@ _SUFFIX = re.compile(r"\.(davis|masks|foreground)$")
 
 
 def detect(path: Path) -> str | None:
-    """A folder of palette, gray or 1-bit PNGs, each video's in a folder of its own."""
+    """A folder of palette, gray or 1-bit PNGs of numbers, each video's in a folder of its own."""
     root = _root(path)
     first = next(files_below(root, (".png",)), None) if path.is_dir() else None
     if first is None or _OTHERS.search(first.as_posix()):
         return None
     try:
         with PILImage.open(first) as image:
-            fits = image.mode in ("P", "L", "1") or image.mode.startswith("I")
-    except (OSError, ValueError, SyntaxError):
+            fits = image.mode == "P" or has_areas(read_indices(first))
+    except (OSError, ValueError, SyntaxError, MaskWeaveError):
         return None
     named = root != path or path.suffix == ".davis"
     return "folders of id images" if fits and (named or first.parent != path) else None

@@ -18,6 +18,9 @@ from maskweave.types.arrays import Array, IntArray, Size
 from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks
 
+_MIN_EQUAL, _FEW = 0.9, 32
+"""Of the pairs of neighbors, and different numbers, in an image whose pixels are numbers of objects."""
+
 
 def read_indices(path: Path, size: Size | None = None) -> IntArray:
     """(H, W) int64 of a palette, gray (8 or 16 bits) or 1-bit image.
@@ -65,6 +68,13 @@ def id_maps_in(folder: Path) -> dict[int, Path]:
     if not paths:
         raise InvalidValue(f"{folder}: need PNGs of marked frames, like 00040.png, found none")
     return paths
+
+
+def has_areas(ids: IntArray) -> bool:
+    """Whether an (H, W) image is of numbers: few different ones, or neighbors mostly equal; in photos neither is."""
+    same = np.count_nonzero(ids[:, 1:] == ids[:, :-1]) + np.count_nonzero(ids[1:] == ids[:-1])
+    pairs = 2 * ids.size - sum(ids.shape)
+    return bool(same >= _MIN_EQUAL * pairs) or len(np.unique(ids)) <= _FEW
 
 
 def read_class_map(path: Path) -> NDArray[np.uint8]:

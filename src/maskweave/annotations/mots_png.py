@@ -13,11 +13,10 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as PILImage
 
 from maskweave.annotations.base import Format, Put
 from maskweave.annotations.classes import ClassNumbers
-from maskweave.annotations.id_images import flattened, objects_of_ids, read_indices
+from maskweave.annotations.id_images import flattened, has_areas, objects_of_ids, read_indices
 from maskweave.annotations.mots import IGNORE_CLASS, KITTI_CLASSES, MAX_ID, frame_record
 from maskweave.annotations.numbering import FrameNumbers, TrackNumbers
 from maskweave.annotations.options import Options
@@ -42,12 +41,12 @@ def detect(path: Path) -> str | None:
 
 
 def _highest(file: Path) -> int:
-    """The highest number of a 16-bit image; 0 for another image."""
+    """The highest number of an image of numbers; 0 for any other."""
     try:
-        with PILImage.open(file) as image:
-            return int(read_indices(file).max(initial=0)) if image.mode.startswith("I") else 0
-    except (OSError, ValueError, SyntaxError, MaskWeaveError):
+        ids = read_indices(file)
+    except MaskWeaveError:
         return 0
+    return int(ids.max(initial=0)) if has_areas(ids) else 0
 
 
 def read(path: Path, options: Options, report: Report) -> Iterator[Record]:

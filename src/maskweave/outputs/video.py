@@ -15,6 +15,7 @@ import numpy as np
 from maskweave.errors import InvalidValue, MaskWeaveError, OutputError
 from maskweave.files import AtomicFile, output_errors
 from maskweave.outputs.audio_clock import Shifts
+from maskweave.sources.base import warn_once
 from maskweave.types.arrays import Image, Size, check_image
 from maskweave.types.frame import SourceInfo
 
@@ -262,7 +263,7 @@ class VideoWriter:
     def _ticks(self, time: Fraction) -> int:
         ticks = round((time - self._zero) / self._time_base)
         if self._last_ticks is not None and ticks <= self._last_ticks:
-            self._warn_once("a time that does not rise was moved one tick behind the one before")
+            warn_once(self.warnings, "a time that does not rise was moved one tick behind the one before")
             ticks = self._last_ticks + 1
         if self._last_ticks is not None:
             self._last_step = ticks - self._last_ticks
@@ -309,10 +310,6 @@ class VideoWriter:
         finally:
             if container is not None:
                 container.close()
-
-    def _warn_once(self, sentence: str) -> None:
-        if sentence not in self.warnings:
-            self.warnings.append(sentence)
 
 
 def _yuv(image: Image, kind: str = "rgb24", into: str = "yuv420p") -> Any:

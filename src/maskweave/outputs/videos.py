@@ -13,6 +13,7 @@ from maskweave.outputs.base import Target, Writer
 from maskweave.outputs.overlay import draw_overlay
 from maskweave.outputs.trails import Trails
 from maskweave.outputs.video import VideoWriter
+from maskweave.sources.base import warn_once
 from maskweave.types.arrays import Image
 from maskweave.types.instances import Instances
 from maskweave.types.result import FrameResult
@@ -92,8 +93,7 @@ class SideBySideVideo(OverlayVideo):
         if (width, height) == overlay.shape[1::-1]:
             return np.concatenate([result.image, overlay], axis=1)
         warning = f"side by side: each half is scaled to {width} x {height}, players know up to {MAX_SIDE}"
-        if warning not in self._warnings:
-            self._warnings.append(warning)
+        warn_once(self._warnings, warning)
         halves = [
             cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
             for image in (result.image, overlay)

@@ -14,7 +14,7 @@ from maskweave.sources.images import ANIMATED, open_encoded, rgb_upright
 from maskweave.sources.kinds import is_regular
 from maskweave.types.frame import Frame, SourceInfo
 
-_MIN_SECONDS = Fraction(1, 100)  # shorter times are shown as a tenth of a second, as browsers do
+_TOO_SHORT = Fraction(1, 100)  # up to this, frames are shown for a tenth of a second, as browsers do
 _USUAL_SECONDS = Fraction(1, 10)
 
 
@@ -35,7 +35,7 @@ def frames_in(path: Path) -> int:
 class AnimationSource(Closing):
     """Each frame of an animation as it is shown, composited on white, for as long as the file says.
 
-    A frame shown for less than 10 ms is given a tenth of a second, as browsers do. Of an animation that is cut
+    A frame to be shown for 10 ms or less is given a tenth of a second, as browsers do. Of an animation that is cut
     short or damaged the frames before are given, with a warning that counts the missing ones.
 
     Iterating raises `ImageTooLarge`, and `UnreadableImage` where not even the first frame can be read.
@@ -107,4 +107,4 @@ def _shown_for(opened: Any) -> Fraction:
         seconds = Fraction(opened.info.get("duration", 0)) / 1000
     except (TypeError, ValueError):
         seconds = Fraction(0)
-    return seconds if seconds >= _MIN_SECONDS else _USUAL_SECONDS
+    return seconds if seconds > _TOO_SHORT else _USUAL_SECONDS

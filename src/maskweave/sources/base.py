@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from types import TracebackType
@@ -19,6 +20,9 @@ FRAME_RATE = Fraction(25)
 
 RECONNECT = 60.0
 """Seconds for which a live source that dropped out is opened again and again."""
+
+
+_NUMBERS = re.compile(r"\d[\d.,]*")
 
 
 @runtime_checkable
@@ -59,6 +63,13 @@ class Source(Protocol):
         trace: TracebackType | None,
     ) -> None:
         """Close the source."""
+
+
+def warn_once(warnings: list[str], *lines: str) -> None:
+    """Add the lines that are not there yet, whatever numbers are in them: frames of a series say the same of each."""
+    for line in lines:
+        if not any(_NUMBERS.sub("", line) == _NUMBERS.sub("", other) for other in warnings):
+            warnings.append(line)
 
 
 @runtime_checkable

@@ -13,6 +13,8 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageCms
 
+from maskweave.sources.base import warn_once
+
 _MODES = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}
 """Pillow's mode for a profile's color space, bytes 16 to 19 of its header."""
 _SAMPLED = 9  # values of each channel by which a profile is compared with sRGB
@@ -33,12 +35,12 @@ def to_srgb(image: Pillow.Image, profile: bytes | None, warnings: list[str]) -> 
         image = image.convert("RGB")
     if mode != image.mode:
         space = profile[16:20].decode("ascii", "replace").strip() or "unknown"
-        _warn(warnings, f"its color profile is for {space}, the image is {image.mode}: not applied")
+        warn_once(warnings, f"its color profile is for {space}, the image is {image.mode}: not applied")
         return image.convert("RGB")
     try:
         transform = _transform(profile, mode)
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        _warn(
+        warn_once(
             warnings, f"its color profile is damaged ({str(error)[:80]}): not applied, colors may look paler"
         )
         return image.convert("RGB")
@@ -70,8 +72,3 @@ def _lab_transform() -> Any:
     return ImageCms.buildTransform(
         ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB"
     )
-
-
-def _warn(warnings: list[str], line: str) -> None:
-    if line not in warnings:
-        warnings.append(line)

@@ -37,6 +37,7 @@ class Damage:
     ``lost``: packets of a bare stream that gave no frame.
     ``headless``: packets before the first key frame, which gave no frame. ``hidden``: frames that an edit list hides.
     ``encrypted``: nothing was decoded, as it needs a key. ``first_dts``: decoding time of the first packet, in ticks.
+    ``end``: where in the file the last packet ends, or should.
     """
 
     packets: int = 0
@@ -47,6 +48,7 @@ class Damage:
     lost: int = 0
     encrypted: bool = False
     first_dts: int | None = field(default=None, compare=False)
+    end: int | None = field(default=None, compare=False)
 
     def sentences(self) -> list[str]:
         """One sentence for each kind of damage that occurred."""
@@ -157,6 +159,8 @@ def decoded(
             damage.encrypted = is_encrypted(packet)
         if damage.encrypted:
             return
+        if packet.size and packet.pos is not None:
+            damage.end = packet.pos + packet.size
         if (
             not packet.size and packet.dts is not None
         ):  # the frame before stays; to a decoder it would be the end

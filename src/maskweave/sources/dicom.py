@@ -30,8 +30,9 @@ from maskweave.errors import (
     UnreadableVideo,
 )
 from maskweave.optional import optional
-from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, Closing, check_budget
+from maskweave.sources.base import MAX_PIXELS, Closing, check_budget
 from maskweave.sources.dicom_grid import Slice, grid_of, in_order
+from maskweave.sources.dicom_times import TIME_TAGS, frame_steps, tick_of
 from maskweave.sources.names import natural_key
 from maskweave.sources.pixels import Numbers, eight_bits
 from maskweave.sources.raster_options import RasterOptions
@@ -42,6 +43,7 @@ _HEADER_TAGS = [
     *("SOPClassUID", "SeriesInstanceUID", "Rows", "Columns", "NumberOfFrames", "InstanceNumber"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"),
     *("SpacingBetweenSlices", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+    *TIME_TAGS,
 ]
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _warnings_lock = threading.RLock()  # what is to be warned of is a setting of the whole process
@@ -85,8 +87,9 @@ class DicomSource(Closing):
     """DICOM files of one series as a source of `Frame`, one for each slice.
 
     Slices are ordered by position along their normal; where positions are missing or repeat, by instance number,
-    then by name. A single frame is an ``image``; more are a ``video`` of 25 frames per second, which has the ``grid``
-    where positions are known. ``raster_options.window`` replaces the files' own window. A frame has its file's name.
+    then by name. A single frame is an ``image``; more are a ``video``, at the times that one file states, else
+    of 25 frames per second, with the ``grid`` where positions are known. ``raster_options.window`` replaces the
+    files' own window. A frame has its file's name.
 
     Raises `MissingDependency` without pydicom 3, `SourceNotFound`, or `UnreadableImage` for what is no DICOM image.
     Iterating raises `ImageTooLarge`, `UnreadableVideo` for slices of different sizes, and `UnreadableImage` for
@@ -107,14 +110,16 @@ class DicomSource(Closing):
         self._slices = in_order([each for path in paths for each in _slices(path)], self.warnings)
         count, one = len(self._slices), len(paths) == 1
         several = count > 1
+        self._steps = frame_steps(_header(paths[0]) if one and several else {}, count)
+        length = sum(self._steps, Fraction(0))
         self.info = SourceInfo(
             name=name or (paths[0].stem if one else paths[0].parent.name),
             kind="video" if several else "image",
             path=paths[0] if one else paths[0].parent,
-            rate=FRAME_RATE if several else None,
-            time_base=1 / FRAME_RATE if several else None,
+            rate=count / length if several else None,
+            time_base=tick_of(self._steps) if several else None,
             frame_count=count,
-            duration=float(count / FRAME_RATE) if several else None,
+            duration=float(length) if several else None,
             grid=grid_of(self._slices, self.warnings),
         )
         self._grays: tuple[float, float] | None = None
@@ -123,6 +128,7 @@ class DicomSource(Closing):
         size = self._slices[0].size
         opened: _Opened | None = None
         names = _frame_names(self._slices)
+        time = Fraction(0)
         for index, each in enumerate(self._slices):
             if each.size != size:
                 raise UnreadableVideo(
@@ -136,12 +142,13 @@ class DicomSource(Closing):
             yield Frame(
                 self._image(opened, each.frame),
                 index,
-                index / FRAME_RATE if video else Fraction(0),
-                1 / FRAME_RATE if video else None,
+                time,
+                self._steps[index] if video else None,
                 self.info.name,
                 names[index] if video else "",
                 each.path.name,
             )
+            time += self._steps[index]
 
     def _image(self, opened: _Opened, frame: int) -> Image:
         with _readable(opened.path):

@@ -1,20 +1,23 @@
-"""Detect video files that are cut short, by the lengths of their own parts.
+"""Detect video files that are cut short, by the lengths of their own parts and by what closes them.
 
 Matroska, fragmented MP4, FLV, Ogg, ASF, transport and program streams give no number of frames to compare with, and a
 file cut between two frames reads well to its end. Source: `sources.matroska`; ISO/IEC 14496-12, 4.2 (boxes);
 ISO 13818-1, 2.4.3 (packets); RFC 3533 (Ogg); Advanced Systems Format 1.20, 3.2; Adobe's Flash Video File Format
-10.1, E.4 (tags).
+10.1, E.4 (tags); the NUT container format, "index"; ITU-T T.81, B.1.1.3 (end of image).
 """
 
 from __future__ import annotations
 
+import mmap
 import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from maskweave.sources.kinds import HEAD
 from maskweave.sources.matroska import MATROSKA, segment_end
+from maskweave.sources.motion_jpeg import is_jpegs
 from maskweave.sources.program_stream import PACK, program_stream_end
 from maskweave.sources.zeros import only_zeros
 
@@ -23,7 +26,10 @@ _SYNC, _TS_PACKET = b"\x47", 188
 _FLV_TAG, _FLV_BACK, _FLV_KINDS = 11, 4, (8, 9, 18)
 """Bytes of a tag's head, and of the length behind it; audio, video and script data."""
 _ASF, _ASF_PROPERTIES = b"\x30\x26\xb2\x75", bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-_MAX_PAGE = 1 << 16
+_MAX_PAGE, _PAGE_HEAD = 1 << 16, 27
+_NUT, _NUT_INDEX, _NUT_TAIL = b"nut/multimedia", bytes.fromhex("4e58dd672f23e64e"), 12
+"""How a NUT and its index begin, and the bytes that close that: its own length, and a checksum."""
+_IMAGE_BEGIN, _IMAGE_END = b"\xff\xd8\xff", b"\xff\xd9"
 _KIND = re.compile(rb"[ -~\xa9]{4}")
 _MAX_BOXES = 1_000_000
 
@@ -57,6 +63,39 @@ def _end_of(path: Path, file: BinaryIO, head: bytes, length: int) -> int:
     if head[:4] == MATROSKA:
         return segment_end(file)
     return _boxes_end(file, length) if head[4:] in _MOVIE else 0
+
+
+def unclosed(path: Path) -> str | None:
+    """What its writer puts at the end of every such file, and this one lacks; None where it is there, or never is.
+
+    Raises `OSError` when it cannot be read.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if data[: len(_NUT)] == _NUT:
+            length = int.from_bytes(data[-_NUT_TAIL : 8 - _NUT_TAIL])
+            begin = len(data) - length
+            is_closed = begin > 0 and data[begin : begin + len(_NUT_INDEX)] == _NUT_INDEX
+            return None if is_closed else "the index"
+        if data[:4] == b"OggS":
+            return "the last page of a track" if _open_tracks(data) else None
+        if data.rfind(_IMAGE_BEGIN) > data.rfind(_IMAGE_END) and is_jpegs(data[:HEAD]):
+            return "the end of an image"
+    return None
+
+
+def _open_tracks(data: mmap.mmap) -> set[bytes]:
+    """The serial numbers of an Ogg's tracks that have no page marked as their last."""
+    tracks: set[bytes] = set()
+    place = data.find(b"OggS")
+    while 0 <= place <= len(data) - _PAGE_HEAD:
+        mark, serial, count = data[place + 5], data[place + 14 : place + 18], data[place + 26]
+        if mark & 4:
+            tracks.discard(serial)
+        else:
+            tracks.add(serial)
+        end = place + _PAGE_HEAD + count
+        place = data.find(b"OggS", end + sum(data[place + _PAGE_HEAD : end]))
+    return tracks
 
 
 def joined_at(path: Path) -> int | None:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from maskweave.errors import InvalidValue, UnreadableImage, UnreadableVideo
-from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, Closing, exact_rate
+from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, Closing, exact_rate, warn_once
 from maskweave.sources.damaged import DamagedMembers
 from maskweave.sources.open_image import one_frame, open_image
 from maskweave.sources.raster_options import RasterOptions
@@ -57,7 +57,7 @@ class FrameFolderSource(Closing):
             duration=float(len(images) * self._step),
         )
         self.warnings: list[str] = []
-        self._warned: set[str] = set()
+        self._warned: list[str] = []
 
     def __iter__(self) -> Iterator[Frame]:
         size: Size | None = None
@@ -98,10 +98,9 @@ class FrameFolderSource(Closing):
 
     def _add_warnings(self, path: Path, lines: Sequence[str]) -> None:
         """Report what one image has to say, once for all that say the same."""
-        for line in lines:
-            if line not in self._warned:
-                self._warned.add(line)
-                self.warnings.append(f"{path.name}: {line}")
+        before = len(self._warned)
+        warn_once(self._warned, *lines)
+        self.warnings += [f"{path.name}: {line}" for line in self._warned[before:]]
 
 
 def _check_stems(images: Sequence[Path]) -> None:

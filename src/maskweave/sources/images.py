@@ -7,7 +7,7 @@ import math
 import struct
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -26,7 +26,7 @@ from maskweave.errors import (
     SourceNotFound,
     UnreadableImage,
 )
-from maskweave.sources.base import MAX_PIXELS, Closing, check_budget
+from maskweave.sources.base import MAX_PIXELS, Closing, check_budget, warn_once
 from maskweave.sources.kinds import HEAD, is_heif, is_pipe, is_regular, is_tiff
 from maskweave.sources.pixels import rgb_from_array, rgb_from_pillow, upright
 from maskweave.types.arrays import Array, Image, Size
@@ -47,6 +47,7 @@ _MAX_BYTES = 500_000_000
 """The most that is read from a pipe or an open file."""
 _ORIENTATION, _RESOLUTION = 0x0112, 0x011A  # tags of EXIF and TIFF
 _TURNED = (5, 6, 7, 8)  # orientations that exchange width and height
+_EXTENDED_WEBP, _WEBP_ANIMATION, _WEBP_ALPHA = b"VP8X", 2, 16  # bits of the byte at 20 (RFC 9649, 2.7)
 _pillow_lock = threading.Lock()
 logging.getLogger("PIL").addHandler(
     logging.NullHandler()
@@ -238,7 +239,7 @@ def _decode(data: Path | bytes, max_pixels: int, label: str, warnings: list[str]
         if image.format == "PNG":
             from maskweave.sources.image_checks import check_png, gamma_warning
 
-            _add_warnings(warnings, [*check_png(data), *gamma_warning(image)])
+            warn_once(warnings, *[*check_png(data), *gamma_warning(image)])
         if image.format == "PSD":
             from maskweave.sources.image_checks import check_psd
 
@@ -249,12 +250,8 @@ def _decode(data: Path | bytes, max_pixels: int, label: str, warnings: list[str]
             decoded = _loaded(load_jpeg2000(image, data, warnings), max_pixels, label, warnings)
         else:
             decoded = _loaded(image, max_pixels, label, warnings)
-        _add_warnings(warnings, _unread_images(image, data))
+        warn_once(warnings, *_unread_images(image, data))
         return decoded
-
-
-def _add_warnings(warnings: list[str], lines: Iterable[str]) -> None:
-    warnings += [line for line in lines if line not in warnings]
 
 
 def open_encoded(data: Path | bytes) -> Pillow.Image:
@@ -262,8 +259,13 @@ def open_encoded(data: Path | bytes) -> Pillow.Image:
 
     Raises `PIL.UnidentifiedImageError` for what none of `FORMATS` is, and nearly anything for what is damaged.
     """
-    if is_heif(_head(data)):
+    head = _head(data)
+    if is_heif(head):
         _register_heif()
+    if head[12:16] == _EXTENDED_WEBP and head[20] & (_WEBP_ANIMATION | _WEBP_ALPHA) == _WEBP_ANIMATION:
+        # what no frame covers is transparent, also where none of them is; Pillow would make it black
+        data = data.read_bytes() if isinstance(data, Path) else data
+        data = data[:20] + bytes([head[20] | _WEBP_ALPHA]) + data[21:]
     with _pillow_quiet():
         return Pillow.open(data if isinstance(data, Path) else BytesIO(data), formats=_formats())
 

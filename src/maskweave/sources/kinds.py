@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from maskweave.sources.motion_jpeg import is_motion_jpeg
+from maskweave.sources.motion_jpeg import is_motion_jpeg, is_multipart
 
 Kind: TypeAlias = Literal["image", "video"]
 
@@ -178,11 +178,11 @@ def kind_by_content(head: bytes) -> Kind | None:
     for offset, signature, kind in _SIGNATURES:
         if head[offset : offset + len(signature)] == signature:
             return kind
-    if head[:1] == b"\x47" and head[188:189] == b"\x47":  # MPEG transport stream: a sync byte per packet
-        return "video"
-    if (
-        head[4:5] == b"\x47" and head[196:197] == b"\x47"
-    ):  # the same with a time code before each packet (M2TS)
+    # MPEG transport stream: a sync byte per packet, or behind a time code of 4 bytes (M2TS)
+    is_transport_stream = any(
+        head[at : at + 1] == head[at + size : at + size + 1] == b"\x47" for at, size in ((0, 188), (4, 192))
+    )
+    if is_transport_stream or is_multipart(head):
         return "video"
     if is_dicom(head) or is_nifti(head) or is_bmp(head) or is_netpbm(head):
         return "image"

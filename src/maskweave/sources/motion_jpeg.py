@@ -1,11 +1,13 @@
 """Tell Motion JPEG, images of one size one after the other, from a single JPEG image.
 
 Cameras also append images to a photo: smaller ones (previews, gain maps), or others that an MPF segment lists (MPO,
-ITU-T T.81; CIPA DC-007). Those are no frames of a video.
+ITU-T T.81; CIPA DC-007). Those are no frames of a video. What a network camera serves has a head of text before each
+image (multipart/x-mixed-replace), and is a video also where it was saved with them.
 """
 
 from __future__ import annotations
 
+import re
 from typing import BinaryIO
 
 _START, _FRAME_HEADS = b"\xff\xd8", (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC))
@@ -15,6 +17,19 @@ _ALONE = {0x01, *range(0xD0, 0xD9)}
 _PIECE = 1 << 16
 _MAX_SCAN = 32 << 20
 _MAX_PADDING = 64
+_MULTIPART = re.compile(
+    rb"\s*--[^\r\n]{1,70}\r?\n(?:[\w-]+:[^\r\n]*\r?\n){0,8}?content-type:\s*image/jpe?g\b", re.IGNORECASE
+)
+
+
+def is_multipart(head: bytes) -> bool:
+    """Whether a file that begins with ``head`` is images with heads of text, as a camera's address serves them."""
+    return _MULTIPART.match(head) is not None
+
+
+def is_jpegs(head: bytes) -> bool:
+    """Whether a video that begins with ``head`` is JPEG images one after the other, with text between or without."""
+    return head.startswith(_START) or is_multipart(head)
 
 
 def is_motion_jpeg(file: BinaryIO) -> bool:

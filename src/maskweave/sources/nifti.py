@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import MaskWeaveError, SourceNotFound, UnreadableImage
-from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, Closing, check_budget
+from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, Closing, check_budget, warn_once
 from maskweave.sources.kinds import is_nifti
 from maskweave.sources.pixels import eight_bits
 from maskweave.sources.raster_options import RasterOptions
@@ -302,8 +302,7 @@ class NiftiSource(Closing):
                 low, high = min(low, float(values.min())), max(high, float(values.max()))
         low, high = (low, high) if low <= high else (0.0, 1.0)
         line = f"no display range in the file: {low:g} to {high:g} became 0 to 255; see --window"
-        if line not in self.warnings:
-            self.warnings.append(line)
+        warn_once(self.warnings, line)
         return low, high
 
     def _slices(self) -> Iterator[Array]:

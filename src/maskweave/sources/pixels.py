@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from maskweave.errors import InvalidValue
+from maskweave.sources.base import warn_once
 from maskweave.sources.color import rgb_from_lab, to_srgb
 from maskweave.types.arrays import Array, Image
 
@@ -49,7 +50,7 @@ def rgb_from_pillow(image: Pillow.Image, warnings: list[str] | None = None) -> I
     profile = image.info.get("icc_profile")
     values, numbers = _wide_values(image)
     if values is not None:
-        warnings += [line for line in range_warnings(values, numbers) if line not in warnings]
+        warn_once(warnings, *range_warnings(values, numbers))
         gray = eight_bits(values, numbers)
         key = image.info.get("transparency")
         if isinstance(key, int):
@@ -170,8 +171,12 @@ def range_warnings(values: Array, numbers: Numbers | None = None) -> list[str]:
         finite = values[np.isfinite(values)]
         if finite.size and (finite.max() > 1.01 or finite.min() < -0.01):
             return [f"values from {finite.min():g} to {finite.max():g} were clipped to 0..1; {_STRETCH}"]
-    elif values.dtype.kind in "iu" and bits >= 16 and values.size:
-        highest = int(values.max())
+    elif values.dtype.kind in "iu" and values.size:
+        lowest, highest = int(values.min()), int(values.max())
+        if lowest < 0:
+            return [f"values from {lowest} to {highest}: those below 0 were clipped; {_STRETCH}"]
+        if bits < 16:
+            return []
         if 0 < highest < _DIM:
             return [f"values reach {highest} of 65535, nearly black; {_STRETCH}"]
         if highest > 65535:

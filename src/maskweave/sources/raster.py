@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from maskweave.errors import InvalidValue, UnreadableImage
-from maskweave.sources.base import MAX_PIXELS, Closing, check_budget
+from maskweave.sources.base import MAX_PIXELS, Closing, check_budget, warn_once
 from maskweave.sources.color import rgb_from_lab, to_srgb
 from maskweave.sources.gdal import (
     declared_bits,
@@ -90,7 +90,7 @@ class RasterSource(Closing):
         return f"its blocks of {block[1]} x {block[0]} pixels cannot be read in parts: rewrite it as a tiled TIFF"
 
     def _frame(self, windows: RasterWindows, image: Image, pieces: RasterWindows | None) -> Frame:
-        self.warnings += [line for line in windows.display_warnings() if line not in self.warnings]
+        warn_once(self.warnings, *windows.display_warnings())
         valid = None if pieces is not None else windows.valid(Tile(0, 0, *windows.size))
         return Frame(
             image,
@@ -185,7 +185,7 @@ class RasterWindows:
 
     def display_warnings(self) -> list[str]:
         """``warnings``, and whether the fixed rules show what is there, judged by a view of the whole."""
-        is_narrow = self._file.dtypes[self._bands[0] - 1] in ("uint8", "int8")
+        is_narrow = self._file.dtypes[self._bands[0] - 1] == "uint8"
         is_known = self._palette is not None or self._ranges[0] is not None
         if is_narrow or is_known:  # nothing to judge, and the file need not be read again for it
             return self.warnings

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 
 from maskweave.errors import UnreadableImage, UnreadableVideo
 from maskweave.optional import missing
-from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, Closing, check_budget, exact_rate
+from maskweave.sources.base import FRAME_RATE, MAX_PIXELS, Closing, check_budget, exact_rate, warn_once
 from maskweave.sources.damaged import DamagedMembers
 from maskweave.sources.images import open_encoded, pillow_opens, rgb_upright
 from maskweave.sources.pixels import eight_bits
@@ -212,7 +212,7 @@ class _RasterPages:
         windows = RasterWindows(self._path, self._raster_options, page, span=span)
         try:
             image = windows.read(Tile(0, 0, *windows.size))
-            warnings += [line for line in windows.display_warnings() if line not in warnings]
+            warn_once(warnings, *windows.display_warnings())
             return image
         finally:
             windows.close()

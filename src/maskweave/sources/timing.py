@@ -47,7 +47,8 @@ class _Stamped(NamedTuple):
 class TimeFaults:
     """What was wrong with the times, for the user.
 
-    ``frames``: how many there were. ``step``: seconds between frames that have no time.
+    ``frames``: how many there were. ``step``: seconds between frames that have no time. ``are_made_up``: none of the
+    times is the file's.
     """
 
     without_time: int = 0
@@ -56,11 +57,12 @@ class TimeFaults:
     gaps: list[tuple[Fraction, Fraction]] = field(default_factory=list)
     frames: int = field(default=0, compare=False)
     step: Fraction = field(default=Fraction(1, 25), compare=False)
+    are_made_up: bool = field(default=False, compare=False)
 
     def sentences(self) -> list[str]:
         """One sentence for each kind."""
         messages = []
-        if self.without_time == self.frames > 1:
+        if self.frames > 1 and (self.are_made_up or self.without_time == self.frames):
             messages.append(f"no frame has a timestamp: shown at {float(1 / self.step):.4g} frames a second")
         elif self.without_time:
             messages.append(f"{_counted(self.without_time)} without a timestamp, placed after the one before")

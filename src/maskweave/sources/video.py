@@ -26,9 +26,10 @@ from maskweave.sources.decoding import (
 )
 from maskweave.sources.edited import frame_count
 from maskweave.sources.encryption import is_scrambled
-from maskweave.sources.extent import broken_at, joined_at, missing_bytes
-from maskweave.sources.kinds import is_regular, kind_of_content
+from maskweave.sources.extent import broken_at, joined_at, missing_bytes, unclosed
+from maskweave.sources.kinds import HEAD, is_regular, kind_of_content
 from maskweave.sources.matroska import matroska_damage
+from maskweave.sources.motion_jpeg import is_jpegs
 from maskweave.sources.program_stream import program_stream_damage
 from maskweave.sources.regular import RegularSteps
 from maskweave.sources.timing import MAX_JUMP, Clock, Timed, TimeFaults
@@ -66,6 +67,12 @@ _PIECES = (b"styp", b"moof", b"sidx")
 """With what the pieces of a stream begin that have their head in another file."""
 _UNCOUNTED = ("mpegts", "mpeg", "flv", "live_flv", "nut", "asf", "rm", "dhav", "mov,mp4,m4a,3gp,3g2,mj2")
 """FFmpeg's formats that need not say how many frames they have, nor by their structure that some are missing."""
+
+
+_BARE = ("yuv4mpegpipe", "dv")
+"""Formats of nothing but frames, each of a size that is known before."""
+_UNTIMED = ("mjpeg", "obu")
+"""FFmpeg's formats of frames without times, for which it makes some up."""
 
 
 class VideoSource(Closing):
@@ -130,7 +137,9 @@ class VideoSource(Closing):
         if self._is_uncounted() and not faults.gaps:
             self.warnings.extend(steps.sentences())
         lost = self._promised.hidden - damage.hidden  # a frame that is only decoded for others counts as one
-        missing = self._shortfall(count - max(0, lost), None if faults.jumps else end) or self._cut()
+        missing = self._shortfall(count - max(0, lost), None if faults.jumps else end) or self._cut(
+            damage.end
+        )
         self.is_incomplete = bool(missing)
         self.warnings.extend(missing)
         self.warnings.extend(structure.sentences)
@@ -305,8 +314,8 @@ class VideoSource(Closing):
             ]
         return []
 
-    def _cut(self) -> list[str]:
-        """A sentence when the file ends before its container says, or goes on behind it.
+    def _cut(self, end: int | None) -> list[str]:
+        """A sentence when the file ends before its container says, or goes on behind it; ``end``: of its last packet.
 
         All that is there could be decoded all the same.
         """
@@ -321,7 +330,12 @@ class VideoSource(Closing):
                     f"its parts do not follow each other at byte {broken:,}: frames may be missing or wrong"
                 ]
             if missing := missing_bytes(self._path):
-                return [f"the file ends {missing:,} bytes too early: it is cut short"]
+                return [f"the file ends {missing:,} byte{'s' * (missing > 1)} too early: it is cut short"]
+            is_bare = self._container is not None and self._container.format.name in _BARE
+            if is_bare and end != self._path.stat().st_size:
+                return ["the file ends within a frame: it is cut short"]
+            if lacking := unclosed(self._path):
+                return [f"the file ends without {lacking}: it is cut short, or its recording was interrupted"]
         return []
 
 
@@ -331,7 +345,7 @@ def _opened(path: Path) -> Any:
         raise UnreadableVideo(f"{path}: need a video file, got a pipe or a device; save it as a file first")
     try:
         with path.open("rb") as file:
-            head = file.read(200)
+            head = file.read(HEAD)
     except FileNotFoundError:
         raise SourceNotFound(f"{path}: no such file; check the path") from None
     except OSError as error:
@@ -342,7 +356,7 @@ def _opened(path: Path) -> Any:
         raise UnreadableVideo(f"{path}: need a video, got an image")
     options = {"protocol_whitelist": "file", "format_whitelist": ",".join(_CONTAINERS)}
     # FFmpeg takes Motion JPEG for a sequence of images, since one is all that it looks at
-    demuxer = "mjpeg" if head.startswith(b"\xff\xd8") else None
+    demuxer = "mjpeg" if is_jpegs(head) else None
     try:
         return av.open(f"file:{path.absolute()}", format=demuxer, options=options, metadata_errors="replace")
     except av.ArgumentError as error:  # what FFmpeg says of a format that is not on the list
@@ -389,6 +403,7 @@ def _start(container: Any, stream: Any, first: Fraction) -> Fraction:
 
 def _clock(container: Any, stream: Any, begin: Fraction, faults: TimeFaults) -> Clock:
     rate = stream.guessed_rate or stream.average_rate
+    faults.are_made_up = container.format.name in _UNTIMED
     return Clock(
         stream.time_base,
         rate if rate and 0 < rate <= _MAX_RATE else FRAME_RATE,

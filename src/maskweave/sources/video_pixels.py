@@ -22,7 +22,7 @@ import numpy as np
 from av.filter import Graph
 from av.video.reformatter import ColorRange, Colorspace
 
-from maskweave.sources.base import check_budget
+from maskweave.sources.base import check_budget, warn_once
 from maskweave.sources.pixels import rgb_from_array
 from maskweave.types.arrays import Image, Size
 
@@ -128,8 +128,7 @@ class FrameImages:
         return turned(pixels, self._signs or (1, 0, 0, 1))
 
     def _warn(self, sentence: str) -> None:
-        if sentence not in self._warnings:
-            self._warnings.append(sentence)
+        warn_once(self._warnings, sentence)
 
 
 class _Filter:

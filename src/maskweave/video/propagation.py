@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
 from maskweave.models.base import Model
-from maskweave.sources.base import Source
+from maskweave.sources.base import Source, is_incomplete
 from maskweave.sources.prefetch import prefetch_map
 from maskweave.types.arrays import FloatArray, Image, IntArray
 from maskweave.types.frame import Frame
@@ -62,6 +62,7 @@ def propagate_frames(
     if prompt.later and max(prompt.later) > last:
         raise InvalidValue(
             f"{source.info.name}: need masks of its {last + 1} frames, got one of frame {max(prompt.later)}"
+            f"{_shortness(source)}"
         )
 
 
@@ -74,6 +75,7 @@ def _before(source: Source, prompt: Prompt, network: Model, finder: Model) -> li
     if start is None or count <= prompt.frame:
         raise InvalidValue(
             f"{source.info.name}: need a prompt for one of its {count} frames, got frame {prompt.frame}"
+            f"{_shortness(source)}"
         )
     follower, stream = _Follower(prompt, finder, label=source.info.name), VideoStream(network)
     follower.update(stream.facts(start))
@@ -83,6 +85,11 @@ def _before(source: Source, prompt: Prompt, network: Model, finder: Model) -> li
         frames = list(islice(source, max(0, end - chunk), end))
         results.extend(follower.update(stream.facts(frame)) for frame in reversed(frames))
     return results
+
+
+def _shortness(source: Source) -> str:
+    """Why a source that was read to its end has no more frames, where it should have some."""
+    return f" ({'; '.join(source.warnings)})" if is_incomplete(source) else ""
 
 
 class _Follower:

@@ -181,6 +181,29 @@ def test_what_was_done_before_one_went_on_can_be_undone(page, expect):
     expect(page.locator(".object__name")).to_have_text(["cat", "person"])
 
 
+def test_a_long_queue_holds_the_changes_of_the_images_seen_last_and_the_objects_of_none(page):
+    kept = page.evaluate(
+        """async () => {
+          const { Queue } = await import("/static/js/state/queue.js");
+          const objectOf = (name) => ({ class: name, rle: { counts: "04" } });
+          const resultOf = (name) => ({ asked: "", default_score: 0.5, objects: [objectOf(name)] });
+          const opened = { name: "image", file: new Blob(), result: resultOf("cat") };
+          const images = Array.from({ length: 25 }, () => opened);
+          const queue = new Queue(images, null);
+          for (const entry of queue.entries) queue.keep({ ...resultOf("dog"), hiddenClasses: [] }, new Map(), entry);
+          queue.keep({ ...resultOf("cat"), hiddenClasses: [] }, new Map(), queue.entries[9]);
+          const { objects } = await queue.shownResultOf(queue.entries[0]);
+          return {
+            class: objects[0].class,
+            held: JSON.stringify(queue.entries).includes("counts"),
+            documents: queue.entries.flatMap(({ documents }, place) => (documents ? [place] : [])),
+            same: queue.entries.flatMap(({ isChanged }, place) => (isChanged ? [] : [place])),
+          };
+        }"""
+    )
+    assert kept == {"class": "dog", "held": False, "documents": [*range(5, 25)], "same": [9]}
+
+
 def test_a_photo_that_comes_along_is_opened(page, stand_in, expect):
     page.get_by_role("button", name="A cat").click()
     expect(page.locator(".object")).to_have_count(3)

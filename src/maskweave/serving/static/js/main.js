@@ -101,9 +101,9 @@ async function openDataset(brought) {
     close = notify(words);
   };
   try {
-    const dataset = await Dataset.open(brought, showStep);
+    const { dataset, entries } = await Dataset.open(brought, showStep);
     const asked = JSON.stringify({ task: page.choices.task, model: page.choices.model });
-    const images = dataset.entries.map((entry) => ({ ...entry, result: resultOf(entry, dataset, asked) }));
+    const images = entries.map((entry) => ({ ...entry, result: resultOf(entry, dataset, asked) }));
     if (!images.length) throw new Error(`No image of the data set can be opened. ${dataset.problems[0] ?? ""}`);
     notifyOfProblems(dataset.problems);
     return startQueue(images, dataset);
@@ -149,8 +149,9 @@ function goTo(place) {
   const entry = queue.goTo(place);
   closeView();
   const { id, name, documents } = entry;
-  const result = entry.result && queue.shownResult(entry.result);
-  const find = async () => queue.shownResult(await queue.resultOf(entry));
+  const its = queue;
+  const find = () => its.shownResultOf(entry);
+  const result = entry.result && find();
   return show(entry.file, { id, name, kind: "image", result, documents, tool, find });
 }
 
@@ -223,7 +224,8 @@ async function show(file, entry) {
   showWork(opened.kind);
   try {
     await learned; // a file may be chosen before the server has said what it can do
-    if (view === opened) await opened.open(entry?.result);
+    const result = await entry?.result;
+    if (view === opened) await opened.open(result);
   } catch (error) {
     if (view !== opened || error.name === "AbortError") return;
     if (queue) return notify(`${entry.name}: ${describeProblem(error, entry.name)}`, { kind: "error", action: { label: "Try again", run: () => goTo(queue?.at) } });
@@ -298,7 +300,7 @@ function choose(changes) {
   Object.assign(page.choices, changes);
   if (view?.kind === "live") view.choose();
   if (view?.kind !== "image") return;
-  if (view.document) view.choose();
+  if (view.findings) view.choose();
   else open(view.file);
 }
 

@@ -164,7 +164,7 @@ export class ImageTools {
 
   #wait(step) {
     this.#waiting += step;
-    this.#onBusy(step);
+    this.#onBusy();
   }
 
   async #ask(change, ready) {

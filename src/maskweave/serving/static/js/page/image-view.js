@@ -7,11 +7,11 @@ import { announce, notify } from "../notify.js";
 import { exportObjects, segment } from "../server/calls.js";
 import { ImageDocument } from "../state/image-document.js";
 import { bytes, counted, share, tally, whole } from "../words.js";
-import { resizeBrush } from "./brush-tool.js";
 import { endBusy, showProgress, startBusy } from "./busy.js";
 import { canCopy, copyImage } from "./clipboard.js";
 import { decodeImage, PlainPainter } from "./decode.js";
 import { describeDownloads, isOfSelection, onScope, showDownloads } from "./downloads.js";
+import { EditingView } from "./editing-view.js";
 import { showHint } from "./hint.js";
 import { keep, thumbnailOf } from "./history.js";
 import { ImagePainter } from "./image-painter.js";
@@ -23,9 +23,8 @@ const TOOLS = ["select", "add", "remove", "box", "outline", "brush", "eraser"];
 const SAVED_AFTER = 600; // milliseconds without a change
 
 /** One image. `page` has what all views share: stage, look, list, filters, formats, choices. */
-export class ImageView {
+export class ImageView extends EditingView {
   kind = "image";
-  document = null;
 
   #page;
   #file;
@@ -34,10 +33,6 @@ export class ImageView {
   #findElsewhere;
   #isFileKept = false;
   #bitmap = null;
-  #painter = null;
-  #tools = null;
-  #toolName = "select";
-  #waiting = 0;
   #saving = 0;
   #documents; // what was asked for → what was found, and changed
   #bound = new AbortController(); // what listens to the document that is shown
@@ -49,9 +44,10 @@ export class ImageView {
    * the image, in which all can be undone that was done there.
    */
   constructor(page, file, { id = crypto.randomUUID?.() ?? String(Date.now()), name = file.name, find = null, documents = null, tool = "select" } = {}) {
+    super(page, "object");
     this.#page = page;
     this.#documents = documents ?? new Map();
-    this.#toolName = tool;
+    this.toolName = tool;
     this.#findElsewhere = find;
     this.#file = file;
     this.#name = name || "image";
@@ -62,13 +58,9 @@ export class ImageView {
     return this.#file;
   }
 
-  get findings() {
-    return this.document;
-  }
-
   /** Show the image and find its objects, or show `result` from an earlier time. Throws `Problem`. */
   async open(result = null) {
-    onScope(() => this.document && this.#update(), this.#ended.signal);
+    onScope(() => this.findings && this.#update(), this.#ended.signal);
     this.#bitmap = await decodeImage(this.#file);
     if (this.#ended.signal.aborted) return;
     if (this.#bitmap) this.#page.stage.show(sizeOf(this.#bitmap), new PlainPainter(this.#bitmap));
@@ -85,28 +77,15 @@ export class ImageView {
     if (!result) await this.#keep();
   }
 
-  get toolName() {
-    return this.#toolName;
-  }
-
-  /** Whether an answer about a correction is on its way; `settled` is a promise that none is. */
-  get isSettling() {
-    return this.#waiting > 0;
-  }
-
-  get settled() {
-    return this.#tools?.settled;
-  }
-
   get documents() {
     return this.#documents;
   }
 
   /** What is known and was changed, as `open` takes it; null before anything is. */
   get record() {
-    if (!this.document) return null;
-    const others = [...this.#documents.values()].filter((document) => document !== this.document);
-    return { ...this.document.record, others: others.map((document) => document.record) };
+    if (!this.findings) return null;
+    const others = [...this.#documents.values()].filter((document) => document !== this.findings);
+    return { ...this.findings.record, others: others.map((document) => document.record) };
   }
 
   /**
@@ -114,8 +93,8 @@ export class ImageView {
    */
   async choose() {
     const asked = this.#asked;
-    if (!this.document || asked === this.document.asked) return;
-    const former = this.document;
+    if (!this.findings || asked === this.findings.asked) return;
+    const former = this.findings;
     if (this.#documents.has(asked)) {
       this.#show(this.#documents.get(asked));
       this.#keepSoon();
@@ -156,103 +135,29 @@ export class ImageView {
 
   chooseTool(name) {
     if (!TOOLS.includes(name)) return;
-    this.#toolName = name;
-    if (!this.#tools) return this.#page.showTool(name); // it is in the hand once objects are there
-    this.#painter.overlay = null;
-    this.#painter.tool = this.#tools.make(name);
+    this.toolName = name;
+    if (!this.tools) return this.#page.showTool(name); // it is in the hand once objects are there
+    this.painter.overlay = null;
+    this.painter.tool = this.tools.make(name);
     this.#page.showTool(name);
-    this.#hint();
+    this.showHint();
     this.#page.stage.invalidate();
-  }
-
-  undo() {
-    if (!this.document?.canUndo) return;
-    this.document.undo();
-    announce(`Undone. ${counted(this.document.shown.length, "object")} shown.`);
-  }
-
-  redo() {
-    if (!this.document?.canRedo) return;
-    this.document.redo();
-    announce(`Done again. ${counted(this.document.shown.length, "object")} shown.`);
-  }
-
-  remove() {
-    if (this.#painter?.tool?.removePoint?.()) return;
-    const chosen = this.#free();
-    if (!chosen.length) return;
-    this.document.remove(chosen.map((object) => object.id));
-    announce(`Deleted: ${tally(chosen.map((object) => object.class))}. Undo brings it back.`);
-  }
-
-  merge() {
-    const chosen = this.#free();
-    if (chosen.length < 2) return;
-    this.document.merge(chosen.map((object) => object.id));
-    announce(`${chosen.length} objects are one now.`);
   }
 
   /** Make an object of each connected part of the selected ones. */
   split() {
-    const count = this.document?.split(this.#free().map((object) => object.id));
+    const count = this.findings?.split(this.free.map((object) => object.id));
     announce(count ? `${counted(count, "new object")}.` : "");
     if (count === 0) notify("The object has one part only; there is nothing to split.");
   }
 
-  /** Make the brush larger, or smaller; of an outline choose the next point, or the one before. */
-  resizeBrush(steps) {
-    if (this.#painter?.tool?.step) return this.#painter.tool.step(steps);
-    resizeBrush(steps);
-    this.#hint();
-    return this.#page.stage.invalidate();
-  }
-
-  /** Give the selected objects a class, those that are on their way, too. Returns whether there were any. */
-  classify(name) {
-    if (this.isSettling) {
-      this.settled.then(() => this.#classify(name));
-      return true;
-    }
-    return this.#classify(name);
-  }
-
-  /** Say what the tool is about to do, as that has changed. */
-  showHint() {
-    this.#hint();
-  }
-
-  #classify(name) {
-    const chosen = this.#free().map((object) => object.id);
-    if (!chosen.length || !name) return false;
-    this.document.rename(chosen, name);
-    announce(`${counted(chosen.length, "object")} named ${name}`);
-    return true;
-  }
-
   /** Copy what is selected, or all that is shown, as a "cutout" or as a "mask" in white on black. */
   copy(kind) {
-    if (!this.document) return;
-    const { chosen, size } = this.document;
+    if (!this.findings) return;
+    const { chosen, size } = this.findings;
     const cutout = async () => (await exportObjects(this.#file, "cutout", chosen, {})).blob;
     if (kind === "cutout") copyImage(cutout, "Cut-out");
     else copyImage(() => maskImage(unionOf(chosen.map(({ rle }) => spansOf(rle))), size), "Mask");
-  }
-
-  rename() {
-    const chosen = this.#free();
-    if (chosen.length) this.#page.list.startRename(chosen.map((object) => object.id));
-  }
-
-  /** The selected objects that may be changed. */
-  #free() {
-    return (this.document?.selected ?? []).filter((object) => !this.document.isLocked(object.id));
-  }
-
-  /** Leave what is begun; else select nothing. */
-  escape() {
-    if (this.#painter?.tool?.drop?.()) return;
-    if (this.document?.selected.length) this.document.selectAll([]);
-    else this.chooseTool("select");
   }
 
   /** Ask the server; `onCancel` runs when the user no longer wants it. */
@@ -287,12 +192,12 @@ export class ImageView {
     this.#bound.abort();
     this.#bound = new AbortController();
     const { signal } = this.#bound;
-    this.document = document;
+    this.findings = document;
     this.#documents.set(document.asked, document);
-    this.#painter = new ImagePainter(this.#bitmap, document, look, signal);
-    this.#tools = new ImageTools(document, this.#painter, stage, {
+    this.painter = new ImagePainter(this.#bitmap, document, look, signal);
+    this.tools = new ImageTools(document, this.painter, stage, {
       refiner: () => this.#page.choices.refiner,
-      onBusy: (change) => this.#wait(change),
+      onBusy: () => this.#wait(),
     });
     for (const event of ["items", "filter", "selection", "hover"]) {
       document.addEventListener(event, () => stage.invalidate(), { signal });
@@ -303,17 +208,14 @@ export class ImageView {
     offerPresets(document);
     const pixels = document.size[0] * document.size[1];
     list.bind(document, {
-      colorOf: this.#painter.colorOf,
+      colorOf: this.painter.colorOf,
       describe: ({ score, area }) => [score?.toFixed(2) ?? "by hand", ...(area ? [`${whole(area)} px`, share(area, pixels)] : ["box only"])],
-      onRename: (ids, name) => {
-        document.rename(ids, name);
-        announce(`${counted(ids.length, "object")} named ${name}`);
-      },
+      onRename: (ids, name) => this.name(ids, name),
     });
     find("#class-names").replaceChildren(...document.classNames.map((name) => make("option", { value: name })));
-    stage.show({ width: document.size[1], height: document.size[0] }, this.#painter);
+    stage.show({ width: document.size[1], height: document.size[0] }, this.painter);
     this.#showFiles();
-    this.chooseTool(this.#toolName);
+    this.chooseTool(this.toolName);
     this.#update();
     this.#announceResult();
   }
@@ -341,42 +243,42 @@ export class ImageView {
       background: look.backgroundName,
       color_by: look.colorBy === "class" ? "class" : "instance",
     };
-    const objects = isOfSelection() ? this.document.selected : this.document.shown;
+    const objects = isOfSelection() ? this.findings.selected : this.findings.shown;
     const { blob, name } = await exportObjects(this.#file, format, objects, options);
     return { name: ownName(name, this.#name), blob };
   }
 
   #update() {
-    const { selected, shown } = this.document;
-    const isAnyFree = this.#free().length > 0;
+    const { selected, shown } = this.findings;
+    const isAnyFree = this.free.length > 0;
     find("#rename").disabled = !isAnyFree;
-    find("#merge").disabled = this.#free().length < 2;
+    find("#merge").disabled = this.free.length < 2;
     find("#split-parts").disabled = !isAnyFree;
     find("#delete").disabled = !isAnyFree;
-    find("#undo").disabled = !this.document.canUndo;
-    find("#redo").disabled = !this.document.canRedo;
+    find("#undo").disabled = !this.findings.canUndo;
+    find("#redo").disabled = !this.findings.canRedo;
     const names = tally(shown.map((object) => object.class)) || "no objects";
     this.#page.stage.canvas.setAttribute("aria-label", `${this.#name}: ${names}`);
     describeDownloads({
       shown: `What the list shows: ${counted(shown.length, "object")}.`,
       selected: selected.length ? `What is selected: ${counted(selected.length, "object")}.` : "",
     });
-    this.#hint();
+    this.showHint();
   }
 
-  #hint() {
-    showHint(this.#waiting ? "One moment …" : this.#tools.hint(this.#toolName));
+  /** Say what the tool is about to do, as that has changed. */
+  showHint() {
+    showHint(this.isSettling ? "One moment …" : (this.tools?.hint(this.toolName) ?? ""));
   }
 
-  #wait(change) {
-    this.#waiting += change;
+  #wait() {
     if (this.#ended.signal.aborted) return; // another image is open
-    find("#stage").classList.toggle("stage--waiting", this.#waiting > 0);
-    this.#hint();
+    find("#stage").classList.toggle("stage--waiting", this.isSettling);
+    this.showHint();
   }
 
   #announceResult() {
-    const { shown, size, model, seconds } = this.document;
+    const { shown, size, model, seconds } = this.findings;
     const took = seconds ? ` in ${seconds.toFixed(2)} s` : "";
     const about = `${this.#name} · ${size[1]} × ${size[0]} · ${bytes(this.#file.size)} · ${model}${took}`;
     find("#about-run").textContent = about;
@@ -399,7 +301,7 @@ export class ImageView {
       kind: "image",
       name: this.#name,
       when: Date.now(),
-      words: counted(this.document.shown.length, "object"),
+      words: counted(this.findings.shown.length, "object"),
       thumbnail: await thumbnailOf(this.#bitmap, this.#bitmap),
       result: this.record,
     };

@@ -83,7 +83,7 @@ export class QueuePanel {
   async #saveAs(queue, format) {
     const images = [];
     for (const entry of queue.entries) {
-      const { size, objects, minScore } = queue.shownResult(await queue.resultOf(entry));
+      const { size, objects, minScore } = await queue.shownResultOf(entry);
       const shown = objects.filter((each) => (each.score === null || each.score >= minScore) && !queue.hiddenClasses.has(each.class));
       images.push({ name: entry.name, file: entry.file, size, objects: shown });
     }
@@ -107,11 +107,12 @@ function readiness({ entries, finished }) {
 /** Save what was corrected in the label files of the data set, of which all else stays; returns how many images. */
 async function saveInto(queue) {
   const { changed } = queue;
-  const revisions = changed.map(({ name, source, result }) => ({
-    name,
-    source,
-    objects: result.objects.map(({ row, class: given, rle }) => ({ row: row ?? null, class: given, rle })),
-  }));
+  const revisions = [];
+  for (const entry of changed) {
+    const { objects } = await queue.resultOf(entry);
+    const revised = objects.map(({ row, class: given, rle }) => ({ row: row ?? null, class: given, rle }));
+    revisions.push({ name: entry.name, source: entry.source, objects: revised });
+  }
   const { blob, name } = await queue.dataset.revised(revisions);
   saveBlob(blob, name);
   notify(`${name} has ${counted(changed.length, "corrected image")}; all else is as it was.`);

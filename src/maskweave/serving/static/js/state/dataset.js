@@ -31,7 +31,6 @@ export class Dataset {
   name;
   formats = [];
   problems = [];
-  entries = []; // {name, file, source, objects, size}: an image as a label file knows it
   classNames = [];
 
   #archive; // the files of the zip that was opened; null where none was
@@ -45,7 +44,10 @@ export class Dataset {
     this.#images = images;
   }
 
-  /** Open what was brought; `onProgress(words, share)` is called on the way. Throws `Problem`. */
+  /**
+   * Open what was brought: {dataset, entries}, of which each, {name, file, source, objects, size}, is an image as a label
+   * file knows it. `onProgress(words, share)` is called on the way. Throws `Problem`.
+   */
   static async open(brought, onProgress) {
     const zip = brought.find(({ file }) => isZip(file))?.file;
     const archive = zip ? await filesOfZip(zip) : null;
@@ -57,8 +59,7 @@ export class Dataset {
     const images = new Map(imageFiles.map(({ path, file }, place) => [path, { file, size: sizes[place] }]).filter(([, { size }]) => size));
     const dataset = new Dataset({ name: zip?.name ?? folderOf(given), archive, labels, images });
     onProgress("Reading the labels …", null);
-    await dataset.#read();
-    return dataset;
+    return { dataset, entries: await dataset.#read() };
   }
 
   /**
@@ -79,13 +80,13 @@ export class Dataset {
     return { blob: await zipOf(files), name: `${this.name}.labels.zip` };
   }
 
-  /** Read all label files again, as they are now. */
+  /** Read all label files; returns the images that they know. */
   async #read() {
     const content = await readLabels(await packed(this.#labels), this.#measured);
     this.formats = content.formats;
     this.problems = content.problems;
     this.classNames = content.class_names;
-    this.entries = content.images.map(({ name, ...more }) => ({ ...more, name, file: this.#images.get(name).file }));
+    return content.images.map(({ name, ...more }) => ({ ...more, name, file: this.#images.get(name).file }));
   }
 
   /** The zip that was opened, with other label files. */

@@ -1,9 +1,13 @@
 // Several images, looked at one after the other while the user is at work on one of them.
 
+import { StoredResult } from "./stored-result.js";
+
+const REMEMBERED = 20; // images, seen last, in which changes can be undone one by one
+
 /**
- * @typedef {{id: string, file: File, name: string, status: "waiting"|"working"|"done"|"failed", result: object|null,
+ * @typedef {{id: string, file: File, name: string, status: "waiting"|"working"|"done"|"failed", result: StoredResult|null,
  *   documents: Map|null}} Entry  `documents`: what was changed in it, with all that can be undone
- * Images are decoded by their view only, so a queue holds files and masks, however long it is. Event: "change".
+ * Images are decoded by their view only and results are stored, so that a queue may be long. Event: "change".
  */
 export class Queue extends EventTarget {
   entries;
@@ -16,6 +20,7 @@ export class Queue extends EventTarget {
   #find;
   #ended = new AbortController();
   #turn = Promise.resolve(); // one image is at the server at a time
+  #remembered = []; // entries with documents, the one that was seen last at the end
 
   /**
    * `images`: [{file, name, result}], where `result` is known of those of a data set; `find(file, signal)` is a
@@ -26,16 +31,11 @@ export class Queue extends EventTarget {
     this.#find = find;
     this.dataset = dataset;
     this.isSaved = dataset !== null;
-    this.entries = images.map(({ result = null, ...image }) => ({
-      ...image,
-      id: newId(),
-      status: result ? "done" : "waiting",
-      result,
-      opened: result,
-      isChanged: false,
-      isSeen: false,
-      documents: null,
-    }));
+    this.entries = images.map(({ result = null, ...image }) => {
+      const opened = result && new StoredResult(result);
+      const status = result ? "done" : "waiting";
+      return { ...image, id: newId(), status, result: opened, opened, isChanged: false, isSeen: false, documents: null };
+    });
   }
 
   /** The entries of a data set that are not as they were opened. */
@@ -69,26 +69,28 @@ export class Queue extends EventTarget {
 
   /** What is found in an entry; one that was not yet looked at comes next. */
   resultOf(entry) {
-    if (entry.result) return Promise.resolve(entry.result);
+    if (entry.result) return entry.result.read();
     if (entry.status !== "working") entry.promise = this.#turn = this.#turn.catch(() => {}).then(() => this.#look(entry));
     return entry.promise;
   }
 
-  /** A result with the score from which its objects are shown, and the classes that are not. */
-  shownResult(result) {
-    return { ...result, hiddenClasses: [...this.hiddenClasses], minScore: result.minScore ?? (this.dataset ? null : this.minScore) ?? result.default_score ?? 0 };
+  /** What is found in an entry, with the score from which its objects are shown, and the classes that are not. */
+  async shownResultOf(entry) {
+    const result = await this.resultOf(entry);
+    return { ...result, hiddenClasses: [...this.hiddenClasses], minScore: this.#minScoreOf(result) };
   }
 
   /** Put what a person made of an image, the current one, in the place of what was found, and `documents` beside it. */
   keep(result, documents = null, entry = this.current) {
     if (!entry) return;
     const { opened, result: former } = entry;
+    const now = new StoredResult(result);
     if (entry === this.current) this.hiddenClasses = new Set(result.hiddenClasses);
-    if (former?.asked === result.asked && result.minScore !== this.shownResult(former).minScore) this.minScore = result.minScore;
-    const content = contentOf(result);
-    this.isSaved &&= content === contentOf(former);
-    const isChanged = Boolean(opened) && content !== contentOf(opened);
-    Object.assign(entry, { result, documents, isChanged });
+    if (former?.asked === now.asked && now.minScore !== this.#minScoreOf(former)) this.minScore = now.minScore;
+    this.isSaved &&= now.content === former?.content;
+    const isChanged = Boolean(opened) && now.content !== opened.content;
+    Object.assign(entry, { result: now, documents, isChanged });
+    this.#remember(entry);
     this.#emit();
   }
 
@@ -97,14 +99,15 @@ export class Queue extends EventTarget {
   }
 
   async #look(entry) {
-    if (entry.result) return entry.result;
+    if (entry.result) return entry.result.read();
     this.#ended.signal.throwIfAborted();
     entry.status = "working";
     this.#emit();
     try {
-      entry.result = await this.#find(entry.file, this.#ended.signal);
+      const found = await this.#find(entry.file, this.#ended.signal);
+      entry.result = new StoredResult(found);
       entry.status = "done";
-      return entry.result;
+      return found;
     } catch (error) {
       entry.status = "failed";
       throw error;
@@ -113,14 +116,18 @@ export class Queue extends EventTarget {
     }
   }
 
+  #minScoreOf({ minScore, default_score }) {
+    return minScore ?? (this.dataset ? null : this.minScore) ?? default_score ?? 0;
+  }
+
+  #remember(entry) {
+    this.#remembered = [...this.#remembered.filter((each) => each !== entry), entry];
+    for (const forgotten of this.#remembered.splice(0, this.#remembered.length - REMEMBERED)) forgotten.documents = null;
+  }
+
   #emit() {
     this.dispatchEvent(new Event("change"));
   }
-}
-
-/** What a label file would say of a result, as text. */
-function contentOf(result) {
-  return JSON.stringify(result?.objects.map(({ row, class: name, rle }) => [row, name, rle.counts]));
 }
 
 function newId() {

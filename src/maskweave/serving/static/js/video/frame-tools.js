@@ -15,7 +15,7 @@ export class FrameTools {
   constructor(tracks, painter, stage, { refiner, onBusy }) {
     this.#painter = painter;
     this.#document = new FrameDocument(tracks, painter);
-    this.#tools = new ImageTools(this.#document, painter, stage, { refiner, onBusy: () => onBusy(this.isWaiting) });
+    this.#tools = new ImageTools(this.#document, painter, stage, { refiner, onBusy });
   }
 
   get isWaiting() {

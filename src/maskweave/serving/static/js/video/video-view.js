@@ -4,9 +4,9 @@ import { find } from "../dom.js";
 import { announce, notify } from "../notify.js";
 import { endBusy, showProgress, startBusy } from "../page/busy.js";
 import { showDownloads } from "../page/downloads.js";
+import { EditingView } from "../page/editing-view.js";
 import { showHint } from "../page/hint.js";
 import { keep, thumbnailOf } from "../page/history.js";
-import { resizeBrush } from "../page/brush-tool.js";
 import { offerPresets } from "../page/presets.js";
 import { saveBlob } from "../page/save.js";
 import * as calls from "../server/calls.js";
@@ -33,21 +33,17 @@ const HINTS = {
 };
 
 /** One video. `page` has what all views share; the counters belong to the video. */
-export class VideoView {
+export class VideoView extends EditingView {
   kind = "video";
-  findings = null;
 
   #page;
   #file;
   #name;
   #id;
   #player = null;
-  #painter = null;
   #counters = null;
   #prepare = null;
   #files;
-  #tools = null; // those that draw on a frame
-  #toolName = "select";
   #job = null; // the run at work
   #ran = null; // the server's job of the last run, as it ended
   #document = null; // its tracks file
@@ -56,6 +52,7 @@ export class VideoView {
   #ended = new AbortController();
 
   constructor(page, file, { id = crypto.randomUUID?.() ?? String(Date.now()), name = file?.name } = {}) {
+    super(page, "track");
     this.#page = page;
     this.#file = file;
     this.#name = name || "video";
@@ -96,19 +93,19 @@ export class VideoView {
 
   chooseTool(name) {
     const { stage } = this.#page;
-    if (!this.#painter || !["select", "line", "zone", ...FRAME_TOOLS].includes(name)) return;
-    const { imageSize } = this.#painter;
+    if (!this.painter || !["select", "line", "zone", ...FRAME_TOOLS].includes(name)) return;
+    const { imageSize } = this.painter;
     const done = () => this.chooseTool("select");
-    const why = FRAME_TOOLS.includes(name) && whyNoTools({ tracks: this.#document && this.findings, painter: this.#painter, file: this.#file });
+    const why = FRAME_TOOLS.includes(name) && whyNoTools({ tracks: this.#document && this.findings, painter: this.painter, file: this.#file });
     if (why) return notify(why);
-    this.#painter.overlay = null;
-    this.#toolName = name;
+    this.painter.overlay = null;
+    this.toolName = name;
     if (FRAME_TOOLS.includes(name)) {
       this.#player.video.pause();
-      this.#painter.tool = this.#tools.make(name);
-    } else if (name === "line") this.#painter.tool = lineTool(this.#counters, stage, imageSize, done);
-    else if (name === "zone") this.#painter.tool = new ZoneTool(this.#counters, stage, imageSize, done);
-    else this.#painter.tool = this.#selectTool();
+      this.painter.tool = this.tools.make(name);
+    } else if (name === "line") this.painter.tool = lineTool(this.#counters, stage, imageSize, done);
+    else if (name === "zone") this.painter.tool = new ZoneTool(this.#counters, stage, imageSize, done);
+    else this.painter.tool = this.#selectTool();
     this.#page.showTool(name);
     this.showHint();
     stage.invalidate();
@@ -116,70 +113,34 @@ export class VideoView {
 
   /** Say what the tool is about to do. */
   showHint() {
-    const isOfFrame = FRAME_TOOLS.includes(this.#toolName);
-    showHint(isOfFrame ? this.#tools.hint(this.#toolName) : (HINTS[this.#toolName] ?? ""));
-  }
-
-  /** Make the brush larger, or smaller; of an outline choose the next point, or the one before. */
-  resizeBrush(steps) {
-    const { tool } = this.#painter ?? {};
-    if (tool?.step) return tool.step(steps);
-    resizeBrush(steps);
-    this.showHint();
-    return this.#page.stage.invalidate();
+    const isOfFrame = FRAME_TOOLS.includes(this.toolName);
+    showHint(isOfFrame ? this.tools.hint(this.toolName) : (HINTS[this.toolName] ?? ""));
   }
 
   async toggle() {
-    await this.#tools?.settled; // an answer belongs to the frame that was asked about
+    await this.settled; // an answer belongs to the frame that was asked about
     this.#player?.toggle();
   }
 
   async step(frames) {
-    await this.#tools?.settled;
+    await this.settled;
     this.#player?.step(frames, this.findings);
-  }
-
-  undo() {
-    if (!this.findings?.canUndo) return;
-    this.findings.undo();
-    announce("Undone");
-  }
-
-  redo() {
-    if (!this.findings?.canRedo) return;
-    this.findings.redo();
-    announce("Done again");
-  }
-
-  remove() {
-    if (this.#painter?.tool?.removePoint?.()) return;
-    const chosen = this.#free();
-    if (!chosen.length) return;
-    this.findings.remove(chosen.map((track) => track.id));
-    announce(`Deleted: ${tally(chosen.map((track) => track.class))}. Undo brings it back.`);
-  }
-
-  merge() {
-    const chosen = this.#free();
-    if (chosen.length < 2) return;
-    this.findings.merge(chosen.map((track) => track.id));
-    announce(`${chosen.length} tracks are one now.`);
   }
 
   /** Cut the selected track here: from this frame on it is another object. */
   cut() {
-    const [track] = this.#free();
+    const [track] = this.free;
     if (!track) return;
-    const id = this.findings.cut(track.id, this.#painter.frame);
+    const id = this.findings.cut(track.id, this.painter.frame);
     if (id) announce(`From here on it is ${track.class} ${id}.`);
     else notify(`${track.class} ${track.id} is not seen before this frame; there is nothing to cut.`);
   }
 
   /** Follow the selected tracks anew: their masks in this frame are propagated through all that comes after it. */
   async follow() {
-    await this.#tools?.settled;
-    const { frame } = this.#painter;
-    const objects = this.#free().map(({ id }) => ({ id, rle: this.findings.sighting(id, frame)?.rle })).filter(({ rle }) => rle);
+    await this.settled;
+    const { frame } = this.painter;
+    const objects = this.free.map(({ id }) => ({ id, rle: this.findings.sighting(id, frame)?.rle })).filter(({ rle }) => rle);
     if (this.#job || !this.#document) return;
     if (!this.#file) return notify("The video was too large to be kept; open it again to follow tracks.");
     if (!objects.length) return notify("Select a track that is seen in this frame.");
@@ -195,49 +156,16 @@ export class VideoView {
     announce(`${counted(objects.length, "track")} followed from frame ${frame} on. Undo brings back what was.`);
   }
 
-  /** Give the selected tracks a class, one that is on its way, too. */
-  classify(name) {
-    if (this.#tools?.isWaiting) {
-      this.#tools.settled.then(() => this.#classify(name));
-      return true;
-    }
-    return this.#classify(name);
-  }
-
-  #classify(name) {
-    const chosen = this.#free().map((track) => track.id);
-    if (!chosen.length || !name) return false;
-    this.findings.rename(chosen, name);
-    announce(`${counted(chosen.length, "track")} named ${name}`);
-    return true;
-  }
-
-  rename() {
-    const chosen = this.#free();
-    if (chosen.length) this.#page.list.startRename(chosen.map((track) => track.id));
-  }
-
   /** Where a track is in this frame, in pixels of the image; null where it is not. */
   boxOf(track) {
-    const box = track && this.findings.sighting(track.id, this.#painter.frame)?.box;
-    return box ? this.#painter.shownBox(box) : null;
-  }
-
-  escape() {
-    if (this.#painter?.tool?.drop?.()) return;
-    if (this.findings?.selected.length) this.findings.selectAll([]);
-    else this.chooseTool("select");
-  }
-
-  /** The selected tracks that may be changed. */
-  #free() {
-    return (this.findings?.selected ?? []).filter((track) => !this.findings.isLocked(track.id));
+    const box = track && this.findings.sighting(track.id, this.painter.frame)?.box;
+    return box ? this.painter.shownBox(box) : null;
   }
 
   #show(imageSize) {
     const { stage, look } = this.#page;
-    this.#painter = new VideoPainter(this.#player.video, imageSize, look, this.#counters);
-    stage.show(imageSize, this.#painter);
+    this.painter = new VideoPainter(this.#player.video, imageSize, look, this.#counters);
+    stage.show(imageSize, this.painter);
     stage.canvas.setAttribute("aria-label", this.#name);
     showDownloads([], "");
     this.chooseTool("select");
@@ -247,9 +175,9 @@ export class VideoView {
     return {
       canDrag: false,
       keepsArrows: true, // they go from frame to frame
-      hover: (x, y) => this.findings?.hover(this.#painter.hit(x, y)),
+      hover: (x, y) => this.findings?.hover(this.painter.hit(x, y)),
       leave: () => this.findings?.hover(0),
-      tap: (x, y, { adds }) => this.findings?.select(this.#painter.hit(x, y), { add: adds }),
+      tap: (x, y, { adds }) => this.findings?.select(this.painter.hit(x, y), { add: adds }),
     };
   }
 
@@ -260,7 +188,7 @@ export class VideoView {
       ...this.#prepare.asked,
       lines: counts ? this.#counters.texts("line") : [],
       zones: counts ? this.#counters.texts("zone") : [],
-      drawnOn: this.#painter.imageSize,
+      drawnOn: this.painter.imageSize,
     });
     find("#start").disabled = true;
     find("#prepare").open = false; // the room is for what is found
@@ -318,7 +246,7 @@ export class VideoView {
       await openSession();
       await this.#player.load(overlay.href);
       this.#show(this.#player.size);
-      this.#painter.hasMasksDrawn = true;
+      this.painter.hasMasksDrawn = true;
     }
     const plays = needsOverlay ? "overlay" : "source";
     if (tracks) this.#showTracks(tracksOf(tracks, { plays, minScore: ALL_SCORES }));
@@ -333,8 +261,8 @@ export class VideoView {
   #showTracks(tracks) {
     const { stage, list, filters, timeline } = this.#page;
     this.findings = tracks;
-    this.#painter.follow(tracks);
-    this.#counters.follow(tracks, this.#painter.imageSize);
+    this.painter.follow(tracks);
+    this.#counters.follow(tracks, this.painter.imageSize);
     for (const event of ["items", "filter", "selection", "hover"]) {
       tracks.addEventListener(event, () => stage.invalidate());
     }
@@ -345,23 +273,19 @@ export class VideoView {
     });
     tracks.addEventListener("selection", () => this.#seekSelected());
     for (const event of ["items", "selection", "filter"]) tracks.addEventListener(event, () => this.#update());
-    const onBusy = (isBusy) => this.#wait(isBusy);
-    this.#tools = new FrameTools(tracks, this.#painter, stage, { refiner: () => this.#page.choices.refiner, onBusy });
-    if (FRAME_TOOLS.includes(this.#toolName)) this.chooseTool("select"); // what it held are other tracks now
+    this.tools = new FrameTools(tracks, this.painter, stage, { refiner: () => this.#page.choices.refiner, onBusy: () => this.#wait() });
+    if (FRAME_TOOLS.includes(this.toolName)) this.chooseTool("select"); // what it held are other tracks now
     filters.bind(tracks);
     offerPresets(tracks);
     list.bind(tracks, {
-      colorOf: this.#painter.colorOf,
+      colorOf: this.painter.colorOf,
       hasNumbers: true,
       describe: ({ score, count }) => [score?.toFixed(2) ?? "by hand", `${count} of ${tracks.times.length} frames`],
-      onRename: (ids, name) => {
-        tracks.rename(ids, name);
-        announce(`${counted(ids.length, "track")} named ${name}`);
-      },
+      onRename: (ids, name) => this.name(ids, name),
     });
     const durationOf = () => this.#player.duration || tracks.end || 1;
     const onChoose = (track) => tracks.select(track.id);
-    timeline.bind(tracks, { durationOf, colorOf: this.#painter.colorOf, onChoose });
+    timeline.bind(tracks, { durationOf, colorOf: this.painter.colorOf, onChoose });
     this.#showFrame(this.#player.time);
     this.#update();
   }
@@ -377,21 +301,21 @@ export class VideoView {
     this.showHint();
   }
 
-  #wait(isBusy) {
+  #wait() {
     if (this.#ended.signal.aborted) return;
-    find("#stage").classList.toggle("stage--waiting", isBusy);
+    find("#stage").classList.toggle("stage--waiting", this.isSettling);
     this.showHint();
   }
 
   /** Go to where the one selected track is seen, unless it is in sight. */
   #seekSelected() {
     const [track, ...more] = this.findings.selected;
-    if (!track || more.length || this.findings.sighting(track.id, this.#painter.frame)) return;
+    if (!track || more.length || this.findings.sighting(track.id, this.painter.frame)) return;
     this.#player.seek(this.findings.timeOf(track.first));
   }
 
   #countAnew() {
-    if (this.#painter) this.#counters.show(this.#painter.frame);
+    if (this.painter) this.#counters.show(this.painter.frame);
     this.#page.stage.invalidate();
   }
 
@@ -405,13 +329,13 @@ export class VideoView {
   }
 
   #showFrame(time) {
-    const { frame } = this.#painter ?? {};
-    if (this.findings) this.#painter.show(this.#frameAt(time));
-    if (FRAME_TOOLS.includes(this.#toolName) && frame !== this.#painter.frame) {
-      this.#painter.tool.leave?.(); // what it showed was of the other frame
+    const { frame } = this.painter ?? {};
+    if (this.findings) this.painter.show(this.#frameAt(time));
+    if (FRAME_TOOLS.includes(this.toolName) && frame !== this.painter.frame) {
+      this.painter.tool.leave?.(); // what it showed was of the other frame
       this.showHint();
     }
-    this.#counters.show(this.#painter?.frame ?? 0);
+    this.#counters.show(this.painter?.frame ?? 0);
     this.#page.timeline.show(this.#player.time);
     this.#page.stage.paintNow(); // now, while the player shows this very frame
   }

@@ -60,7 +60,8 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
 
 def _record(file: Path, where: str, options: Options, report: Report) -> Record:
     data = read_json(file, need="a labelme file")
-    if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
+    shapes = data.get("shapes", ()) if isinstance(data, dict) else ()
+    if not isinstance(shapes, list | None):
         raise BadRecord("need a labelme file with a list of shapes")
     given = data.get("imagePath")
     # Files name images in other folders of the machine they come from; only the last part is looked for.
@@ -74,7 +75,7 @@ def _record(file: Path, where: str, options: Options, report: Report) -> Record:
     else:
         size = sized(height, width, image)
     objects = ShapeList(size)
-    for place, shape in enumerate(data["shapes"], start=1):
+    for place, shape in enumerate(shapes or (), start=1):
         try:
             group = shape.get("group_id") if isinstance(shape, dict) else None
             objects.add(_shape(shape, size), None if group in ("", "null") else group)

@@ -230,7 +230,7 @@ def _record(
 def label_path(image: Path) -> Path:
     """Where the labels of an image are: its last folder called images exchanged for labels, suffix .txt.
 
-    One called Images has them in Labels beside it, or in labels.
+    One called Images has them in Labels beside it, or in labels; the suffix may be .TXT.
     """
     parts = list(image.with_suffix(".txt").parts)
     for place in range(len(parts) - 2, -1, -1):
@@ -238,7 +238,9 @@ def label_path(image: Path) -> Path:
             own = _LABELS.get(parts[place], "labels")
             parts[place] = own if Path(*parts[:place], own).is_dir() else "labels"
             break
-    return Path(*parts)
+    label = Path(*parts)
+    upper = label.with_suffix(".TXT")
+    return upper if not label.is_file() and upper.is_file() else label
 
 
 def _place(root: Path, entry: str) -> Path | None:

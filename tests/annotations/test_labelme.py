@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from maskweave.annotations.convert import read_records
 from maskweave.annotations.record import Record
 from maskweave.errors import InvalidValue
 from tests.annotations.scenes import (
@@ -112,6 +113,13 @@ def test_a_broken_file_is_named_and_the_rest_goes_on(tmp_path):
         "photo.jpg",
     ]  # never the folders of another machine
     assert [line.split(":")[0] for line in lines] == ["b.json", "c.json", "d.json"]
+
+
+def test_null_in_place_of_shapes_is_an_image_without_any(tmp_path):
+    data = {"shapes": None, "imagePath": "a.jpg", "imageData": None, "imageHeight": 12, "imageWidth": 16}
+    (tmp_path / "a.json").write_text(json.dumps(data))
+    (record,) = read_records(tmp_path)
+    assert (record.file_name, len(record.instances), record.size) == ("a.jpg", 0, (12, 16))
 
 
 def test_a_folder_without_files_is_told(tmp_path):

@@ -285,3 +285,27 @@ def test_a_part_that_is_not_there_is_named_by_all(folder):
     data.write_text("train: images\nnames: [cat]\n")
     with pytest.raises(MaskWeaveError, match="has no val entry, but train"):
         CocoTruthFile(data)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b'{"_via_settings": {}, "_via_img_metadata": {}}', "a project of VIA"),
+        (b'{"a.png1": {"filename": "a.png", "regions": []}}', "annotations of VIA"),
+        (b'[{"image": "a.png", "annotations": []}]', "CreateML's boxes"),
+        (b'{"categories": {"label": {}}, "items": []}', "Datumaro's JSON"),
+        ('{"images": [], "x": "\xfc"}'.encode("latin-1"), "need JSON in UTF-8"),
+    ],
+)
+def test_what_no_format_takes_is_named_alike(folder, content, message):
+    path = folder / "x.json"
+    path.write_bytes(content)
+    for read in (
+        lambda: list(read_records(path)),
+        lambda: CocoTruthFile(path),
+        lambda: read_training_set(path, folder),
+    ):
+        with pytest.raises(MaskWeaveError, match=message):
+            read()

@@ -135,7 +135,7 @@ DAMAGES = {
         "video x: 1 annotations are of no video of the file",
         [3, 3],
     ),
-    "no object": (lambda d: d["annotations"].append(7), "annotations 7: need objects", [3, 3]),
+    "no object": (lambda d: d["annotations"].append(7), "annotations: need objects, got 7", [3, 3]),
 }
 
 

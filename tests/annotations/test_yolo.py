@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image as PILImage
 
+from maskweave.annotations.convert import read_records
 from maskweave.annotations.record import Category, Record
 from maskweave.errors import BadRecord, InvalidValue, OutputError
 from tests.annotations.scenes import (
@@ -155,3 +157,13 @@ def test_the_same_again_replaces_it_and_what_others_changed_stays(layout, tmp_pa
     assert label.read_text() == "0 0.5 0.5 0.1 0.1\n"
     write(layout, "yolo", again, overwrite=True)
     assert not (layout / "mine.txt").exists()
+
+
+def test_label_files_may_end_in_capitals(tmp_path):
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+    PILImage.new("RGB", (16, 12)).save(tmp_path / "images" / "a.png")
+    (tmp_path / "labels" / "a.TXT").write_text("0 0.1 0.1 0.5 0.1 0.5 0.5\n")
+    (tmp_path / "data.yaml").write_text("names: [cat]\ntrain: images\n")
+    (record,) = read_records(tmp_path)
+    assert list(record.instances.names) == ["cat"]

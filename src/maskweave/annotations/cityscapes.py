@@ -19,6 +19,7 @@ import numpy as np
 from maskweave.annotations.base import Format, Put
 from maskweave.annotations.id_images import flattened, objects_of_ids, read_indices
 from maskweave.annotations.json_stream import read_json
+from maskweave.annotations.objects import make_objects
 from maskweave.annotations.options import Options
 from maskweave.annotations.places import checked_size, find_image, new_file, put_image
 from maskweave.annotations.record import Category, Record
@@ -31,35 +32,14 @@ from maskweave.ops.masks_png import encode_gray, encode_id_map
 from maskweave.ops.polygons import Polygon, fill_polygons
 from maskweave.sources.walk import files_below
 from maskweave.types.arrays import IntArray
-from maskweave.types.instances import Instances
 from maskweave.types.semantic import IGNORE, SemanticMap
 
 LABELS = (
-    *(
-        "unlabeled",
-        "ego vehicle",
-        "rectification border",
-        "out of roi",
-        "static",
-        "dynamic",
-        "ground",
-        "road",
-    ),
-    *(
-        "sidewalk",
-        "parking",
-        "rail track",
-        "building",
-        "wall",
-        "fence",
-        "guard rail",
-        "bridge",
-        "tunnel",
-        "pole",
-    ),
-    *("polegroup", "traffic light", "traffic sign", "vegetation", "terrain", "sky", "person", "rider", "car"),
-    *("truck", "bus", "caravan", "trailer", "train", "motorcycle", "bicycle"),
-)
+    "unlabeled", "ego vehicle", "rectification border", "out of roi", "static", "dynamic", "ground", "road",
+    "sidewalk", "parking", "rail track", "building", "wall", "fence", "guard rail", "bridge", "tunnel",
+    "pole", "polegroup", "traffic light", "traffic sign", "vegetation", "terrain", "sky", "person", "rider",
+    "car", "truck", "bus", "caravan", "trailer", "train", "motorcycle", "bicycle",
+)  # fmt: skip
 """The names of label ids 0 to 33; -1 (license plate) is never written."""
 THINGS = frozenset(range(24, 34))
 _LABELS, _IDS = "_labelIds.png", "_instanceIds.png"
@@ -99,9 +79,7 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
         files = _files(root, suffix)
     for file in files:
         stem = _KIND.sub("", file.relative_to(root).as_posix())
-        record = report.attempt(stem, partial(_record, file, path, root, stem, options, report))
-        if record is not None:
-            yield record
+        yield from report.made(stem, partial(_record, file, path, root, stem, options, report))
 
 
 def _numbers(file: Path, stem: str, report: Report) -> tuple[IntArray, IntArray]:
@@ -165,13 +143,7 @@ def _record(file: Path, path: Path, root: Path, stem: str, options: Options, rep
     image = find_image(f"{stem}{_IMAGE}.png", options.images, path / "leftImg8bit", root)
     return Record(
         file_name=f"{stem}{_IMAGE}.png" if image else f"{stem}.png",
-        instances=Instances(
-            masks=masks,
-            boxes=masks.boxes,
-            scores=np.ones(len(things)),
-            class_ids=np.array(things, dtype=np.int64),
-            class_names=LABELS,
-        ),
+        instances=make_objects(masks, things, LABELS),
         crowd=crowd,
         semantic=SemanticMap(labels, LABELS) if (labels[outside] != 0).any() else None,
         categories=tuple(Category(number, name, number in THINGS) for number, name in enumerate(LABELS)),

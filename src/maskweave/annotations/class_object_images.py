@@ -21,16 +21,16 @@ from numpy.typing import NDArray
 from maskweave.annotations.base import Detect, Format, Put
 from maskweave.annotations.classes import ClassNumbers
 from maskweave.annotations.id_images import flattened, objects_of_ids, read_colors
+from maskweave.annotations.objects import make_objects
 from maskweave.annotations.options import Options
 from maskweave.annotations.places import image_of_stem, new_file, put_image
 from maskweave.annotations.record import Category, Record
 from maskweave.annotations.report import Report
-from maskweave.annotations.texts import read_text
+from maskweave.annotations.texts import lines_of
 from maskweave.errors import BadRecord, InvalidValue, SourceNotFound
 from maskweave.files import atomic_folder
 from maskweave.sources.walk import files_below
 from maskweave.types.arrays import IntArray, Size
-from maskweave.types.instances import Instances
 from maskweave.types.semantic import IGNORE, SemanticMap
 
 VOID = 255
@@ -101,9 +101,7 @@ def read_layout(path: Path, options: Options, report: Report, *, layout: Layout)
         stem = file.relative_to(folder).with_suffix("").as_posix()
         if wanted is not None and stem not in wanted:
             continue
-        record = report.attempt(stem, partial(_record, path, stem, names, colors, layout, options))
-        if record is not None:
-            yield record
+        yield from report.made(stem, partial(_record, path, stem, names, colors, layout, options))
 
 
 def _stems_of(path: Path, part: str | None, report: Report) -> set[str] | None:
@@ -117,7 +115,7 @@ def _stems_of(path: Path, part: str | None, report: Report) -> set[str] | None:
         return None
     if part not in known:
         raise InvalidValue(f"{path}: has no {part} part, but {', '.join(known)}")
-    stems = {line.split()[0] for line in read_text(files[part]).splitlines() if line.strip()}
+    stems = {line.split()[0] for line in lines_of(files[part], "a list of images") if line}
     missing = sorted(
         each
         for each in stems
@@ -151,15 +149,11 @@ def _classes(path: Path, layout: Layout) -> tuple[tuple[str, ...], Colors]:
     file = path / "labelmap.txt"
     if not file.is_file():
         return ("background", *layout.names), colors
-    try:
-        lines = read_text(file).split("\n")
-    except (OSError, UnicodeError) as error:
-        raise InvalidValue(f"{file}: need a readable text file (UTF-8), got none ({error})") from error
     names: list[str] = []
-    for line in lines:
-        if not line.strip() or line.startswith("#"):
+    for line in lines_of(file, "a readable text file (UTF-8)"):
+        if not line or line.startswith("#"):
             continue
-        quoted, rest = _unquoted(line.strip())
+        quoted, rest = _unquoted(line)
         match = re.fullmatch(r"(.+?):(?:(\d{1,3}),(\d{1,3}),(\d{1,3}))?(?::.*)?", rest)
         if match is None or len(names) > MAX_ID:
             raise InvalidValue(f"{file}: need up to {MAX_ID} lines name:r,g,b::, got {line[:60]!r}")
@@ -211,13 +205,7 @@ def _record(
     image = image_of_stem(stem, options.images, path / "JPEGImages")
     return Record(
         file_name=f"{stem}{image.suffix if image else '.jpg'}",
-        instances=Instances(
-            masks=masks,
-            boxes=masks.boxes,
-            scores=np.ones(len(masks)),
-            class_ids=np.array(found, dtype=np.int64) - 1,
-            class_names=known,
-        ),
+        instances=make_objects(masks, [each - 1 for each in found], known),
         semantic=_rest(class_map, ids, names),
         categories=tuple(Category(number, name) for number, name in enumerate(known, start=1)),
         image=image,

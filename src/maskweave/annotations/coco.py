@@ -17,11 +17,10 @@ from typing import IO, Any
 
 from maskweave.annotations.base import FEATURES, Feature, Format, Put
 from maskweave.annotations.classes import ClassNumbers
-from maskweave.annotations.file_info import file_info
 from maskweave.annotations.options import Options
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import Report
-from maskweave.files import atomic_file
+from maskweave.annotations.text_files import JsonList, file_info, text_file, write_spooled
 from maskweave.ops.coco_names import COCO_IDS, FIRST_FREE_ID, category_ids
 from maskweave.ops.rle import encode_masks
 from maskweave.spool import Spool
@@ -61,6 +60,7 @@ class CocoDocument:
     def __init__(self, file: IO[str], spool: Spool, *, info: Mapping[str, str]) -> None:
         self._file, self._spool = file, spool
         self._images = self._annotations = 0
+        self._list = JsonList(file)
         file.write(f'{{\n"info": {json.dumps(info)},\n"annotations": [')
 
     def add(self, image: Mapping[str, Any], annotations: Iterable[Mapping[str, Any]]) -> None:
@@ -69,27 +69,20 @@ class CocoDocument:
         self._spool.add("images", json.dumps({**image, "id": self._images}).encode())
         for annotation in annotations:
             self._annotations += 1
-            separator = ",\n" if self._annotations > 1 else "\n"
-            own = {**annotation, "id": self._annotations, "image_id": self._images}
-            self._file.write(separator + json.dumps(own))
+            self._list.add({**annotation, "id": self._annotations, "image_id": self._images})
 
     def finish(self, categories: Iterable[Mapping[str, Any]]) -> None:
         """Write what belongs at the end; the file is a whole JSON document afterwards."""
-        self._file.write(f'\n],\n"categories": {json.dumps(list(categories))},\n"images": [')
-        for index, place in enumerate(self._spool.places("images")):
-            self._file.write((",\n" if index else "\n") + self._spool.read(place).decode())
-        self._file.write("\n]\n}\n")
+        self._list.finish(f',\n"categories": {json.dumps(list(categories))}')
+        write_spooled(self._file, self._spool, "images")
+        self._file.write("\n}\n")
 
 
 @contextmanager
 def write(path: Path, options: Options, report: Report) -> Iterator[Put]:
     """Write images and annotations as they come; categories keep the ids that they came with."""
     classes = ClassNumbers(keep=True, first=FIRST_FREE_ID, fixed=COCO_IDS)
-    with (
-        atomic_file(path, only_own=not options.overwrite) as part,
-        part.open("w", encoding="utf-8") as file,
-        Spool(path.parent) as spool,
-    ):
+    with text_file(path, options) as file, Spool(path.parent) as spool:
         document = CocoDocument(file, spool, info=file_info(options))
 
         def put(record: Record) -> None:

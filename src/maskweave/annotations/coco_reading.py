@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from maskweave.annotations.objects import make_objects
 from maskweave.annotations.options import Options
 from maskweave.annotations.places import image_file, sized
 from maskweave.annotations.record import Category, Record
@@ -28,7 +29,6 @@ from maskweave.errors import BadRecord, InvalidValue
 from maskweave.ops.coco_names import FIRST_FREE_ID
 from maskweave.spool import Spool
 from maskweave.types.arrays import Size
-from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks, concatenate
 
 LISTS = ("images", "annotations", "categories")
@@ -70,17 +70,13 @@ def _spool_lists(path: Path, spool: Spool, report: Report) -> Classes:
     Annotations that belong to no image, or repeat an id, are problems. Raises `InvalidValue` for a file without the
     list of images.
     """
-    from maskweave.annotations.json_stream import stream_lists
+    from maskweave.annotations.json_stream import stream_objects
 
     categories: list[dict[str, Any]] = []
     used: set[Id] = set()
     ids = IdSet()
-    for key, value in stream_lists(path, LISTS):
-        if key not in LISTS:
-            continue
-        if not isinstance(value, dict):
-            report.problem(f"{path.name}, {key}", f"need objects, got {shown(value)}")
-        elif key == "images":
+    for key, value in stream_objects(path, LISTS, report):
+        if key == "images":
             spool.add(None, json.dumps(value).encode())
         elif key == "categories":
             categories.append(value)
@@ -295,14 +291,13 @@ def objects_of(
             report.problem(annotation_name(where, each, called), found)
     report.leave_out("keypoints", sum(bool(each.get("keypoints")) for each in annotations))
     report.leave_out("attributes", sum(map(_count_attributes, annotations)))
-    tracked = bool(rows) and all(row.track_id is not None for row in rows)
-    instances = Instances(
-        masks=concatenate([row.mask for row in rows]) if rows else Masks.empty(size),
-        boxes=np.array([row.box for row in rows], dtype=np.float64).reshape(-1, 4),
-        scores=np.array([row.score for row in rows], dtype=np.float64),
-        class_ids=np.array([row.class_id for row in rows], dtype=np.int64),
-        class_names=classes.names,
-        track_ids=np.array([row.track_id for row in rows], dtype=np.int64) if tracked else None,
+    instances = make_objects(
+        concatenate([Masks.empty(size), *(row.mask for row in rows)]),
+        [row.class_id for row in rows],
+        classes.names,
+        boxes=[row.box for row in rows],
+        scores=[row.score for row in rows],
+        track_ids=[row.track_id for row in rows],
     )
     exact = np.array([row.exact for row in rows], dtype=np.bool_)
     return {

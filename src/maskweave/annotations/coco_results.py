@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from maskweave.annotations.base import Format, Put
 from maskweave.annotations.classes import ClassNumbers
@@ -24,14 +24,14 @@ from maskweave.annotations.coco_reading import (
     objects_of,
     read_categories,
 )
-from maskweave.annotations.json_stream import json_outline, stream_lists
+from maskweave.annotations.json_stream import json_outline, stream_lists, stream_objects
 from maskweave.annotations.options import Options
 from maskweave.annotations.places import image_file, own_name, sized
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import Report
+from maskweave.annotations.text_files import JsonList, text_file
 from maskweave.annotations.values import Id, identifier, shown
 from maskweave.errors import BadRecord, InvalidValue
-from maskweave.files import atomic_file
 from maskweave.ops.coco_names import COCO_IDS, FIRST_FREE_ID
 from maskweave.spool import Spool
 
@@ -68,9 +68,7 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
             places = [place for key in wanted.get(image_id, ()) for place in results.places(key)]
             found = [json.loads(results.read(place)) for place in places]
             where = f"{path.name}, image {image_id}"
-            record = report.attempt(where, partial(_record, image_id, truth, found, options, report, path))
-            if record is not None:
-                yield record
+            yield from report.made(where, partial(_record, image_id, truth, found, options, report, path))
         if not wanted and options.truth is None:
             raise InvalidValue(f"{path}: need a list of results with image_id, got none")
 
@@ -107,18 +105,18 @@ class TruthImages:
         self.entries: dict[Id, Mapping[str, Any]] = {}
         categories: list[dict[str, Any]] = []
         quiet = Report()  # what is broken in the truth is named where the truth is read
-        for key, value in stream_lists(path, LISTS):
-            if key == "images" and isinstance(value, dict):
+        for key, value in stream_objects(path, LISTS, quiet):
+            if key == "images":
                 with quiet.record("image"):
                     own_name(image_name(value))
                     entry = _short(value) | {"file_name": image_name(value)}
                     self.entries.setdefault(identifier(value.get("id"), "id of the image"), entry)
-            elif key == "categories" and isinstance(value, dict):
+            elif key == "categories":
                 categories.append(value)
         self.classes = read_categories(path.name, categories, quiet)
         names = [(str(entry.get("file_name")), key) for key, entry in self.entries.items()]
-        self._by_name = _unique(names)
-        self._by_stem = _unique([(PurePosixPath(name).stem, key) for name, key in names])
+        self._by_name = unique_names(names)
+        self._by_stem = unique_names([(PurePosixPath(name).stem, key) for name, key in names])
 
     def id_of(self, key: Id, file_name: str | None) -> Id | None:
         """The image that a result means by its id, by its file name, or, as some tools do, by the name's stem."""
@@ -150,12 +148,15 @@ def _short(image: Mapping[str, Any]) -> dict[str, Any]:
     return {key: image[key] for key in kept if key in image}
 
 
-def _unique(names: Iterable[tuple[str, Id]]) -> dict[str, Id]:
-    """Ids by name, but for names that several have."""
-    found: dict[str, Id | None] = {}
-    for name, key in names:
-        found[name] = None if name in found else key
-    return {name: key for name, key in found.items() if key is not None}
+_Value = TypeVar("_Value")
+
+
+def unique_names(named: Iterable[tuple[str, _Value]]) -> dict[str, _Value]:
+    """What is named by its name, but for names that several have."""
+    found: dict[str, _Value | None] = {}
+    for name, value in named:
+        found[name] = None if name in found else value
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _matched(
@@ -234,15 +235,12 @@ def write(path: Path, options: Options, report: Report) -> Iterator[Put]:
         ids = {str(entry.get("file_name")): key for key, entry in truth.entries.items()}
         own = {each.name: each.id for each in truth.classes.categories}
         classes = ClassNumbers(keep=False, first=FIRST_FREE_ID, fixed=own)
-    with (
-        atomic_file(path, only_own=not options.overwrite) as part,
-        part.open("w", encoding="utf-8") as file,
-    ):
-        file.write("[")
-        count, separator = 0, "\n"
+    with text_file(path, options) as file:
+        written = JsonList(file, begin="[")
+        count = 0
 
         def put(record: Record) -> None:
-            nonlocal count, separator
+            nonlocal count
             if ids is not None and record.file_name not in ids:
                 raise BadRecord(f"need an image of {options.truth}, got one that it does not name")
             classes.learn(record)
@@ -252,16 +250,11 @@ def write(path: Path, options: Options, report: Report) -> Iterator[Put]:
                 report.lost("classes", len(renamed))
             found = annotations_of(record, classes, options, report)
             for each, score in zip(found, record.instances.scores.tolist(), strict=True):
-                own = {**each, "image_id": image_id, "score": score}
-                first = (
-                    {"written_by": "MaskWeave"} if separator == "\n" else {}
-                )  # by which it may be replaced
-                file.write(separator + json.dumps({**first, **own}))
-                separator = ",\n"
+                written.add({**each, "image_id": image_id, "score": score}, marked=True)
             count += 1
 
         yield put
-        file.write("\n]\n")
+        written.finish("\n")
 
 
 FORMAT = Format(

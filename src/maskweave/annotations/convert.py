@@ -35,14 +35,14 @@ def detect(source: Path) -> tuple[Format, str]:
 
 
 def detect_name(source: Path, *, default: str) -> str:
-    """The name of a source's format; ``default`` for a JSON file that looks like none: its reader says what it lacks.
+    """The name of a source's format; ``default`` for an unknown JSON file, whose reader says what it lacks.
 
-    Raises `SourceNotFound`, or `InvalidValue` as `detect` for anything else.
+    Raises `SourceNotFound`, or `InvalidValue` as `detect` for anything else, with the same words for every command.
     """
     try:
         return detect(source)[0].name
     except InvalidValue:
-        if source.suffix.lower() == ".json" and source.is_file():
+        if source.suffix.lower() == ".json" and source.is_file() and not hint(source):
             return default
         raise
 

@@ -22,7 +22,8 @@ from maskweave.annotations.base import Format, Put
 from maskweave.annotations.options import Options
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import Report
-from maskweave.files import CSV_MARK, atomic_file
+from maskweave.annotations.text_files import text_file
+from maskweave.files import CSV_MARK
 from maskweave.ops.centers import object_centers
 from maskweave.sources.images import read_image
 from maskweave.types.arrays import Image, Mask
@@ -49,10 +50,7 @@ def perimeter(crop: Mask) -> int:
 @contextmanager
 def write(path: Path, options: Options, report: Report) -> Iterator[Put]:
     """Write rows as records come (UTF-8); the first record says which lines and zones are counted."""
-    with (
-        atomic_file(path, only_own=not options.overwrite) as part,
-        part.open("w", encoding="utf-8", newline="") as file,
-    ):
+    with text_file(path, options) as file:
         rows = csv.writer(file, lineterminator="\n")
         has_head = False
 

@@ -78,11 +78,9 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
             elif element.name == "image":
                 where = f"{path.name}, image {element.attributes.get('name', number)}"
                 number += 1
-                record = report.attempt(
+                yield from report.made(
                     where, partial(_image, element, where, labels, options, path, report, seen)
                 )
-                if record is not None:
-                    yield record
         tracked = _track_frames(spool)
         for video in _videos(path, meta, tracked, report):
             yield from _frames(path, spool, video, labels, report)
@@ -311,11 +309,9 @@ def _frames(
         where = f"{path.name}{of_task}, frame {frame}"
         more = {"video": video.called, "frame": frame}
         name = video.name if Path(video.name).suffix else f"{video.name}/{frame:06d}.png"
-        record = report.attempt(
+        yield from report.made(
             where, partial(_record, name, video.size, shapes, labels, report, where, **more)
         )
-        if record is not None:
-            yield record
 
 
 @contextmanager

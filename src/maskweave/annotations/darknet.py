@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from maskweave.annotations.options import Options
 from maskweave.annotations.places import find_image, safe_name
 from maskweave.annotations.report import Report
-from maskweave.annotations.texts import read_text
-from maskweave.errors import BadRecord, InvalidValue, SourceNotFound
+from maskweave.annotations.texts import lines_of
+from maskweave.errors import BadRecord, InvalidValue
 
 _SUFFIX = ".data"
 _MAX_BYTES = 1 << 16
@@ -117,9 +117,4 @@ def _settings(file: Path) -> dict[str, str]:
 
 
 def _lines(file: Path) -> list[str]:
-    try:
-        return [line.strip() for line in read_text(file).splitlines() if line.strip()]
-    except UnicodeError as error:
-        raise InvalidValue(f"{file}: need lines of text, got other data") from error
-    except OSError as error:
-        raise SourceNotFound(f"{file}: cannot be read ({error.strerror})") from error
+    return [line for line in lines_of(file, "lines of text") if line]

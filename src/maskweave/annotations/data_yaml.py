@@ -10,7 +10,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from maskweave.annotations.texts import read_text
+from maskweave.annotations.texts import lines_of, read_text
 from maskweave.errors import InvalidValue, SourceNotFound
 from maskweave.optional import optional
 
@@ -101,10 +101,7 @@ def read_classes_txt(folder: Path) -> DataYaml:
     Raises `InvalidValue` where it has none.
     """
     file = classes_file(folder)
-    try:
-        names = [] if file is None else [line.strip() for line in read_text(file).splitlines()]
-    except (OSError, UnicodeError) as error:
-        raise InvalidValue(f"{file}: need lines of text, got other data ({error})") from error
+    names = [] if file is None else lines_of(file, "lines of text")
     while names and not names[-1]:
         names.pop()
     if not names:

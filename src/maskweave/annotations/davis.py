@@ -19,6 +19,7 @@ from PIL import Image as PILImage
 from maskweave.annotations.base import Format, Put
 from maskweave.annotations.id_images import flattened, has_areas, objects_of_ids, read_id_map, read_indices
 from maskweave.annotations.numbering import TrackNumbers
+from maskweave.annotations.objects import make_objects
 from maskweave.annotations.options import Options
 from maskweave.annotations.places import image_of_stem, new_file, put_image
 from maskweave.annotations.record import Record
@@ -27,7 +28,6 @@ from maskweave.errors import MaskWeaveError, SourceNotFound
 from maskweave.files import atomic_files, atomic_folder
 from maskweave.ops.masks_png import encode_palette
 from maskweave.sources.walk import files_below
-from maskweave.types.instances import Instances
 
 CLASS = "object"
 """What every object is called, as the format has no classes."""
@@ -57,11 +57,9 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
     """Yield a record for each image; every object is of the class "object"."""
     for video, files in videos(path):
         for frame, file in enumerate(files):
-            record = report.attempt(
+            yield from report.made(
                 f"{video}/{file.name}", partial(_record, path, file, video, frame, options)
             )
-            if record is not None:
-                yield record
 
 
 def videos(path: Path) -> Iterator[tuple[str, list[Path]]]:
@@ -94,14 +92,7 @@ def _record(path: Path, file: Path, video: str, frame: int, options: Options) ->
     image = image_of_stem(stem, options.images, images / "480p", images / "Full-Resolution", images)
     return Record(
         file_name=f"{stem}{image.suffix if image else '.jpg'}",
-        instances=Instances(
-            masks=masks,
-            boxes=masks.boxes,
-            scores=np.ones(len(masks)),
-            class_ids=np.zeros(len(masks), dtype=np.int64),
-            class_names=(CLASS,),
-            track_ids=np.array(numbers, dtype=np.int64),
-        ),
+        instances=make_objects(masks, [0] * len(masks), (CLASS,), track_ids=numbers),
         video=video,
         frame=frame,
         image=image,

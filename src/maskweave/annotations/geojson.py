@@ -19,7 +19,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from maskweave.annotations.base import FEATURES, Format, Put
-from maskweave.annotations.file_info import file_info
 from maskweave.annotations.json_stream import json_outline, stream_lists
 from maskweave.annotations.map_coordinates import (
     MapCoordinates,
@@ -34,9 +33,9 @@ from maskweave.annotations.places import image_file, own_name, sized
 from maskweave.annotations.record import Category, Record
 from maskweave.annotations.report import DAMAGE, Report
 from maskweave.annotations.shapes import Shape, ShapeList
+from maskweave.annotations.text_files import JsonList, file_info, text_file
 from maskweave.annotations.values import flag, number, score, shown, whole
 from maskweave.errors import BadRecord, InvalidValue
-from maskweave.files import atomic_file
 from maskweave.ops.polygons import Polygon, fill_polygons, ring_area
 from maskweave.spool import Spool
 from maskweave.types.arrays import FloatArray, Size
@@ -79,9 +78,7 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
             name = _name_of(features[0][1])[0]
             geo = placed.get(name) if options.affine is None else None
             read_one = partial(_record, name, features, geo, affine or _IDENTITY, options, report, path)
-            record = report.attempt(f"{path.name}, {name}", read_one)
-            if record is not None:
-                yield record
+            yield from report.made(f"{path.name}, {name}", read_one)
 
 
 def _affine(path: Path, value: Any) -> Affine:
@@ -196,19 +193,18 @@ def _geo_pixels(path: Path, value: Any, size: Size) -> ToPixels:
 @contextmanager
 def write(path: Path, options: Options, report: Report) -> Iterator[Put]:
     """Write features as records come."""
-    with (
-        atomic_file(path, only_own=not options.overwrite) as part,
-        part.open("w", encoding="utf-8") as file,
-    ):
-        separator, placed = "", {}
+    with text_file(path, options) as file:
+        written, placed = JsonList(file), {}
+        has_head = False
 
         def put(record: Record) -> None:
-            nonlocal separator
+            nonlocal has_head
             if record.geo is None and options.affine is None and options.model is not None:
                 report.warn("no georeference: the coordinates of the GeoJSON are pixels")
             features = _features(record, options, report)
-            if not separator:
+            if not has_head:
                 file.write(_head(record.geo, options))
+                has_head = True
             if record.geo is not None:
                 wgs84 = options.crs == "wgs84"
                 placed[record.file_name] = {
@@ -216,15 +212,13 @@ def write(path: Path, options: Options, report: Report) -> Iterator[Put]:
                     "affine": record.geo.transform,
                     "wgs84": wgs84,
                 }
-            for feature in features:
-                file.write((separator or "\n") + json.dumps(feature))
-                separator = ",\n"
+            written.add(*features)
 
         yield put
-        if not separator:
+        if not has_head:
             file.write(_head(None, options))
         more = f',\n"georeferences": {json.dumps(placed)}' if placed else ""
-        file.write(f"\n]{more}\n}}\n")
+        written.finish(f"{more}\n}}\n")
 
 
 def _head(geo: GeoReference | None, options: Options) -> str:

@@ -11,7 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
+from maskweave.annotations.report import Report
 from maskweave.annotations.texts import open_text, read_text
+from maskweave.annotations.values import shown
 from maskweave.errors import InvalidValue, SourceNotFound
 
 _PIECE = 1 << 16
@@ -126,6 +128,23 @@ def stream_lists(path: Path, lists: tuple[str, ...]) -> Iterator[tuple[str, Any]
             yield from _object(text, path, lists)
         if text.peek():
             text.fail("more follows after its end")
+
+
+def stream_objects(
+    path: Path, lists: tuple[str, ...], report: Report, *, unnamed: str = ""
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the objects of ``lists`` as `stream_lists` does; what stands there and is no object is a problem.
+
+    ``unnamed``: which list a file that is one list alone is.
+    """
+    for key, value in stream_lists(path, lists):
+        name = key or unnamed
+        if name not in lists:
+            continue
+        if isinstance(value, dict):
+            yield name, value
+        else:
+            report.problem(f"{path.name}, {name}", f"need objects, got {shown(value)}")
 
 
 class _Text:

@@ -9,7 +9,6 @@ Source: https://labelstud.io/guide/export and https://labelstud.io/guide/predict
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,9 +28,9 @@ from maskweave.annotations.record import Record
 from maskweave.annotations.report import DAMAGE, Report
 from maskweave.annotations.segmentation import rectangle
 from maskweave.annotations.shapes import Shape, ShapeList, box_corners, ellipse, turned
+from maskweave.annotations.text_files import JsonList, text_file
 from maskweave.annotations.values import number, score, shown
 from maskweave.errors import BadRecord
-from maskweave.files import atomic_file
 from maskweave.ops.brush_rle import decode_brush, encode_brush
 from maskweave.ops.polygons import Polygon, fill_polygons
 from maskweave.sources.kinds import IMAGE_SUFFIXES
@@ -73,9 +72,7 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
     alone = json_outline(path).keys
     tasks = [read_json(path, need="a task")] if alone else (task for _, task in stream_lists(path, ()))
     for count, task in enumerate(tasks, start=1):
-        record = report.attempt(f"task {count}", partial(_record, task, path, options, report))
-        if record is not None:
-            yield record
+        yield from report.made(f"task {count}", partial(_record, task, path, options, report))
 
 
 def _record(task: Any, path: Path, options: Options, report: Report) -> Record:
@@ -247,21 +244,10 @@ def _pixels(points: Any, size: Size) -> FloatArray:
 @contextmanager
 def write(path: Path, options: Options, report: Report) -> Iterator[Put]:
     """Write a task for each record, with one annotation, or one prediction where objects have scores."""
-    with (
-        atomic_file(path, only_own=not options.overwrite) as part,
-        part.open("w", encoding="utf-8") as file,
-    ):
-        file.write("[")
-        separator = "\n"
-
-        def put(record: Record) -> None:
-            nonlocal separator
-            mark = {"written_by": "MaskWeave"} if separator == "\n" else {}  # by which it may be replaced
-            file.write(separator + json.dumps(mark | _task(record, options, report)))
-            separator = ",\n"
-
-        yield put
-        file.write("\n]\n")
+    with text_file(path, options) as file:
+        tasks = JsonList(file, begin="[")
+        yield lambda record: tasks.add(_task(record, options, report), marked=True)
+        tasks.finish("\n")
 
 
 def _task(record: Record, options: Options, report: Report) -> dict[str, Any]:

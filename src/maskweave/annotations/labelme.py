@@ -26,13 +26,13 @@ from maskweave.annotations.base import Format, Put
 from maskweave.annotations.json_stream import json_outline, read_json
 from maskweave.annotations.options import Options
 from maskweave.annotations.outlines import Outline, outlines
-from maskweave.annotations.places import find_image, new_file, put_image, safe_name, sized
+from maskweave.annotations.places import find_image, label_files, new_file, put_image, safe_name, sized
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import DAMAGE, Report
 from maskweave.annotations.segmentation import placed_bitmap, points_of
 from maskweave.annotations.shapes import Shape, ShapeList, box_corners, ellipse
 from maskweave.annotations.values import score, shown
-from maskweave.errors import BadRecord, InvalidValue
+from maskweave.errors import BadRecord
 from maskweave.files import atomic_folder
 from maskweave.ops.polygons import Polygon, fill_polygons
 from maskweave.sources.walk import files_below
@@ -54,22 +54,14 @@ def detect(path: Path) -> str | None:
 
 def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
     """Yield a record for each JSON file of a folder, or for one file."""
-    root = path if path.is_dir() else path.parent
-    files = files_below(path, (".json",)) if path.is_dir() else iter((path,))
-    found = False
-    for file in files:
-        found = True
-        where = file.relative_to(root).as_posix()
-        record = report.attempt(where, partial(_record, file, where, options, report))
-        if record is not None:
-            yield record
-    if not found:
-        raise InvalidValue(f"{path}: need labelme's JSON files, found none")
+    for file, where in label_files(path, ".json", need="labelme's JSON files"):
+        yield from report.made(where, partial(_record, file, where, options, report))
 
 
 def _record(file: Path, where: str, options: Options, report: Report) -> Record:
     data = read_json(file, need="a labelme file")
-    if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
+    shapes = data.get("shapes", ()) if isinstance(data, dict) else ()
+    if not isinstance(shapes, list | None):
         raise BadRecord("need a labelme file with a list of shapes")
     given = data.get("imagePath")
     # Files name images in other folders of the machine they come from; only the last part is looked for.
@@ -83,7 +75,7 @@ def _record(file: Path, where: str, options: Options, report: Report) -> Record:
     else:
         size = sized(height, width, image)
     objects = ShapeList(size)
-    for place, shape in enumerate(data["shapes"], start=1):
+    for place, shape in enumerate(shapes or (), start=1):
         try:
             group = shape.get("group_id") if isinstance(shape, dict) else None
             objects.add(_shape(shape, size), None if group in ("", "null") else group)

@@ -8,11 +8,11 @@ https://www.vision.rwth-aachen.de/page/mots, "Annotation Format".
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import IO, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,9 @@ from maskweave.annotations.base import Format, Put
 from maskweave.annotations.classes import ClassNumbers
 from maskweave.annotations.id_images import flattened
 from maskweave.annotations.numbering import FrameNumbers, TrackNumbers
+from maskweave.annotations.objects import make_objects, numbered
 from maskweave.annotations.options import Options
-from maskweave.annotations.places import find_image, new_file
+from maskweave.annotations.places import find_image, label_files, new_file
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import Report
 from maskweave.annotations.texts import open_text
@@ -32,7 +33,7 @@ from maskweave.ops.coco_names import COCO_IDS, FIRST_FREE_ID
 from maskweave.ops.rle import Rle, decode_masks, encode_masks
 from maskweave.sources.walk import files_below
 from maskweave.spool import Spool
-from maskweave.types.instances import Instances
+from maskweave.types.masks import Masks, concatenate
 
 KITTI_CLASSES = {"car": 1, "pedestrian": 2, "person": 2}
 IGNORE_CLASS, MAX_ID = 10, 999
@@ -103,25 +104,22 @@ def class_name(class_id: int) -> str:
 
 def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
     """Yield a record for each frame with objects, video by video."""
-    files = files_below(path, (".txt",)) if path.is_dir() else iter((path,))
-    root = path if path.is_dir() else path.parent
     found = False
-    for file in files:
+    for file, name in label_files(path, ".txt", need="text files of KITTI MOTS"):
         if path.is_dir() and not _is_mots(file):
-            report.warn(f"{file.relative_to(root)}: passed over, as it is no text of KITTI MOTS")
+            report.warn(f"{name}: passed over, as it is no text of KITTI MOTS")
             continue
-        video = video_name(file.relative_to(root).as_posix())
+        video = video_name(name)
         with Spool() as spool:
-            with_class = _has_classes(file)
-            _spool_rows(file, spool, report, with_class=with_class)
+            with_class = _spool_rows(file, spool, report)
             for frame in sorted(key for key in spool if isinstance(key, int)):
-                found = True
-                rows = [parse_row(spool.read(place).decode("ascii")) for place in spool.places(frame)]
-                where = f"{file.name}, frame {frame}"
-                rows = _of_one_size(rows, where, report)
-                record = report.attempt(where, partial(_record, video, rows, options, with_class=with_class))
-                if record is not None:
-                    yield record
+                rows = _checked_rows(file, spool, frame, report, with_class=with_class)
+                if rows:
+                    found = True
+                    yield from report.made(
+                        f"{file.name}, frame {frame}",
+                        partial(_record, video, rows, options, with_class=with_class),
+                    )
     if not found:
         raise InvalidValue(f"{path}: need lines of KITTI MOTS, found none")
 
@@ -135,71 +133,78 @@ def video_name(file: str) -> str:
     return file.removesuffix(".txt").removesuffix(".mots")
 
 
-def _of_one_size(rows: Sequence[MotsRow], where: str, report: Report) -> list[MotsRow]:
-    """The rows of the size that most rows of a frame have; others are problems."""
-    sizes = [tuple(row.rle["size"]) for row in rows]
-    usual = max(sizes, key=sizes.count)
-    for row, size in zip(rows, sizes, strict=True):
-        if size != usual:
-            got = f"got {size[1]} x {size[0]}"
-            report.problem(
-                where, f"need id {_number(row)} in {usual[1]} x {usual[0]} pixels like the rest, {got}"
-            )
-    return [row for row, size in zip(rows, sizes, strict=True) if size == usual]
+def _spool_rows(file: Path, spool: Spool, report: Report) -> bool:
+    """Put each line with its number under its frame.
 
-
-def _has_classes(file: Path) -> bool:
-    """Whether ids are class x 1000 + the track's, as in KITTI's truth; results of trackers may have any."""
-    fit, rows = 0, 0
-    with open_text(file, errors="replace") as lines:
-        for line in lines:
-            with suppress(InvalidValue):
-                fit += 0 <= parse_row(line).track_id <= MAX_ID
-                rows += 1
-    return 2 * fit >= rows
-
-
-def _spool_rows(file: Path, spool: Spool, report: Report, *, with_class: bool) -> None:
+    Returns whether ids are class x 1000 + the track's, as in KITTI's truth; results of trackers may have any.
+    """
+    fit = count = 0
     try:
         lines = open_text(file, errors="replace")
     except OSError as error:
         raise InvalidValue(f"{file}: cannot be read ({error.strerror})") from error
     with lines:
         for number, line in enumerate(lines, start=1):
-            if line.strip():
-                row = report.attempt(
-                    f"{file.name}, line {number}", partial(_checked, line, with_class=with_class)
-                )
-                if row is not None:
-                    spool.add(row.frame, line.encode("ascii"))
+            for row in (
+                report.made(f"{file.name}, line {number}", partial(parse_row, line)) if line.strip() else ()
+            ):
+                fit += 0 <= row.track_id <= MAX_ID
+                count += 1
+                spool.add(row.frame, f"{number} {format_row(row)}".encode())
+    return 2 * fit >= count
 
 
-def _checked(line: str, *, with_class: bool) -> MotsRow:
+def _checked_rows(
+    file: Path, spool: Spool, frame: int, report: Report, *, with_class: bool
+) -> list[tuple[MotsRow, Masks]]:
+    """The rows of a frame with their masks, of the size that most of them have; others are problems."""
+    found: list[tuple[MotsRow, Masks]] = []
+    for place in spool.places(frame):
+        number, _, line = spool.read(place).decode().partition(" ")
+        found += report.made(f"{file.name}, line {number}", partial(_checked, line, with_class=with_class))
+    sizes = [masks.size for _, masks in found]
+    usual = max(sizes, key=sizes.count, default=(0, 0))
+    for (row, _), size in zip(found, sizes, strict=True):
+        if size != usual:
+            report.problem(
+                f"{file.name}, frame {frame}",
+                f"need id {_number(row)} in {usual[1]} x {usual[0]} pixels like the rest, got {size[1]} x {size[0]}",
+            )
+    return [each for each in found if each[1].size == usual]
+
+
+def _checked(line: str, *, with_class: bool) -> tuple[MotsRow, Masks]:
     row = parse_row(line)
     height, width = row.rle["size"]
     fits = 0 <= row.track_id <= MAX_ID if with_class else _number(row) >= 0
     if row.frame < 0 or row.class_id < 0 or not fits or min(height, width) < 1:
-        raise BadRecord(f"need frame, id, class and size of KITTI MOTS, got {line.strip()[:60]!r}")
-    decode_masks([row.rle], (height, width))
-    return row
+        raise BadRecord(f"need frame, id, class and size of KITTI MOTS, got {line[:60]!r}")
+    return row, decode_masks([row.rle], (height, width))
 
 
-def _record(video: str, rows: Sequence[MotsRow], options: Options, *, with_class: bool) -> Record:
-    frame, (height, width) = rows[0].frame, rows[0].rle["size"]
-    names = tuple(dict.fromkeys(class_name(row.class_id) for row in rows))
-    masks = decode_masks([row.rle for row in rows], (height, width))
+def _record(
+    video: str, rows: Sequence[tuple[MotsRow, Masks]], options: Options, *, with_class: bool
+) -> Record:
+    frame = rows[0][0].frame
     file_name = f"{video}/{frame:06d}.png"
-    instances = Instances(
-        masks=masks,
-        boxes=masks.boxes,
-        scores=np.ones(len(rows)),
-        class_ids=np.array([names.index(class_name(row.class_id)) for row in rows], dtype=np.int64),
-        class_names=names,
-        track_ids=np.array([row.track_id if with_class else _number(row) for row in rows], dtype=np.int64),
+    return frame_record(
+        file_name,
+        concatenate([masks for _, masks in rows]),
+        [row.class_id for row, _ in rows],
+        [row.track_id if with_class else _number(row) for row, _ in rows],
+        video=video,
+        frame=frame,
+        image=find_image(file_name, options.images),
     )
-    crowd = np.array([row.class_id == IGNORE_CLASS for row in rows], np.bool_)
-    image = find_image(file_name, options.images)
-    return Record(file_name, instances, crowd=crowd, video=video, frame=frame, image=image)
+
+
+def frame_record(
+    file_name: str, masks: Masks, class_ids: Sequence[int], track_ids: Sequence[int], **more: Any
+) -> Record:
+    """The record of a frame whose objects have KITTI's numbers of classes; ``more`` is what else a record has."""
+    instances = make_objects(masks, *numbered(list(map(class_name, class_ids))), track_ids=track_ids)
+    crowd = np.array([each == IGNORE_CLASS for each in class_ids], np.bool_)
+    return Record(file_name, instances, crowd=crowd, **more)
 
 
 @contextmanager
@@ -210,18 +215,16 @@ def write(path: Path, options: Options, report: Report) -> Iterator[Put]:
     """
     with ExitStack() as files:
         if path.suffix == ".txt":
-            part = files.enter_context(atomic_file(path))
-            files_of: _Files = _OneFile(part, files)
+            texts = _Texts(files.enter_context(atomic_file(path)), single=True)
         else:
-            folder = files.enter_context(atomic_folder(path, overwrite=options.overwrite))
-            files_of = _Appending(folder, files)
+            texts = _Texts(files.enter_context(atomic_folder(path, overwrite=options.overwrite)))
         rows = _Rows(options, report)
 
         def put(record: Record) -> None:
-            files_of.write(record.group, "".join(f"{format_row(row)}\n" for row in rows.of(record)))
+            texts.write(record.group, "".join(f"{format_row(row)}\n" for row in rows.of(record)))
 
-        yield put
-        files_of.close()
+        with closing(texts):
+            yield put
 
 
 class _Rows:
@@ -255,60 +258,33 @@ class _Rows:
             yield MotsRow(frame, track_id, class_id, rle)
 
 
-class _Files(Protocol):
-    """Where the lines of videos go."""
+class _Texts:
+    """The text file of each video in a folder, or (``single``) the file of the only one; one is open at a time."""
+
+    def __init__(self, path: Path, *, single: bool = False) -> None:
+        self._path, self._single = path, single
+        self._open: IO[str] | None = None
+        self._name: str | None = None
+        self._known: dict[str, Path] = {}
 
     def write(self, name: str, text: str) -> None:
         """Add lines of a video."""
-
-    def close(self) -> None:
-        """Bring all lines to the files."""
-
-
-class _OneFile:
-    """The file of one video."""
-
-    def __init__(self, path: Path, files: ExitStack) -> None:
-        self._file: IO[str] = files.enter_context(path.open("w", encoding="ascii", newline="\n"))
-        self._name: str | None = None
-
-    def write(self, name: str, text: str) -> None:
-        if self._name not in (None, name):
+        if self._single and self._name not in (None, name):
             raise BadRecord(
                 f"need frames of one video in one file, got {self._name} and {name}; give a folder"
             )
-        self._name = name
-        self._file.write(text)
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _Appending:
-    """Text files by name, of which one is open at a time."""
-
-    def __init__(self, folder: Path, files: ExitStack) -> None:
-        self._folder, self._files = folder, files
-        self._open: IO[str] | None = None
-        self._name: str | None = None
-        self._known: set[str] = set()
-
-    def write(self, name: str, text: str) -> None:
         if name != self._name or self._open is None:
             self.close()
-            path = (
-                self._folder / f"{name}.txt" if name in self._known else new_file(self._folder, f"{name}.txt")
-            )
-            self._known.add(name)
-            self._open = path.open("a", encoding="ascii", newline="\n")
-            self._files.callback(self._open.close)
-            self._name = name
+            if name not in self._known:
+                self._known[name] = self._path if self._single else new_file(self._path, f"{name}.txt")
+            self._open, self._name = self._known[name].open("a", encoding="ascii", newline="\n"), name
         self._open.write(text)
 
     def close(self) -> None:
+        """Bring all lines to the files."""
         if self._open is not None:
             self._open.close()
-        self._open = self._name = None
+        self._open = None
 
 
 FORMAT = Format(

@@ -17,17 +17,16 @@ import numpy as np
 from maskweave.annotations.base import Format, Put
 from maskweave.annotations.classes import ClassNumbers
 from maskweave.annotations.id_images import flattened, has_areas, objects_of_ids, read_indices
-from maskweave.annotations.mots import IGNORE_CLASS, KITTI_CLASSES, MAX_ID, class_name
+from maskweave.annotations.mots import IGNORE_CLASS, KITTI_CLASSES, MAX_ID, frame_record
 from maskweave.annotations.numbering import FrameNumbers, TrackNumbers
 from maskweave.annotations.options import Options
-from maskweave.annotations.places import find_image, new_file
+from maskweave.annotations.places import find_image, label_files, new_file
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import Report
-from maskweave.errors import BadRecord, InvalidValue, MaskWeaveError
+from maskweave.errors import BadRecord, MaskWeaveError
 from maskweave.files import atomic_folder
 from maskweave.ops.masks_png import encode_id_map
 from maskweave.sources.walk import files_below
-from maskweave.types.instances import Instances
 
 _LOOKED_AT = 20
 _LAST_CLASS = 64  # 65 x 1000 + 999 does not fit 16 bits
@@ -53,18 +52,13 @@ def _highest(file: Path) -> int:
 def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
     """Yield a record for each image."""
     root = path / "instances" if (path / "instances").is_dir() else path
-    video, frame, found = "", 0, False
-    for file in files_below(root, (".png",)):
-        found = True
+    video, frame = "", 0
+    for file, _ in label_files(root, ".png", need="folders of PNGs, one a video"):
         folder = file.parent.relative_to(root).as_posix()
         folder = root.name if folder == "." else folder
         video, frame = (video, frame + 1) if folder == video else (folder, 0)
         number = int(file.stem) if file.stem.isdecimal() and len(file.stem) < 10 else frame
-        record = report.attempt(f"{video}/{file.name}", partial(_record, file, video, number, options))
-        if record is not None:
-            yield record
-    if not found:
-        raise InvalidValue(f"{path}: need folders of PNGs, one a video; found none")
+        yield from report.made(f"{video}/{file.name}", partial(_record, file, video, number, options))
 
 
 def _record(file: Path, video: str, frame: int, options: Options) -> Record:
@@ -72,20 +66,15 @@ def _record(file: Path, video: str, frame: int, options: Options) -> Record:
     wrong = next((number for number in numbers if number < 1000), None)
     if wrong is not None:
         raise BadRecord(f"need pixels of class x 1000 + id, got {wrong}")
-    class_ids = [number // 1000 for number in numbers]
-    names = tuple(dict.fromkeys(map(class_name, class_ids)))
-    file_name = f"{video}/{file.stem}.png"
-    instances = Instances(
-        masks=masks,
-        boxes=masks.boxes,
-        scores=np.ones(len(masks)),
-        class_ids=np.array([names.index(class_name(each)) for each in class_ids], dtype=np.int64),
-        class_names=names,
-        track_ids=np.array([number % 1000 for number in numbers], dtype=np.int64),
+    return frame_record(
+        f"{video}/{file.stem}.png",
+        masks,
+        [number // 1000 for number in numbers],
+        [number % 1000 for number in numbers],
+        video=video,
+        frame=frame,
+        image=find_image(f"{video}/{file.stem}.png", options.images),
     )
-    crowd = np.array([each == IGNORE_CLASS for each in class_ids], np.bool_)
-    image = find_image(file_name, options.images)
-    return Record(file_name, instances, crowd=crowd, video=video, frame=frame, image=image)
 
 
 @contextmanager

@@ -22,10 +22,10 @@ import numpy as np
 
 from maskweave.annotations.base import FEATURES, Format, Put
 from maskweave.annotations.options import Options
-from maskweave.annotations.places import checked_size, find_image, new_file, put_image, safe_name
+from maskweave.annotations.places import checked_size, find_image, label_files, new_file, put_image, safe_name
 from maskweave.annotations.record import Category, Record
 from maskweave.annotations.report import Report
-from maskweave.errors import BadRecord, InvalidValue, MaskWeaveError
+from maskweave.errors import BadRecord, MaskWeaveError
 from maskweave.files import atomic_folder
 from maskweave.sources.walk import files_below
 from maskweave.types.arrays import Array
@@ -58,16 +58,8 @@ def detect(path: Path) -> str | None:
 def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
     """Yield a record for each archive of a folder, or of one."""
     root = path if path.is_dir() else path.parent
-    files = files_below(path, (".npz",)) if path.is_dir() else iter((path,))
-    found = False
-    for file in files:
-        found = True
-        where = file.relative_to(root).as_posix()
-        record = report.attempt(where, partial(_record, file, options, root))
-        if record is not None:
-            yield record
-    if not found:
-        raise InvalidValue(f"{path}: need .npz files, found none")
+    for file, where in label_files(path, ".npz", need=".npz files"):
+        yield from report.made(where, partial(_record, file, options, root))
 
 
 def _record(file: Path, options: Options, root: Path) -> Record:

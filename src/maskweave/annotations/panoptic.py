@@ -23,13 +23,14 @@ from maskweave.annotations.classes import ClassNumbers
 from maskweave.annotations.coco import image_entry
 from maskweave.annotations.coco_reading import LISTS, Classes, IdSet, frame_of, read_categories
 from maskweave.annotations.coco_results import TruthImages
-from maskweave.annotations.file_info import file_info
 from maskweave.annotations.id_images import flattened, objects_of_ids, read_colors
-from maskweave.annotations.json_stream import json_outline, stream_lists
+from maskweave.annotations.json_stream import json_outline, stream_objects
+from maskweave.annotations.objects import make_objects
 from maskweave.annotations.options import Options
 from maskweave.annotations.places import image_file, new_file, put_image, safe_name, sized
 from maskweave.annotations.record import Category, Record
 from maskweave.annotations.report import Report
+from maskweave.annotations.text_files import file_info, write_spooled
 from maskweave.annotations.values import Id, flag, identifier, shown, whole
 from maskweave.errors import BadRecord, InvalidValue
 from maskweave.files import atomic_folder
@@ -37,7 +38,6 @@ from maskweave.ops.coco_names import COCO_IDS, FIRST_FREE_ID
 from maskweave.ops.masks_png import marked_png
 from maskweave.spool import Spool
 from maskweave.types.arrays import Image, IntArray, Size
-from maskweave.types.instances import Instances
 from maskweave.types.semantic import IGNORE, SemanticMap
 
 _NAME = "panoptic"
@@ -80,9 +80,7 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
         for place in spool.places(None):
             annotation = json.loads(spool.read(place))
             where = f"{file.name}, image {shown(annotation.get('image_id'))}"
-            record = report.attempt(where, partial(reader.record, annotation, seen))
-            if record is not None:
-                yield record
+            yield from report.made(where, partial(reader.record, annotation, seen))
         if None not in spool:
             raise InvalidValue(f"{file}: need the COCO list annotations with segments_info, got none")
 
@@ -90,12 +88,8 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
 def _spool_lists(file: Path, spool: Spool, report: Report) -> list[dict[str, Any]]:
     """Put annotations under None and images under their ids; returns the list of categories."""
     categories: list[dict[str, Any]] = []
-    for key, value in stream_lists(file, LISTS):
-        if key not in LISTS:
-            continue
-        if not isinstance(value, dict):
-            report.problem(f"{file.name}, {key}", f"need objects, got {shown(value)}")
-        elif key == "categories":
+    for key, value in stream_objects(file, LISTS, report):
+        if key == "categories":
             categories.append(value)
         elif key == "annotations":
             spool.add(None, json.dumps(value).encode())
@@ -198,13 +192,7 @@ def _contents(
     things = [number for number in numbers if categories[segments[number][0]].thing]
     chosen = np.isin(numbers, things)
     names = tuple(category.name for category in categories)
-    instances = Instances(
-        masks=masks[chosen],
-        boxes=masks[chosen].boxes,
-        scores=np.ones(len(things)),
-        class_ids=np.array([segments[number][0] for number in things], dtype=np.int64),
-        class_names=names,
-    )
+    instances = make_objects(masks[chosen], [segments[number][0] for number in things], names)
     semantic = None
     if not chosen.all():
         if len(names) >= IGNORE:
@@ -259,10 +247,7 @@ class _Document:
         with file.open("w", encoding="utf-8") as out:
             out.write(f'{{\n"info": {json.dumps(info)},\n"categories": {json.dumps(categories)}')
             for key in ("images", "annotations"):
-                out.write(f',\n"{key}": [')
-                for index, place in enumerate(self._spool.places(key)):
-                    out.write((",\n" if index else "\n") + self._spool.read(place).decode())
-                out.write("\n]")
+                write_spooled(out, self._spool, key)
             out.write("\n}\n")
 
 

@@ -15,9 +15,10 @@ from maskweave.annotations.options import ImagePolicy, Options
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import Report
 from maskweave.annotations.values import shown, whole
-from maskweave.errors import BadRecord, OutputError
+from maskweave.errors import BadRecord, InvalidValue, OutputError
 from maskweave.files import output_errors
 from maskweave.sources.kinds import IMAGE_SUFFIXES
+from maskweave.sources.walk import files_below
 from maskweave.types.arrays import Size
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
@@ -182,6 +183,20 @@ def image_of_stem(stem: str, *folders: Path | None) -> Path | None:
         if found is not None:
             return found
     return None
+
+
+def label_files(path: Path, suffix: str, *, need: str) -> Iterator[tuple[Path, str]]:
+    """The label files of a folder and of those below it, or the one that is given, each with its name in the folder.
+
+    Raises `InvalidValue` that says what was needed where there is none.
+    """
+    root = path if path.is_dir() else path.parent
+    found = False
+    for file in files_below(path, (suffix,)) if path.is_dir() else (path,):
+        found = True
+        yield file, file.relative_to(root).as_posix()
+    if not found:
+        raise InvalidValue(f"{path}: need {need}, found none")
 
 
 def new_file(folder: Path, name: str) -> Path:

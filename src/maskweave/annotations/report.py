@@ -138,10 +138,14 @@ class Report:
 
     def attempt(self, where: str, make: Callable[[], _Made]) -> _Made | None:
         """What ``make`` gives, or None where that is a `problem` of the record at ``where``."""
+        return next(iter(self.made(where, make)), None)
+
+    def made(self, where: str, make: Callable[[], _Made]) -> list[_Made]:
+        """As `attempt`, in a list, for readers to yield from."""
         made: list[_Made] = []
         with self.record(where):
             made.append(make())
-        return made[0] if made else None
+        return made
 
     def lost(self, kind: Loss, objects: int, pixels: int = 0) -> None:
         """Note a loss, before anything of the record is written; raises `BadRecord` when lossless is asked for."""

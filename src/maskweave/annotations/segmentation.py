@@ -15,7 +15,8 @@ from maskweave.ops.coco_polygons import fill_coco_polygons
 from maskweave.ops.masks import unite
 from maskweave.ops.rle import Rle, decode_masks
 from maskweave.types.arrays import FloatArray, Mask, Size
-from maskweave.types.masks import Masks
+from maskweave.types.instances import Instances
+from maskweave.types.masks import Masks, concatenate
 
 
 def no_pixels(size: Size) -> Masks:
@@ -115,6 +116,16 @@ def rectangle(box: Sequence[float], size: Size) -> Masks:
     x1, x2 = (int(np.clip(np.ceil(edge - 0.5), 0, size[1])) for edge in box[0::2])
     y1, y2 = (int(np.clip(np.ceil(edge - 0.5), 0, size[0])) for edge in box[1::2])
     return Masks([np.ones((y2 - y1, x2 - x1), dtype=bool)], [(x1, y1)], size)
+
+
+def solid_masks(instances: Instances) -> Masks:
+    """The mask of each object; of one without pixels the rectangle of its box."""
+    boxes, areas = instances.boxes.tolist(), instances.masks.areas.tolist()
+    found = (
+        instances.masks[row : row + 1] if area else rectangle(boxes[row], instances.size)
+        for row, area in enumerate(areas)
+    )
+    return concatenate([Masks.empty(instances.size), *found])
 
 
 def placed_bitmap(bitmap: Mask, left: int, top: int, size: Size) -> Masks:

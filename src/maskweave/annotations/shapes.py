@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskweave.annotations.objects import make_objects, numbered
 from maskweave.errors import BadRecord
 from maskweave.ops.masks import unite
 from maskweave.types.arrays import FloatArray, Size
-from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks, concatenate
 
 _CORNERS = 72
@@ -56,17 +56,11 @@ class ShapeList:
     def columns(self) -> dict[str, Any]:
         """The objects, which are crowds and whether all have scores, as arguments of a record."""
         rows = list(self._objects.values())
-        names = self._names or tuple(dict.fromkeys(row.label for row in rows))
-        index = {name: number for number, name in reversed(list(enumerate(names)))}
-        masks = concatenate([Masks.empty(self._size), *(row.mask for row in rows)])
-        tracked = bool(rows) and all(row.track_id is not None for row in rows)
-        instances = Instances(
-            masks=masks,
-            boxes=masks.boxes,
-            scores=np.array([1.0 if row.score is None else row.score for row in rows]),
-            class_ids=np.array([index[row.label] for row in rows], dtype=np.int64),
-            class_names=names,
-            track_ids=np.array([row.track_id for row in rows], dtype=np.int64) if tracked else None,
+        instances = make_objects(
+            concatenate([Masks.empty(self._size), *(row.mask for row in rows)]),
+            *numbered([row.label for row in rows], self._names),
+            scores=[1.0 if row.score is None else row.score for row in rows],
+            track_ids=[row.track_id for row in rows],
         )
         crowd: NDArray[np.bool_] = np.array([row.crowd for row in rows], dtype=np.bool_)
         scored = all(row.score is not None for row in rows)

@@ -74,9 +74,7 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
             found = True
             own = file.relative_to(home / "ann").as_posix().removesuffix(".json")
             place = _Place(file, own, f"{below}/{own}" if len(sets) > 1 else own, f"{below}/{own}")
-            record = report.attempt(place.where, partial(_record, place, home, names, options, report))
-            if record is not None:
-                yield record
+            yield from report.made(place.where, partial(_record, place, home, names, options, report))
     if not found:
         raise InvalidValue(f"{path}: need annotations in <data set>/ann, found none")
 

@@ -8,6 +8,8 @@ from json import detect_encoding
 from pathlib import Path
 from typing import IO
 
+from maskweave.errors import InvalidValue, SourceNotFound
+
 _GZIP = b"\x1f\x8b"
 _COMMA = re.compile(r"\s*[+-]?(0,\d+|\d+,(?!\d{3}\s*$)\d+)(e[+-]?\d+)?\s*", re.IGNORECASE)
 
@@ -31,6 +33,19 @@ def read_text(path: Path) -> str:
     with path.open("rb") as file:
         encoding = detect_encoding(file.read(4))
     return path.read_text(encoding=encoding)
+
+
+def lines_of(path: Path, need: str) -> list[str]:
+    """The lines of a small text file, stripped.
+
+    Raises `SourceNotFound`, or `InvalidValue` that says what was needed where it is no text.
+    """
+    try:
+        return [line.strip() for line in read_text(path).splitlines()]
+    except UnicodeError as error:
+        raise InvalidValue(f"{path}: need {need}, got other data ({error})") from error
+    except OSError as error:
+        raise SourceNotFound(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def decimal(text: str) -> float:

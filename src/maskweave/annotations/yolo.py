@@ -33,21 +33,21 @@ from maskweave.annotations.data_yaml import (
     read_classes_txt,
     read_data_yaml,
 )
+from maskweave.annotations.objects import make_objects
 from maskweave.annotations.options import Options
 from maskweave.annotations.outlines import Outline, outlines
 from maskweave.annotations.places import ends_of, image_of_stem, new_file, put_image
 from maskweave.annotations.record import Category, Record
 from maskweave.annotations.report import Report
-from maskweave.annotations.texts import read_text
+from maskweave.annotations.texts import lines_of
 from maskweave.annotations.yolo_lines import Line, checked_lines
-from maskweave.errors import InvalidValue, SourceNotFound
+from maskweave.errors import InvalidValue
 from maskweave.files import TEXT_MARK, atomic_folder
 from maskweave.ops.seams import joined_ring
 from maskweave.sources.images import image_size
 from maskweave.sources.kinds import IMAGE_SUFFIXES
 from maskweave.sources.walk import files_below
 from maskweave.types.arrays import Size
-from maskweave.types.instances import Instances
 from maskweave.types.masks import Masks, concatenate
 
 _NO_LABELS = ("classes.txt", "obj.names")
@@ -96,11 +96,9 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
         found = True
         folders.add(label.parent)
         labeled = labeled or label.is_file()
-        record = report.attempt(
+        yield from report.made(
             name, partial(_record, name, image, label, data.names, report, has_points=data.has_points)
         )
-        if record is not None:
-            yield record
     if found and not labels:
         _report_labels(data, root or data.root, folders, labeled=labeled, options=options, report=report)
     if data.has_points:
@@ -146,9 +144,7 @@ def _read_darknet(file: Path, options: Options, report: Report) -> Iterator[Reco
     found = False
     for name, image, label in darknet_images(data, options, report):
         found = True
-        record = report.attempt(name, partial(_record, name, image, label, data.names, report))
-        if record is not None:
-            yield record
+        yield from report.made(name, partial(_record, name, image, label, data.names, report))
     if not found:
         raise InvalidValue(f"{file}: has no images, and without them boxes have no size; see --images")
 
@@ -218,25 +214,23 @@ def _record(
             lines.append(found)
         else:
             report.problem(f"{label.name}, line {place}", found)
-    instances = Instances(
-        masks=concatenate([Masks.empty(size), *(line.mask for line in lines)]),
-        boxes=np.array([line.box for line in lines], dtype=np.float64).reshape(-1, 4),
-        scores=np.array([1.0 if line.score is None else line.score for line in lines]),
-        class_ids=np.array([line.class_id for line in lines], dtype=np.int64),
-        class_names=tuple(names),
+    instances = make_objects(
+        concatenate([Masks.empty(size), *(line.mask for line in lines)]),
+        [line.class_id for line in lines],
+        names,
+        boxes=[line.box for line in lines],
+        scores=[1.0 if line.score is None else line.score for line in lines],
+        track_ids=[line.track_id for line in lines],
     )
     categories = tuple(Category(number, each) for number, each in enumerate(names))
     scored = all(line.score is not None for line in lines)
-    tracks = [line.track_id for line in lines if line.track_id is not None]
-    if lines and len(tracks) == len(lines):
-        instances = instances.replace(track_ids=np.array(tracks, dtype=np.int64))
     return Record(name, instances, categories=categories, image=image, scored=scored)
 
 
 def label_path(image: Path) -> Path:
     """Where the labels of an image are: its last folder called images exchanged for labels, suffix .txt.
 
-    One called Images has them in Labels beside it, or in labels.
+    One called Images has them in Labels beside it, or in labels; the suffix may be .TXT.
     """
     parts = list(image.with_suffix(".txt").parts)
     for place in range(len(parts) - 2, -1, -1):
@@ -244,7 +238,9 @@ def label_path(image: Path) -> Path:
             own = _LABELS.get(parts[place], "labels")
             parts[place] = own if Path(*parts[:place], own).is_dir() else "labels"
             break
-    return Path(*parts)
+    label = Path(*parts)
+    upper = label.with_suffix(".TXT")
+    return upper if not label.is_file() and upper.is_file() else label
 
 
 def _place(root: Path, entry: str) -> Path | None:
@@ -262,16 +258,8 @@ def _images_of(place: Path, root: Path) -> Iterator[Path]:
     if place.is_dir():
         yield from files_below(place, IMAGE_SUFFIXES)
         return
-    try:
-        lines = read_text(place).splitlines()
-    except UnicodeError as error:
-        raise InvalidValue(
-            f"{place}: need a folder or a text file that lists images, got other data."
-        ) from error
-    except OSError as error:
-        raise SourceNotFound(f"{place}: cannot be read ({error.strerror}).") from error
-    for line in lines:
-        if name := line.strip():
+    for name in lines_of(place, "a folder or a text file that lists images"):
+        if name:
             yield _listed(name, place.parent) or _listed(name, root) or root / name
 
 

@@ -18,12 +18,12 @@ import numpy as np
 from maskweave.annotations.base import FEATURES, Format, Put
 from maskweave.annotations.classes import ClassNumbers
 from maskweave.annotations.coco_reading import Classes, IdSet, objects_of, read_categories, report_unowned
-from maskweave.annotations.file_info import file_info
-from maskweave.annotations.json_stream import json_outline, stream_lists
+from maskweave.annotations.json_stream import json_outline, stream_objects
 from maskweave.annotations.options import Options
 from maskweave.annotations.places import checked_size, image_file, sized
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import Report
+from maskweave.annotations.text_files import file_info
 from maskweave.annotations.track_document import CountsRecord, TrackDocument
 from maskweave.annotations.values import Id, identifier, number, score, shown
 from maskweave.errors import BadRecord, InvalidValue
@@ -71,9 +71,7 @@ def read(path: Path, options: Options, report: Report) -> Iterator[Record]:
             tracks = _tracks(spool, key, len(names), classes, report, path.name)
             reader = _FrameReader(video, tracks, classes, options, report, path.name, folders)
             for frame, name in enumerate(names):
-                record = report.attempt(f"{where}, frame {frame}", partial(reader.record, frame, name))
-                if record is not None:
-                    yield record
+                yield from report.made(f"{where}, frame {frame}", partial(reader.record, frame, name))
         report_unowned(spool, seen, report, file=path.name, owner="video")
 
 
@@ -83,19 +81,16 @@ def _spool_lists(
     """Put videos under None, tracks under the ids of their videos; returns categories, and whether videos lack."""
     categories: list[dict[str, Any]] = []
     ids, any_video = IdSet(), False
-    for key, value in stream_lists(path, LISTS):
-        name = key or "annotations"  # a list alone
+    for name, value in stream_objects(path, LISTS, report, unnamed="annotations"):
         if name not in only:
             continue
-        where = f"{path.name}, {name} {shown(value.get('id')) if isinstance(value, dict) else shown(value)}"
-        if not isinstance(value, dict):
-            report.problem(where, "need objects")
-        elif name == "categories":
+        if name == "categories":
             categories.append(value)
         elif name == "videos":
             any_video = True
             spool.add(None, json.dumps(value).encode())
         else:
+            where = f"{path.name}, {name} {shown(value.get('id'))}"
             report.attempt(where, partial(_spool_track, value, spool, ids))
     return categories, not any_video
 

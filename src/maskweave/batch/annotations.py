@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from maskweave.annotations.coco import CocoDocument, coco_results
-from maskweave.annotations.file_info import file_info
 from maskweave.annotations.options import Options
+from maskweave.annotations.text_files import file_info
 from maskweave.files import atomic_file
 from maskweave.ops.coco_names import category_ids
 from maskweave.spool import Spool

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from maskweave.annotations.coco_results import unique_names
 from maskweave.annotations.convert import detect, detect_name, read_records
+from maskweave.annotations.objects import make_objects
 from maskweave.annotations.options import Options
 from maskweave.annotations.record import Record
-from maskweave.annotations.segmentation import rectangle
+from maskweave.annotations.segmentation import solid_masks
 from maskweave.annotations.store import RecordStore
 from maskweave.errors import InvalidValue, SourceNotFound
 from maskweave.evaluation.coco_truth import CocoTruth, CocoTruthFile, ImageEntry
@@ -44,7 +46,7 @@ class CocoPredictions:
         self._records = RecordStore()
         self._of: dict[int | str, list[int]] = {}
         self._by_id = {entry.image_id: entry for entry in truth.images}
-        self._by_name = _unique(truth.images)
+        self._by_name = _by_names(truth.images)
         self._strangers: dict[str, int] = {}
         self.masked = False
         for file in _files(path):
@@ -116,24 +118,13 @@ class CocoPredictions:
 def _united(found: list[Instances], size: tuple[int, int], names: tuple[str, ...]) -> Instances:
     """The objects of several records of one image, in the classes ``names``."""
     index = {name: row for row, name in enumerate(names)}
-    masks = [mask for each in found for mask in _masks(each)]
-    return Instances(
-        masks=concatenate(masks) if masks else Masks.empty(size),
+    return make_objects(
+        concatenate([Masks.empty(size), *map(solid_masks, found)]),
+        [index[name] for each in found for name in each.names],
+        names,
         boxes=np.concatenate([np.zeros((0, 4)), *(each.boxes for each in found)]),
-        scores=np.concatenate([np.zeros(0), *(each.scores for each in found)]),
-        class_ids=np.array([index[name] for each in found for name in each.names], dtype=np.int64),
-        class_names=names,
+        scores=np.concatenate([np.zeros(0), *(each.scores for each in found)]).tolist(),
     )
-
-
-def _masks(instances: Instances) -> Iterator[Masks]:
-    """Each object's mask; of a box alone its rectangle."""
-    for row, area in enumerate(instances.masks.areas.tolist()):
-        yield (
-            instances.masks[row : row + 1]
-            if area
-            else rectangle(instances.boxes[row].tolist(), instances.size)
-        )
 
 
 def _files(path: Path) -> list[Path]:
@@ -152,10 +143,8 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-def _unique(images: Iterable[ImageEntry]) -> dict[str, ImageEntry]:
+def _by_names(images: Iterable[ImageEntry]) -> dict[str, ImageEntry]:
     """Images by file name, and by file name without its folder, where these are not ambiguous."""
-    found: dict[str, ImageEntry | None] = {}
-    for image in images:
-        for name in {image.file_name, PurePosixPath(image.file_name).name}:
-            found[name] = None if name in found else image
-    return {name: image for name, image in found.items() if image is not None}
+    return unique_names(
+        (name, image) for image in images for name in {image.file_name, PurePosixPath(image.file_name).name}
+    )

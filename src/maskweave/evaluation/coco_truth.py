@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.annotations.convert import detect_name, read_records
+from maskweave.annotations.objects import make_objects
 from maskweave.annotations.options import Options
 from maskweave.annotations.record import Record
 from maskweave.annotations.report import Report
-from maskweave.annotations.segmentation import rectangle
+from maskweave.annotations.segmentation import solid_masks
 from maskweave.annotations.store import RecordStore
 from maskweave.errors import InvalidValue, SourceNotFound
 from maskweave.types.arrays import FloatArray
 from maskweave.types.instances import Instances
-from maskweave.types.masks import Masks, concatenate
 
 
 @dataclass(frozen=True)
@@ -123,18 +123,10 @@ def truth_of(record: Record, class_names: Sequence[str], *, image_id: int | str 
     """
     index = {name: row for row, name in enumerate(class_names)}
     kept = record.select(np.array([name in index for name in record.instances.names], dtype=np.bool_))
-    found, box_only = kept.instances, kept.box_only
-    masks = [
-        rectangle(found.boxes[row].tolist(), found.size) if box_only[row] else found.masks[row : row + 1]
-        for row in range(len(found))
-    ]
+    found = kept.instances
     return CocoTruth(
-        instances=Instances(
-            masks=concatenate(masks) if masks else Masks.empty(found.size),
-            boxes=found.boxes,
-            scores=np.ones(len(found)),
-            class_ids=np.array([index[name] for name in found.names], dtype=np.int64),
-            class_names=tuple(class_names),
+        instances=make_objects(
+            solid_masks(found), [index[name] for name in found.names], class_names, boxes=found.boxes
         ),
         crowd=kept.crowds,
         labeled=record.labeled,
@@ -142,7 +134,7 @@ def truth_of(record: Record, class_names: Sequence[str], *, image_id: int | str 
         source=record.source,
         image_id=image_id,
         areas=kept.stated_areas,
-        box_only=box_only,
+        box_only=kept.box_only,
     )
 
 

@@ -43,6 +43,12 @@ def match(overlap: FloatArray, crowd: NDArray[np.bool_], threshold: float) -> ND
     return matched
 
 
+def percent(part: FloatArray | IntArray, whole: FloatArray | IntArray) -> FloatArray:
+    """Shares in 0..100; NaN where the whole is nothing."""
+    out: FloatArray = np.divide(part * 100.0, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    return out
+
+
 def best_first(scores: FloatArray) -> NDArray[np.int64]:
     """(N,) rows in order of their scores; equal ones keep their order."""
     return np.argsort(-scores, kind="stable")

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskweave.errors import InvalidValue
+from maskweave.evaluation.matching import percent
 from maskweave.types.arrays import FloatArray, IntArray, Size
 
 VOID = 0
@@ -146,8 +147,8 @@ class PanopticMetric:
             raise InvalidValue("panoptic: need at least one image, got none")
         matched, surplus, missed = self._counts
         weight = matched + surplus / 2 + missed / 2
-        pq, rq = _share(self._iou, weight), _share(matched, weight)
-        sq = np.where(weight > 0, np.nan_to_num(_share(self._iou, matched)), np.nan)
+        pq, rq = percent(self._iou, weight), percent(matched, weight)
+        sq = np.where(weight > 0, np.nan_to_num(percent(self._iou, matched)), np.nan)
         table = np.stack([pq, sq, rq])
         known = weight > 0
         return PanopticScores(
@@ -203,11 +204,6 @@ class _Pairs:
             if segment.crowd and segment.class_id == self._predicted[found_id].class_id:
                 excused += int(self._shared[self._rows[true_id], column])
         return excused / int(self._areas[1][column]) > MATCH
-
-
-def _share(part: FloatArray | IntArray, whole: FloatArray | IntArray) -> FloatArray:
-    out: FloatArray = np.divide(part * 100.0, whole, out=np.full(len(whole), np.nan), where=whole > 0)
-    return out
 
 
 def _mean(table: FloatArray) -> PanopticQuality:

@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 
 from maskweave.errors import InvalidValue
-from maskweave.types.arrays import FloatArray, IntArray, Mask
+from maskweave.evaluation.matching import percent
+from maskweave.types.arrays import IntArray, Mask
 from maskweave.types.semantic import IGNORE, SemanticMap
 
 BOUNDARY = 0.02
@@ -104,8 +105,8 @@ class SemanticMetric:
             raise InvalidValue("semantic: need at least one image with a labeled pixel, got none")
         hits, true = np.diag(self._confusion), self._confusion.sum(axis=1)
         union = true + self._confusion[:, :-1].sum(axis=0) - hits
-        iou, accuracy = _share(hits, union), _share(hits, true)
-        edges = _share(self._edges[2], self._edges[0] + self._edges[1] - self._edges[2])
+        iou, accuracy = percent(hits, union), percent(hits, true)
+        edges = percent(self._edges[2], self._edges[0] + self._edges[1] - self._edges[2])
         weighted = np.where(true > 0, true / true.sum() * np.nan_to_num(iou), 0.0)
         return SemanticScores(
             miou=float(np.nanmean(iou)),
@@ -133,9 +134,3 @@ def boundary(class_map: IntArray) -> Mask:
     lowest = cv2.erode(class_map, square)
     highest = cv2.dilate(class_map, square, borderType=cv2.BORDER_CONSTANT, borderValue=(float(IGNORE),) * 4)
     return np.asarray((lowest != class_map) | (highest != class_map))
-
-
-def _share(part: IntArray, whole: IntArray) -> FloatArray:
-    """In 0..100; NaN where the whole is nothing."""
-    out: FloatArray = np.divide(part * 100.0, whole, out=np.full(len(whole), np.nan), where=whole > 0)
-    return out

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from maskweave.ops.guidance import MAPS
 from maskweave.training.export import save_graph
 from maskweave.training.graph import NetworkWriter
-from maskweave.training.guide.network import DEEPENED, MEAN, SCALE, TAPS, Block, GuideNet
+from maskweave.training.guide.network import MEAN, SCALE, TAPS, Block, GuideNet
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,15 @@ def build_guide(network: GuideNet, size: int) -> Any:
     maps = []
     for number, block in enumerate(network.blocks):
         x = _block(g, x, block)
-        if number in DEEPENED:
-            x = _block(g, x, network.deeper[DEEPENED.index(number)])
         if number == TAPS[1]:
             x = g.node("Add", x, g.conv(half, network.guide_middle))
         if number in TAPS:
             maps.append(x)
-    y = _level(g, g.conv(maps[-1], network.lateral[-1]), network, 3)
+    y = g.conv(g.conv(maps[-1], network.lateral[-1]), network.mix[-1])
     for level in (3, 2, 1):
-        y = g.node("Add", g.double(y), g.conv(maps[level], network.lateral[level]))
-        y = _level(g, y, network, level - 1)
+        y = g.conv(
+            g.node("Add", g.double(y), g.conv(maps[level], network.lateral[level])), network.mix[level - 1]
+        )
     y = g.node("Add", g.double(g.conv(y, network.narrow)), g.conv(maps[0], network.lateral[0]))
     y = g.node("Relu", g.node("Add", y, g.conv(half, network.guide_fine)))
     g.node("Identity", g.double(g.conv(g.chain(y, network.fine), network.out)), name="masks")
@@ -81,14 +80,6 @@ def _planes(g: NetworkWriter, name: str, normal: tuple[float, float]) -> str:
     x = g.node("Cast", g.node("Transpose", name, perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
     mean, scale = (g.constant(value, np.float32) for value in normal)
     return g.node("Mul", g.node("Sub", x, mean), scale)
-
-
-def _level(g: NetworkWriter, x: str, network: GuideNet, level: int) -> str:
-    """A level of the pyramid, 0 at stride 4."""
-    x = g.conv(x, network.mix[level])
-    for block in network.refine[level]:
-        x = _block(g, x, block)
-    return x
 
 
 def _block(g: NetworkWriter, x: str, block: Block) -> str:

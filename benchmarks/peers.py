@@ -153,26 +153,29 @@ def _cutout_ways(folder: Path, count: int) -> list[Way]:
         "-o",
         str(out),
     ]
-    ways = [Way("**MaskWeave** built-in", lambda: _command(ours))]
+    ways = [Way("**MaskWeave** built-in", lambda: _command(ours, out))]
     if find_spec("torch") is None:
         return ways
     import u2netp
 
     model = u2netp.save(folder / "models" / "u2net_custom" / "u2netp.onnx")
     same = [*ours, "-m", str(model), "--task", "foreground"]
-    ways.append(Way("**MaskWeave** U²-Netp, random weights", lambda: _command(same)))
+    ways.append(Way("**MaskWeave** U²-Netp, random weights", lambda: _command(same, out)))
     if REMBG is not None:
         theirs = [REMBG, "p", "-m", "u2net_custom", "-x", json.dumps({"model_path": str(model)})]
         ways.append(
             Way(
                 "rembg U²-Netp, random weights",
-                lambda: _command([*theirs, str(photos), str(out)], REMBG_HOME=str(folder)),
+                lambda: _command([*theirs, str(photos), str(out)], out, REMBG_HOME=str(folder)),
             )
         )
     return ways
 
 
-def _command(words: Sequence[str], **settings: str) -> None:
+def _command(words: Sequence[str], out: Path, **settings: str) -> None:
+    """Run a command whose outputs go into an empty folder: rembg passes over what is there already."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
     subprocess.run(words, check=True, env={**os.environ, **settings}, capture_output=True)
 
 

@@ -112,6 +112,7 @@ export class Queue extends EventTarget {
       entry.status = "failed";
       throw error;
     } finally {
+      entry.promise = null; // it would hold what it came to
       this.#emit();
     }
   }

@@ -49,6 +49,13 @@ def test_vocs_own_classes_need_no_list(tmp_path):
     assert read(tmp_path / "out")[0].instances.names == ("person", "tvmonitor")
 
 
+@pytest.mark.parametrize("separator", ["\x0b", "\x1c", "\x85", "\u2028"])
+def test_a_class_name_may_hold_what_unicode_calls_the_end_of_a_line(tmp_path, separator):
+    names = ("person", f"one{separator}two")
+    write(tmp_path / "out", "voc", [plain(names=names)])
+    assert read(tmp_path / "out")[0].instances.names == names
+
+
 @pytest.mark.parametrize("form", BOTH)
 @pytest.mark.parametrize(
     ("policy", "areas", "losses"),

@@ -36,12 +36,12 @@ def read_text(path: Path) -> str:
 
 
 def lines_of(path: Path, need: str) -> list[str]:
-    """The lines of a small text file, stripped.
+    """The lines of a small text file, stripped; only line feeds end one, since names may hold other separators.
 
     Raises `SourceNotFound`, or `InvalidValue` that says what was needed where it is no text.
     """
     try:
-        return [line.strip() for line in read_text(path).splitlines()]
+        return [line.strip() for line in read_text(path).split("\n")]
     except UnicodeError as error:
         raise InvalidValue(f"{path}: need {need}, got other data ({error})") from error
     except OSError as error:

@@ -145,9 +145,9 @@ def _spool_rows(file: Path, spool: Spool, report: Report) -> bool:
         raise InvalidValue(f"{file}: cannot be read ({error.strerror})") from error
     with lines:
         for number, line in enumerate(lines, start=1):
-            for row in (
-                report.made(f"{file.name}, line {number}", partial(parse_row, line)) if line.strip() else ()
-            ):
+            if not line.strip():
+                continue
+            for row in report.made(f"{file.name}, line {number}", partial(parse_row, line)):
                 fit += 0 <= row.track_id <= MAX_ID
                 count += 1
                 spool.add(row.frame, f"{number} {format_row(row)}".encode())

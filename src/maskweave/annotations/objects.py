@@ -17,21 +17,20 @@ def make_objects(
     names: Sequence[str],
     *,
     boxes: Sequence[Sequence[float]] | FloatArray | None = None,
-    scores: Sequence[float] | None = None,
+    scores: Sequence[float] | FloatArray | None = None,
     track_ids: Sequence[int | None] | None = None,
 ) -> Instances:
     """The objects of masks and their classes, which are rows of ``names``.
 
     Boxes are by default the extents of the masks, scores 1. Track ids count where each object has one.
     """
-    tracked = bool(track_ids) and None not in track_ids if track_ids is not None else False
     return Instances(
         masks=masks,
         boxes=masks.boxes if boxes is None else np.array(boxes, dtype=np.float64).reshape(-1, 4),
         scores=np.ones(len(masks)) if scores is None else np.array(scores, dtype=np.float64),
         class_ids=np.array(class_ids, dtype=np.int64),
         class_names=tuple(names),
-        track_ids=np.array(track_ids, dtype=np.int64) if tracked else None,
+        track_ids=np.array(track_ids, dtype=np.int64) if track_ids and None not in track_ids else None,
     )
 
 

@@ -123,7 +123,7 @@ def _united(found: list[Instances], size: tuple[int, int], names: tuple[str, ...
         [index[name] for each in found for name in each.names],
         names,
         boxes=np.concatenate([np.zeros((0, 4)), *(each.boxes for each in found)]),
-        scores=np.concatenate([np.zeros(0), *(each.scores for each in found)]).tolist(),
+        scores=np.concatenate([np.zeros(0), *(each.scores for each in found)]),
     )
 
 

@@ -78,7 +78,7 @@ def unclosed(path: Path) -> str | None:
             return None if is_closed else "the index"
         if data[:4] == b"OggS":
             return "the last page of a track" if _open_tracks(data) else None
-        if data.rfind(_IMAGE_BEGIN) > data.rfind(_IMAGE_END) and is_jpegs(data[:HEAD]):
+        if is_jpegs(data[:HEAD]) and data.rfind(_IMAGE_BEGIN) > data.rfind(_IMAGE_END):
             return "the end of an image"
     return None
 

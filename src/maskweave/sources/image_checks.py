@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -37,19 +38,11 @@ def check_png(data: Path | bytes) -> list[str]:
     end. Layout: https://www.w3.org/TR/png-3/#5Chunk-layout
     """
     warnings = []
-    with data.open("rb") if isinstance(data, Path) else BytesIO(data) as file:
-        file.seek(8)
-        kind = b""
-        while kind != b"IEND":
-            length, kind = struct.unpack(">I4s", file.read(8))
-            body = file.read(length)
-            (checksum,) = struct.unpack(">I", file.read(4))
-            if kind[:1].isupper() and zlib.crc32(body, zlib.crc32(kind)) != checksum:
-                raise ValueError(f"wrong checksum of {kind.decode('ascii', 'replace')}")
-            if kind == b"cICP" and (body[:1] not in _CICP_PRIMARIES or body[1:2] not in _CICP_TRANSFERS):
-                warnings.append(
-                    "its color space (cICP, as of HDR) is not sRGB and not applied: colors differ"
-                )
+    for kind, body, checksum in _png_chunks(data):
+        if kind[:1].isupper() and zlib.crc32(body, zlib.crc32(kind)) != checksum:
+            raise ValueError(f"wrong checksum of {kind.decode('ascii', 'replace')}")
+        if kind == b"cICP" and (body[:1] not in _CICP_PRIMARIES or body[1:2] not in _CICP_TRANSFERS):
+            warnings.append("its color space (cICP, as of HDR) is not sRGB and not applied: colors differ")
     return warnings
 
 
@@ -58,20 +51,28 @@ def check_png_rows(data: Path | bytes) -> None:
 
     Filters and passes: https://www.w3.org/TR/png-3/#7Scanline
     """
-    with data.open("rb") if isinstance(data, Path) else BytesIO(data) as file:
-        file.seek(8)
-        inflate, length, needed, kind = zlib.decompressobj(), 0, 0, b""
-        while kind != b"IEND":
-            size, kind = struct.unpack(">I4s", file.read(8))
-            body = file.read(size)
-            file.read(4)
-            if kind == b"IHDR":
-                needed = _png_bytes(body)
-            while kind == b"IDAT" and body:
-                length += len(inflate.decompress(body, _PIECE))
-                body = inflate.unconsumed_tail
+    inflate, length, needed = zlib.decompressobj(), 0, 0
+    for kind, body, _ in _png_chunks(data):
+        if kind == b"IHDR":
+            needed = _png_bytes(body)
+        packed = body if kind == b"IDAT" else b""
+        while packed:
+            length += len(inflate.decompress(packed, _PIECE))
+            packed = inflate.unconsumed_tail
     if length < needed:
         raise ValueError(f"its pixels end after {length} of {needed} bytes")
+
+
+def _png_chunks(data: Path | bytes) -> Iterator[tuple[bytes, bytes, int]]:
+    """Kind, body and checksum of each chunk up to the end; raises `struct.error` where that is missing."""
+    with data.open("rb") if isinstance(data, Path) else BytesIO(data) as file:
+        file.seek(8)
+        kind = b""
+        while kind != b"IEND":
+            length, kind = struct.unpack(">I4s", file.read(8))
+            body = file.read(length)
+            (checksum,) = struct.unpack(">I", file.read(4))
+            yield kind, body, checksum
 
 
 def _png_bytes(head: bytes) -> int:

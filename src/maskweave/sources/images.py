@@ -239,7 +239,7 @@ def _decode(data: Path | bytes, max_pixels: int, label: str, warnings: list[str]
         if image.format == "PNG":
             from maskweave.sources.image_checks import check_png, gamma_warning
 
-            warn_once(warnings, *[*check_png(data), *gamma_warning(image)])
+            warn_once(warnings, *check_png(data), *gamma_warning(image))
         if image.format == "PSD":
             from maskweave.sources.image_checks import check_psd
 

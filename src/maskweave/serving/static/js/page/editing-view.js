@@ -8,15 +8,15 @@ import { resizeBrush } from "./brush-tool.js";
 export class EditingView {
   findings = null;
   painter = null;
+  page;
   tools = null; // those that ask the server, or draw
   toolName = "select";
 
-  #page;
   #noun;
 
   /** `noun`: what one of the findings is called. */
   constructor(page, noun) {
-    this.#page = page;
+    this.page = page;
     this.#noun = noun;
   }
 
@@ -63,7 +63,7 @@ export class EditingView {
 
   /** Let the user type a name for the selected ones. */
   rename() {
-    if (this.free.length) this.#page.list.startRename(this.free.map((item) => item.id));
+    if (this.free.length) this.page.list.startRename(this.free.map((item) => item.id));
   }
 
   /** Give these a class. */
@@ -87,7 +87,7 @@ export class EditingView {
     if (tool?.step) return tool.step(steps);
     resizeBrush(steps);
     this.showHint();
-    return this.#page.stage.invalidate();
+    return this.page.stage.invalidate();
   }
 
   /** Leave what is begun; else select nothing. */

@@ -26,7 +26,6 @@ const SAVED_AFTER = 600; // milliseconds without a change
 export class ImageView extends EditingView {
   kind = "image";
 
-  #page;
   #file;
   #name;
   #id;
@@ -45,7 +44,6 @@ export class ImageView extends EditingView {
    */
   constructor(page, file, { id = crypto.randomUUID?.() ?? String(Date.now()), name = file.name, find = null, documents = null, tool = "select" } = {}) {
     super(page, "object");
-    this.#page = page;
     this.#documents = documents ?? new Map();
     this.toolName = tool;
     this.#findElsewhere = find;
@@ -63,14 +61,14 @@ export class ImageView extends EditingView {
     onScope(() => this.findings && this.#update(), this.#ended.signal);
     this.#bitmap = await decodeImage(this.#file);
     if (this.#ended.signal.aborted) return;
-    if (this.#bitmap) this.#page.stage.show(sizeOf(this.#bitmap), new PlainPainter(this.#bitmap));
+    if (this.#bitmap) this.page.stage.show(sizeOf(this.#bitmap), new PlainPainter(this.#bitmap));
     for (const former of result?.others ?? []) {
       if (!this.#documents.has(former.asked)) this.#documents.set(former.asked, this.#documentOf(former));
     }
-    const found = result ?? (await this.#find(this.#findElsewhere ? null : () => this.#page.leave(), this.#findElsewhere));
+    const found = result ?? (await this.#find(this.#findElsewhere ? null : () => this.page.leave(), this.#findElsewhere));
     this.#bitmap ??= await this.#askForImage();
     if (this.#ended.signal.aborted) return;
-    if (result?.asked) this.#page.showChoices(JSON.parse(result.asked));
+    if (result?.asked) this.page.showChoices(JSON.parse(result.asked));
     const known = this.#documents.get(found.asked);
     if (found.hiddenClasses) known?.hideClasses(found.hiddenClasses); // as in the images that were seen since
     this.#show(known ?? this.#documentOf(found));
@@ -107,13 +105,13 @@ export class ImageView extends EditingView {
       await this.#keep();
     } catch (error) {
       if (this.#ended.signal.aborted || this.#asked !== asked) return;
-      this.#page.showChoices(JSON.parse(former.asked));
+      this.page.showChoices(JSON.parse(former.asked));
       if (error.name === "AbortError") return;
       const again = () => {
-        this.#page.showChoices(JSON.parse(asked));
+        this.page.showChoices(JSON.parse(asked));
         this.choose();
       };
-      notify(this.#page.describeProblem(error), { kind: "error", action: { label: "Try again", run: again } });
+      notify(this.page.describeProblem(error), { kind: "error", action: { label: "Try again", run: again } });
     }
   }
 
@@ -129,19 +127,19 @@ export class ImageView extends EditingView {
 
   /** What is asked for now, as text. */
   get #asked() {
-    const { task, model } = this.#page.choices;
+    const { task, model } = this.page.choices;
     return JSON.stringify({ task, model });
   }
 
   chooseTool(name) {
     if (!TOOLS.includes(name)) return;
     this.toolName = name;
-    if (!this.tools) return this.#page.showTool(name); // it is in the hand once objects are there
+    if (!this.tools) return this.page.showTool(name); // it is in the hand once objects are there
     this.painter.overlay = null;
     this.painter.tool = this.tools.make(name);
-    this.#page.showTool(name);
+    this.page.showTool(name);
     this.showHint();
-    this.#page.stage.invalidate();
+    this.page.stage.invalidate();
   }
 
   /** Make an object of each connected part of the selected ones. */
@@ -166,7 +164,7 @@ export class ImageView extends EditingView {
     this.#finding = new AbortController();
     const { signal } = this.#finding;
     const asked = this.#asked;
-    const { task, model } = this.#page.choices;
+    const { task, model } = this.page.choices;
     startBusy(elsewhere ? "Looking for objects …" : "Sending the image …", onCancel);
     const onUpload = (sent) => showProgress(sent < 1 ? "Sending the image …" : "Looking for objects …", sent < 1 ? sent : null);
     try {
@@ -188,7 +186,7 @@ export class ImageView extends EditingView {
   }
 
   #show(document) {
-    const { stage, look, list, filters } = this.#page;
+    const { stage, look, list, filters } = this.page;
     this.#bound.abort();
     this.#bound = new AbortController();
     const { signal } = this.#bound;
@@ -196,7 +194,7 @@ export class ImageView extends EditingView {
     this.#documents.set(document.asked, document);
     this.painter = new ImagePainter(this.#bitmap, document, look, signal);
     this.tools = new ImageTools(document, this.painter, stage, {
-      refiner: () => this.#page.choices.refiner,
+      refiner: () => this.page.choices.refiner,
       onBusy: () => this.#wait(),
     });
     for (const event of ["items", "filter", "selection", "hover"]) {
@@ -221,7 +219,7 @@ export class ImageView extends EditingView {
   }
 
   #showFiles() {
-    const { formats } = this.#page;
+    const { formats } = this.page;
     const files = formats.image.map((name) => ({
       name,
       words: wordsOf(name, formats),
@@ -237,7 +235,7 @@ export class ImageView extends EditingView {
 
   /** {name, blob} of what is shown, or selected, in a format. */
   async #export(format) {
-    const { look } = this.#page;
+    const { look } = this.page;
     const options = {
       opacity: look.opacity,
       background: look.backgroundName,
@@ -258,7 +256,7 @@ export class ImageView extends EditingView {
     find("#undo").disabled = !this.findings.canUndo;
     find("#redo").disabled = !this.findings.canRedo;
     const names = tally(shown.map((object) => object.class)) || "no objects";
-    this.#page.stage.canvas.setAttribute("aria-label", `${this.#name}: ${names}`);
+    this.page.stage.canvas.setAttribute("aria-label", `${this.#name}: ${names}`);
     describeDownloads({
       shown: `What the list shows: ${counted(shown.length, "object")}.`,
       selected: selected.length ? `What is selected: ${counted(selected.length, "object")}.` : "",
@@ -306,7 +304,7 @@ export class ImageView extends EditingView {
       result: this.record,
     };
     await keep(entry, file);
-    if (!this.#ended.signal.aborted) this.#page.keepInQueue();
+    if (!this.#ended.signal.aborted) this.page.keepInQueue();
   }
 }
 

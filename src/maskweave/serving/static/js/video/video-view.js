@@ -36,7 +36,6 @@ const HINTS = {
 export class VideoView extends EditingView {
   kind = "video";
 
-  #page;
   #file;
   #name;
   #id;
@@ -53,7 +52,6 @@ export class VideoView extends EditingView {
 
   constructor(page, file, { id = crypto.randomUUID?.() ?? String(Date.now()), name = file?.name } = {}) {
     super(page, "track");
-    this.#page = page;
     this.#file = file;
     this.#name = name || "video";
     const corrected = () => (this.#isCorrected ? { tracks: this.findings, document: this.#document } : null);
@@ -74,7 +72,7 @@ export class VideoView extends EditingView {
     if (this.#ended.signal.aborted) return;
     this.#show(plays ? this.#player.size : { width: 1280, height: 720 });
     if (!plays && this.#file) notify("This browser cannot play the file; the result can be played when it is done.");
-    this.#prepare = new Prepare(this.#page, { onStart: () => this.#start(), signal: this.#ended.signal });
+    this.#prepare = new Prepare(this.page, { onStart: () => this.#start(), signal: this.#ended.signal });
     find("#save-counts").addEventListener("click", () => this.#saveCounts(), { signal: this.#ended.signal });
     find("#about-run").textContent = this.#file ? `${this.#name} · ${bytes(this.#file.size)}` : this.#name;
     this.#wasCorrected = Boolean(result?.isCorrected);
@@ -86,13 +84,13 @@ export class VideoView extends EditingView {
     this.#job?.cancel();
     if (this.#saving) this.#keep();
     this.#player?.close();
-    this.#page.timeline.clear();
+    this.page.timeline.clear();
     find("#stage").classList.remove("stage--waiting");
     endBusy();
   }
 
   chooseTool(name) {
-    const { stage } = this.#page;
+    const { stage } = this.page;
     if (!this.painter || !["select", "line", "zone", ...FRAME_TOOLS].includes(name)) return;
     const { imageSize } = this.painter;
     const done = () => this.chooseTool("select");
@@ -106,7 +104,7 @@ export class VideoView extends EditingView {
     } else if (name === "line") this.painter.tool = lineTool(this.#counters, stage, imageSize, done);
     else if (name === "zone") this.painter.tool = new ZoneTool(this.#counters, stage, imageSize, done);
     else this.painter.tool = this.#selectTool();
-    this.#page.showTool(name);
+    this.page.showTool(name);
     this.showHint();
     stage.invalidate();
   }
@@ -163,7 +161,7 @@ export class VideoView extends EditingView {
   }
 
   #show(imageSize) {
-    const { stage, look } = this.#page;
+    const { stage, look } = this.page;
     this.painter = new VideoPainter(this.#player.video, imageSize, look, this.#counters);
     stage.show(imageSize, this.painter);
     stage.canvas.setAttribute("aria-label", this.#name);
@@ -183,7 +181,7 @@ export class VideoView extends EditingView {
 
   async #start() {
     if (this.#job) return;
-    const counts = this.#page.choices.task === "instances";
+    const counts = this.page.choices.task === "instances";
     this.#job = new VideoJob(this.#file, {
       ...this.#prepare.asked,
       lines: counts ? this.#counters.texts("line") : [],
@@ -255,11 +253,11 @@ export class VideoView extends EditingView {
     this.#prepare.offer("Another run", "Run again", false);
     this.#ran = job;
     this.#files.show(this.#ran);
-    this.#page.stage.invalidate();
+    this.page.stage.invalidate();
   }
 
   #showTracks(tracks) {
-    const { stage, list, filters, timeline } = this.#page;
+    const { stage, list, filters, timeline } = this.page;
     this.findings = tracks;
     this.painter.follow(tracks);
     this.#counters.follow(tracks, this.painter.imageSize);
@@ -273,7 +271,7 @@ export class VideoView extends EditingView {
     });
     tracks.addEventListener("selection", () => this.#seekSelected());
     for (const event of ["items", "selection", "filter"]) tracks.addEventListener(event, () => this.#update());
-    this.tools = new FrameTools(tracks, this.painter, stage, { refiner: () => this.#page.choices.refiner, onBusy: () => this.#wait() });
+    this.tools = new FrameTools(tracks, this.painter, stage, { refiner: () => this.page.choices.refiner, onBusy: () => this.#wait() });
     if (FRAME_TOOLS.includes(this.toolName)) this.chooseTool("select"); // what it held are other tracks now
     filters.bind(tracks);
     offerPresets(tracks);
@@ -316,7 +314,7 @@ export class VideoView extends EditingView {
 
   #countAnew() {
     if (this.painter) this.#counters.show(this.painter.frame);
-    this.#page.stage.invalidate();
+    this.page.stage.invalidate();
   }
 
   #saveCounts() {
@@ -336,8 +334,8 @@ export class VideoView extends EditingView {
       this.showHint();
     }
     this.#counters.show(this.painter?.frame ?? 0);
-    this.#page.timeline.show(this.#player.time);
-    this.#page.stage.paintNow(); // now, while the player shows this very frame
+    this.page.timeline.show(this.#player.time);
+    this.page.stage.paintNow(); // now, while the player shows this very frame
   }
 
   /** The frame at `time`; -1 where a running job has not yet been. */
